@@ -1,0 +1,147 @@
+//! Quantised blocks: what they look like, how they become `f32` and how they are made from it.
+//!
+//! One file per storage type. The structs are plain data of the exact size that stands in a file,
+//! so kernels and packers get at them with `bytemuck::cast_slice`; tensor data is aligned for that
+//! when the file itself is (every map is). The functions here read bytes at any address.
+//!
+//! These are reference conversions, made to be read and to be tested against: fast paths live in
+//! the kernels. Values follow ggml's `dequantize_row_*`, in f32 throughout.
+
+mod float;
+mod q4_0;
+mod q4_1;
+mod q6_k;
+mod q8_0;
+
+pub use q4_0::BlockQ4_0;
+pub use q4_1::BlockQ4_1;
+pub use q6_k::BlockQ6K;
+pub use q8_0::BlockQ8_0;
+
+use bytemuck::Pod;
+use thiserror::Error;
+
+use crate::tensor_type::TensorType;
+
+/// A storage type that this crate can measure but not convert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "tensor type {kind} is not supported, only F32, F16, BF16, Q4_0, Q4_1, Q8_0 and Q6_K are; quantise the model to one of those"
+)]
+pub struct UnsupportedType {
+    /// The type.
+    pub kind: TensorType,
+}
+
+/// Turns whole blocks into numbers.
+///
+/// # Errors
+/// [`UnsupportedType`] for types that have no decoder here.
+///
+/// # Panics
+/// When `bytes` is not exactly the blocks of `out.len()` elements. The rows of a parsed tensor are.
+pub fn dequantize(kind: TensorType, bytes: &[u8], out: &mut [f32]) -> Result<(), UnsupportedType> {
+    match kind {
+        TensorType::F32 => decode_blocks::<float::F32>(kind, bytes, out),
+        TensorType::F16 => decode_blocks::<float::F16>(kind, bytes, out),
+        TensorType::BF16 => decode_blocks::<float::Bf16>(kind, bytes, out),
+        TensorType::Q4_0 => decode_blocks::<BlockQ4_0>(kind, bytes, out),
+        TensorType::Q4_1 => decode_blocks::<BlockQ4_1>(kind, bytes, out),
+        TensorType::Q8_0 => decode_blocks::<BlockQ8_0>(kind, bytes, out),
+        TensorType::Q6K => decode_blocks::<BlockQ6K>(kind, bytes, out),
+        _ => return Err(UnsupportedType { kind }),
+    }
+    Ok(())
+}
+
+/// Turns numbers into whole blocks, appended to `out`.
+///
+/// # Errors
+/// [`UnsupportedType`] for types that have no encoder here.
+///
+/// # Panics
+/// When `values` is not a whole number of blocks.
+pub fn quantize(
+    kind: TensorType,
+    values: &[f32],
+    out: &mut Vec<u8>,
+) -> Result<(), UnsupportedType> {
+    match kind {
+        TensorType::F32 => encode_blocks::<float::F32>(kind, values, out),
+        TensorType::F16 => encode_blocks::<float::F16>(kind, values, out),
+        TensorType::BF16 => encode_blocks::<float::Bf16>(kind, values, out),
+        TensorType::Q4_0 => encode_blocks::<BlockQ4_0>(kind, values, out),
+        TensorType::Q4_1 => encode_blocks::<BlockQ4_1>(kind, values, out),
+        TensorType::Q8_0 => encode_blocks::<BlockQ8_0>(kind, values, out),
+        TensorType::Q6K => encode_blocks::<BlockQ6K>(kind, values, out),
+        _ => return Err(UnsupportedType { kind }),
+    }
+    Ok(())
+}
+
+/// A block as it lies in a file.
+trait Block: Pod {
+    /// Elements of a block.
+    const ELEMENTS: usize;
+
+    /// Writes the block's [`Self::ELEMENTS`] numbers to `out`, which has that length.
+    fn decode(&self, out: &mut [f32]);
+
+    /// The block nearest to `values`, which has [`Self::ELEMENTS`] numbers.
+    fn encode(values: &[f32]) -> Self;
+}
+
+fn decode_blocks<B: Block>(kind: TensorType, bytes: &[u8], out: &mut [f32]) {
+    assert_eq!(
+        kind.row_bytes(out.len()),
+        Some(bytes.len()),
+        "{} bytes are not {} elements of {kind}",
+        bytes.len(),
+        out.len(),
+    );
+    let blocks = bytes.chunks_exact(size_of::<B>());
+    for (block, values) in blocks.zip(out.chunks_exact_mut(B::ELEMENTS)) {
+        bytemuck::pod_read_unaligned::<B>(block).decode(values);
+    }
+}
+
+fn encode_blocks<B: Block>(kind: TensorType, values: &[f32], out: &mut Vec<u8>) {
+    assert!(
+        values.len().is_multiple_of(B::ELEMENTS),
+        "{} elements are not whole blocks of {kind}",
+        values.len(),
+    );
+    out.reserve(values.len() / B::ELEMENTS * size_of::<B>());
+    for values in values.chunks_exact(B::ELEMENTS) {
+        out.extend_from_slice(bytemuck::bytes_of(&B::encode(values)));
+    }
+}
+
+/// The number with these half-precision bits.
+fn half_to_f32(bits: u16) -> f32 {
+    half::f16::from_bits(bits).to_f32()
+}
+
+/// The bits of the half-precision number nearest to `value`.
+fn f32_to_half(value: f32) -> u16 {
+    half::f16::from_f32(value).to_bits()
+}
+
+/// `1 / value`, and 0 for 0: the scale of a block of zeros.
+fn inverse_or_zero(value: f32) -> f32 {
+    if value == 0.0 { 0.0 } else { 1.0 / value }
+}
+
+/// The number of largest magnitude, with its sign; 0 when there is none.
+fn largest_magnitude(values: &[f32]) -> f32 {
+    values.iter().fold(0.0, |largest: f32, &value| {
+        if value.abs() > largest.abs() {
+            value
+        } else {
+            largest
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,217 @@
+//! The keys and values before the tensors, with getters that check types.
+//!
+//! A typed getter answers `Ok(None)` when the key is absent and an error that names the key, the
+//! wanted type and the found one when it holds something else. The `require_` forms make absence an
+//! error too.
+
+use std::collections::HashMap;
+
+use super::array::Array;
+use super::cursor::Cursor;
+use super::error::{GgufError, quote};
+use super::value::Value;
+
+/// A key of one character (length and byte), a type, a value of one byte.
+pub(super) const SMALLEST_ENTRY_BYTES: u64 = 8 + 1 + 4 + 1;
+
+const STRING: &str = "a UTF-8 string";
+const UNSIGNED: &str = "a non-negative integer";
+const FLOAT: &str = "a floating-point number";
+const BOOLEAN: &str = "a boolean";
+const STRINGS: &str = "an array of strings";
+const FLOATS: &str = "an array of floating-point numbers";
+const INTEGERS: &str = "an array of integers of at most 64 bits with sign";
+
+/// The metadata of a file. Keys are unique.
+#[derive(Debug, Clone)]
+pub struct Metadata<'a> {
+    /// In the order of the file.
+    entries: Vec<(&'a str, Value<'a>)>,
+    /// Key to index in `entries`.
+    positions: HashMap<&'a str, usize>,
+}
+
+impl<'a> Metadata<'a> {
+    pub(super) fn parse(cursor: &mut Cursor<'a>, count: u64) -> Result<Self, GgufError> {
+        let mut metadata = Self {
+            entries: Vec::new(),
+            positions: HashMap::new(),
+        };
+        for index in 0..count {
+            let offset = cursor.offset();
+            let key = cursor.name(format_args!("metadata key {index}"))?;
+            if metadata
+                .positions
+                .insert(key, metadata.entries.len())
+                .is_some()
+            {
+                let key = quote(key).to_string();
+                return Err(GgufError::DuplicateKey { key, offset });
+            }
+            let value = Value::parse(cursor, key)?;
+            metadata.entries.push((key, value));
+        }
+        Ok(metadata)
+    }
+
+    /// Number of keys.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are no keys.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The value of `key`, of whatever type.
+    pub fn get(&self, key: &str) -> Option<&Value<'a>> {
+        let position = *self.positions.get(key)?;
+        self.entries.get(position).map(|(_, value)| value)
+    }
+
+    /// Keys and values in the order of the file.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&'a str, &Value<'a>)> {
+        self.entries.iter().map(|(key, value)| (*key, value))
+    }
+
+    /// A UTF-8 string.
+    ///
+    /// # Errors
+    /// [`GgufError::WrongType`], also for bytes that are not UTF-8.
+    pub fn string(&self, key: &str) -> Result<Option<&'a str>, GgufError> {
+        self.typed(key, STRING, |value| match value {
+            Value::String(bytes) => std::str::from_utf8(bytes).ok(),
+            _ => None,
+        })
+    }
+
+    /// An integer of any type that is not negative.
+    ///
+    /// # Errors
+    /// [`GgufError::WrongType`], also for negative numbers.
+    pub fn unsigned(&self, key: &str) -> Result<Option<u64>, GgufError> {
+        self.typed(key, UNSIGNED, |value| {
+            u64::try_from(value.as_integer()?).ok()
+        })
+    }
+
+    /// An `f32`, or an `f64` rounded to one.
+    ///
+    /// # Errors
+    /// [`GgufError::WrongType`].
+    pub fn float(&self, key: &str) -> Result<Option<f32>, GgufError> {
+        self.typed(key, FLOAT, Value::as_float)
+    }
+
+    /// A boolean.
+    ///
+    /// # Errors
+    /// [`GgufError::WrongType`].
+    pub fn boolean(&self, key: &str) -> Result<Option<bool>, GgufError> {
+        self.typed(key, BOOLEAN, |value| match value {
+            Value::Bool(value) => Some(*value),
+            _ => None,
+        })
+    }
+
+    /// An array of strings, as bytes: a piece of a vocabulary need not be UTF-8 on its own.
+    ///
+    /// # Errors
+    /// [`GgufError::WrongType`].
+    pub fn strings(&self, key: &str) -> Result<Option<Vec<&'a [u8]>>, GgufError> {
+        self.array(key, STRINGS, |value| match value {
+            Value::String(bytes) => Some(bytes),
+            _ => None,
+        })
+    }
+
+    /// An array of `f32`, or of `f64` rounded to it.
+    ///
+    /// # Errors
+    /// [`GgufError::WrongType`].
+    pub fn floats(&self, key: &str) -> Result<Option<Vec<f32>>, GgufError> {
+        self.array(key, FLOATS, |value| value.as_float())
+    }
+
+    /// An array of any integer type.
+    ///
+    /// # Errors
+    /// [`GgufError::WrongType`], also for a `u64` above `i64::MAX`.
+    pub fn integers(&self, key: &str) -> Result<Option<Vec<i64>>, GgufError> {
+        self.array(key, INTEGERS, |value| {
+            i64::try_from(value.as_integer()?).ok()
+        })
+    }
+
+    /// [`Self::string`], which must be there.
+    ///
+    /// # Errors
+    /// [`GgufError::WrongType`] or [`GgufError::MissingKey`].
+    pub fn require_string(&self, key: &str) -> Result<&'a str, GgufError> {
+        present(key, STRING, self.string(key)?)
+    }
+
+    /// [`Self::unsigned`], which must be there.
+    ///
+    /// # Errors
+    /// [`GgufError::WrongType`] or [`GgufError::MissingKey`].
+    pub fn require_unsigned(&self, key: &str) -> Result<u64, GgufError> {
+        present(key, UNSIGNED, self.unsigned(key)?)
+    }
+
+    /// [`Self::float`], which must be there.
+    ///
+    /// # Errors
+    /// [`GgufError::WrongType`] or [`GgufError::MissingKey`].
+    pub fn require_float(&self, key: &str) -> Result<f32, GgufError> {
+        present(key, FLOAT, self.float(key)?)
+    }
+
+    /// [`Self::strings`], which must be there.
+    ///
+    /// # Errors
+    /// [`GgufError::WrongType`] or [`GgufError::MissingKey`].
+    pub fn require_strings(&self, key: &str) -> Result<Vec<&'a [u8]>, GgufError> {
+        present(key, STRINGS, self.strings(key)?)
+    }
+
+    fn typed<T>(
+        &self,
+        key: &str,
+        wanted: &'static str,
+        convert: impl FnOnce(&Value<'a>) -> Option<T>,
+    ) -> Result<Option<T>, GgufError> {
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
+        match convert(value) {
+            Some(converted) => Ok(Some(converted)),
+            None => Err(GgufError::WrongType {
+                key: quote(key).to_string(),
+                wanted,
+                found: value.describe(),
+            }),
+        }
+    }
+
+    fn array<T>(
+        &self,
+        key: &str,
+        wanted: &'static str,
+        convert: impl Fn(Value<'a>) -> Option<T>,
+    ) -> Result<Option<Vec<T>>, GgufError> {
+        let collect = |array: &Array<'a>| array.iter().map(&convert).collect();
+        self.typed(key, wanted, |value| match value {
+            Value::Array(array) => collect(array),
+            _ => None,
+        })
+    }
+}
+
+fn present<T>(key: &str, wanted: &'static str, value: Option<T>) -> Result<T, GgufError> {
+    value.ok_or_else(|| GgufError::MissingKey {
+        key: quote(key).to_string(),
+        wanted,
+    })
+}
