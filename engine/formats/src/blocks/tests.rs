@@ -195,6 +195,22 @@ fn representable_numbers_survive() {
 }
 
 #[test]
+fn encoders_round_to_the_nearest_step() {
+    // The first number fixes the step at 1; the zeros fix the minimum of Q4_1.
+    let cases = [
+        (TensorType::Q4_0, -8.0),
+        (TensorType::Q4_1, 15.0),
+        (TensorType::Q8_0, 127.0),
+    ];
+    for (kind, first) in cases {
+        let mut values = vec![0.0; 32];
+        (values[0], values[1], values[20]) = (first, 2.4, 4.6);
+        let back = decoded(kind, &encoded(kind, &values));
+        assert_eq!((back[0], back[1], back[20]), (first, 2.0, 5.0), "{kind}");
+    }
+}
+
+#[test]
 fn q6_k_search_beats_the_plain_scale() {
     // One scale per 16 that puts the largest magnitude on -32 exactly, nothing searched.
     let values = wave(256);
