@@ -1,0 +1,242 @@
+//! Where this process stands in the cgroup hierarchy and what is written there: version 2
+//! (`cpu.max`) and version 1 (`cpu.cfs_quota_us`). The functions take file contents, so that every
+//! layout of containers can be tested anywhere.
+
+use std::path::{Path, PathBuf};
+
+/// The directories of this process' cgroup that control CPU time, from its own up to the mount.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Hierarchy {
+    version: Version,
+    directories: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
+}
+
+/// Contents of a file, if it can be read.
+pub(super) fn read_file(path: &Path) -> Option<String> {
+    std::fs::read_to_string(path).ok()
+}
+
+impl Hierarchy {
+    pub(super) fn of_this_process() -> Option<Hierarchy> {
+        let cgroups = read_file(Path::new("/proc/self/cgroup"))?;
+        let mounts = read_file(Path::new("/proc/self/mountinfo"))?;
+        Hierarchy::find(&cgroups, &mounts)
+    }
+
+    /// From the contents of `/proc/self/cgroup` and `/proc/self/mountinfo`. On hybrid systems the
+    /// `cpu` controller is where version 1 has it.
+    fn find(cgroups: &str, mounts: &str) -> Option<Hierarchy> {
+        [Version::One, Version::Two]
+            .into_iter()
+            .find_map(|version| {
+                let own = own_path(cgroups, version)?;
+                let (root, mount_point) = mount(mounts, version)?;
+                // In a container the mount shows a subtree only; a path outside it cannot be seen, and
+                // the mount point is then the nearest that can.
+                let below = Path::new(own).strip_prefix(&root).unwrap_or(Path::new(""));
+                let directories = below
+                    .ancestors()
+                    .map(|below| mount_point.join(below))
+                    .collect();
+                Some(Hierarchy {
+                    version,
+                    directories,
+                })
+            })
+    }
+
+    /// The smallest quota on the way up, in CPUs.
+    pub(super) fn quota(&self, read: &impl Fn(&Path) -> Option<String>) -> Option<f64> {
+        let quota = |directory: &PathBuf| match self.version {
+            Version::Two => quota_v2(&read(&directory.join("cpu.max"))?),
+            Version::One => quota_v1(
+                &read(&directory.join("cpu.cfs_quota_us"))?,
+                &read(&directory.join("cpu.cfs_period_us"))?,
+            ),
+        };
+        self.directories
+            .iter()
+            .filter_map(quota)
+            .min_by(f64::total_cmp)
+    }
+
+    /// Throttled periods on the way up, added: each cgroup counts what its own quota does.
+    pub(super) fn throttled_periods(&self, read: &impl Fn(&Path) -> Option<String>) -> Option<u64> {
+        let count = |directory: &PathBuf| throttled(&read(&directory.join("cpu.stat"))?);
+        self.directories
+            .iter()
+            .filter_map(count)
+            .reduce(u64::saturating_add)
+    }
+}
+
+/// This process' path in the hierarchy: the line `0::PATH`, or `N:...,cpu,...:PATH`.
+fn own_path(cgroups: &str, version: Version) -> Option<&str> {
+    cgroups.lines().find_map(|line| {
+        let mut fields = line.splitn(3, ':');
+        let (number, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
+        let matches = match version {
+            Version::Two => number == "0" && controllers.is_empty(),
+            Version::One => controllers.split(',').any(|controller| controller == "cpu"),
+        };
+        matches.then_some(path)
+    })
+}
+
+/// Root within the hierarchy and mount point of the matching cgroup mount; format in proc(5).
+fn mount(mounts: &str, version: Version) -> Option<(PathBuf, PathBuf)> {
+    mounts.lines().find_map(|line| {
+        let (left, right) = line.split_once(" - ")?;
+        let mut left = left.split(' ').skip(3);
+        let (root, mount_point) = (left.next()?, left.next()?);
+        let mut right = right.split(' ');
+        let (kind, options) = (right.next()?, right.nth(1)?);
+        let matches = match version {
+            Version::Two => kind == "cgroup2",
+            Version::One => kind == "cgroup" && options.split(',').any(|option| option == "cpu"),
+        };
+        matches.then(|| {
+            (
+                PathBuf::from(unescaped(root)),
+                PathBuf::from(unescaped(mount_point)),
+            )
+        })
+    })
+}
+
+/// Blanks and backslashes of paths are octal in mountinfo.
+fn unescaped(path: &str) -> String {
+    path.replace("\\040", " ")
+        .replace("\\011", "\t")
+        .replace("\\012", "\n")
+        .replace("\\134", "\\")
+}
+
+/// `cpu.max`: "max 100000" or "QUOTA PERIOD" in microseconds.
+fn quota_v2(cpu_max: &str) -> Option<f64> {
+    let mut words = cpu_max.split_whitespace();
+    // The kernel's default period, should the word be missing.
+    cpus(words.next()?, words.next().unwrap_or("100000"))
+}
+
+/// `cpu.cfs_quota_us` (-1: none) and `cpu.cfs_period_us`.
+fn quota_v1(quota: &str, period: &str) -> Option<f64> {
+    cpus(quota.trim(), period.trim())
+}
+
+/// "max" and "-1" are no unsigned numbers, so no limit.
+fn cpus(quota: &str, period: &str) -> Option<f64> {
+    let quota: u64 = quota.parse().ok()?;
+    let period: u64 = period.parse().ok().filter(|&period| period > 0)?;
+    Some(quota as f64 / period as f64)
+}
+
+/// `nr_throttled` of `cpu.stat`.
+fn throttled(cpu_stat: &str) -> Option<u64> {
+    cpu_stat
+        .lines()
+        .find_map(|line| line.strip_prefix("nr_throttled ")?.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const V2_MOUNT: &str =
+        "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
+
+    fn paths(hierarchy: &Hierarchy) -> Vec<&str> {
+        hierarchy
+            .directories
+            .iter()
+            .map(|path| path.to_str().unwrap().trim_end_matches('/'))
+            .collect()
+    }
+
+    #[test]
+    fn finds_the_way_up() {
+        let host = Hierarchy::find("0::/system.slice/a.service\n", V2_MOUNT).unwrap();
+        let expected = [
+            "/sys/fs/cgroup/system.slice/a.service",
+            "/sys/fs/cgroup/system.slice",
+            "/sys/fs/cgroup",
+        ];
+        assert_eq!(paths(&host), expected);
+        let private_namespace = Hierarchy::find("0::/\n", V2_MOUNT).unwrap();
+        assert_eq!(paths(&private_namespace), ["/sys/fs/cgroup"]);
+        let host_namespace = Hierarchy::find(
+            "0::/docker/abc/job\n",
+            "30 23 0:26 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n",
+        );
+        assert_eq!(
+            paths(&host_namespace.unwrap()),
+            ["/sys/fs/cgroup/job", "/sys/fs/cgroup"]
+        );
+        let elsewhere = Hierarchy::find(
+            "0::/../other\n",
+            "30 23 0:26 /docker/abc /sys/fs/my\\040cgroup ro - cgroup2 cgroup rw\n",
+        );
+        assert_eq!(paths(&elsewhere.unwrap()), ["/sys/fs/my cgroup"]);
+    }
+
+    #[test]
+    fn version_one_wins_where_it_has_the_cpu_controller() {
+        let cgroups = "12:cpuset:/\n5:cpu,cpuacct:/docker/abc\n0::/system.slice\n";
+        let mounts =
+            "33 32 0:29 /docker/abc /sys/fs/cgroup/cpu,cpuacct ro - cgroup cgroup rw,cpu,cpuacct\n";
+        let hybrid = Hierarchy::find(cgroups, &format!("{V2_MOUNT}{mounts}")).unwrap();
+        assert_eq!(hybrid.version, Version::One);
+        assert_eq!(paths(&hybrid), ["/sys/fs/cgroup/cpu,cpuacct"]);
+        assert_eq!(
+            Hierarchy::find(cgroups, V2_MOUNT).unwrap().version,
+            Version::Two
+        );
+        assert_eq!(Hierarchy::find("", V2_MOUNT), None);
+        assert_eq!(Hierarchy::find(cgroups, "broken\n"), None);
+    }
+
+    #[test]
+    fn the_smallest_quota_counts_and_throttling_adds_up() {
+        let read = |path: &Path| {
+            let text = match path.to_str()? {
+                "/sys/fs/cgroup/a/b/cpu.max" => "max 100000\n",
+                "/sys/fs/cgroup/a/cpu.max" => "765000 100000\n",
+                "/sys/fs/cgroup/cpu.max" => "1600000 100000\n",
+                "/sys/fs/cgroup/a/b/cpu.stat" => "usage_usec 5\nnr_periods 9\nnr_throttled 2\n",
+                "/sys/fs/cgroup/a/cpu.stat" => "nr_throttled 40\nthrottled_usec 1\n",
+                "/sys/fs/cgroup/cpu.stat" => "usage_usec 5\n",
+                _ => return None,
+            };
+            Some(text.to_owned())
+        };
+        let hierarchy = Hierarchy::find("0::/a/b\n", V2_MOUNT).unwrap();
+        assert_eq!(hierarchy.quota(&read), Some(7.65));
+        assert_eq!(hierarchy.throttled_periods(&read), Some(42));
+        let none = Hierarchy::find("0::/c\n", V2_MOUNT).unwrap();
+        assert_eq!(none.quota(&|_: &Path| None), None);
+        assert_eq!(none.throttled_periods(&|_: &Path| None), None);
+    }
+
+    #[test]
+    fn reads_quotas() {
+        let v2 = [
+            ("max 100000", None),
+            ("150000 100000\n", Some(1.5)),
+            ("200000", Some(2.0)),
+            ("50000 0", None),
+            ("", None),
+            ("-1 100000", None),
+        ];
+        for (text, expected) in v2 {
+            assert_eq!(quota_v2(text), expected, "{text}");
+        }
+        assert_eq!(quota_v1("-1\n", "100000\n"), None);
+        assert_eq!(quota_v1("400000\n", "100000\n"), Some(4.0));
+    }
+}

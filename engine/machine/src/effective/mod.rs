@@ -1,0 +1,64 @@
+//! How much CPU time we may really use: allowed CPUs, and the quota that a container puts on them.
+//! Spinning threads beyond the quota stop each other for whole scheduling periods.
+
+mod cgroup;
+
+use cgroup::Hierarchy;
+
+use crate::{Topology, pin};
+
+/// The CPU quota of this process in CPUs (e.g. 7.65): the smallest over its cgroup and all above it,
+/// version 2 or 1; `None` without a limit.
+pub fn cpu_quota() -> Option<f64> {
+    Hierarchy::of_this_process()?.quota(&cgroup::read_file)
+}
+
+/// CPUs that can be busy at once: the allowed ones, but no more than the quota, rounded down; at
+/// least 1. For a topology that is not this host's, no more than this host's allowed CPUs either:
+/// threads run here, whatever machine the plan is for.
+pub fn effective_cpus(topology: &Topology) -> usize {
+    let mut cpus = topology.cpus.len();
+    if !topology.is_this_host {
+        cpus = cpus.min(pin::allowed_cpus().len());
+    }
+    limited(cpus, cpu_quota())
+}
+
+/// How many scheduling periods the quota has cut short so far, in this process' cgroup and those
+/// above it; `None` where the kernel does not count them. A sample during which it grew is worthless.
+pub fn throttled_periods() -> Option<u64> {
+    Hierarchy::of_this_process()?.throttled_periods(&cgroup::read_file)
+}
+
+fn limited(cpus: usize, quota: Option<f64>) -> usize {
+    // Down: rounding 7.65 up to 8 busy threads has them all stopped in every period. The conversion
+    // saturates.
+    let by_quota = quota.map_or(usize::MAX, |quota| quota.floor() as usize);
+    cpus.min(by_quota).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotas_round_down_to_at_least_one() {
+        let cases = [
+            (8, None, 8),
+            (8, Some(7.65), 7),
+            (8, Some(0.5), 1),
+            (8, Some(16.0), 8),
+            (0, None, 1),
+            (2, Some(f64::INFINITY), 2),
+        ];
+        for (cpus, quota, expected) in cases {
+            assert_eq!(limited(cpus, quota), expected, "{cpus} {quota:?}");
+        }
+    }
+
+    #[test]
+    fn a_large_machine_on_paper_gives_no_cpus_here() {
+        let topology = Topology::from_synthetic("pack:64 numa:2 core:128 pu:1").unwrap();
+        assert!(effective_cpus(&topology) <= pin::allowed_cpus().len());
+    }
+}

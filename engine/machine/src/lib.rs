@@ -1,0 +1,35 @@
+//! What we ask of a machine: which CPUs and memory nodes it has, which of them we may use, memory
+//! on a given node, and a team of pinned threads that meet at a barrier. Nothing here knows models.
+//!
+//! Reading order: [`Topology`] says what exists, [`effective_cpus`] how much of it we may use,
+//! [`place`] and [`CpuList`] choose a CPU for every worker, [`Team`] runs them in phases, [`Ranges`]
+//! and [`parts`] say which worker writes what, [`NodeBuffer`] holds what they read.
+//!
+//! This is one of the two crates where `unsafe` may live: here it wraps system calls and hands each
+//! worker its own mutable part of a phase, so that callers need none.
+
+mod cpu_list;
+mod effective;
+mod error;
+mod file_map;
+mod host;
+mod memory;
+mod partition;
+pub mod parts;
+mod pin;
+mod placement;
+mod team;
+mod topology;
+
+pub use cpu_list::CpuList;
+pub use effective::{cpu_quota, effective_cpus, throttled_periods};
+pub use error::MachineError;
+pub use file_map::FileMap;
+pub use host::{HostInfo, host_info};
+pub use memory::{NodeBuffer, Pages};
+pub use partition::Ranges;
+pub use parts::{ColumnsMut, PartOf, Parts, columns, each, ranges, scattered};
+pub use pin::{PinGuard, allowed_cpus, current_affinity};
+pub use placement::{MapPolicy, place};
+pub use team::{Lead, PinReport, SpinPolicy, Team, TeamSpec};
+pub use topology::{Caches, Cpu, Node, Topology};

@@ -1,0 +1,263 @@
+//! The team: threads that are created and pinned once and then run one phase after another, each on
+//! its own part, meeting at a barrier. No queue, no allocation and no lock per phase.
+
+mod barrier;
+mod worker;
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread::JoinHandle;
+
+use crate::parts::{Part, Parts};
+use crate::pin::PinGuard;
+use crate::{MachineError, Topology};
+use worker::{Job, Shared};
+
+/// More threads than any machine has; a larger number is a typing error.
+const MOST_THREADS: usize = 4096;
+
+/// Whether members may spin while they wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SpinPolicy {
+    /// Spin where it cannot hurt: no more threads than effective CPUs, no CPU twice, no pin refused.
+    #[default]
+    Auto,
+    /// Sleep at once.
+    Never,
+}
+
+/// What team to make; a plain value.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TeamSpec {
+    /// Members, the leader included; 1 to 4,096.
+    pub threads: usize,
+    /// The OS index of each member's CPU, one per thread; empty: do not pin. Must be CPUs of this
+    /// host: never of a topology that is not ([`Topology::is_this_host`]).
+    pub cpus: Vec<usize>,
+    /// Whether members may spin.
+    pub spin: SpinPolicy,
+    /// CPUs' worth of time that this process may use, from [`crate::effective_cpus`].
+    pub effective_cpus: usize,
+}
+
+/// What became of pinning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PinReport {
+    /// No CPUs were given.
+    NotAsked,
+    /// Every member is on its CPU (the leader while it leads).
+    AllPinned,
+    /// Some members run wherever the system puts them.
+    Refused {
+        /// How many.
+        workers: usize,
+        /// Why, for the first of them.
+        why: String,
+    },
+}
+
+/// Threads that run phases together. The thread that calls [`Team::enter`] is member 0.
+#[derive(Debug)]
+pub struct Team {
+    shared: Arc<Shared>,
+    handles: Vec<JoinHandle<()>>,
+    cpus: Vec<usize>,
+    pinned: PinReport,
+    spins: bool,
+    phase: u32,
+}
+
+impl Team {
+    /// Starts and pins the threads. A refused pin is no error: see [`Team::pinned`].
+    ///
+    /// # Errors
+    /// [`MachineError::ThreadCount`], [`MachineError::CpuCount`] for a specification that makes no
+    /// sense, [`MachineError::Spawn`] if the system gives no more threads.
+    pub fn new(spec: TeamSpec) -> Result<Team, MachineError> {
+        let TeamSpec {
+            threads,
+            cpus,
+            spin,
+            effective_cpus,
+        } = spec;
+        if threads == 0 || threads > MOST_THREADS {
+            return Err(MachineError::ThreadCount {
+                threads,
+                most: MOST_THREADS,
+            });
+        }
+        if !cpus.is_empty() && cpus.len() != threads {
+            return Err(MachineError::CpuCount {
+                threads,
+                cpus: cpus.len(),
+            });
+        }
+        let mut team = Team {
+            shared: Arc::new(Shared::new(threads - 1)),
+            handles: Vec::with_capacity(threads - 1),
+            cpus,
+            pinned: PinReport::NotAsked,
+            spins: false,
+            phase: 0,
+        };
+        let refusals = team.start_workers(threads)?;
+        team.pinned = match refusals.as_slice() {
+            _ if team.cpus.is_empty() => PinReport::NotAsked,
+            [] => PinReport::AllPinned,
+            [why, ..] => PinReport::Refused {
+                workers: refusals.len(),
+                why: why.clone(),
+            },
+        };
+        team.spins = spin == SpinPolicy::Auto
+            && threads <= effective_cpus
+            && refusals.is_empty()
+            && all_different(&team.cpus);
+        team.shared.set_idle(team.spins);
+        Ok(team)
+    }
+
+    /// Starts members 1.., tries the leader's pin, and returns why pins were refused.
+    fn start_workers(&mut self, threads: usize) -> Result<Vec<String>, MachineError> {
+        let (report, reports) = channel();
+        for worker in 1..threads {
+            let shared = Arc::clone(&self.shared);
+            let cpu = self.cpus.get(worker).copied();
+            let report = report.clone();
+            let handle = std::thread::Builder::new()
+                .name(format!("sysinfer-w{worker}"))
+                .spawn(move || worker::run(&shared, worker, cpu, report))
+                .map_err(|source| MachineError::Spawn { worker, source })?;
+            self.handles.push(handle);
+        }
+        drop(report);
+        let leader = self.cpus.first().and_then(|&cpu| PinGuard::new(cpu).err());
+        let workers = reports.into_iter().flatten();
+        Ok(leader
+            .into_iter()
+            .chain(workers)
+            .map(|error| error.to_string())
+            .collect())
+    }
+
+    /// Members, the leader included.
+    pub fn threads(&self) -> usize {
+        self.handles.len() + 1
+    }
+
+    /// What became of pinning.
+    pub fn pinned(&self) -> &PinReport {
+        &self.pinned
+    }
+
+    /// Whether members spin between phases; otherwise they sleep, which costs microseconds a phase.
+    pub fn spins(&self) -> bool {
+        self.spins
+    }
+
+    /// The NUMA node of each member; the topology's first node for those not pinned to a CPU of it.
+    pub fn nodes(&self, topology: &Topology) -> Vec<usize> {
+        let first = topology.nodes.first().map_or(0, |node| node.id);
+        let node = |worker| {
+            let cpu = self.cpus.get(worker).and_then(|&cpu| topology.cpu(cpu));
+            cpu.map_or(first, |cpu| cpu.node)
+        };
+        (0..self.threads()).map(node).collect()
+    }
+
+    /// Runs `lead` on the calling thread as member 0, pinned to the first CPU meanwhile and put back
+    /// afterwards. The other members stay awake between its phases; after it they spin for a short
+    /// while, so that the next call finds them awake, and then sleep.
+    ///
+    /// A panic in `lead`, or re-raised from a phase, leaves the team ready for the next call.
+    pub fn enter<R>(&mut self, lead: impl FnOnce(&mut Lead<'_>) -> R) -> R {
+        // The pin was tried when the team was made; if the cpuset shrank since, running unpinned is
+        // the best that is left.
+        let _pin = self.cpus.first().and_then(|&cpu| PinGuard::new(cpu).ok());
+        self.shared.set_engaged(self.spins);
+        let mut lead_handle = Lead { team: self };
+        lead(&mut lead_handle)
+    }
+}
+
+impl Drop for Team {
+    fn drop(&mut self) {
+        self.shared.stop(self.phase.wrapping_add(1));
+        for handle in self.handles.drain(..) {
+            // Workers catch what their work raises, so they end without a panic of their own.
+            let _ = handle.join();
+        }
+    }
+}
+
+/// The leader's hold on an awake team, inside [`Team::enter`].
+#[derive(Debug)]
+pub struct Lead<'t> {
+    team: &'t mut Team,
+}
+
+impl Lead<'_> {
+    /// Members, the leader included.
+    pub fn threads(&self) -> usize {
+        self.team.threads()
+    }
+
+    /// One phase: every member `w` calls `work(w, part w of parts)` once; returns when all have, and
+    /// what they wrote is then visible to all in the next phase.
+    ///
+    /// # Panics
+    /// If `parts` cannot serve every member. A panic in any member is raised again here, after all
+    /// members have finished.
+    pub fn run<P: Parts>(&mut self, parts: P, work: impl Fn(usize, Part<'_, P>) + Sync) {
+        let threads = self.threads();
+        if let Some(workers) = parts.workers() {
+            assert!(
+                workers >= threads,
+                "parts for {workers} workers, a team of {threads}"
+            );
+        }
+        // SAFETY: worker is below `threads`, which `parts` serves, and `run_phase` calls this once
+        // per member.
+        let run_part = |worker: usize| work(worker, unsafe { parts.part(worker) });
+        self.run_phase(&run_part);
+    }
+
+    fn run_phase<F: Fn(usize) + Sync>(&mut self, work: &F) {
+        if self.team.handles.is_empty() {
+            return work(0);
+        }
+        let team = &mut *self.team;
+        let previous = team.phase;
+        team.phase = previous.wrapping_add(1);
+        // SAFETY: `work` outlives the phase: whatever happens below, `wait_for_workers` returns only
+        // after every member is done with it. The phase before this one was waited for.
+        unsafe { team.shared.release(team.phase, Job::new(work)) };
+        let own = catch_unwind(AssertUnwindSafe(|| work(0)));
+        team.shared.wait_for_workers(team.phase, previous);
+        raise_first(own.err(), team.shared.take_panics());
+    }
+}
+
+impl Drop for Lead<'_> {
+    fn drop(&mut self) {
+        self.team.shared.set_idle(self.team.spins);
+    }
+}
+
+type Panic = Box<dyn Any + Send>;
+
+/// Raises the leader's panic, else the first of the others, if there was any.
+fn raise_first(own: Option<Panic>, others: Vec<Panic>) {
+    if let Some(panic) = own.into_iter().chain(others).next() {
+        resume_unwind(panic);
+    }
+}
+
+/// Two members on one CPU would spin while the other cannot run.
+fn all_different(cpus: &[usize]) -> bool {
+    let mut sorted = cpus.to_vec();
+    sorted.sort_unstable();
+    sorted.windows(2).all(|pair| pair[0] != pair[1])
+}
