@@ -1,0 +1,276 @@
+//! Text to tokens and back, from the vocabulary in a model file.
+//!
+//! Two kinds are built: byte-level BPE (`bpe`, with its ways of cutting words in `pretokenizers`)
+//! and SentencePiece BPE (`spm`). What both share is here: control tokens written in a text
+//! (`specials`), BOS and EOS, and the bytes of each token, made once at load.
+//!
+//! Time grows with the length of a text as n log n at most, whatever the text.
+
+mod bpe;
+mod byte_level;
+mod byte_strings;
+mod error;
+mod pretokenizers;
+mod specials;
+mod spm;
+mod stream;
+mod vocabulary;
+
+use std::borrow::Cow;
+
+use sysinfer_formats::Metadata;
+
+pub use error::TokenizerError;
+pub use stream::TextStream;
+
+use bpe::Bpe;
+use byte_strings::ByteStrings;
+use specials::{Fragment, Specials};
+use spm::Spm;
+use vocabulary::{Defaults, TokenKind, Vocabulary};
+
+const MODEL: &str = "tokenizer.ggml.model";
+
+/// How a whole text is encoded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Encode {
+    /// Adds the BOS and EOS tokens that the model file asks for.
+    pub add_special: bool,
+    /// Takes control tokens written in the text for the tokens they name. Not for a user's text.
+    pub parse_special: bool,
+}
+
+/// A part of a text whose parts come from different hands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment<'t> {
+    /// The text.
+    pub text: &'t str,
+    /// Takes control tokens written in this part for the tokens they name: true for a template's
+    /// own text, false for what a user put into it.
+    pub parse_special: bool,
+}
+
+/// The merging rules of a vocabulary.
+#[derive(Debug)]
+enum Rules {
+    Bpe(Box<Bpe>),
+    Spm(Box<Spm>),
+}
+
+/// The tokenizer of one model; immutable, shared between threads.
+#[derive(Debug)]
+pub struct Tokenizer {
+    vocabulary: Vocabulary,
+    /// The bytes of each token in text; for control tokens their name.
+    pieces: ByteStrings,
+    specials: Specials,
+    rules: Rules,
+}
+
+impl Tokenizer {
+    /// Builds the tokenizer that a model file describes; `None` when the file has no vocabulary
+    /// (`tokenizer.ggml.model` is absent or `no_vocab`).
+    ///
+    /// # Errors
+    /// [`TokenizerError`] when the kind of tokenizer is not supported, or a key is missing, has the
+    /// wrong type or length, or points beyond the vocabulary. The message names the key.
+    pub fn from_gguf(metadata: &Metadata<'_>) -> Result<Option<Self>, TokenizerError> {
+        match metadata.string(MODEL)? {
+            None | Some("no_vocab" | "none") => Ok(None),
+            Some("gpt2") => Self::bpe(metadata).map(Some),
+            Some("llama") => Self::spm(metadata).map(Some),
+            Some(name) => Err(TokenizerError::UnsupportedModel {
+                name: name.chars().take(80).collect(),
+            }),
+        }
+    }
+
+    fn bpe(metadata: &Metadata<'_>) -> Result<Self, TokenizerError> {
+        let mut vocabulary = Vocabulary::read_tokens(metadata)?;
+        let words = bpe::read_pre_tokenizer(metadata, &vocabulary)?;
+        let defaults = Defaults {
+            bos: None,
+            eos: None,
+            unknown: None,
+            adds_bos: words.adds_bos,
+        };
+        vocabulary.assign_roles(metadata, defaults)?;
+        let bpe = Bpe::from_gguf(metadata, &vocabulary, words)?;
+        Ok(Self::assemble(
+            vocabulary,
+            Rules::Bpe(Box::new(bpe)),
+            bpe::decode,
+        ))
+    }
+
+    fn spm(metadata: &Metadata<'_>) -> Result<Self, TokenizerError> {
+        let mut vocabulary = Vocabulary::read_tokens(metadata)?;
+        let defaults = Defaults {
+            bos: Some(1),
+            eos: Some(2),
+            unknown: Some(0),
+            adds_bos: true,
+        };
+        vocabulary.assign_roles(metadata, defaults)?;
+        let spm = Spm::from_gguf(metadata, &vocabulary)?;
+        Ok(Self::assemble(
+            vocabulary,
+            Rules::Spm(Box::new(spm)),
+            spm::decode,
+        ))
+    }
+
+    fn assemble(vocabulary: Vocabulary, rules: Rules, decode: fn(&[u8], &mut Vec<u8>)) -> Self {
+        let mut pieces = ByteStrings::default();
+        for (_, kind, text) in vocabulary.iter() {
+            pieces.push_with(|piece| match (kind, vocabulary::byte_of(text)) {
+                (TokenKind::Normal, _) => decode(text, piece),
+                (TokenKind::Byte, Some(byte)) => piece.push(byte),
+                _ => piece.extend_from_slice(text),
+            });
+        }
+        Self {
+            specials: Specials::new(&vocabulary),
+            vocabulary,
+            pieces,
+            rules,
+        }
+    }
+
+    /// The number of tokens.
+    #[must_use]
+    pub fn vocabulary_size(&self) -> usize {
+        self.vocabulary.len()
+    }
+
+    /// The tokens of a text.
+    #[must_use]
+    pub fn encode(&self, text: &str, options: Encode) -> Vec<u32> {
+        let segment = Segment {
+            text,
+            parse_special: options.parse_special,
+        };
+        self.encode_segments(&[segment], options.add_special)
+    }
+
+    /// The tokens of a text in parts. Control tokens are read only in parts that allow it; all else
+    /// is as if the parts were one text, so words reach over the seams as they did in training.
+    #[must_use]
+    pub fn encode_segments(&self, segments: &[Segment<'_>], add_special: bool) -> Vec<u32> {
+        let mut fragments = Vec::new();
+        for segment in segments {
+            self.specials
+                .split(segment.text, segment.parse_special, &mut fragments);
+        }
+        let mut tokens = Vec::new();
+        if add_special && self.vocabulary.adds_bos {
+            tokens.extend(self.vocabulary.bos);
+        }
+        // A text begins at the front and after each token that was written out.
+        let mut at_start = true;
+        for fragment in &fragments {
+            match fragment {
+                Fragment::Token(token) => tokens.push(*token),
+                Fragment::Text(text) => self.encode_text(text, at_start, &mut tokens),
+            }
+            at_start = matches!(fragment, Fragment::Token(_));
+        }
+        if add_special && self.vocabulary.adds_eos {
+            tokens.extend(self.vocabulary.eos);
+        }
+        tokens
+    }
+
+    fn encode_text(&self, text: &str, at_start: bool, tokens: &mut Vec<u32>) {
+        match &self.rules {
+            Rules::Bpe(bpe) => bpe.encode(text, tokens),
+            Rules::Spm(spm) => spm.encode(text, at_start && spm.adds_space_prefix, tokens),
+        }
+    }
+
+    /// The text of tokens; what is not UTF-8 becomes U+FFFD. Control tokens appear, by their names,
+    /// only with `specials`; ids beyond the vocabulary have no text.
+    #[must_use]
+    pub fn decode(&self, tokens: &[u32], specials: bool) -> String {
+        String::from_utf8_lossy(&self.decode_bytes(tokens, specials)).into_owned()
+    }
+
+    /// The bytes of tokens: as [`Tokenizer::decode`], but nothing is replaced.
+    ///
+    /// The space that SentencePiece puts in front of a text is taken off again.
+    #[must_use]
+    pub fn decode_bytes(&self, tokens: &[u32], specials: bool) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut at_start = true;
+        for &token in tokens {
+            self.append(token, specials, &mut at_start, &mut bytes);
+        }
+        bytes
+    }
+
+    /// Appends the bytes of one token. `at_start` says whether the text begins here, and is cleared
+    /// once something visible has come.
+    fn append(&self, token: u32, specials: bool, at_start: &mut bool, bytes: &mut Vec<u8>) {
+        let piece = self.pieces.get(token as usize);
+        let hidden = self.vocabulary.kind(token).is_hidden();
+        if hidden && !specials {
+            return;
+        }
+        let strips = *at_start && matches!(&self.rules, Rules::Spm(spm) if spm.adds_space_prefix);
+        let stripped = piece.strip_prefix(b" ").filter(|_| strips && !hidden);
+        bytes.extend_from_slice(stripped.unwrap_or(piece));
+        *at_start &= hidden;
+    }
+
+    /// The bytes that one token adds to a text, which may be part of a character; none for control
+    /// tokens and ids beyond the vocabulary.
+    #[must_use]
+    pub fn piece(&self, token: u32) -> &[u8] {
+        if self.vocabulary.kind(token).is_hidden() {
+            &[]
+        } else {
+            self.pieces.get(token as usize)
+        }
+    }
+
+    /// A token as the model file spells it, with U+FFFD for what is not UTF-8: the name of a
+    /// control token. Empty for ids beyond the vocabulary.
+    #[must_use]
+    pub fn token_text(&self, token: u32) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.vocabulary.text(token))
+    }
+
+    /// The token that begins a text.
+    #[must_use]
+    pub fn bos(&self) -> Option<u32> {
+        self.vocabulary.bos
+    }
+
+    /// The token that ends a text.
+    #[must_use]
+    pub fn eos(&self) -> Option<u32> {
+        self.vocabulary.eos
+    }
+
+    /// Whether [`Encode::add_special`] puts the BOS token in front.
+    #[must_use]
+    pub fn adds_bos(&self) -> bool {
+        self.vocabulary.adds_bos
+    }
+
+    /// Whether an answer is over at this token: EOS, and the tokens that end a turn, as the file
+    /// names them or by the well-known names of control tokens such as `<|eot_id|>`.
+    #[must_use]
+    pub fn is_end(&self, token: u32) -> bool {
+        self.vocabulary.is_end(token)
+    }
+
+    /// Whether a token steers the model rather than standing for text.
+    #[must_use]
+    pub fn is_control(&self, token: u32) -> bool {
+        self.vocabulary.kind(token) == TokenKind::Control
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,252 @@
+//! SentencePiece BPE with byte fallback: the tokenizers of Llama 1 and 2, Mistral 7B, Baichuan.
+//!
+//! (Kudo and Richardson, "SentencePiece", 2018.) There are no words: spaces become `▁` and the two
+//! neighbours whose union has the best score merge, anywhere in the text, until no union is a
+//! token. The order of merges is that of llama.cpp's `llm_tokenizer_spm`: the highest score first,
+//! the leftmost among equals.
+
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashMap};
+
+use sysinfer_formats::Metadata;
+
+use super::error::TokenizerError;
+use super::vocabulary::{SCORES, TokenKind, Vocabulary, byte_of, check_length};
+
+const ADD_SPACE_PREFIX: &str = "tokenizer.ggml.add_space_prefix";
+
+/// What stands for a space in the vocabulary.
+const SPACE: &str = "▁";
+
+/// A SentencePiece BPE tokenizer.
+#[derive(Debug)]
+pub(super) struct Spm {
+    ids: HashMap<Box<[u8]>, u32>,
+    scores: Vec<f32>,
+    /// The tokens of single bytes, for characters that are no token.
+    bytes: [Option<u32>; 256],
+    unknown: Option<u32>,
+    longest_bytes: usize,
+    /// Whether text is encoded with a space in front.
+    pub(super) adds_space_prefix: bool,
+}
+
+impl Spm {
+    /// Builds the tokenizer from the scores of a model file. `vocabulary` has its roles assigned.
+    pub(super) fn from_gguf(
+        metadata: &Metadata<'_>,
+        vocabulary: &Vocabulary,
+    ) -> Result<Self, TokenizerError> {
+        let scores = metadata.floats(SCORES)?.unwrap_or_default();
+        check_length(SCORES, scores.len(), vocabulary.len())?;
+        if let Some(index) = scores.iter().position(|score| score.is_nan()) {
+            return Err(TokenizerError::Entry {
+                key: SCORES,
+                index,
+                found: "not a number".to_owned(),
+                allowed: "a number is needed to order the merges",
+            });
+        }
+        let mut spm = Self {
+            ids: HashMap::with_capacity(vocabulary.len()),
+            scores,
+            bytes: [None; 256],
+            unknown: vocabulary.unknown,
+            longest_bytes: 0,
+            adds_space_prefix: metadata.boolean(ADD_SPACE_PREFIX)?.unwrap_or(true),
+        };
+        for (token, kind, text) in vocabulary.iter() {
+            spm.add(token, kind, text)?;
+        }
+        Ok(spm)
+    }
+
+    /// Enters a token where texts are looked up. Control and unknown tokens are not entered, so
+    /// that no text, whatever it spells, becomes one by merging; neither are bytes, which are no
+    /// text.
+    fn add(&mut self, token: u32, kind: TokenKind, text: &[u8]) -> Result<(), TokenizerError> {
+        let byte = byte_of(text);
+        if let Some(byte) = byte {
+            self.bytes[usize::from(byte)] = Some(token);
+        }
+        match kind {
+            TokenKind::Normal | TokenKind::UserDefined if byte.is_none() => {
+                self.ids.insert(text.into(), token);
+                self.longest_bytes = self.longest_bytes.max(text.len());
+            }
+            TokenKind::Byte if byte.is_none() => {
+                return Err(TokenizerError::Entry {
+                    key: super::vocabulary::TOKENS,
+                    index: token as usize,
+                    found: format!("\"{}\"", text[..text.len().min(80)].escape_ascii()),
+                    allowed: "a token of type 6 (byte) must read <0xXX>",
+                });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Appends the tokens of `text`, with a space put in front of it if `with_prefix`. Characters
+    /// that are no token become their bytes, or else the unknown token, or else nothing.
+    pub(super) fn encode(&self, text: &str, with_prefix: bool, tokens: &mut Vec<u32>) {
+        let prefix = if with_prefix { SPACE } else { "" };
+        let mut spelled = String::with_capacity(text.len() + text.len() / 2 + prefix.len());
+        spelled.push_str(prefix);
+        for (index, word) in text.split(' ').enumerate() {
+            spelled.push_str(if index == 0 { "" } else { SPACE });
+            spelled.push_str(word);
+        }
+        let symbols = self.merge(spelled.as_bytes(), split_characters(&spelled));
+        let mut next = (!symbols.is_empty()).then_some(0);
+        while let Some(index) = next {
+            let symbol = &symbols[index];
+            self.push(&spelled.as_bytes()[symbol.start..symbol.end], tokens);
+            next = symbol.next;
+        }
+    }
+
+    /// Merges neighbours as long as their union is a token.
+    fn merge(&self, text: &[u8], mut symbols: Vec<Symbol>) -> Vec<Symbol> {
+        let mut queue = BinaryHeap::with_capacity(symbols.len());
+        for left in 0..symbols.len() {
+            queue.extend(self.union(text, &symbols, left));
+        }
+        while let Some(union) = queue.pop() {
+            let Symbol {
+                start,
+                end,
+                previous,
+                next,
+            } = symbols[union.left];
+            let Some(right) = next.map(|next| symbols[next]) else {
+                continue;
+            };
+            // One of the two has merged with another neighbour since, or is gone.
+            if start == end || right.end - start != union.length_bytes {
+                continue;
+            }
+            if let Some(next) = next {
+                symbols[next].end = symbols[next].start;
+            }
+            symbols[union.left] = Symbol {
+                start,
+                end: right.end,
+                previous,
+                next: right.next,
+            };
+            if let Some(after) = right.next {
+                symbols[after].previous = Some(union.left);
+            }
+            queue.extend(previous.and_then(|previous| self.union(text, &symbols, previous)));
+            queue.extend(self.union(text, &symbols, union.left));
+        }
+        symbols
+    }
+
+    /// What the symbol `left` and its right neighbour would make, if that is a token.
+    fn union(&self, text: &[u8], symbols: &[Symbol], left: usize) -> Option<Union> {
+        let start = symbols[left].start;
+        let end = symbols[symbols[left].next?].end;
+        if end - start > self.longest_bytes {
+            return None;
+        }
+        let &token = self.ids.get(&text[start..end])?;
+        let score = self.scores[token as usize];
+        Some(Union {
+            score,
+            left,
+            length_bytes: end - start,
+        })
+    }
+
+    /// Appends the token of a symbol, or those of its bytes.
+    fn push(&self, text: &[u8], tokens: &mut Vec<u32>) {
+        if let Some(&token) = self.ids.get(text) {
+            tokens.push(token);
+            return;
+        }
+        let bytes = text.iter().map(|&byte| self.bytes[usize::from(byte)]);
+        match bytes.collect::<Option<Vec<u32>>>() {
+            Some(bytes) => tokens.extend(bytes),
+            None => tokens.extend(self.unknown),
+        }
+    }
+}
+
+/// Appends the bytes that a normal token stands for.
+pub(super) fn decode(text: &[u8], piece: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some((&byte, after)) = rest.split_first() {
+        match rest.strip_prefix(SPACE.as_bytes()) {
+            Some(after) => {
+                piece.push(b' ');
+                rest = after;
+            }
+            None => {
+                piece.push(byte);
+                rest = after;
+            }
+        }
+    }
+}
+
+/// A run of the text in a doubly linked list; empty once its left neighbour has taken it in.
+#[derive(Debug, Clone, Copy)]
+struct Symbol {
+    start: usize,
+    end: usize,
+    previous: Option<usize>,
+    next: Option<usize>,
+}
+
+/// One symbol per character.
+fn split_characters(text: &str) -> Vec<Symbol> {
+    let mut symbols: Vec<Symbol> = text
+        .char_indices()
+        .enumerate()
+        .map(|(index, (start, character))| Symbol {
+            start,
+            end: start + character.len_utf8(),
+            previous: index.checked_sub(1),
+            next: Some(index + 1),
+        })
+        .collect();
+    if let Some(last) = symbols.last_mut() {
+        last.next = None;
+    }
+    symbols
+}
+
+/// A merge that may be done.
+#[derive(Debug)]
+struct Union {
+    score: f32,
+    left: usize,
+    length_bytes: usize,
+}
+
+impl Ord for Union {
+    /// The greater one is merged first. Scores are numbers, checked when the file is read.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_score = self
+            .score
+            .partial_cmp(&other.score)
+            .unwrap_or(Ordering::Equal);
+        by_score.then(other.left.cmp(&self.left))
+    }
+}
+
+impl PartialOrd for Union {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Union {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Union {}
