@@ -1,0 +1,233 @@
+//! From logits to the next token: one [`Sampler`] per sequence.
+//!
+//! Logits come in as the model made them and are never changed; a sampler has its own scratch,
+//! which it reuses from token to token. The same seed, options and logits give the same tokens on
+//! every platform of one instruction set; `exp` may differ in the last bit between libraries.
+
+mod error;
+mod filters;
+mod history;
+mod options;
+mod rng;
+
+pub use error::SamplingError;
+pub use options::SamplingOptions;
+
+use filters::{Candidate, most_likely, most_likely_tokens, nucleus, weight};
+use history::History;
+use rng::Rng;
+
+/// A chosen token and what the model itself thought of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sampled {
+    /// The token.
+    pub token: u32,
+    /// The natural logarithm of its probability under the raw logits, before any option.
+    pub logprob: f32,
+    /// The most likely tokens under the raw logits with their logprobs, most likely first.
+    pub top: Vec<(u32, f32)>,
+}
+
+/// Chooses the tokens of one sequence.
+#[derive(Debug, Clone)]
+pub struct Sampler {
+    options: SamplingOptions,
+    rng: Rng,
+    history: History,
+    adjusted: Vec<f32>,
+    candidates: Vec<Candidate>,
+    weights: Vec<f32>,
+}
+
+impl Sampler {
+    /// Makes a sampler. `fallback_seed` is used where the options have no seed; it comes from the
+    /// caller because the engine reads no clock.
+    ///
+    /// # Errors
+    /// [`SamplingError`] when an option is out of its range.
+    pub fn new(options: SamplingOptions, fallback_seed: u64) -> Result<Self, SamplingError> {
+        options.validate()?;
+        Ok(Self {
+            rng: Rng::new(options.seed.unwrap_or(fallback_seed)),
+            options,
+            history: History::default(),
+            adjusted: Vec::new(),
+            candidates: Vec::new(),
+            weights: Vec::new(),
+        })
+    }
+
+    /// The options that the sampler follows.
+    #[must_use]
+    pub fn options(&self) -> &SamplingOptions {
+        &self.options
+    }
+
+    /// Notes the prompt, for `repetition_penalty`.
+    pub fn accept_prompt(&mut self, tokens: &[u32]) {
+        if self.options.repetition_penalty != 1.0 {
+            self.history.accept_prompt(tokens);
+        }
+    }
+
+    /// Notes a token that became part of the answer, for the penalties.
+    pub fn accept(&mut self, token: u32) {
+        self.history.accept(token);
+    }
+
+    /// Chooses a token. `logits` holds one logit per token of the vocabulary.
+    ///
+    /// Logits that are not numbers are never chosen, and equals go to the lower id. When no logit
+    /// is above negative infinity, or there are none at all, the answer is token 0.
+    pub fn sample(&mut self, logits: &[f32]) -> u32 {
+        let mut adjusted = std::mem::take(&mut self.adjusted);
+        let token = if self.adjust(logits, &mut adjusted) {
+            self.choose(&adjusted)
+        } else {
+            self.choose(logits)
+        };
+        self.adjusted = adjusted;
+        token
+    }
+
+    /// Chooses a token like [`Sampler::sample`] and reports its logprob and those of the
+    /// `top_count` most likely tokens.
+    pub fn sample_with_logprobs(&mut self, logits: &[f32], top_count: usize) -> Sampled {
+        let token = self.sample(logits);
+        let normaliser = Normaliser::new(logits);
+        most_likely_tokens(logits, top_count, &mut self.candidates);
+        let top = self
+            .candidates
+            .iter()
+            .map(|candidate| (candidate.token, normaliser.logprob(candidate.logit)));
+        let logit = logits
+            .get(token as usize)
+            .copied()
+            .unwrap_or(f32::NEG_INFINITY);
+        Sampled {
+            token,
+            logprob: normaliser.logprob(logit),
+            top: top.collect(),
+        }
+    }
+
+    /// Copies `logits` into `adjusted` with biases and penalties, or returns false when there are
+    /// none and the copy can be saved.
+    fn adjust(&self, logits: &[f32], adjusted: &mut Vec<f32>) -> bool {
+        let penalises = self.history.penalises(&self.options);
+        if !penalises && self.options.logit_bias.is_empty() {
+            return false;
+        }
+        adjusted.clear();
+        adjusted.extend_from_slice(logits);
+        for &(token, bias) in &self.options.logit_bias {
+            if let Some(logit) = adjusted.get_mut(token as usize) {
+                *logit += bias;
+            }
+        }
+        if penalises {
+            self.history.penalise(&self.options, adjusted);
+        }
+        true
+    }
+
+    /// Chooses from adjusted logits.
+    fn choose(&mut self, logits: &[f32]) -> u32 {
+        let best = most_likely(logits);
+        let highest = logits
+            .get(best as usize)
+            .copied()
+            .unwrap_or(f32::NEG_INFINITY);
+        if self.options.is_greedy() || highest == f32::NEG_INFINITY {
+            return best;
+        }
+        let temperature = self.options.temperature;
+        if self.options.top_k == 0 && self.options.top_p >= 1.0 {
+            return self.draw_from_all(logits, highest).unwrap_or(best);
+        }
+        let mut candidates = std::mem::take(&mut self.candidates);
+        nucleus(logits, highest, &self.options, &mut candidates);
+        let weights = candidates.iter().map(|candidate| {
+            (
+                candidate.token,
+                f64::from(weight(candidate.logit, highest, temperature)),
+            )
+        });
+        let token = draw(weights, &mut self.rng).unwrap_or(best);
+        self.candidates = candidates;
+        token
+    }
+
+    /// Draws where at most `min_p` filters: no order is needed. The weights are kept for the second
+    /// look of [`draw`], because most of the time here goes into `exp`.
+    fn draw_from_all(&mut self, logits: &[f32], highest: f32) -> Option<u32> {
+        let SamplingOptions {
+            temperature, min_p, ..
+        } = self.options;
+        self.weights.clear();
+        self.weights.extend(logits.iter().map(|&logit| {
+            let weight = weight(logit, highest, temperature);
+            if weight >= min_p { weight } else { 0.0 }
+        }));
+        let numbered = (0..).zip(&self.weights);
+        draw(
+            numbered.map(|(token, &weight)| (token, f64::from(weight))),
+            &mut self.rng,
+        )
+    }
+}
+
+/// Draws one of the tokens by its weight, or `None` when all weights are zero.
+fn draw(weights: impl Iterator<Item = (u32, f64)> + Clone, rng: &mut Rng) -> Option<u32> {
+    let total: f64 = weights.clone().map(|(_, weight)| weight).sum();
+    let mut left = rng.next_unit() * total;
+    let mut drawn = None;
+    for (token, weight) in weights.filter(|&(_, weight)| weight > 0.0) {
+        // Kept in case rounding carries the draw past the last weight.
+        drawn = Some(token);
+        if left < weight {
+            break;
+        }
+        left -= weight;
+    }
+    drawn
+}
+
+/// The logarithm of the sum that turns logits into probabilities.
+struct Normaliser {
+    highest: f32,
+    log_total: f64,
+}
+
+impl Normaliser {
+    fn new(logits: &[f32]) -> Self {
+        let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let total: f64 = logits
+            .iter()
+            .map(|&logit| f64::from(weight(logit, highest, 1.0)))
+            .sum();
+        Self {
+            highest,
+            log_total: total.ln(),
+        }
+    }
+
+    /// The logarithm of the probability of a token with this logit; negative infinity for one that
+    /// is never chosen.
+    fn logprob(&self, logit: f32) -> f32 {
+        let below = if logit == self.highest {
+            0.0
+        } else {
+            f64::from(logit) - f64::from(self.highest)
+        };
+        let logprob = (below - self.log_total) as f32;
+        if logprob.is_finite() {
+            logprob
+        } else {
+            f32::NEG_INFINITY
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
