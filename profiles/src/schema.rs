@@ -1,0 +1,225 @@
+//! Schema version 1 of a profile, field by field. Units are in the names.
+
+use serde::{Deserialize, Serialize};
+use sysinfer_engine::{EngineInfo, Plan};
+use sysinfer_machine::HostInfo;
+
+/// The schema version that this build reads and writes.
+pub const SCHEMA: i64 = 1;
+
+/// A plan with the host and model that it was measured on, and the measurements.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Version of this layout, [`SCHEMA`].
+    pub schema: i64,
+    /// Who made the file, when and how.
+    pub created: Created,
+    /// The host that was measured.
+    pub host: HostFacts,
+    /// The model that was measured.
+    pub model: ModelFacts,
+    /// What to run: the only part that changes behaviour.
+    pub plan: Plan,
+    /// Why the plan is believed to be good.
+    pub evidence: Evidence,
+}
+
+/// Where a profile comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Created {
+    /// RFC 3339 time of writing, UTC.
+    pub date: String,
+    /// Version of the program that wrote it.
+    pub version: String,
+    /// The command line that made it.
+    pub command: String,
+}
+
+/// The facts of a host that decide whether a plan carries over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostFacts {
+    /// Marketing or implementer name of the processor.
+    pub cpu_model: String,
+    /// `x86_64` or `aarch64`.
+    pub architecture: String,
+    /// One line: packages x nodes x cores x threads.
+    pub topology: String,
+    /// Sockets.
+    pub packages: usize,
+    /// NUMA nodes.
+    pub nodes: usize,
+    /// Physical cores that the process may use.
+    pub cores: usize,
+    /// Logical CPUs that the process may use.
+    pub cpus: usize,
+    /// Memory of the host, bytes.
+    pub memory_bytes: u64,
+    /// Base page size, bytes.
+    pub page_bytes: usize,
+    /// CPUs' worth of time that the control group allows; absent: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_quota: Option<f64>,
+    /// Kernel release; differences are only noted.
+    pub kernel: String,
+    /// Mode of transparent huge pages; differences are only noted.
+    pub huge_pages: String,
+}
+
+/// The shape of a model, as far as speed depends on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelFacts {
+    /// Name in the file, or the preset of a synthetic model.
+    pub name: String,
+    /// `llama`, `baichuan`, ...
+    pub architecture: String,
+    /// Block types of the weights.
+    pub quantisation: String,
+    /// Equal for two models of one shape and quantisation.
+    pub fingerprint: String,
+    /// Weights, as a count.
+    pub parameters: u64,
+    /// Packed weights, bytes.
+    pub weight_bytes: u64,
+    /// Weights that one decode step reads, bytes.
+    pub decode_bytes: u64,
+    /// Keys and values that one decode step reads for each position of the context, bytes.
+    pub kv_bytes_per_position: u64,
+    /// Longest sequence, tokens.
+    pub context_length: usize,
+}
+
+/// What was measured under the plan, in the run that wrote the profile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// Read bandwidth of the decode team in the same run, GB/s (10^9 bytes).
+    pub read_gb_per_second: f64,
+    /// Decode rate over that of the default plan: 1.10 is ten percent faster.
+    pub gain_decode: f64,
+    /// Prefill rate over that of the default plan.
+    pub gain_prefill: f64,
+    /// Tokens of the prompt that every decode run starts from.
+    pub prompt_tokens: usize,
+    /// One entry for each total length, ascending.
+    #[serde(default)]
+    pub lengths: Vec<LengthEvidence>,
+}
+
+/// Rates at one total length. Absent: not measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LengthEvidence {
+    /// Prompt and output together, tokens.
+    pub total_tokens: usize,
+    /// Runs behind the decode rate.
+    #[serde(default)]
+    pub samples: usize,
+    /// Median over the runs: generated tokens / time of their steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decode_tokens_per_second: Option<f64>,
+    /// Slowest run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decode_low: Option<f64>,
+    /// Fastest run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decode_high: Option<f64>,
+    /// Weights and cache read while decoding, GB/s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decode_gb_per_second: Option<f64>,
+    /// The same in percent of `read_gb_per_second`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent_of_read_bandwidth: Option<f64>,
+    /// Prompt tokens per second for a prompt of `total_tokens`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefill_tokens_per_second: Option<f64>,
+    /// Time from such a prompt to its first token, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_first_token_ms: Option<f64>,
+    /// What the original system published for this shape on its server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference_tokens_per_second: Option<f64>,
+}
+
+impl From<&HostInfo> for HostFacts {
+    fn from(host: &HostInfo) -> Self {
+        Self {
+            cpu_model: host.cpu_model.clone(),
+            architecture: host.architecture.clone(),
+            topology: host.topology.clone(),
+            packages: host.packages,
+            nodes: host.nodes,
+            cores: host.cores,
+            cpus: host.cpus,
+            memory_bytes: host.memory_bytes,
+            page_bytes: host.page_bytes,
+            cpu_quota: host.cpu_quota,
+            kernel: host.kernel.clone(),
+            huge_pages: host.huge_pages.clone(),
+        }
+    }
+}
+
+impl From<&EngineInfo> for ModelFacts {
+    fn from(info: &EngineInfo) -> Self {
+        Self {
+            name: info.name.clone(),
+            architecture: info.architecture.clone(),
+            quantisation: info.quantisation.clone(),
+            fingerprint: info.fingerprint.clone(),
+            parameters: info.parameters,
+            weight_bytes: info.weight_bytes,
+            decode_bytes: info.decode_bytes,
+            kv_bytes_per_position: info.kv_bytes_per_position,
+            context_length: info.context_length,
+        }
+    }
+}
+
+impl Profile {
+    /// Checks what types cannot: ranges of the plan, and that rates are numbers.
+    ///
+    /// # Errors
+    /// The dotted key of the first field that is wrong, and what is wrong with it.
+    pub fn validate(&self) -> Result<(), (String, String)> {
+        self.plan
+            .validate()
+            .map_err(|error| (plan_key(&error), error.to_string()))?;
+        let evidence = &self.evidence;
+        let rates = [
+            ("read_gb_per_second", evidence.read_gb_per_second),
+            ("gain_decode", evidence.gain_decode),
+            ("gain_prefill", evidence.gain_prefill),
+        ];
+        for (key, value) in rates {
+            if !(value.is_finite() && value >= 0.0) {
+                let problem = format!("{value} is not a rate; it must be 0 or a positive number");
+                return Err((format!("evidence.{key}"), problem));
+            }
+        }
+        if self
+            .host
+            .cpu_quota
+            .is_some_and(|quota| !(quota.is_finite() && quota > 0.0))
+        {
+            let problem = "must be a positive number of CPUs; leave it out for no limit";
+            return Err(("host.cpu_quota".into(), problem.into()));
+        }
+        Ok(())
+    }
+}
+
+/// The key in the file for a complaint of the engine about its plan.
+fn plan_key(error: &sysinfer_engine::PlanError) -> String {
+    use sysinfer_engine::PlanError;
+    match error {
+        PlanError::OutOfRange { field, .. } => format!("plan.{field}"),
+        PlanError::CpuCount { phase, .. } => format!("plan.{phase}.cpus"),
+        PlanError::Kernel {
+            block_type, phase, ..
+        } => format!("plan.kernels.{block_type}.{phase}"),
+    }
+}

@@ -1,0 +1,96 @@
+//! A complete profile, and the host and model that it belongs to.
+
+use sysinfer_engine::{EngineInfo, KernelChoice, PhasePlan, Plan};
+use sysinfer_machine::HostInfo;
+use sysinfer_profiles::{Created, Evidence, LengthEvidence, Profile, SCHEMA};
+
+/// The host of [`profile`].
+pub(crate) fn host() -> HostInfo {
+    HostInfo {
+        cpu_model: "Example \"E\" 9000".into(),
+        architecture: "aarch64".into(),
+        topology: "2 packages x 2 nodes x 24 cores x 1 thread".into(),
+        packages: 2,
+        nodes: 4,
+        cores: 96,
+        cpus: 96,
+        memory_bytes: 512 << 30,
+        page_bytes: 4096,
+        cpu_quota: Some(95.5),
+        kernel: "6.6.0-72".into(),
+        huge_pages: "madvise".into(),
+    }
+}
+
+/// The model of [`profile`].
+pub(crate) fn model() -> EngineInfo {
+    EngineInfo {
+        name: "llama3-8b".into(),
+        architecture: "llama".into(),
+        quantisation: "Q4_0 (output Q6_K)".into(),
+        context_length: 8192,
+        vocabulary_size: 128_256,
+        layers: 32,
+        embedding_length: 4096,
+        heads: 32,
+        kv_heads: 8,
+        parameters: 8_030_261_248,
+        weight_bytes: 4_700_000_000,
+        decode_bytes: 4_400_000_000,
+        kv_bytes_per_position: 131_072,
+        block_types: vec!["Q4_0".into(), "Q6_K".into()],
+        fingerprint: "llama-32-4096".into(),
+    }
+}
+
+/// A profile that uses every field of the schema.
+pub(crate) fn profile() -> Profile {
+    let cpus: Vec<usize> = (0..22).chain(24..46).chain(48..70).chain(72..94).collect();
+    let mut plan = Plan::with_threads(PhasePlan {
+        threads: 88,
+        map: "spread".into(),
+        cpus,
+    });
+    plan.prefill = PhasePlan::unpinned(96);
+    let choice = KernelChoice {
+        decode: Some("a-q4_0-r8".into()),
+        prefill: None,
+    };
+    plan.kernels.insert("Q4_0".into(), choice);
+    let row = LengthEvidence {
+        total_tokens: 32,
+        samples: 3,
+        decode_tokens_per_second: Some(61.25),
+        decode_low: Some(60.5),
+        decode_high: Some(62.0),
+        decode_gb_per_second: Some(271.3),
+        percent_of_read_bandwidth: Some(66.2),
+        prefill_tokens_per_second: Some(410.0),
+        time_to_first_token_ms: Some(78.0),
+        reference_tokens_per_second: Some(28.11),
+    };
+    Profile {
+        schema: SCHEMA,
+        created: Created {
+            date: "2026-01-02T03:04:05Z".into(),
+            version: "0.1.0".into(),
+            command: "sysinfer-tune --synthetic llama3-8b".into(),
+        },
+        host: (&host()).into(),
+        model: (&model()).into(),
+        plan,
+        evidence: Evidence {
+            read_gb_per_second: 410.0,
+            gain_decode: 1.31,
+            gain_prefill: 1.07,
+            prompt_tokens: 16,
+            lengths: vec![
+                row,
+                LengthEvidence {
+                    total_tokens: 64,
+                    ..Default::default()
+                },
+            ],
+        },
+    }
+}

@@ -1,0 +1,263 @@
+//! The profile as its users meet it: written, read back, misspelt, moved to another host.
+
+mod common;
+
+use common::{host, model, profile};
+use sysinfer_machine::HostInfo;
+use sysinfer_profiles::{HostMatch, Profile, ProfileError, matching, store};
+
+#[test]
+fn a_written_profile_reads_back_equal_and_explains_itself() {
+    let text = profile().to_toml().expect("renders");
+    assert_eq!(Profile::parse(&text, "test").expect("parses"), profile());
+    for needed in [
+        "# Profile of sysinfer",
+        "schema = 1",
+        "[plan.decode]",
+        "[[evidence.lengths]]",
+    ] {
+        assert!(text.contains(needed), "{needed} is not in\n{text}");
+    }
+    for section in [
+        "[created]",
+        "[host]",
+        "[model]",
+        "[plan.decode]",
+        "[plan.blocking]",
+        "[evidence]",
+    ] {
+        let (before, _) = text.split_once(&format!("\n{section}\n")).expect(section);
+        let above = before.lines().last().unwrap_or_default();
+        assert!(
+            above.starts_with('#'),
+            "no comment above {section}: {above}"
+        );
+    }
+    let cpus = text
+        .lines()
+        .find(|line| line.starts_with("cpus = [0, 1"))
+        .expect("one line of CPUs");
+    assert!(cpus.ends_with("93]"), "{cpus}");
+}
+
+/// What is replaced, by what, and what the message must contain.
+type Spoiled = (&'static str, &'static str, &'static [&'static str]);
+
+const SPOILED: &[Spoiled] = &[
+    (
+        "schema = 1",
+        "schema = 2",
+        &["schema", "version 2", "reads version 1"],
+    ),
+    (
+        "schema = 1",
+        "schema = \"1\"",
+        &["schema", "string", "integer 1"],
+    ),
+    ("schema = 1\n", "", &["schema", "missing"]),
+    (
+        "threads = 88",
+        "thread = 88",
+        &["plan.decode", "`thread`", "did you mean threads"],
+    ),
+    (
+        "threads = 88",
+        "threads = \"88\"",
+        &["plan.decode.threads", "invalid type"],
+    ),
+    (
+        "threads = 88",
+        "threads = 0",
+        &["plan.decode.threads", "0", "1 to 4096"],
+    ),
+    (
+        "threads = 88",
+        "threads = -1",
+        &["plan.decode.threads", "invalid value"],
+    ),
+    (
+        "threads = 88",
+        "threads = 87",
+        &["plan.decode.cpus", "88 CPUs for 87 threads"],
+    ),
+    ("threads = 88", "threads = ", &["line"]),
+    (
+        "[plan.memory]",
+        "[plan.memry]",
+        &["`memry`", "did you mean memory"],
+    ),
+    (
+        "[evidence]",
+        "[colours]\nred = 1\n[evidence]",
+        &["`colours`", "known here:"],
+    ),
+    (
+        "gain_decode = 1.31",
+        "gain_decode = nan",
+        &["evidence.gain_decode", "NaN"],
+    ),
+    ("gain_decode = 1.31", "", &["missing field `gain_decode`"]),
+    (
+        "cpu_quota = 95.5",
+        "cpu_quota = -1.0",
+        &["host.cpu_quota", "positive"],
+    ),
+    (
+        "prefill_rows = 64",
+        "prefill_rows = 0",
+        &["plan.blocking.prefill_rows", "1 to 4096"],
+    ),
+    (
+        "total_tokens = 64",
+        "total_token = 64",
+        &["evidence.lengths", "did you mean total_tokens"],
+    ),
+    (
+        "decode = \"a-q4_0-r8\"",
+        "decoed = \"a\"",
+        &["plan.kernels.Q4_0", "did you mean decode"],
+    ),
+];
+
+#[test]
+fn every_mistake_names_its_line_and_key() {
+    let good = profile().to_toml().expect("renders");
+    let mut failures = Vec::new();
+    for (from, to, needed) in SPOILED {
+        assert!(good.contains(from), "{from} is not in the file");
+        let bad = good.replacen(from, to, 1);
+        let message = match Profile::parse(&bad, "host.toml") {
+            Ok(_) => "accepted".to_string(),
+            Err(error) => error.to_string(),
+        };
+        let missing: Vec<_> = needed
+            .iter()
+            .filter(|word| !message.contains(**word))
+            .collect();
+        if !missing.is_empty() || !message.starts_with("host.toml: line ") {
+            failures.push(format!(
+                "{from:?} -> {to:?}: {message}\n  lacks {missing:?}"
+            ));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn the_line_is_the_line_of_the_mistake() {
+    let good = profile().to_toml().expect("renders");
+    let bad = good.replacen("prefill_rows = 64", "prefil_rows = 64", 1);
+    let expected = 1 + bad
+        .lines()
+        .position(|line| line.starts_with("prefil_rows"))
+        .expect("there");
+    match Profile::parse(&bad, "x") {
+        Err(ProfileError::Invalid { line, .. }) => assert_eq!(line, expected),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn hostile_texts_are_errors() {
+    let deep = format!("schema = 1\na = {}", "[".repeat(100_000));
+    let dotted = format!("schema = 1\n{}a = 1", "a.".repeat(100_000));
+    for text in [
+        "",
+        "\u{0}",
+        "schema",
+        "= 1",
+        "[[[",
+        deep.as_str(),
+        dotted.as_str(),
+    ] {
+        assert!(
+            Profile::parse(text, "x").is_err(),
+            "accepted {}",
+            &text[..text.len().min(20)]
+        );
+    }
+    let large = " ".repeat((1 << 20) + 1);
+    assert!(matches!(
+        Profile::parse(&large, "x"),
+        Err(ProfileError::TooLarge { .. })
+    ));
+}
+
+#[test]
+fn saving_replaces_the_file_and_leaves_nothing_else() {
+    let directory = tempfile::tempdir().expect("directory");
+    let path = directory.path().join("p.toml");
+    std::fs::write(&path, "old").expect("write");
+    store::save_atomic(&path, &profile()).expect("saved");
+    assert_eq!(Profile::load(&path).expect("loads"), profile());
+    assert_eq!(
+        std::fs::read_dir(directory.path()).expect("list").count(),
+        1
+    );
+    let nowhere = directory.path().join("absent").join("p.toml");
+    let error = store::save_atomic(&nowhere, &profile()).expect_err("no such directory");
+    assert!(error.to_string().contains("-o"), "{error}");
+    let error = Profile::load(&directory.path().join("q.toml")).expect_err("absent");
+    assert!(error.to_string().contains("sysinfer-tune"), "{error}");
+    assert!(
+        Profile::load(directory.path()).is_err(),
+        "a directory is no profile"
+    );
+}
+
+#[test]
+fn hosts_differ_in_what_a_plan_depends_on() {
+    let changes: [(&str, fn(&mut HostInfo)); 9] = [
+        ("cpu_model", |h| h.cpu_model = "other".into()),
+        ("architecture", |h| h.architecture = "x86_64".into()),
+        ("packages", |h| h.packages = 1),
+        ("nodes", |h| h.nodes = 2),
+        ("cores", |h| h.cores = 95),
+        ("cpus", |h| h.cpus = 192),
+        ("page_bytes", |h| h.page_bytes = 65_536),
+        ("cpu_quota", |h| h.cpu_quota = None),
+        ("memory_bytes", |h| h.memory_bytes = 256 << 30),
+    ];
+    for (field, change) in changes {
+        let mut other = host();
+        change(&mut other);
+        match matching::check(&profile(), &other) {
+            HostMatch::Different(differences) => {
+                assert_eq!(differences.len(), 1, "{differences:?}");
+                assert_eq!(differences[0].field, field);
+                assert!(differences[0].to_string().contains(field));
+            }
+            HostMatch::Exact => panic!("{field} was not noticed"),
+        }
+    }
+}
+
+#[test]
+fn what_does_not_matter_is_only_noted() {
+    let mut later = host();
+    later.kernel = "6.12.1".into();
+    later.memory_bytes = later.memory_bytes * 95 / 100;
+    assert_eq!(matching::check(&profile(), &later), HostMatch::Exact);
+    assert_eq!(matching::notices(&profile(), &later).len(), 1);
+    assert!(matching::notices(&profile(), &host()).is_empty());
+
+    assert!(matching::check_model(&profile(), &model()).is_empty());
+    let mut other = model();
+    other.fingerprint = "llama-40-5120".into();
+    let notes = matching::check_model(&profile(), &other);
+    assert!(
+        notes.len() == 1 && notes[0].to_string().contains("llama-40-5120"),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn cpus_must_be_the_hosts_own() {
+    let topology = sysinfer_machine::Topology::flat(&[0, 1]);
+    let error = matching::check_cpus(&profile(), &topology).expect_err("88 CPUs on a host of 2");
+    let message = error.to_string();
+    assert!(
+        message.contains("plan.decode.cpus") && message.contains("allowed: 0-1"),
+        "{message}"
+    );
+}
