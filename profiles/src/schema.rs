@@ -217,7 +217,9 @@ fn plan_key(error: &sysinfer_engine::PlanError) -> String {
     use sysinfer_engine::PlanError;
     match error {
         PlanError::OutOfRange { field, .. } => format!("plan.{field}"),
-        PlanError::CpuCount { phase, .. } => format!("plan.{phase}.cpus"),
+        PlanError::CpuCount { phase, .. } | PlanError::ForeignTopology { phase, .. } => {
+            format!("plan.{phase}.cpus")
+        }
         PlanError::Kernel {
             block_type, phase, ..
         } => format!("plan.kernels.{block_type}.{phase}"),
