@@ -1,0 +1,299 @@
+//! Activations: the operand that changes with every token.
+//!
+//! Rows of f32 are laid out for the kernels in *panels*: 1, 2 or 4 rows interleaved block by block,
+//! so that a kernel walks weights and activations with one index and no bounds to check.
+//!
+//! * [`ActivationKind::Q8`]: blocks of 32 values rounded to 8 bits with one f32 scale (ggml's
+//!   `Q8_0` rounding: `scale = max|x| / 127`, nearest), and the sums of the two halves of a block,
+//!   from which kernels take the zero point of the weights out of their inner loop.
+//! * [`ActivationKind::F32`]: the values as they are, `panel_rows` per column.
+
+use bytemuck::{Pod, Zeroable};
+
+/// Values per quantised block.
+pub const BLOCK: usize = 32;
+
+/// What a kernel wants its activations to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActivationKind {
+    /// 8-bit blocks of 32, for quantised weights.
+    Q8,
+    /// f32, for F32, F16 and BF16 weights.
+    F32,
+}
+
+/// One block of 32 columns of `P` rows.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Q8Panel<const P: usize> {
+    /// Value of one step, per row.
+    pub scales: [f32; P],
+    /// Sum of the block's values (scale times all quants), per row.
+    pub totals: [f32; P],
+    /// Sums of the quants of columns 0..16 and 16..32, per row.
+    pub sums: [[i16; 2]; P],
+    /// Quants within -127..=127, per row.
+    pub quants: [[i8; BLOCK]; P],
+}
+
+// SAFETY: `repr(C)` of plain arrays whose sizes are all multiples of 4, the largest alignment: no
+// padding, and every bit pattern is a value.
+unsafe impl<const P: usize> Zeroable for Q8Panel<P> {}
+// SAFETY: as above; the type is `Copy` and `'static`.
+unsafe impl<const P: usize> Pod for Q8Panel<P> {}
+
+/// Rows of activations in the form that one kernel reads. Allocated once, refilled every step.
+#[derive(Clone, Debug)]
+pub struct Activations {
+    kind: ActivationKind,
+    columns: usize,
+    panel_rows: usize,
+    rows: usize,
+    /// Panels one after another; f32 so that every panel type is aligned in it.
+    words: Vec<f32>,
+}
+
+/// How many rows a panel should have for a product of `rows` rows.
+pub fn panel_rows_for(rows: usize) -> usize {
+    match rows {
+        0 | 1 => 1,
+        2 => 2,
+        _ => 4,
+    }
+}
+
+impl Activations {
+    /// Nothing yet; [`Activations::reshape`] gives it a shape.
+    pub fn new(kind: ActivationKind) -> Self {
+        Self {
+            kind,
+            columns: 0,
+            panel_rows: 1,
+            rows: 0,
+            words: Vec::new(),
+        }
+    }
+
+    /// Makes room for `rows` x `columns`; contents are then unspecified but initialised.
+    ///
+    /// # Panics
+    /// If `columns` is not a whole number of blocks for [`ActivationKind::Q8`].
+    pub fn reshape(&mut self, rows: usize, columns: usize) {
+        if self.kind == ActivationKind::Q8 {
+            assert!(
+                columns.is_multiple_of(BLOCK),
+                "{columns} columns are not whole blocks of {BLOCK}"
+            );
+        }
+        self.columns = columns;
+        self.rows = rows;
+        self.panel_rows = panel_rows_for(rows);
+        // Padding rows of the last panel keep whatever they held: their results are never used.
+        self.words.resize(self.panels() * self.panel_words(), 0.0);
+    }
+
+    /// Rows held.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Values per row.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Rows interleaved in a panel: 1, 2 or 4.
+    pub fn panel_rows(&self) -> usize {
+        self.panel_rows
+    }
+
+    /// Number of panels; the last one may be partly padding.
+    pub fn panels(&self) -> usize {
+        self.rows.div_ceil(self.panel_rows)
+    }
+
+    /// What the rows are stored as.
+    pub fn kind(&self) -> ActivationKind {
+        self.kind
+    }
+
+    /// f32 words of one panel.
+    fn panel_words(&self) -> usize {
+        match self.kind {
+            ActivationKind::Q8 => {
+                self.columns / BLOCK * size_of::<Q8Panel<1>>() / 4 * self.panel_rows
+            }
+            ActivationKind::F32 => self.columns * self.panel_rows,
+        }
+    }
+
+    /// Words of panel `panel`, as kernels see them.
+    pub fn panel(&self, panel: usize) -> &[f32] {
+        let words = self.panel_words();
+        &self.words[panel * words..][..words]
+    }
+
+    /// All panels as separate mutable pieces, for filling them from several threads.
+    pub fn panels_mut(&mut self) -> Vec<PanelMut<'_>> {
+        let (kind, panel_rows, words, rows) =
+            (self.kind, self.panel_rows, self.panel_words(), self.rows);
+        self.words
+            .chunks_exact_mut(words.max(1))
+            .enumerate()
+            .map(|(index, words)| PanelMut {
+                kind,
+                panel_rows,
+                first_row: index * panel_rows,
+                rows: panel_rows.min(rows - index * panel_rows),
+                words,
+            })
+            .collect()
+    }
+
+    /// Fills row `row` from `values`.
+    ///
+    /// # Panics
+    /// If the row does not exist or `values` has another length than the row.
+    pub fn set_row(&mut self, row: usize, values: &[f32]) {
+        assert!(row < self.rows && values.len() == self.columns);
+        let (panel, lane) = (row / self.panel_rows, row % self.panel_rows);
+        let words = self.panel_words();
+        let panel = PanelMut {
+            kind: self.kind,
+            panel_rows: self.panel_rows,
+            first_row: panel * self.panel_rows,
+            rows: self.panel_rows,
+            words: &mut self.words[panel * words..][..words],
+        };
+        panel.fill(lane, values);
+    }
+
+    /// Row `row` as the kernels see it, back in f32: what oracles and tests compare with.
+    pub fn row(&self, row: usize) -> Vec<f32> {
+        let (panel, lane) = (row / self.panel_rows, row % self.panel_rows);
+        let words = self.panel(panel);
+        match self.kind {
+            ActivationKind::F32 => words
+                .iter()
+                .skip(lane)
+                .step_by(self.panel_rows)
+                .copied()
+                .collect(),
+            ActivationKind::Q8 => match self.panel_rows {
+                1 => dequantize::<1>(words, lane),
+                2 => dequantize::<2>(words, lane),
+                _ => dequantize::<4>(words, lane),
+            },
+        }
+    }
+}
+
+fn dequantize<const P: usize>(words: &[f32], lane: usize) -> Vec<f32> {
+    let blocks: &[Q8Panel<P>] = bytemuck::cast_slice(words);
+    blocks
+        .iter()
+        .flat_map(|block| block.quants[lane].map(|quant| f32::from(quant) * block.scales[lane]))
+        .collect()
+}
+
+/// One panel to be filled.
+#[derive(Debug)]
+pub struct PanelMut<'a> {
+    kind: ActivationKind,
+    panel_rows: usize,
+    first_row: usize,
+    rows: usize,
+    words: &'a mut [f32],
+}
+
+impl PanelMut<'_> {
+    /// The matrix row that lane 0 of this panel holds.
+    pub fn first_row(&self) -> usize {
+        self.first_row
+    }
+
+    /// Rows in use; the rest is padding.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Fills lane `lane` from the values of its row.
+    pub fn set_row(&mut self, lane: usize, values: &[f32]) {
+        assert!(lane < self.panel_rows);
+        PanelMut {
+            words: &mut *self.words,
+            ..*self
+        }
+        .fill(lane, values);
+    }
+
+    fn fill(self, lane: usize, values: &[f32]) {
+        match (self.kind, self.panel_rows) {
+            (ActivationKind::F32, step) => {
+                for (word, value) in self.words[lane..].iter_mut().step_by(step).zip(values) {
+                    *word = *value;
+                }
+            }
+            (ActivationKind::Q8, 1) => quantize_lane::<1>(self.words, lane, values),
+            (ActivationKind::Q8, 2) => quantize_lane::<2>(self.words, lane, values),
+            (ActivationKind::Q8, _) => quantize_lane::<4>(self.words, lane, values),
+        }
+    }
+}
+
+fn quantize_lane<const P: usize>(words: &mut [f32], lane: usize, values: &[f32]) {
+    let blocks: &mut [Q8Panel<P>] = bytemuck::cast_slice_mut(words);
+    crate::arch::quantize_blocks(values, |index, scale, sums, quants| {
+        let block = &mut blocks[index];
+        block.scales[lane] = scale;
+        block.totals[lane] = scale * f32::from(sums[0] + sums[1]);
+        block.sums[lane] = sums;
+        block.quants[lane] = quants;
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_back_within_half_a_step_from_every_panel_width() {
+        for rows in [1, 2, 3, 4, 7] {
+            let mut acts = Activations::new(ActivationKind::Q8);
+            acts.reshape(rows, 96);
+            for row in 0..rows {
+                let values: Vec<f32> = (0..96)
+                    .map(|i| ((i * 37 + row * 11) % 61) as f32 - 30.0)
+                    .collect();
+                acts.set_row(row, &values);
+                for (block, (got, want)) in acts
+                    .row(row)
+                    .chunks(BLOCK)
+                    .zip(values.chunks(BLOCK))
+                    .enumerate()
+                {
+                    let step = want.iter().fold(0f32, |m, v| m.max(v.abs())) / 127.0;
+                    for (g, w) in got.iter().zip(want) {
+                        assert!(
+                            (g - w).abs() <= step * 0.5001,
+                            "row {row} block {block}: {g} for {w}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn zeros_and_infinities_stay_within_range() {
+        let mut acts = Activations::new(ActivationKind::Q8);
+        acts.reshape(1, 64);
+        let mut values = [0.0f32; 64];
+        values[40] = 3e38;
+        values[41] = -3e38;
+        acts.set_row(0, &values);
+        let back = acts.row(0);
+        assert!(back[..32].iter().all(|v| *v == 0.0));
+        assert!(back[32..].iter().all(|v| v.is_finite()), "{back:?}");
+    }
+}

@@ -1,0 +1,47 @@
+//! F32, F16 and BF16 weights against f32 activations.
+//!
+//! Even and odd columns are summed apart, as in the vector kernels, to have two chains in flight.
+
+use crate::layout::ROWS;
+use crate::table::Call;
+
+#[inline(always)]
+fn run<const P: usize, const BYTES: usize>(
+    call: &Call<'_>,
+    out: &mut [f32],
+    widen: impl Fn([u8; BYTES]) -> f32,
+) {
+    let columns = call.panel.as_chunks::<P>().0;
+    let groups = call.weights.chunks_exact(call.columns * ROWS * BYTES);
+    for (group, out) in groups.zip(out.as_chunks_mut::<ROWS>().0.chunks_exact_mut(P)) {
+        let mut sums = [[[0.0f32; ROWS]; P]; 2];
+        let values = group.as_chunks::<BYTES>().0.chunks_exact(ROWS);
+        for (column, (weights, activations)) in values.zip(columns).enumerate() {
+            let sums = &mut sums[column % 2];
+            for (row, weight) in weights.iter().enumerate() {
+                let weight = widen(*weight);
+                for p in 0..P {
+                    sums[p][row] += weight * activations[p];
+                }
+            }
+        }
+        for p in 0..P {
+            out[p] = std::array::from_fn(|row| sums[0][p][row] + sums[1][p][row]);
+        }
+    }
+}
+
+/// F32 weights.
+pub(crate) fn f32<const P: usize>(call: &Call<'_>, out: &mut [f32]) {
+    run::<P, 4>(call, out, f32::from_le_bytes);
+}
+
+/// F16 weights.
+pub(crate) fn f16<const P: usize>(call: &Call<'_>, out: &mut [f32]) {
+    run::<P, 2>(call, out, |bytes| half::f16::from_le_bytes(bytes).to_f32());
+}
+
+/// BF16 weights.
+pub(crate) fn bf16<const P: usize>(call: &Call<'_>, out: &mut [f32]) {
+    run::<P, 2>(call, out, |bytes| half::bf16::from_le_bytes(bytes).to_f32());
+}

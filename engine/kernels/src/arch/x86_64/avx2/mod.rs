@@ -1,0 +1,93 @@
+//! AVX2 with FMA and F16C.
+//!
+//! Eight rows meet one broadcast piece of the activations in every instruction. Unsigned quants
+//! times signed ones go through `vpmaddubsw`, whose 16-bit sums are added as long as the block
+//! type's range allows and widened once; zero points are taken out through the activations' sums.
+
+use std::arch::x86_64::*;
+
+use sysinfer_formats::TensorType;
+
+use super::mem::{load256, prefetch};
+
+use crate::activations::ActivationKind::{F32, Q8};
+use crate::isa::Isa;
+use crate::table::Numerics::Fused;
+use crate::table::{Body, Kernel, Role};
+
+mod plain;
+pub(super) mod q4;
+pub(super) mod q6_k;
+mod q8_0;
+pub(super) mod vectors;
+
+/// A decode and a prefill row for one block type: the same bodies serve both.
+macro_rules! rows {
+    ($(($block:ident, $text:literal, $activations:ident, $module:ident::$body:ident)),+ $(,)?) => {
+        &[$(
+            row(TensorType::$block, concat!("x86_64-", $text, "-avx2-r8"), Role::Decode,
+                $activations, [$module::$body::<1>, $module::$body::<2>, $module::$body::<4>]),
+            row(TensorType::$block, concat!("x86_64-", $text, "-avx2-r8x4"), Role::Prefill,
+                $activations, [$module::$body::<1>, $module::$body::<2>, $module::$body::<4>]),
+        )+]
+    };
+}
+
+const fn row(
+    block: TensorType,
+    name: &'static str,
+    role: Role,
+    activations: crate::ActivationKind,
+    bodies: [Body; 3],
+) -> Kernel {
+    Kernel {
+        name,
+        block,
+        role,
+        isa: Isa::Avx2,
+        activations,
+        numerics: Fused,
+        bodies,
+    }
+}
+
+/// The rows of the table for this instruction set.
+pub(crate) static KERNELS: &[Kernel] = rows![
+    (F32, "f32", F32, plain::f32),
+    (F16, "f16", F32, plain::f16),
+    (BF16, "bf16", F32, plain::bf16),
+    (Q4_0, "q4_0", Q8, q4::q4_0),
+    (Q4_1, "q4_1", Q8, q4::q4_1),
+    (Q8_0, "q8_0", Q8, q8_0::q8_0),
+    (Q6K, "q6_k", Q8, q6_k::q6_k),
+];
+
+/// The portable quantiser, compiled for this instruction set.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(crate) fn quantize_blocks(values: &[f32], sink: impl FnMut(usize, f32, [i16; 2], [i8; 32])) {
+    crate::arch::portable::quantize_blocks(values, sink);
+}
+
+/// Exclusive or of all bytes, prefetching 2 KiB ahead.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(crate) fn stream_read(bytes: &[u8]) -> u64 {
+    const AHEAD: usize = 2048;
+    let (chunks, rest) = bytes.as_chunks::<128>();
+    let mut sums = [_mm256_setzero_si256(); 4];
+    for chunk in chunks {
+        prefetch::<2>(chunk, AHEAD);
+        for (sum, vector) in sums.iter_mut().zip(chunk.as_chunks::<32>().0) {
+            *sum = _mm256_xor_si256(*sum, load256(vector));
+        }
+    }
+    let sum = _mm256_xor_si256(
+        _mm256_xor_si256(sums[0], sums[1]),
+        _mm256_xor_si256(sums[2], sums[3]),
+    );
+    let halves = _mm_xor_si128(
+        _mm256_castsi256_si128(sum),
+        _mm256_extracti128_si256::<1>(sum),
+    );
+    let words = _mm_cvtsi128_si64(halves) ^ _mm_extract_epi64::<1>(halves);
+    words as u64 ^ crate::stream::fold(rest)
+}

@@ -1,0 +1,30 @@
+//! Arithmetic: every inner loop of the engine, single-threaded, in one table of named kernels.
+//!
+//! This crate knows no threads, no model and no environment. It is given slices and writes slices.
+//!
+//! * [`table`]: the rows. A kernel has a name (`x86_64-q4_0-avx2-r8`), the block type it reads, the
+//!   instruction set it needs, its numeric class. Legality (can it run here?) is separate from
+//!   preference (which one should?): the plan prefers, [`table::Kernel::runnable`] permits.
+//! * [`layout`]: how weights lie in memory for the kernels: eight rows interleaved.
+//! * [`activations`]: the other operand, rounded to 8 bits in blocks of 32 or left in f32.
+//! * [`matmul`]: the loops over row groups and activation panels around a kernel.
+//! * [`elementwise`], [`attention`]: what is not a matrix product.
+//! * [`stream`]: reads memory and does nothing else: the roof that rates are held against.
+//!
+//! To add a kernel: write one file under `arch/`, add one row to its `KERNELS`, run the battery
+//! (`tests/battery.rs`), which finds it in the table and compares it with an f64 oracle.
+
+pub mod activations;
+pub mod arch;
+pub mod attention;
+pub mod elementwise;
+pub mod isa;
+pub mod layout;
+pub mod matmul;
+pub mod stream;
+pub mod table;
+
+pub use activations::{ActivationKind, Activations};
+pub use isa::Isa;
+pub use layout::{Layout, ROWS};
+pub use table::{Kernel, Numerics, Role, Runnable};

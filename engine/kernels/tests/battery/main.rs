@@ -1,0 +1,203 @@
+//! The battery: every kernel of the table against an oracle that shares no code with any of them.
+//!
+//! The oracle decodes the plain GGUF bytes with `sysinfer-formats` and multiplies in f64, column by
+//! column; kernels see the packed form. Tolerances are derived from the number of roundings and
+//! the size of the terms, so a single wrong code is found (and a test shows that it is).
+//!
+//! A kernel that this CPU cannot run is named on standard error; with
+//! `SYSINFER_EXPECT_ISA=avx2,avx512vnni` a missing instruction set fails the run instead.
+
+mod cases;
+mod oracle;
+
+use cases::{Fill, Problem, problems};
+use sysinfer_kernels::isa::Isa;
+use sysinfer_kernels::layout::{Layout, ROWS};
+use sysinfer_kernels::matmul::{Loops, multiply};
+use sysinfer_kernels::{Activations, Runnable, table};
+
+/// Runs one kernel over a whole problem: `[activation row][weight row]`, padding rows cut off.
+fn run(kernel: Runnable, problem: &Problem, loops: Loops) -> Vec<Vec<f32>> {
+    let layout = Layout::of(problem.block).expect("kernels have layouts");
+    let mut packed = Vec::new();
+    for rows in problem.weights.chunks(ROWS) {
+        let rows: Vec<&[u8]> = rows.iter().map(Vec::as_slice).collect();
+        let start = packed.len();
+        packed.resize(start + layout.group_bytes(problem.columns), 0xEE);
+        layout.pack_group(problem.columns, &rows, &mut packed[start..]);
+    }
+    let activations = activations(kernel, problem);
+    let mut out = vec![
+        vec![f32::NAN; packed.len() / layout.group_bytes(problem.columns) * ROWS];
+        problem.activations.len()
+    ];
+    multiply(kernel, &packed, &activations, loops, |tile| {
+        for row in 0..tile.rows {
+            out[tile.first_row + row][tile.group * ROWS..][..ROWS].copy_from_slice(tile.row(row));
+        }
+    });
+    for row in &mut out {
+        row.truncate(problem.weights.len());
+    }
+    out
+}
+
+fn activations(kernel: Runnable, problem: &Problem) -> Activations {
+    let mut activations = Activations::new(kernel.kernel().activations);
+    activations.reshape(problem.activations.len(), problem.columns);
+    for (index, row) in problem.activations.iter().enumerate() {
+        activations.set_row(index, row);
+    }
+    activations
+}
+
+const LOOPS: Loops = Loops {
+    prefetch_bytes: 1024,
+    cached_rows: 8,
+};
+
+/// Every kernel that can run here; the others are named.
+fn runnable() -> Vec<Runnable> {
+    let mut kernels = Vec::new();
+    for kernel in table::all() {
+        match kernel.runnable() {
+            Some(runnable) => kernels.push(runnable),
+            None => eprintln!(
+                "SKIPPED {}: this CPU has no {}",
+                kernel.name,
+                kernel.isa.name()
+            ),
+        }
+    }
+    kernels
+}
+
+#[test]
+fn every_kernel_agrees_with_the_oracle() {
+    let mut failures = Vec::new();
+    let mut checked = 0;
+    for kernel in runnable() {
+        for problem in problems(kernel.kernel().block) {
+            let got = run(kernel, &problem, LOOPS);
+            let acts = activations(kernel, &problem);
+            for (row, got) in got.iter().enumerate() {
+                let wanted = oracle::products(&problem, &acts.row(row));
+                for (column, (got, wanted)) in got.iter().zip(wanted).enumerate() {
+                    checked += 1;
+                    let error = (f64::from(*got) - wanted.value).abs();
+                    if error > wanted.budget || got.is_nan() {
+                        failures.push(format!(
+                            "{} {problem}: activation row {row}, weight row {column}: {got} for {} (budget {:e})",
+                            kernel.kernel().name, wanted.value, wanted.budget
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    assert!(checked > 10_000, "only {checked} results were compared");
+    assert!(
+        failures.is_empty(),
+        "{} of {checked} wrong:\n{}",
+        failures.len(),
+        failures[..failures.len().min(5)].join("\n")
+    );
+}
+
+#[test]
+fn kernels_of_one_class_agree_to_the_last_bit() {
+    let kernels = runnable();
+    for problem in kernels.iter().flat_map(|k| problems(k.kernel().block)) {
+        let same = |a: &Runnable, b: &Runnable| {
+            a.kernel().block == b.kernel().block && a.kernel().numerics == b.kernel().numerics
+        };
+        for kernel in kernels.iter().filter(|k| k.kernel().block == problem.block) {
+            let twin = kernels
+                .iter()
+                .find(|other| same(kernel, other))
+                .expect("itself at least");
+            let loops = Loops {
+                prefetch_bytes: 0,
+                cached_rows: 4096,
+            };
+            let (ours, theirs) = (run(*kernel, &problem, LOOPS), run(*twin, &problem, loops));
+            assert_eq!(
+                bits(&ours),
+                bits(&theirs),
+                "{kernel:?} and {twin:?} on {problem}"
+            );
+            // One row alone goes through a narrower panel and must not change.
+            let mut single = problem.clone();
+            single.activations.truncate(1);
+            let alone = run(*kernel, &single, LOOPS);
+            assert_eq!(
+                bits(&alone)[0],
+                bits(&ours)[0],
+                "{kernel:?}: a row alone on {problem}"
+            );
+        }
+    }
+}
+
+fn bits(rows: &[Vec<f32>]) -> Vec<Vec<u32>> {
+    rows.iter()
+        .map(|row| row.iter().map(|value| value.to_bits()).collect())
+        .collect()
+}
+
+#[test]
+fn one_wrong_code_is_seen() {
+    for kernel in runnable() {
+        let block = kernel.kernel().block;
+        let problem = problems(block)
+            .into_iter()
+            .find(|p| p.fill == Fill::Random)
+            .expect("one is random");
+        let mut spoilt = problem.clone();
+        cases::change_one_code(&mut spoilt);
+        let acts = activations(kernel, &problem);
+        let got = run(kernel, &spoilt, LOOPS);
+        let wanted = oracle::products(&problem, &acts.row(0));
+        let error = (f64::from(got[0][0]) - wanted[0].value).abs();
+        assert!(
+            error > wanted[0].budget,
+            "{kernel:?}: a changed code passed on {problem}"
+        );
+    }
+}
+
+#[test]
+fn every_block_type_has_a_portable_kernel_for_both_roles_and_names_are_unique() {
+    let mut names: Vec<_> = table::all().map(|kernel| kernel.name).collect();
+    for layout in &sysinfer_kernels::layout::LAYOUTS {
+        for role in [table::Role::Decode, table::Role::Prefill] {
+            let found = table::all()
+                .any(|k| k.block == layout.block && k.role == role && k.isa == Isa::Portable);
+            assert!(
+                found,
+                "{} has no portable {} kernel",
+                layout.name,
+                role.name()
+            );
+        }
+    }
+    names.sort_unstable();
+    let count = names.len();
+    names.dedup();
+    assert_eq!(names.len(), count, "two kernels share a name");
+}
+
+#[test]
+fn expected_instruction_sets_are_here() {
+    let Ok(expected) = std::env::var("SYSINFER_EXPECT_ISA") else {
+        eprintln!("SKIPPED: SYSINFER_EXPECT_ISA is not set, no instruction set is demanded");
+        return;
+    };
+    for name in expected.split(',') {
+        let isa = Isa::ALL.into_iter().find(|isa| isa.name() == name.trim());
+        assert!(
+            isa.is_some_and(Isa::detected),
+            "{name} was expected on this CPU"
+        );
+    }
+}
