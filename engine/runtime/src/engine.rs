@@ -1,0 +1,572 @@
+//! The public face: a loaded model, its team of threads, and the step.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use sysinfer_formats::TensorType;
+use sysinfer_kernels::matmul::Loops;
+use sysinfer_kernels::{Role, Runnable, table};
+use sysinfer_machine::{
+    CpuList, FileMap, Pages, PinReport, SpinPolicy, Team, TeamSpec, Topology, effective_cpus,
+};
+
+use crate::error::EngineError;
+use crate::info::EngineInfo;
+use crate::kv::KvShape;
+use crate::model::attention::Addition;
+use crate::model::config::Config;
+use crate::model::forward::{Buffers, Mode, Model};
+use crate::model::matrix::{Home, Kernels};
+use crate::model::ops::Scratch;
+use crate::model::preset::Preset;
+use crate::model::source::{self, Source, Synthetic};
+use crate::model::weights::Loader;
+use crate::plan::{KernelChoice, PhasePlan, Plan, PlanError};
+use crate::sequence::Sequence;
+use crate::tokenizer::Tokenizer;
+
+/// A step of at most this many tokens is run by the decode team and kernels.
+const MOST_DECODE_ROWS: usize = 8;
+/// Seed of synthetic weights: the same numbers on every host.
+const SYNTHETIC_SEED: u64 = 1;
+
+/// A loaded model that runs steps.
+pub struct Engine {
+    model: Model,
+    info: EngineInfo,
+    tokenizer: Option<Arc<Tokenizer>>,
+    chat_template: Option<String>,
+    plan: Plan,
+    topology: Topology,
+    teams: Teams,
+    scratch: Vec<Scratch>,
+    buffers: Buffers,
+    /// Logits of a step that was run in several parts.
+    collected: Vec<f32>,
+}
+
+/// How far loading is.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadStep {
+    /// Bytes of weights packed.
+    pub done_bytes: u64,
+    /// Bytes of weights in all.
+    pub total_bytes: u64,
+    /// What is being done.
+    pub what: &'static str,
+}
+
+/// Which rows of logits a step is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// None: more of the prompt follows.
+    None,
+    /// Those after the last token.
+    Last,
+    /// Those after every token.
+    All,
+}
+
+/// New tokens of one sequence.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// What they are added to.
+    pub sequence: &'a mut Sequence,
+    /// At least one.
+    pub tokens: &'a [u32],
+    /// Which logits to return.
+    pub wanted: Wanted,
+}
+
+/// Rows of logits, in batch order.
+#[derive(Clone, Copy, Debug)]
+pub struct Logits<'a> {
+    values: &'a [f32],
+    width: usize,
+    vocabulary_size: usize,
+}
+
+impl Logits<'_> {
+    /// Rows that were wanted.
+    pub fn rows(&self) -> usize {
+        self.values.len() / self.width
+    }
+
+    /// One value per vocabulary entry.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.width..][..self.vocabulary_size]
+    }
+}
+
+/// The team of each phase; one serves both where their plans are the same.
+struct Teams {
+    decode: Team,
+    prefill: Option<Team>,
+}
+
+impl Teams {
+    fn new(plan: &Plan, topology: &Topology) -> Result<Teams, EngineError> {
+        for (phase, cpus) in [
+            ("decode", &plan.decode.cpus),
+            ("prefill", &plan.prefill.cpus),
+        ] {
+            if !cpus.is_empty() && !topology.is_this_host {
+                let topology = topology.source.clone();
+                return Err(PlanError::ForeignTopology { phase, topology }.into());
+            }
+        }
+        let team = |phase: &PhasePlan| {
+            Team::new(TeamSpec {
+                threads: phase.threads,
+                cpus: phase.cpus.clone(),
+                spin: SpinPolicy::Auto,
+                effective_cpus: effective_cpus(topology),
+            })
+        };
+        let same =
+            (plan.decode.threads, &plan.decode.cpus) == (plan.prefill.threads, &plan.prefill.cpus);
+        Ok(Teams {
+            decode: team(&plan.decode)?,
+            prefill: if same {
+                None
+            } else {
+                Some(team(&plan.prefill)?)
+            },
+        })
+    }
+
+    fn of(&mut self, role: Role) -> &mut Team {
+        match (role, &mut self.prefill) {
+            (Role::Prefill, Some(team)) => team,
+            _ => &mut self.decode,
+        }
+    }
+
+    /// Node of every worker of the decode and the prefill team.
+    fn nodes(&self, topology: &Topology) -> (Vec<usize>, Vec<usize>) {
+        let decode = self.decode.nodes(topology);
+        let prefill = self
+            .prefill
+            .as_ref()
+            .map_or_else(|| decode.clone(), |t| t.nodes(topology));
+        (decode, prefill)
+    }
+
+    fn most_threads(&self) -> usize {
+        self.decode
+            .threads()
+            .max(self.prefill.as_ref().map_or(0, Team::threads))
+    }
+}
+
+impl Engine {
+    /// Maps a GGUF file, packs its weights by the workers that will read them, unmaps it.
+    ///
+    /// # Errors
+    /// A file that is no GGUF or no model that runs here, a plan that this host or model cannot
+    /// follow, no memory.
+    pub fn open(
+        path: &Path,
+        plan: Plan,
+        topology: &Topology,
+        progress: &mut dyn FnMut(LoadStep),
+    ) -> Result<Engine, EngineError> {
+        let map = FileMap::open(path)?;
+        let file = source::parse(path, &map)?;
+        let config = Config::from_gguf(&file)?;
+        let tokenizer = Tokenizer::from_gguf(file.metadata())?.map(Arc::new);
+        let template = file.metadata().string("tokenizer.chat_template");
+        let template = template.map_err(|error| EngineError::Model(error.to_string()))?;
+        let total_bytes = file
+            .tensors()
+            .iter()
+            .map(|tensor| tensor.data.len() as u64)
+            .sum();
+        let mut engine = Self::load(&file, config, total_bytes, plan, topology, progress)?;
+        check_vocabulary(tokenizer.as_deref(), &engine.model.config)?;
+        engine.tokenizer = tokenizer;
+        engine.chat_template = template.map(str::to_owned);
+        map.release();
+        Ok(engine)
+    }
+
+    /// Fills a preset's shape with random weights, straight into packed form. No tokenizer.
+    ///
+    /// # Errors
+    /// A plan that this host cannot follow, no memory.
+    pub fn synthetic(
+        preset: Preset,
+        plan: Plan,
+        topology: &Topology,
+        progress: &mut dyn FnMut(LoadStep),
+    ) -> Result<Engine, EngineError> {
+        let source = Synthetic::new(preset, SYNTHETIC_SEED);
+        let total_bytes = source.total_bytes();
+        Self::load(
+            &source,
+            preset.config(),
+            total_bytes,
+            plan,
+            topology,
+            progress,
+        )
+    }
+
+    fn load(
+        source: &dyn Source,
+        config: Config,
+        total_bytes: u64,
+        mut plan: Plan,
+        topology: &Topology,
+        progress: &mut dyn FnMut(LoadStep),
+    ) -> Result<Engine, EngineError> {
+        plan.validate()?;
+        let mut teams = Teams::new(&plan, topology)?;
+        let (decode_nodes, prefill_nodes) = teams.nodes(topology);
+        let mut done_bytes = 0;
+        let home = home(&plan, &decode_nodes);
+        let weights = teams.decode.enter(|lead| {
+            Loader {
+                source,
+                lead,
+                home,
+                nodes: (&decode_nodes, &prefill_nodes),
+                kernels: &|block| kernels(&plan, block),
+                progress: &mut |bytes| {
+                    done_bytes += bytes;
+                    progress(LoadStep {
+                        done_bytes,
+                        total_bytes,
+                        what: "packing weights",
+                    });
+                },
+            }
+            .load(&config)
+        })?;
+        let model = Model::new(config, weights);
+        plan.kernels = chosen(&model);
+        let scratch = scratch(teams.most_threads());
+        Ok(Engine {
+            info: EngineInfo::of(&model),
+            model,
+            tokenizer: None,
+            chat_template: None,
+            plan,
+            topology: topology.clone(),
+            teams,
+            scratch,
+            buffers: Buffers::default(),
+            collected: Vec::new(),
+        })
+    }
+
+    /// What was loaded.
+    pub fn info(&self) -> &EngineInfo {
+        &self.info
+    }
+
+    /// The plan as it runs: every kernel named.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The file's tokenizer, if it has one.
+    pub fn tokenizer(&self) -> Option<&Arc<Tokenizer>> {
+        self.tokenizer.as_ref()
+    }
+
+    /// The file's chat template (Jinja), if it has one.
+    pub fn chat_template(&self) -> Option<&str> {
+        self.chat_template.as_deref()
+    }
+
+    /// Moves to another plan without loading again. Weights move only if the nodes that read them
+    /// do.
+    ///
+    /// # Errors
+    /// A plan that this host or model cannot follow: the engine then stays with the plan it has.
+    /// No memory while weights move: some have moved then, and the old plan stays.
+    pub fn replan(&mut self, mut plan: Plan) -> Result<(), EngineError> {
+        plan.validate()?;
+        for matrix in self.model.weights.matrices() {
+            kernels(&plan, matrix.block)?;
+        }
+        let mut teams = Teams::new(&plan, &self.topology)?;
+        let (decode_nodes, prefill_nodes) = teams.nodes(&self.topology);
+        if node_mix(&decode_nodes) != node_mix(&self.teams.nodes(&self.topology).0) {
+            let home = home(&plan, &decode_nodes);
+            let matrices = self.model.weights.matrices_mut();
+            teams.decode.enter(|lead| {
+                matrices
+                    .into_iter()
+                    .try_for_each(|matrix| matrix.rehome(lead, home))
+            })?;
+        }
+        for matrix in self.model.weights.matrices_mut() {
+            matrix.kernels = kernels(&plan, matrix.block)?;
+        }
+        self.model.weights.share(&decode_nodes, &prefill_nodes);
+        plan.kernels = chosen(&self.model);
+        self.scratch = scratch(teams.most_threads());
+        self.teams = teams;
+        self.plan = plan;
+        Ok(())
+    }
+
+    /// An empty sequence for at most `capacity` tokens.
+    ///
+    /// # Errors
+    /// More than the model's context length.
+    pub fn sequence(&self, capacity: usize) -> Result<Sequence, EngineError> {
+        let limit = self.model.config.context_length;
+        if capacity > limit {
+            let limit_name = "the context length of the model";
+            return Err(EngineError::Context {
+                asked: capacity,
+                limit,
+                limit_name,
+            });
+        }
+        Ok(Sequence::new(self.kv_shape(), capacity))
+    }
+
+    fn kv_shape(&self) -> KvShape {
+        let config = &self.model.config;
+        KvShape {
+            layers: config.layers,
+            heads: config.kv_heads,
+            head_size: config.head_size,
+        }
+    }
+
+    /// Runs new tokens of one or more sequences through the model.
+    ///
+    /// Entries are cut into parts of at most `blocking.prefill_chunk` tokens by the engine itself.
+    ///
+    /// # Errors
+    /// A token that is not in the vocabulary, or more tokens than a sequence can hold: nothing was
+    /// run then. No memory for the cache.
+    ///
+    /// # Panics
+    /// If a sequence was made by an engine with another model's shape.
+    pub fn step(&mut self, batch: &mut [Entry<'_>]) -> Result<Logits<'_>, EngineError> {
+        self.check(batch)?;
+        let width = self.model.logits_width();
+        self.collected.clear();
+        let most_rows = self.plan.blocking.prefill_chunk.max(MOST_DECODE_ROWS);
+        let mut starts = vec![0; batch.len()];
+        loop {
+            let (mut additions, mut wanted) = (Vec::new(), Vec::new());
+            let mut rows = 0;
+            for (entry, start) in batch.iter_mut().zip(&mut starts) {
+                let count = (entry.tokens.len() - *start).min(most_rows - rows);
+                if count == 0 {
+                    continue;
+                }
+                let tokens = &entry.tokens[*start..*start + count];
+                *start += count;
+                match entry.wanted {
+                    Wanted::All => wanted.extend(rows..rows + count),
+                    Wanted::Last if *start == entry.tokens.len() => wanted.push(rows + count - 1),
+                    _ => {}
+                }
+                additions.push(Addition {
+                    sequence: &mut *entry.sequence,
+                    first_row: rows,
+                    tokens,
+                });
+                rows += count;
+            }
+            if rows == 0 {
+                break;
+            }
+            self.run(&mut additions, rows, &wanted);
+        }
+        let vocabulary_size = self.model.config.vocabulary_size;
+        Ok(Logits {
+            values: &self.collected,
+            width,
+            vocabulary_size,
+        })
+    }
+
+    /// One pass of at most `prefill_chunk` rows.
+    fn run(&mut self, additions: &mut [Addition<'_>], rows: usize, wanted: &[usize]) {
+        let role = if rows <= MOST_DECODE_ROWS {
+            Role::Decode
+        } else {
+            Role::Prefill
+        };
+        let blocking = &self.plan.blocking;
+        let loops = Loops {
+            prefetch_bytes: blocking.prefetch_bytes,
+            cached_rows: blocking.prefill_rows,
+        };
+        let mode = Mode {
+            role,
+            loops,
+            attention_chunk: blocking.attention_chunk,
+        };
+        let (model, scratch, buffers) = (&self.model, &mut self.scratch, &mut self.buffers);
+        let logits = self
+            .teams
+            .of(role)
+            .enter(|lead| model.forward(lead, mode, additions, wanted, scratch, buffers));
+        self.collected.extend_from_slice(logits);
+        for addition in additions {
+            addition.sequence.extend(addition.tokens);
+        }
+    }
+
+    /// Checks a whole batch and makes room for it, before anything runs.
+    fn check(&self, batch: &mut [Entry<'_>]) -> Result<(), EngineError> {
+        let vocabulary_size = self.model.config.vocabulary_size;
+        for entry in &mut *batch {
+            assert_eq!(
+                entry.sequence.shape(),
+                self.kv_shape(),
+                "a sequence of another model"
+            );
+            if let Some(&token) = entry
+                .tokens
+                .iter()
+                .find(|t| **t as usize >= vocabulary_size)
+            {
+                return Err(EngineError::Token {
+                    token,
+                    vocabulary_size,
+                });
+            }
+        }
+        batch
+            .iter_mut()
+            .try_for_each(|entry| entry.sequence.reserve(entry.tokens.len()))
+    }
+
+    /// What became of pinning, in one line.
+    pub fn pins(&self) -> String {
+        let decode = describe("decode", &self.plan.decode, &self.teams.decode);
+        match &self.teams.prefill {
+            None => format!("{decode}; prefill: the same"),
+            Some(team) => format!(
+                "{decode}; {}",
+                describe("prefill", &self.plan.prefill, team)
+            ),
+        }
+    }
+}
+
+fn describe(phase: &str, plan: &PhasePlan, team: &Team) -> String {
+    let waits = if team.spins() { "spinning" } else { "sleeping" };
+    let pins = match team.pinned() {
+        PinReport::NotAsked => "not pinned".to_owned(),
+        PinReport::AllPinned => {
+            let cpus =
+                CpuList::new(plan.cpus.clone()).map_or_else(|_| "?".into(), |c| c.to_string());
+            format!("pinned to {cpus} ({})", plan.map)
+        }
+        PinReport::Refused { workers, why } => {
+            format!("{workers} of them could not be pinned ({why})")
+        }
+    };
+    format!(
+        "{phase}: {} threads, {pins}, {waits} at barriers",
+        plan.threads
+    )
+}
+
+/// Where packed weights of a plan go.
+fn home<'h>(plan: &Plan, decode_nodes: &'h [usize]) -> Home<'h> {
+    let several = decode_nodes.iter().any(|node| *node != decode_nodes[0]);
+    Home {
+        pages: if plan.memory.huge_pages {
+            Pages::Transparent
+        } else {
+            Pages::Normal
+        },
+        nodes: (plan.memory.bind_nodes && several).then_some(decode_nodes),
+    }
+}
+
+/// How many workers read on each node, in worker order: what decides where weights are.
+fn node_mix(nodes: &[usize]) -> Vec<(usize, usize)> {
+    let mut mix = BTreeMap::<usize, usize>::new();
+    nodes
+        .iter()
+        .for_each(|node| *mix.entry(*node).or_default() += 1);
+    let total = nodes.len();
+    // Shares, not counts: four workers on one node read what two did.
+    mix.into_iter()
+        .map(|(node, count)| (node, count * 10_000 / total))
+        .collect()
+}
+
+fn scratch(workers: usize) -> Vec<Scratch> {
+    (0..workers).map(|_| Scratch::default()).collect()
+}
+
+/// The kernels that a plan names for a block type, or the table's first.
+fn kernels(plan: &Plan, block: TensorType) -> Result<Kernels, EngineError> {
+    let choice = plan.kernels.get(block.name()).cloned().unwrap_or_default();
+    Ok(Kernels {
+        decode: kernel(block, Role::Decode, choice.decode.as_deref())?,
+        prefill: kernel(block, Role::Prefill, choice.prefill.as_deref())?,
+    })
+}
+
+fn kernel(block: TensorType, role: Role, name: Option<&str>) -> Result<Runnable, EngineError> {
+    let mut candidates = table::candidates(block, role);
+    let Some(name) = name else {
+        return candidates.next().ok_or_else(|| {
+            let message = format!("type {} has no kernels here", block.name());
+            EngineError::Model(message)
+        });
+    };
+    candidates
+        .find(|runnable| runnable.kernel().name == name)
+        .ok_or_else(|| {
+            let reason = match table::named(name) {
+                None => "there is no kernel of that name",
+                Some(kernel) if kernel.block != block => "it is for another block type",
+                Some(kernel) if kernel.role != role => "it is for the other phase",
+                Some(_) => "this CPU lacks its instruction set",
+            };
+            let choices: Vec<_> = table::candidates(block, role)
+                .map(|runnable| runnable.kernel().name)
+                .collect();
+            EngineError::Plan(PlanError::Kernel {
+                block_type: block.name().to_owned(),
+                phase: role.name(),
+                name: name.to_owned(),
+                reason,
+                choices: choices.join(", "),
+            })
+        })
+}
+
+/// Every kernel in use, by block type.
+fn chosen(model: &Model) -> BTreeMap<String, KernelChoice> {
+    let choice = |kernels: Kernels| KernelChoice {
+        decode: Some(kernels.decode.kernel().name.to_owned()),
+        prefill: Some(kernels.prefill.kernel().name.to_owned()),
+    };
+    let matrices = model.weights.matrices();
+    matrices
+        .map(|m| (m.block.name().to_owned(), choice(m.kernels)))
+        .collect()
+}
+
+/// A tokenizer must not give ids that the model has no row for.
+fn check_vocabulary(tokenizer: Option<&Tokenizer>, config: &Config) -> Result<(), EngineError> {
+    match tokenizer.map(Tokenizer::vocabulary_size) {
+        Some(size) if size > config.vocabulary_size => Err(EngineError::Model(format!(
+            "tokenizer.ggml.tokens has {size} entries, token_embd.weight only {} rows",
+            config.vocabulary_size
+        ))),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,95 @@
+//! What was loaded, in numbers.
+
+use std::collections::BTreeMap;
+
+use crate::model::forward::Model;
+use crate::model::matrix::Matrix;
+
+/// Facts about a loaded model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EngineInfo {
+    /// `general.name`, or the preset.
+    pub name: String,
+    /// Architecture, for example `llama`.
+    pub architecture: String,
+    /// Block type of most weights and what differs, for example `Q4_0 (output Q6_K)`.
+    pub quantisation: String,
+    /// Positions that the model was made for.
+    pub context_length: usize,
+    /// Logits per row.
+    pub vocabulary_size: usize,
+    /// Decoder layers.
+    pub layers: usize,
+    /// Width of the residual stream.
+    pub embedding_length: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Key/value heads.
+    pub kv_heads: usize,
+    /// Weights, without norms.
+    pub parameters: u64,
+    /// Bytes of all weights in memory.
+    pub weight_bytes: u64,
+    /// Bytes of weights that a decode step reads: all but the token embedding.
+    pub decode_bytes: u64,
+    /// Bytes of keys and values that a decode step reads per position of the context.
+    pub kv_bytes_per_position: u64,
+    /// Block types that have kernels to choose, most bytes first.
+    pub block_types: Vec<String>,
+    /// The shape in one word: equal for models of equal shape and types.
+    pub fingerprint: String,
+}
+
+impl EngineInfo {
+    pub(crate) fn of(model: &Model) -> EngineInfo {
+        let config = &model.config;
+        let decode_bytes: usize = model.weights.matrices().map(Matrix::len_bytes).sum();
+        let matrices: usize = model.weights.matrices().map(|m| m.rows * m.columns).sum();
+        let embedding = config.vocabulary_size * config.embedding_length;
+        let block_types = block_types(model);
+        let output = model.weights.output.matrices[0].block.name();
+        let quantisation = match block_types.first() {
+            Some(most) if most != output => format!("{most} (output {output})"),
+            _ => output.to_owned(),
+        };
+        let kv = 2 * size_of::<u16>() * config.layers * config.kv_width();
+        EngineInfo {
+            name: config.name.clone(),
+            architecture: config.architecture.clone(),
+            quantisation,
+            context_length: config.context_length,
+            vocabulary_size: config.vocabulary_size,
+            layers: config.layers,
+            embedding_length: config.embedding_length,
+            heads: config.heads,
+            kv_heads: config.kv_heads,
+            parameters: (matrices + embedding) as u64,
+            weight_bytes: (decode_bytes + model.weights.embedding.len_bytes()) as u64,
+            decode_bytes: decode_bytes as u64,
+            kv_bytes_per_position: kv as u64,
+            fingerprint: format!(
+                "{}-l{}-e{}-f{}-h{}-kv{}-d{}-v{}-{}",
+                config.architecture,
+                config.layers,
+                config.embedding_length,
+                config.feed_forward_length,
+                config.heads,
+                config.kv_heads,
+                config.head_size,
+                config.vocabulary_size,
+                block_types.join("+").to_lowercase(),
+            ),
+            block_types,
+        }
+    }
+}
+
+fn block_types(model: &Model) -> Vec<String> {
+    let mut bytes = BTreeMap::<&str, usize>::new();
+    for matrix in model.weights.matrices() {
+        *bytes.entry(matrix.block.name()).or_default() += matrix.len_bytes();
+    }
+    let mut types: Vec<_> = bytes.into_iter().collect();
+    types.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+    types.into_iter().map(|(name, _)| name.to_owned()).collect()
+}

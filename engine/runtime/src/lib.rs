@@ -1,0 +1,27 @@
+//! The model: weights, forward pass, KV cache, tokenizer, sampling, behind one type, [`Engine`].
+//!
+//! Reading order: `examples/generate.rs` (the shortest whole program), [`engine`] (the public
+//! face), [`model`] (the step, top to bottom like the paper), [`plan`] (what can be tuned).
+//!
+//! This crate reads no environment variable, prints nothing, owns no global and has no `unsafe`:
+//! threads and memory come from `sysinfer-machine`, arithmetic from `sysinfer-kernels`.
+#![forbid(unsafe_code)]
+
+pub mod engine;
+pub mod error;
+pub mod info;
+pub mod kv;
+pub mod model;
+pub mod plan;
+pub mod sampling;
+pub mod sequence;
+pub mod tokenizer;
+
+pub use engine::{Engine, Entry, LoadStep, Logits, Wanted};
+pub use error::EngineError;
+pub use info::EngineInfo;
+pub use model::preset::Preset;
+pub use plan::{Blocking, KernelChoice, MemoryPlan, PhasePlan, Plan, PlanError};
+pub use sampling::{Sampler, SamplingOptions};
+pub use sequence::Sequence;
+pub use tokenizer::Tokenizer;

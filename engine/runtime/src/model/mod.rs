@@ -1,0 +1,17 @@
+//! The model: what its file says it is, its weights in the form that kernels read, and the step.
+//!
+//! [`config`] describes a model as data, so that [`forward`] is one story for every family;
+//! [`source`] gives the plain rows of tensors, from a file or from a seed; [`weights`] names them;
+//! [`matrix`] packs them; [`ops`] is where a team of threads meets a kernel; [`forward`] is a step,
+//! top to bottom; [`attention`] the part of it that looks back.
+
+pub mod attention;
+pub mod config;
+pub mod forward;
+pub mod matrix;
+pub mod ops;
+pub mod preset;
+pub mod rope;
+pub mod source;
+pub mod synth;
+pub mod weights;
