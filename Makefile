@@ -1,0 +1,54 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Everything else is here too.
+# Only a Rust toolchain has to be there already; `make setup` says what else it installs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MODEL ?=
+GOLDEN ?= target/golden
+export SYSINFER_TEST_MODEL ?= $(HOME)/.cache/sysinfer/SmolLM2-135M-Instruct.Q4_1.gguf
+
+.PHONY: help demo test build setup model golden bench bench-peers lint clean
+
+help:
+	@echo "make demo          build, fetch a small model, tune, serve, stream one answer"
+	@echo "make test          all tests"
+	@echo "make build         the release binaries, in target/release"
+	@echo "make golden        logits against a folder of known ones: make golden GOLDEN=FOLDER"
+	@echo "make bench         kernel benchmarks (criterion)"
+	@echo "make bench-peers   ours beside llama.cpp on this machine: make bench-peers MODEL=FILE.gguf"
+	@echo "make lint          formatting, clippy, documentation: no warnings"
+	@echo "make setup         install the system packages that a build needs"
+
+setup:
+	@scripts/setup.sh
+
+build: setup
+	cargo build --release --locked --bins
+
+model:
+	@scripts/model.sh
+
+demo: build
+	@scripts/demo.sh
+
+test: setup
+	@scripts/model.sh || echo "NOTE: without the small real model, the tests that need it say SKIPPED"
+	cargo test --workspace --locked
+
+golden: setup
+	@test -e "$(GOLDEN)/golden.json" || { echo "$(GOLDEN) has no golden.json: make golden GOLDEN=FOLDER"; exit 2; }
+	cargo run --release --locked -q -p sysinfer-conformance --bin golden -- "$(GOLDEN)"
+
+bench: setup
+	cargo bench --locked -p sysinfer-kernels
+
+bench-peers: build
+	@scripts/bench_peers.sh $(MODEL)
+
+lint: setup
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+clean:
+	cargo clean

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# The three acts of a user on a new host, with a small model: tune, look at the table, serve. Ends
+# with one streamed answer. Everything it writes is under target/demo.
+set -eu
+cd "$(dirname "$0")/.."
+
+out=target/demo
+port="${SYSINFER_DEMO_PORT:-7860}"
+mkdir -p "$out"
+
+if model=$(scripts/model.sh); then
+    :
+else
+    model="$out/tiny.gguf"
+    echo "demo: NOTE: using a synthetic model with random weights instead; its answer will be nonsense"
+    target/release/sysinfer-tune synth tiny "$model"
+fi
+
+echo "demo: 1. tune this host for $(basename "$model")"
+target/release/sysinfer-tune "$model" --quick --output "$out/profile.toml" --report "$out/report"
+
+echo
+echo "demo: 2. serve it with the profile"
+target/release/sysinfer-server "$model" -t 0.0 -n 4096 --profile "$out/profile.toml" \
+    --host 127.0.0.1 --port "$port" 2>"$out/server.log" &
+server=$!
+trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true' EXIT
+if ! python3 scripts/chat.py --port "$port" --wait "$server" "What is the capital of France?"; then
+    echo "demo: no answer; the server's log:" >&2
+    tail -n 30 "$out/server.log" >&2
+    exit 1
+fi
+echo
+echo "demo: done. Profile: $out/profile.toml; report: $out/report; server's log: $out/server.log"
