@@ -1,0 +1,53 @@
+//! All routes on one screen, and what every request passes through.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Router, extract::OriginalUri};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::CorsLayer;
+
+use crate::error::ApiError;
+use crate::routes::{chat, health, models, props};
+use crate::state::ServerState;
+use crate::{auth, observe};
+
+/// Largest request body: a context full of text many times over.
+pub const BODY_LIMIT_BYTES: usize = 8 << 20;
+
+/// The whole HTTP side. Tests call it without a socket.
+pub fn app(state: Arc<ServerState>) -> Router {
+    Router::new()
+        .route("/v1/chat/completions", post(chat::completions))
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{*id}", get(models::one))
+        .route("/props", get(props::props))
+        .fallback(not_found)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(Arc::clone(&state), auth::require_key))
+        // Behind the key check, so that probes need none.
+        .route("/health", get(health::health))
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
+        .layer(CorsLayer::permissive())
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(observe::observe))
+        .with_state(state)
+}
+
+async fn not_found(OriginalUri(uri): OriginalUri, request: Request) -> ApiError {
+    ApiError::route_not_found(request.method().as_str(), uri.path())
+}
+
+async fn wrong_method(OriginalUri(uri): OriginalUri, request: Request) -> ApiError {
+    ApiError::method_not_allowed(request.method().as_str(), uri.path())
+}
+
+/// The panic hook has printed the message; the client learns only that it was us.
+fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    ApiError::internal("the server failed at this request; its log says more").into_response()
+}

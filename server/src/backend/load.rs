@@ -1,0 +1,264 @@
+//! From a model file to a backend and what the HTTP side needs to know of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sysinfer_engine::{Engine, EngineError, EngineInfo, LoadStep, PhasePlan, Plan, Tokenizer};
+use sysinfer_machine::Topology;
+
+use super::engine::EngineBackend;
+use crate::plan_choice::compressed;
+use crate::prompt::builtin;
+use crate::prompt::encode::{ModelPrompt, TemplateSource};
+use crate::prompt::template::TemplateError;
+use crate::state::ServedModel;
+
+/// Context unless asked for otherwise: caches grow with it.
+const DEFAULT_CONTEXT_TOKENS: usize = 8192;
+
+/// Longest chat template file that is read.
+const LONGEST_TEMPLATE_BYTES: u64 = 1 << 20;
+
+/// What to load and how.
+#[derive(Debug)]
+pub struct LoadRequest {
+    /// The GGUF file.
+    pub model: PathBuf,
+    /// How to run it.
+    pub plan: Plan,
+    /// The host.
+    pub topology: Topology,
+    /// `--context`.
+    pub context: Option<usize>,
+    /// `--chat-template`.
+    pub chat_template: Option<String>,
+    /// Where the plan comes from, for `/props`.
+    pub profile: Option<PathBuf>,
+    /// What was overridden, for `/props`.
+    pub notes: Vec<String>,
+}
+
+/// Why a model cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The engine refuses the file or the plan.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A model without text.
+    #[error("{0} has no tokenizer, so it cannot chat; use a GGUF file that includes one")]
+    NoTokenizer(PathBuf),
+    /// The chat template is broken.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// `--chat-template` is neither a name nor a readable file.
+    #[error(
+        "--chat-template {name}: {problem}; give a Jinja file, or one of chatml, llama3, llama2, baichuan, plain"
+    )]
+    TemplateFile {
+        /// What was given.
+        name: String,
+        /// Why it cannot be read.
+        problem: String,
+    },
+    /// More context than the model was made for.
+    #[error("--context {asked} is more than the {model} tokens that the model was made for")]
+    Context {
+        /// What was asked.
+        asked: usize,
+        /// What there is.
+        model: usize,
+    },
+}
+
+/// A model that is ready to answer.
+pub struct Loaded {
+    /// For the worker.
+    pub backend: EngineBackend,
+    /// For the handlers.
+    pub model: ServedModel,
+    /// The model's facts.
+    pub info: EngineInfo,
+    /// Lines for the log: model, template, plan in force.
+    pub summary: Vec<String>,
+}
+
+/// Loads the model. Takes seconds to minutes.
+///
+/// # Errors
+/// [`LoadError`], for the operator.
+pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
+    let mut tenth = 0;
+    let mut progress = |step: LoadStep| log_progress(&step, &mut tenth);
+    let engine = Engine::open(
+        &request.model,
+        request.plan.clone(),
+        &request.topology,
+        &mut progress,
+    )?;
+    let tokenizer = engine
+        .tokenizer()
+        .cloned()
+        .ok_or_else(|| LoadError::NoTokenizer(request.model.clone()))?;
+    let info = engine.info().clone();
+    let context_tokens = context_tokens(request.context, info.context_length)?;
+    let template = template_source(request, &engine, &tokenizer)?;
+    let prompt = ModelPrompt::new(&template, Arc::clone(&tokenizer), Timestamp::now)?;
+    let props = props(request, &engine, &template);
+    let mut summary = vec![
+        format!(
+            "model: {} ({}, {}, {:.2} GB of weights), context {context_tokens} of {} tokens",
+            info.name,
+            info.architecture,
+            info.quantisation,
+            info.weight_bytes as f64 / 1e9,
+            info.context_length
+        ),
+        format!("chat template: {}", template.origin()),
+    ];
+    summary.extend(plan_lines(engine.plan(), &engine.pins()));
+    let backend = EngineBackend::new(engine, tokenizer, context_tokens)?;
+    let vocabulary_size = info.vocabulary_size;
+    let model = ServedModel {
+        prompt: Arc::new(prompt),
+        context_tokens,
+        vocabulary_size,
+        props,
+    };
+    Ok(Loaded {
+        backend,
+        model,
+        info,
+        summary,
+    })
+}
+
+/// One line per tenth, so that a log shows that loading goes on.
+fn log_progress(step: &LoadStep, tenth: &mut u64) {
+    let now = step
+        .done_bytes
+        .saturating_mul(10)
+        .checked_div(step.total_bytes)
+        .unwrap_or(0)
+        .min(10);
+    if now > *tenth {
+        *tenth = now;
+        tracing::info!(percent = now * 10, "loading: {}", step.what);
+    }
+}
+
+fn context_tokens(asked: Option<usize>, model: usize) -> Result<usize, LoadError> {
+    match asked {
+        Some(asked) if asked > model => Err(LoadError::Context { asked, model }),
+        Some(asked) => Ok(asked),
+        None => Ok(model.min(DEFAULT_CONTEXT_TOKENS)),
+    }
+}
+
+fn template_source(
+    request: &LoadRequest,
+    engine: &Engine,
+    tokenizer: &Tokenizer,
+) -> Result<TemplateSource, LoadError> {
+    if let Some(name) = &request.chat_template {
+        return match builtin::named(name) {
+            Some(builtin) => Ok(TemplateSource::Builtin(builtin)),
+            None => template_file(name),
+        };
+    }
+    if let Some(source) = engine.chat_template() {
+        let origin = "the chat template in the model file".to_string();
+        return Ok(TemplateSource::Text {
+            source: source.to_string(),
+            origin,
+        });
+    }
+    let count = u32::try_from(tokenizer.vocabulary_size()).unwrap_or(u32::MAX);
+    let has_token = |text: &str| (0..count).any(|token| tokenizer.token_text(token) == text);
+    let architecture = &engine.info().architecture;
+    Ok(TemplateSource::Builtin(builtin::likely(
+        architecture,
+        has_token,
+    )))
+}
+
+fn template_file(name: &str) -> Result<TemplateSource, LoadError> {
+    let failed = |problem: String| LoadError::TemplateFile {
+        name: name.into(),
+        problem,
+    };
+    let path = Path::new(name);
+    let length = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?;
+    if !length.is_file() || length.len() > LONGEST_TEMPLATE_BYTES {
+        return Err(failed(format!(
+            "not a file of at most {LONGEST_TEMPLATE_BYTES} bytes"
+        )));
+    }
+    let source = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    Ok(TemplateSource::Text {
+        source,
+        origin: format!("the chat template {name}"),
+    })
+}
+
+fn plan_lines(plan: &Plan, pins: &str) -> Vec<String> {
+    let phase = |name: &str, phase: &PhasePlan| {
+        let cpus = if phase.cpus.is_empty() {
+            "no pinning".into()
+        } else {
+            format!("CPUs {}", compressed(&phase.cpus))
+        };
+        format!(
+            "plan: {name}: {} threads, map {}, {cpus}",
+            phase.threads, phase.map
+        )
+    };
+    let mut lines = vec![
+        phase("decode", &plan.decode),
+        phase("prefill", &plan.prefill),
+    ];
+    for (block_type, kernel) in &plan.kernels {
+        let named = |kernel: &Option<String>| kernel.clone().unwrap_or_else(|| "default".into());
+        lines.push(format!(
+            "plan: {block_type}: decode kernel {}, prefill kernel {}",
+            named(&kernel.decode),
+            named(&kernel.prefill)
+        ));
+    }
+    lines.push(format!("pins: {pins}"));
+    lines
+}
+
+fn props(request: &LoadRequest, engine: &Engine, template: &TemplateSource) -> Value {
+    let (info, plan) = (engine.info(), engine.plan());
+    let phase = |phase: &PhasePlan| json!({"threads": phase.threads, "map": phase.map, "cpus": compressed(&phase.cpus)});
+    json!({
+        "model": {
+            "path": request.model.display().to_string(),
+            "name": info.name,
+            "architecture": info.architecture,
+            "quantisation": info.quantisation,
+            "parameters": info.parameters,
+            "weight_bytes": info.weight_bytes,
+            "layers": info.layers,
+            "embedding_length": info.embedding_length,
+            "heads": info.heads,
+            "kv_heads": info.kv_heads,
+            "vocabulary_size": info.vocabulary_size,
+            "context_length": info.context_length,
+            "fingerprint": info.fingerprint,
+        },
+        "plan": {
+            "decode": phase(&plan.decode),
+            "prefill": phase(&plan.prefill),
+            "kernels": plan.kernels,
+            "blocking": plan.blocking,
+            "memory": plan.memory,
+            "pins": engine.pins(),
+            "profile": request.profile.as_ref().map(|path| path.display().to_string()),
+            "notes": request.notes,
+        },
+        "chat_template": template.origin(),
+    })
+}

@@ -1,0 +1,6 @@
+//! The real [`Backend`](crate::scheduler::Backend): [`load`] makes it from a model file, [`engine`]
+//! runs it, [`stop`] finds stop texts in what it says.
+
+pub mod engine;
+pub mod load;
+pub mod stop;

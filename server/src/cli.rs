@@ -1,0 +1,140 @@
+//! The command line. It keeps the original's `MODEL -t TEMPERATURE -n TOKENS`.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use sysinfer_machine::CpuList;
+
+const EXAMPLES: &str = "\
+Examples:
+  sysinfer-server model.gguf -t 0.0 -n 4096 --profile sysinfer-profile.toml
+  OMP_NUM_THREADS=88 GOMP_CPU_AFFINITY=0-21,24-45,48-69,72-93 ./server model.gguf -t 0.0 -n 4096
+
+Environment (the command line wins over it, and it wins over the profile):
+  OMP_NUM_THREADS    threads, the first of a comma list
+  GOMP_CPU_AFFINITY  CPUs of the threads, for example 0-21,24-45 or 0-30:2
+  OMP_PROC_BIND      false: leave threads unpinned
+  SYSINFER_API_KEY   an API key, as --api-key; not visible in process lists
+  SYSINFER_LOG       log filter, for example debug or warn";
+
+/// Serve a GGUF model over the OpenAI API.
+#[derive(Clone, Debug, Parser)]
+#[command(version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Arguments {
+    /// The model, a GGUF file
+    pub model: PathBuf,
+
+    /// Temperature of requests that name none, 0 to 2; 0 always takes the most likely token.
+    /// (Not threads, as llama.cpp's -t is: those are --threads)
+    #[arg(short = 't', long, default_value_t = 0.0, value_parser = temperature, allow_negative_numbers = true)]
+    pub temperature: f32,
+
+    /// Most tokens of one answer; requests that ask for more get this many
+    #[arg(short = 'n', long, default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_tokens: u32,
+
+    /// Run as this profile says, written by sysinfer-tune for this host
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+
+    /// Use the profile although it was measured on another host
+    #[arg(long, requires = "profile")]
+    pub force_profile: bool,
+
+    /// Address to listen on; all interfaces unless set, as the original in its container.
+    /// Use 127.0.0.1 for this host only
+    #[arg(long, default_value = "0.0.0.0")]
+    pub host: String,
+
+    /// TCP port; 0 takes any free one and logs it
+    #[arg(long, default_value_t = 7860)]
+    pub port: u16,
+
+    /// Demand this API key; may be given several times. Without one, any key is accepted
+    #[arg(long = "api-key", value_name = "KEY")]
+    pub api_keys: Vec<String>,
+
+    /// Threads of both phases, over environment and profile
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub threads: Option<u32>,
+
+    /// CPUs of the threads, over environment and profile: 0-3,8 or 0-6:2 (first:last:step)
+    #[arg(long, value_name = "LIST")]
+    pub cpus: Option<CpuList>,
+
+    /// Tokens that prompt and answer may have together [default: the model's context, at most 8192]
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(16..))]
+    pub context: Option<u32>,
+
+    /// Name of the model in the API [default: the file name without .gguf]
+    #[arg(long, value_name = "NAME")]
+    pub model_name: Option<String>,
+
+    /// Requests that may wait for the one that runs; more get 429 and Retry-After
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub queue: u32,
+
+    /// Chat template: a Jinja file, or one of chatml, llama3, llama2, baichuan, plain
+    /// [default: the one in the model file]
+    #[arg(long, value_name = "FILE|NAME")]
+    pub chat_template: Option<String>,
+
+    /// Seconds that running requests may take to finish after SIGTERM
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub drain_timeout: u32,
+}
+
+impl Arguments {
+    /// The name that the API shows.
+    pub fn served_name(&self) -> String {
+        match (&self.model_name, self.model.file_stem()) {
+            (Some(name), _) => name.clone(),
+            (None, Some(stem)) => stem.to_string_lossy().into_owned(),
+            (None, None) => "model".into(),
+        }
+    }
+}
+
+fn temperature(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if (0.0..=2.0).contains(&value) => Ok(value),
+        _ => Err("-t is the temperature, a number from 0 to 2 (threads are --threads)".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_command_line_of_the_original_is_understood() {
+        let arguments =
+            parse("./server /app/Baichuan2-13B-Chat-Q4_0.gguf -t 0.0 -n 4096").expect("valid");
+        assert_eq!((arguments.temperature, arguments.max_tokens), (0.0, 4096));
+        assert_eq!((arguments.port, arguments.host.as_str()), (7860, "0.0.0.0"));
+        assert_eq!(arguments.served_name(), "Baichuan2-13B-Chat-Q4_0");
+    }
+
+    #[test]
+    fn bad_values_name_their_flag() {
+        let cases = [
+            ("s m.gguf -t 88", "--threads"),
+            ("s m.gguf -t -1", "temperature"),
+            ("s m.gguf -t nan", "temperature"),
+            ("s m.gguf -n 0", "max-tokens"),
+            ("s m.gguf --threads 0", "--threads"),
+            ("s m.gguf --cpus 0-", "--cpus"),
+            ("s m.gguf --context 1", "--context"),
+            ("s m.gguf --force-profile", "--profile"),
+            ("s m.gguf --queue 0", "--queue"),
+        ];
+        for (line, wanted) in cases {
+            let message = parse(line).expect_err(line).to_string();
+            assert!(message.contains(wanted), "{line}: {message}");
+        }
+    }
+}

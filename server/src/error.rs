@@ -1,0 +1,218 @@
+//! [`ApiError`]: every failure that a client sees, as the OpenAI error object.
+//!
+//! `{"error": {"message", "type", "param", "code"}}` with a status from which the openai client
+//! picks its exception class. Messages are public; what only the operator should see is logged
+//! where it happens.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+/// Seconds after which a client that was turned away should try again.
+const RETRY_AFTER_SECONDS: &str = "5";
+
+/// A failure with its HTTP status and OpenAI error object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    status: StatusCode,
+    kind: &'static str,
+    message: String,
+    param: Option<String>,
+    code: Option<&'static str>,
+    retry: bool,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            kind,
+            message: message.into(),
+            param: None,
+            code: None,
+            retry: false,
+        }
+    }
+
+    fn with_code(mut self, code: &'static str) -> Self {
+        self.code = Some(code);
+        self
+    }
+
+    fn with_retry(mut self) -> Self {
+        self.retry = true;
+        self
+    }
+
+    /// 400: the request is wrong as a whole.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message)
+    }
+
+    /// 400: the field `param` is wrong.
+    pub fn invalid_param(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            param: Some(param.into()),
+            ..Self::invalid(message)
+        }
+    }
+
+    /// 400: the field `param` asks for something that this server does not do.
+    pub fn unsupported(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::invalid_param(param, message).with_code("unsupported_parameter")
+    }
+
+    /// 400: prompt and answer do not fit.
+    pub fn context_length(message: impl Into<String>) -> Self {
+        Self::invalid_param("messages", message).with_code("context_length_exceeded")
+    }
+
+    /// 401: no or a wrong API key.
+    pub fn unauthorized(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "authentication_error", message)
+            .with_code("invalid_api_key")
+    }
+
+    /// 404: no such model.
+    pub fn model_not_found(name: &str, served: &str) -> Self {
+        let message = format!("the model '{name}' is not served here; this server has '{served}'");
+        Self::new(StatusCode::NOT_FOUND, "invalid_request_error", message)
+            .with_code("model_not_found")
+    }
+
+    /// 404: no such route.
+    pub fn route_not_found(method: &str, path: &str) -> Self {
+        let message = format!(
+            "there is no {method} {path}; see GET /v1/models and POST /v1/chat/completions"
+        );
+        Self::new(StatusCode::NOT_FOUND, "invalid_request_error", message).with_code("not_found")
+    }
+
+    /// 405: the route exists for other methods.
+    pub fn method_not_allowed(method: &str, path: &str) -> Self {
+        let message = format!("{path} does not answer {method}");
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "invalid_request_error",
+            message,
+        )
+        .with_code("method_not_allowed")
+    }
+
+    /// 413: the body is larger than the server reads.
+    pub fn body_too_large(limit_bytes: usize) -> Self {
+        let message = format!("the request body is larger than {limit_bytes} bytes");
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "invalid_request_error",
+            message,
+        )
+        .with_code("request_too_large")
+    }
+
+    /// 415: the body is not declared as JSON.
+    pub fn not_json() -> Self {
+        let message =
+            "the request body must be JSON; send the header Content-Type: application/json";
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "invalid_request_error",
+            message,
+        )
+        .with_code("unsupported_media_type")
+    }
+
+    /// 429: as many requests wait as may.
+    pub fn queue_full(limit: usize) -> Self {
+        let message = format!("{limit} requests are waiting already; try again later");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", message)
+            .with_code("queue_full")
+            .with_retry()
+    }
+
+    /// 503: loading, draining or failed.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable_error",
+            message,
+        )
+        .with_code("unavailable")
+        .with_retry()
+    }
+
+    /// 500: our failure.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", message)
+            .with_code("internal_error")
+    }
+
+    /// The error object, as the body of a response or the data of an event.
+    pub fn body(&self) -> Value {
+        json!({"error": {
+            "message": self.message,
+            "type": self.kind,
+            "param": self.param,
+            "code": self.code,
+        }})
+    }
+
+    /// The status of the response.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The public text.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body())).into_response();
+        let headers = response.headers_mut();
+        if self.retry {
+            headers.insert(
+                header::RETRY_AFTER,
+                HeaderValue::from_static(RETRY_AFTER_SECONDS),
+            );
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(Refused(self));
+        response
+    }
+}
+
+/// Marks a response that carries an error object, so that the access log can say why.
+#[derive(Clone, Debug)]
+pub struct Refused(pub ApiError);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_has_all_four_keys() {
+        let body = ApiError::invalid_param("stop", "too many").body();
+        let wanted = r#"{"error":{"message":"too many","type":"invalid_request_error","param":"stop","code":null}}"#;
+        assert_eq!(body.to_string(), wanted);
+    }
+
+    #[test]
+    fn only_passing_failures_ask_to_try_again() {
+        let again = |error: ApiError| {
+            error
+                .into_response()
+                .headers()
+                .contains_key(header::RETRY_AFTER)
+        };
+        assert!(again(ApiError::queue_full(4)));
+        assert!(again(ApiError::unavailable("loading")));
+        assert!(!again(ApiError::invalid("no")));
+        assert!(!again(ApiError::internal("no")));
+    }
+}

@@ -1,0 +1,94 @@
+//! The threads that speak HTTP, kept off the CPUs of the plan.
+//!
+//! A decode step waits for its slowest worker, so one HTTP thread on a worker's CPU slows all of
+//! them. Where the plan pins and leaves CPUs free, HTTP threads are pinned to those.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sysinfer_engine::Plan;
+use sysinfer_machine::{PinGuard, Topology};
+use tokio::runtime::{Builder, Runtime};
+
+const WORKERS: usize = 2;
+
+/// Threads that tokenise prompts; requests beyond wait for one.
+const BLOCKING: usize = 4;
+
+/// CPUs that neither phase of the plan uses; empty when the plan does not pin, or uses all.
+pub fn spare_cpus(plan: &Plan, topology: &Topology) -> Vec<usize> {
+    if plan.decode.cpus.is_empty() || plan.prefill.cpus.is_empty() {
+        return Vec::new();
+    }
+    let used: BTreeSet<usize> = plan
+        .decode
+        .cpus
+        .iter()
+        .chain(&plan.prefill.cpus)
+        .copied()
+        .collect();
+    topology
+        .cpus
+        .iter()
+        .map(|cpu| cpu.id)
+        .filter(|cpu| !used.contains(cpu))
+        .collect()
+}
+
+/// A runtime whose threads run on `spare` CPUs in turn, or anywhere when there are none.
+///
+/// # Errors
+/// The system gives no threads or no event queue.
+pub fn runtime(spare: Vec<usize>) -> std::io::Result<Runtime> {
+    let next = AtomicUsize::new(0);
+    let mut builder = Builder::new_multi_thread();
+    builder
+        .worker_threads(WORKERS)
+        .max_blocking_threads(BLOCKING)
+        .thread_name("sysinfer-http")
+        .enable_all();
+    builder.on_thread_start(move || {
+        let turn = next.fetch_add(1, Ordering::Relaxed);
+        if let Some(cpu) = spare.get(turn % spare.len().max(1)) {
+            pin_for_good(*cpu);
+        }
+    });
+    builder.build()
+}
+
+/// A refused pin costs speed, not service.
+fn pin_for_good(cpu: usize) {
+    match PinGuard::new(cpu) {
+        // The thread ends pinned, so there is nothing to restore.
+        Ok(guard) => std::mem::forget(guard),
+        Err(error) => tracing::warn!(%error, "an HTTP thread stays unpinned"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sysinfer_engine::PhasePlan;
+
+    use super::*;
+
+    #[test]
+    fn spare_cpus_are_those_that_no_phase_uses() {
+        let topology = Topology::flat(&[0, 1, 2, 3]);
+        let phase = |cpus: &[usize]| PhasePlan {
+            threads: 2,
+            map: "given".into(),
+            cpus: cpus.to_vec(),
+        };
+        let plan = |decode: &[usize], prefill: &[usize]| Plan {
+            prefill: phase(prefill),
+            ..Plan::with_threads(phase(decode))
+        };
+        assert_eq!(spare_cpus(&plan(&[0, 1], &[1, 2]), &topology), [3]);
+        assert!(spare_cpus(&plan(&[0, 1], &[2, 3]), &topology).is_empty());
+        assert!(spare_cpus(&plan(&[], &[]), &topology).is_empty());
+        assert!(
+            spare_cpus(&plan(&[0, 1], &[]), &topology).is_empty(),
+            "the unpinned phase goes anywhere"
+        );
+    }
+}

@@ -1,0 +1,31 @@
+//! The OpenAI API over the tuned engine: HTTP at the edge, one thread that drives the engine.
+//!
+//! A request goes wire type ([`api`]) -> checked values ([`validate`]) -> prompt tokens
+//! ([`prompt`]) -> [`scheduler::ValidJob`] -> queue -> worker -> [`scheduler::Backend`], and its
+//! answer comes back as [`scheduler::Event`]s that [`render`] turns into JSON or server-sent
+//! events. [`app`] shows all routes on one screen, [`start`] what happens before the first request.
+//!
+//! The scheduler knows no HTTP, the routes know no engine: tests drive either side alone, with a
+//! scripted backend. Environment variables are read in [`environment`] only.
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod app;
+pub mod auth;
+pub mod backend;
+pub mod cli;
+pub mod environment;
+pub mod error;
+pub mod http_threads;
+pub mod observe;
+pub mod plan_choice;
+pub mod prompt;
+pub mod render;
+pub mod routes;
+pub mod scheduler;
+pub mod serve;
+pub mod start;
+pub mod state;
+pub mod validate;
+
+pub use start::run;

@@ -1,0 +1,492 @@
+//! Which plan is run: command line over environment over profile over default, as a pure function.
+//!
+//! Threads and CPUs are decided one after the other. The highest source that says anything about
+//! threads decides their number; a CPU list without a thread count says "one thread per CPU". The
+//! highest source with a CPU list decides the CPUs, and workers take its entries in order, as
+//! libgomp does. Whatever is overridden leaves a line for the log.
+
+use std::fmt::{self, Display, Formatter};
+
+use sysinfer_engine::{PhasePlan, Plan};
+use sysinfer_machine::{CpuList, MapPolicy, Topology, place};
+
+/// What the command line or the environment asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// Threads of both phases.
+    pub threads: Option<usize>,
+    /// CPUs of both phases, in worker order.
+    pub cpus: Option<CpuList>,
+}
+
+/// Everything that has a say.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// `--threads` and `--cpus`.
+    pub command: Asked,
+    /// `OMP_NUM_THREADS` and `GOMP_CPU_AFFINITY`.
+    pub environment: Asked,
+    /// `OMP_PROC_BIND=false`.
+    pub binding_off: bool,
+    /// The plan of the profile, if one was given.
+    pub profile: Option<Plan>,
+}
+
+/// The plan and how it came about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanChoice {
+    /// What to run.
+    pub plan: Plan,
+    /// One line per override, and warnings.
+    pub notes: Vec<String>,
+}
+
+/// Why no plan could be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanChoiceError {
+    /// A CPU that this process may not use.
+    #[error(
+        "CPU {cpu} from {source_name} is not one that this process may use; allowed: {allowed}"
+    )]
+    Cpu {
+        /// OS index.
+        cpu: usize,
+        /// Who named it.
+        source_name: &'static str,
+        /// The allowed ones, in `taskset -c` form.
+        allowed: String,
+    },
+    /// Numbers out of range, in a profile or as a consequence of an override.
+    #[error(transparent)]
+    Plan(#[from] sysinfer_engine::PlanError),
+}
+
+/// A value and who said it.
+struct Said<T> {
+    value: T,
+    by: &'static str,
+}
+
+impl<T> Said<T> {
+    fn new(value: T, by: &'static str) -> Self {
+        Self { value, by }
+    }
+}
+
+/// Where the CPUs of the threads come from.
+enum Binding {
+    List(CpuList),
+    Off,
+}
+
+impl Display for Binding {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Binding::List(list) => list.fmt(formatter),
+            Binding::Off => formatter.write_str("unpinned"),
+        }
+    }
+}
+
+/// Decides the plan. `effective_cpus` is what quota and cpuset leave.
+///
+/// # Errors
+/// [`PlanChoiceError`] for CPUs that are not there and numbers out of range.
+pub fn choose(
+    sources: &Sources,
+    topology: &Topology,
+    effective_cpus: usize,
+) -> Result<PlanChoice, PlanChoiceError> {
+    let (mut plan, base) = match &sources.profile {
+        Some(plan) => (plan.clone(), "the profile"),
+        None => (default_plan(topology, effective_cpus), "the default"),
+    };
+    let mut notes = Vec::new();
+    let tuned = both(plan.decode.threads, plan.prefill.threads);
+    let threads = first_said("threads", threads_said(sources), (tuned, base), &mut notes);
+    let tuned = both(cpus_text(&plan.decode), cpus_text(&plan.prefill));
+    let binding = first_said("CPUs", bindings_said(sources), (tuned, base), &mut notes);
+    for phase in [&mut plan.decode, &mut plan.prefill] {
+        apply(
+            phase,
+            threads.as_ref().map(|said| said.value),
+            binding.as_ref(),
+            topology,
+        );
+    }
+    let source_name = binding.as_ref().map_or(base, |said| said.by);
+    for phase in [&plan.decode, &plan.prefill] {
+        check_cpus(phase, source_name, topology)?;
+    }
+    plan.validate()?;
+    notes.extend(sharing_note(&plan.decode));
+    if plan.prefill != plan.decode {
+        notes.extend(sharing_note(&plan.prefill));
+    }
+    Ok(PlanChoice { plan, notes })
+}
+
+/// One thread per core, as many as quota and cpuset leave, filled in order; both phases alike.
+fn default_plan(topology: &Topology, effective_cpus: usize) -> Plan {
+    let threads = effective_cpus.min(topology.cores()).max(1);
+    Plan::with_threads(mapped(threads, topology))
+}
+
+/// `threads` workers on cores in order, or unpinned where there are not enough CPUs.
+fn mapped(threads: usize, topology: &Topology) -> PhasePlan {
+    match place(topology, MapPolicy::Compact, threads) {
+        Ok(cpus) => PhasePlan {
+            threads,
+            map: MapPolicy::Compact.name().into(),
+            cpus,
+        },
+        Err(_) => PhasePlan::unpinned(threads),
+    }
+}
+
+/// Thread counts in order of precedence.
+fn threads_said(sources: &Sources) -> Vec<Said<usize>> {
+    let listed = |list: &Option<CpuList>| list.as_ref().map(distinct);
+    let environment_list = if sources.binding_off {
+        None
+    } else {
+        listed(&sources.environment.cpus)
+    };
+    let said = [
+        (sources.command.threads, "--threads"),
+        (listed(&sources.command.cpus), "--cpus"),
+        (sources.environment.threads, "OMP_NUM_THREADS"),
+        (environment_list, "GOMP_CPU_AFFINITY"),
+    ];
+    said.into_iter()
+        .filter_map(|(value, by)| Some(Said::new(value?, by)))
+        .collect()
+}
+
+/// CPU lists in order of precedence. `OMP_PROC_BIND=false` stands over `GOMP_CPU_AFFINITY`, as in
+/// libgomp.
+fn bindings_said(sources: &Sources) -> Vec<Said<Binding>> {
+    let listed = |list: &Option<CpuList>| list.clone().map(Binding::List);
+    let said = [
+        (listed(&sources.command.cpus), "--cpus"),
+        (
+            sources.binding_off.then_some(Binding::Off),
+            "OMP_PROC_BIND=false",
+        ),
+        (listed(&sources.environment.cpus), "GOMP_CPU_AFFINITY"),
+    ];
+    said.into_iter()
+        .filter_map(|(value, by)| Some(Said::new(value?, by)))
+        .collect()
+}
+
+/// Takes the highest of `said`, and notes what it stands over where that differs, down to the base
+/// plan: its text, and what to call it.
+fn first_said<T: Display>(
+    subject: &str,
+    said: Vec<Said<T>>,
+    base: (String, &'static str),
+    notes: &mut Vec<String>,
+) -> Option<Said<T>> {
+    let mut texts = said.iter().map(|said| (said.value.to_string(), said.by));
+    let (first, by) = texts.next()?;
+    let over = texts.chain([base]).filter(|(text, _)| *text != first);
+    let over: String = over
+        .map(|(text, by)| format!(", over {text} from {by}"))
+        .collect();
+    notes.push(format!("{subject}: {first} from {by}{over}"));
+    said.into_iter().next()
+}
+
+/// Changes one phase as asked.
+fn apply(
+    phase: &mut PhasePlan,
+    threads: Option<usize>,
+    binding: Option<&Said<Binding>>,
+    topology: &Topology,
+) {
+    let threads = threads.unwrap_or(phase.threads);
+    match binding.map(|said| &said.value) {
+        Some(Binding::List(list)) => {
+            let cpus = list.assign(threads);
+            *phase = PhasePlan {
+                threads,
+                map: MapPolicy::Given.name().into(),
+                cpus,
+            };
+        }
+        Some(Binding::Off) => *phase = PhasePlan::unpinned(threads),
+        None if phase.cpus.is_empty() => phase.threads = threads,
+        None if threads <= phase.cpus.len() => {
+            phase.cpus.truncate(threads);
+            phase.threads = threads;
+        }
+        None => *phase = mapped(threads, topology),
+    }
+}
+
+fn check_cpus(
+    phase: &PhasePlan,
+    source_name: &'static str,
+    topology: &Topology,
+) -> Result<(), PlanChoiceError> {
+    match phase.cpus.iter().find(|cpu| topology.cpu(**cpu).is_none()) {
+        None => Ok(()),
+        Some(&cpu) => {
+            let mut allowed: Vec<usize> = topology.cpus.iter().map(|cpu| cpu.id).collect();
+            allowed.sort_unstable();
+            Err(PlanChoiceError::Cpu {
+                cpu,
+                source_name,
+                allowed: compressed(&allowed),
+            })
+        }
+    }
+}
+
+/// Warns when workers share a CPU: every phase then waits for the slowest pair.
+fn sharing_note(phase: &PhasePlan) -> Option<String> {
+    let mut cpus = phase.cpus.clone();
+    cpus.sort_unstable();
+    cpus.dedup();
+    (!cpus.is_empty() && cpus.len() < phase.threads).then(|| {
+        format!(
+            "warning: {} threads share {} CPUs; one thread per CPU is faster",
+            phase.threads,
+            cpus.len()
+        )
+    })
+}
+
+fn distinct(list: &CpuList) -> usize {
+    let mut cpus = list.as_slice().to_vec();
+    cpus.sort_unstable();
+    cpus.dedup();
+    cpus.len()
+}
+
+/// CPU ids in `taskset -c` form.
+pub fn compressed(cpus: &[usize]) -> String {
+    // An empty list has no such form.
+    CpuList::new(cpus.to_vec()).map_or_else(|_| "none".into(), |list| list.to_string())
+}
+
+fn cpus_text(phase: &PhasePlan) -> String {
+    if phase.cpus.is_empty() {
+        "unpinned".into()
+    } else {
+        compressed(&phase.cpus)
+    }
+}
+
+fn both<T: Display + PartialEq>(decode: T, prefill: T) -> String {
+    if decode == prefill {
+        decode.to_string()
+    } else {
+        format!("{decode} (decode) and {prefill} (prefill)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Four CPUs, ids 0 to 3, one node.
+    fn host() -> Topology {
+        Topology::flat(&[0, 1, 2, 3])
+    }
+
+    fn phase(map: &str, cpus: &[usize]) -> PhasePlan {
+        PhasePlan {
+            threads: cpus.len(),
+            map: map.into(),
+            cpus: cpus.to_vec(),
+        }
+    }
+
+    fn tuned() -> Plan {
+        Plan {
+            prefill: phase("compact", &[0, 1, 2, 3]),
+            ..Plan::with_threads(phase("spread", &[3, 1]))
+        }
+    }
+
+    fn asked(threads: impl Into<Option<usize>>, cpus: &str) -> Asked {
+        let cpus = (!cpus.is_empty()).then(|| cpus.parse().expect("valid list"));
+        Asked {
+            threads: threads.into(),
+            cpus,
+        }
+    }
+
+    struct Case {
+        name: &'static str,
+        sources: Sources,
+        decode: (usize, &'static str, Vec<usize>),
+        prefill_cpus: Vec<usize>,
+        notes: Vec<&'static str>,
+    }
+
+    fn cases() -> Vec<Case> {
+        let profile = || Sources {
+            profile: Some(tuned()),
+            ..Sources::default()
+        };
+        vec![
+            Case {
+                name: "default: effective CPUs, compact",
+                sources: Sources::default(),
+                decode: (3, "compact", vec![0, 1, 2]),
+                prefill_cpus: vec![0, 1, 2],
+                notes: vec![],
+            },
+            Case {
+                name: "the profile as it stands",
+                sources: profile(),
+                decode: (2, "spread", vec![3, 1]),
+                prefill_cpus: vec![0, 1, 2, 3],
+                notes: vec![],
+            },
+            Case {
+                name: "fewer threads keep the head of each map",
+                sources: Sources {
+                    environment: asked(1, ""),
+                    ..profile()
+                },
+                decode: (1, "spread", vec![3]),
+                prefill_cpus: vec![0],
+                notes: vec![
+                    "threads: 1 from OMP_NUM_THREADS, over 2 (decode) and 4 (prefill) from the profile",
+                ],
+            },
+            Case {
+                name: "command line over environment over profile",
+                sources: Sources {
+                    command: asked(2, ""),
+                    environment: asked(4, "3,2,1,0"),
+                    ..profile()
+                },
+                decode: (2, "given", vec![3, 2]),
+                prefill_cpus: vec![3, 2],
+                notes: vec![
+                    "threads: 2 from --threads, over 4 from OMP_NUM_THREADS, over 4 from GOMP_CPU_AFFINITY, over 2 (decode) and 4 (prefill) from the profile",
+                    "CPUs: 3,2,1,0 from GOMP_CPU_AFFINITY, over 3,1 (decode) and 0-3 (prefill) from the profile",
+                ],
+            },
+            Case {
+                name: "a list alone says how many threads",
+                sources: Sources {
+                    environment: asked(None, "2-3"),
+                    ..Sources::default()
+                },
+                decode: (2, "given", vec![2, 3]),
+                prefill_cpus: vec![2, 3],
+                notes: vec![
+                    "threads: 2 from GOMP_CPU_AFFINITY, over 3 from the default",
+                    "CPUs: 2-3 from GOMP_CPU_AFFINITY, over 0-2 from the default",
+                ],
+            },
+            Case {
+                name: "binding off ignores the list of the environment",
+                sources: Sources {
+                    environment: asked(None, "2-3"),
+                    binding_off: true,
+                    ..Sources::default()
+                },
+                decode: (3, "unpinned", vec![]),
+                prefill_cpus: vec![],
+                notes: vec![
+                    "CPUs: unpinned from OMP_PROC_BIND=false, over 2-3 from GOMP_CPU_AFFINITY, over 0-2 from the default",
+                ],
+            },
+            Case {
+                name: "the command line's list binds although the environment says not to",
+                sources: Sources {
+                    command: asked(None, "1"),
+                    binding_off: true,
+                    ..Sources::default()
+                },
+                decode: (1, "given", vec![1]),
+                prefill_cpus: vec![1],
+                notes: vec![
+                    "threads: 1 from --cpus, over 3 from the default",
+                    "CPUs: 1 from --cpus, over unpinned from OMP_PROC_BIND=false, over 0-2 from the default",
+                ],
+            },
+            Case {
+                name: "more threads than entries wrap, with a warning",
+                sources: Sources {
+                    environment: asked(4, "0-1"),
+                    ..Sources::default()
+                },
+                decode: (4, "given", vec![0, 1, 0, 1]),
+                prefill_cpus: vec![0, 1, 0, 1],
+                notes: vec![
+                    "threads: 4 from OMP_NUM_THREADS, over 2 from GOMP_CPU_AFFINITY, over 3 from the default",
+                    "CPUs: 0-1 from GOMP_CPU_AFFINITY, over 0-2 from the default",
+                    "warning: 4 threads share 2 CPUs; one thread per CPU is faster",
+                ],
+            },
+            Case {
+                name: "more threads than the map of the profile: compact",
+                sources: Sources {
+                    command: asked(3, ""),
+                    ..profile()
+                },
+                decode: (3, "compact", vec![0, 1, 2]),
+                prefill_cpus: vec![0, 1, 2],
+                notes: vec![
+                    "threads: 3 from --threads, over 2 (decode) and 4 (prefill) from the profile",
+                ],
+            },
+            Case {
+                name: "more threads than CPUs: unpinned",
+                sources: Sources {
+                    command: asked(9, ""),
+                    ..Sources::default()
+                },
+                decode: (9, "unpinned", vec![]),
+                prefill_cpus: vec![],
+                notes: vec!["threads: 9 from --threads, over 3 from the default"],
+            },
+        ]
+    }
+
+    #[test]
+    fn precedence() {
+        for case in cases() {
+            let choice = choose(&case.sources, &host(), 3).expect(case.name);
+            let decode = &choice.plan.decode;
+            assert_eq!(
+                (decode.threads, decode.map.as_str(), decode.cpus.clone()),
+                case.decode,
+                "{}",
+                case.name
+            );
+            assert_eq!(choice.plan.prefill.cpus, case.prefill_cpus, "{}", case.name);
+            assert_eq!(choice.notes, case.notes, "{}", case.name);
+        }
+    }
+
+    #[test]
+    fn foreign_cpus_are_errors_that_list_the_allowed_ones() {
+        let list = Sources {
+            environment: asked(None, "2-5"),
+            ..Sources::default()
+        };
+        let profile = Plan::with_threads(phase("compact", &[0, 7]));
+        let profile = Sources {
+            profile: Some(profile),
+            ..Sources::default()
+        };
+        for (sources, cpu, by) in [
+            (list, "CPU 4", "GOMP_CPU_AFFINITY"),
+            (profile, "CPU 7", "the profile"),
+        ] {
+            let message = choose(&sources, &host(), 4).expect_err(by).to_string();
+            for part in [cpu, by, "allowed: 0-3"] {
+                assert!(message.contains(part), "{message} lacks {part}");
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! [`ModelPrompt`]: the chat template of a model together with its tokenizer.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use sysinfer_engine::Tokenizer;
+use sysinfer_engine::tokenizer::Segment;
+
+use super::builtin::{Builtin, RoleTokens};
+use super::guard::{Guard, unused_mark};
+use super::template::{ChatTemplate, Clock, TemplateError, TokenTexts};
+use super::{Conversation, Message, PromptEncoder, PromptError};
+
+/// Where a template comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TemplateSource {
+    /// From a file: the model's own, or one given at start.
+    Text {
+        /// Jinja source.
+        source: String,
+        /// What to call it in messages.
+        origin: String,
+    },
+    /// One of ours.
+    Builtin(Builtin),
+}
+
+/// Encodes conversations for one model.
+#[derive(Debug)]
+pub struct ModelPrompt {
+    template: ChatTemplate,
+    /// The template's source, in which the mark must not occur either.
+    source: String,
+    guard: Guard,
+    tokenizer: Arc<Tokenizer>,
+    /// Texts that stand for tokens though the vocabulary has them as ordinary ones.
+    role_texts: Vec<(String, u32)>,
+}
+
+impl TemplateSource {
+    /// What to call the template in messages.
+    pub fn origin(&self) -> String {
+        match self {
+            TemplateSource::Text { origin, .. } => origin.clone(),
+            TemplateSource::Builtin(builtin) => {
+                format!("the built-in chat template {}", builtin.name)
+            }
+        }
+    }
+}
+
+impl ModelPrompt {
+    /// Compiles the template for a vocabulary.
+    ///
+    /// # Errors
+    /// [`TemplateError`] when the template is broken.
+    pub fn new(
+        template: &TemplateSource,
+        tokenizer: Arc<Tokenizer>,
+        clock: Clock,
+    ) -> Result<Self, TemplateError> {
+        let (source, roles) = match template {
+            TemplateSource::Text { source, .. } => (source.clone(), None),
+            TemplateSource::Builtin(builtin) => (builtin.source.to_string(), builtin.role_tokens),
+        };
+        let text_of = |token: Option<u32>| {
+            token
+                .map(|token| tokenizer.token_text(token).into_owned())
+                .unwrap_or_default()
+        };
+        let RoleTokens { user, assistant } = roles.unwrap_or(RoleTokens {
+            user: u32::MAX,
+            assistant: u32::MAX,
+        });
+        let tokens = TokenTexts {
+            bos: text_of(tokenizer.bos()),
+            eos: text_of(tokenizer.eos()),
+            user: text_of(Some(user)),
+            assistant: text_of(Some(assistant)),
+        };
+        let role_texts = [
+            (tokens.user.clone(), user),
+            (tokens.assistant.clone(), assistant),
+        ];
+        let role_texts: Vec<(String, u32)> = role_texts
+            .into_iter()
+            .filter(|(text, _)| !text.is_empty())
+            .collect();
+        let guard = guard_of(&tokenizer, &role_texts);
+        let template = ChatTemplate::new(&source, &template.origin(), tokens, clock)?;
+        Ok(Self {
+            template,
+            source,
+            guard,
+            tokenizer,
+            role_texts,
+        })
+    }
+
+    fn guarded(&self, conversation: &Conversation, mark: char) -> Conversation {
+        let message = |message: &Message| Message {
+            role: message.role,
+            content: self.guard.apply(&message.content, mark),
+        };
+        Conversation {
+            messages: conversation.messages.iter().map(message).collect(),
+            variables: self.guarded_map(&conversation.variables, mark),
+        }
+    }
+
+    fn guarded_map(&self, map: &Map<String, Value>, mark: char) -> Map<String, Value> {
+        map.iter()
+            .map(|(name, value)| (name.clone(), self.guarded_value(value, mark)))
+            .collect()
+    }
+
+    /// Depth is bounded by the JSON parser's own limit.
+    fn guarded_value(&self, value: &Value, mark: char) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.guard.apply(text, mark)),
+            Value::Array(items) => items
+                .iter()
+                .map(|item| self.guarded_value(item, mark))
+                .collect(),
+            Value::Object(map) => Value::Object(self.guarded_map(map, mark)),
+            other => other.clone(),
+        }
+    }
+
+    /// Tokens of rendered text; control tokens do not reach over marks.
+    fn tokens_of(&self, text: &str, mark: char, tokens: &mut Vec<u32>) {
+        let segment = |text| Segment {
+            text,
+            parse_special: true,
+        };
+        let segments: Vec<Segment<'_>> = text.split(mark).map(segment).collect();
+        tokens.extend(self.tokenizer.encode_segments(&segments, false));
+    }
+
+    /// The first role text in `text`: where it is, how long, and its token.
+    fn next_role(&self, text: &str) -> Option<(usize, usize, u32)> {
+        let found = self.role_texts.iter();
+        found
+            .filter_map(|(role, token)| Some((text.find(role.as_str())?, role.len(), *token)))
+            .min()
+    }
+}
+
+impl PromptEncoder for ModelPrompt {
+    fn encode(&self, conversation: &Conversation) -> Result<Vec<u32>, PromptError> {
+        let contents = conversation
+            .messages
+            .iter()
+            .map(|message| message.content.as_str());
+        let variables = Value::Object(conversation.variables.clone()).to_string();
+        let texts = contents.chain([variables.as_str(), self.source.as_str()]);
+        let mark = unused_mark(texts)?;
+        let rendered = self.template.render(&self.guarded(conversation, mark))?;
+        let mut tokens = Vec::new();
+        let mut rest = rendered.as_str();
+        while let Some((at, length, token)) = self.next_role(rest) {
+            self.tokens_of(&rest[..at], mark, &mut tokens);
+            tokens.push(token);
+            rest = &rest[at + length..];
+        }
+        self.tokens_of(rest, mark, &mut tokens);
+        // Most templates write the BOS token themselves; two of them would harm the answer.
+        if let Some(bos) = self.tokenizer.bos().filter(|_| self.tokenizer.adds_bos())
+            && tokens.first() != Some(&bos)
+        {
+            tokens.insert(0, bos);
+        }
+        Ok(tokens)
+    }
+}
+
+/// Guards all control tokens, and the role tokens of a built-in template.
+fn guard_of(tokenizer: &Tokenizer, role_texts: &[(String, u32)]) -> Guard {
+    let count = u32::try_from(tokenizer.vocabulary_size()).unwrap_or(u32::MAX);
+    let control = (0..count).filter(|token| tokenizer.is_control(*token));
+    let mut texts: Vec<String> = control
+        .map(|token| tokenizer.token_text(token).into_owned())
+        .collect();
+    texts.extend(role_texts.iter().map(|(text, _)| text.clone()));
+    Guard::new(texts.iter().map(String::as_str))
+}

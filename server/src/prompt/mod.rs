@@ -1,0 +1,75 @@
+//! From a conversation to tokens: chat template, guard, tokenizer.
+//!
+//! The template turns messages into one text with control tokens in it; the tokenizer turns that
+//! into ids. Control tokens count only where the template wrote them: [`guard`] sees to it that
+//! text of a client never becomes one.
+
+pub mod builtin;
+pub mod encode;
+pub mod guard;
+pub mod template;
+
+use serde_json::{Map, Value};
+
+/// Who says a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Instructions; the API's `developer` means the same.
+    System,
+    /// The human.
+    User,
+    /// The model.
+    Assistant,
+    /// The result of a tool.
+    Tool,
+}
+
+impl Role {
+    /// The name in templates.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::System => "system",
+            Role::User => "user",
+            Role::Assistant => "assistant",
+            Role::Tool => "tool",
+        }
+    }
+}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Who says it.
+    pub role: Role,
+    /// What.
+    pub content: String,
+}
+
+/// What a prompt is made from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Conversation {
+    /// Oldest first.
+    pub messages: Vec<Message>,
+    /// Variables that the request hands to the template, such as `enable_thinking`.
+    pub variables: Map<String, Value>,
+}
+
+/// Why a conversation gives no prompt. The text is for the client.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PromptError {
+    /// The template refused the conversation or failed on it.
+    #[error("the model's chat template cannot render this conversation: {0}")]
+    Template(String),
+    /// No character is left to mark places with.
+    #[error("the messages use every private-use character of Unicode plane 16; remove some")]
+    NoMark,
+}
+
+/// Turns conversations into tokens; shared by all requests.
+pub trait PromptEncoder: Send + Sync {
+    /// The tokens that the model continues with the assistant's answer.
+    ///
+    /// # Errors
+    /// [`PromptError`], the client's to solve.
+    fn encode(&self, conversation: &Conversation) -> Result<Vec<u32>, PromptError>;
+}

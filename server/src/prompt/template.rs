@@ -1,0 +1,410 @@
+//! The Jinja side of a chat template, with what Hugging Face templates expect of their host.
+//!
+//! Compatible with `apply_chat_template` of the transformers library: `trim_blocks` and
+//! `lstrip_blocks`, Python's methods on strings and maps, `raise_exception`, `strftime_now`,
+//! `tojson` as Python's `json.dumps`, and the variables named in [`ChatTemplate::render`]. A
+//! template is part of a model file, so it is hostile until proven otherwise: fuel bounds its time
+//! and memory, and it sees nothing but its variables.
+
+use std::io;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Kwargs, Serde};
+use minijinja::{Environment, Error, ErrorKind, Value};
+use serde::Serialize;
+use serde_json::ser::{Formatter, PrettyFormatter};
+
+use super::{Conversation, PromptError};
+
+const NAME: &str = "chat template";
+
+/// Roughly instructions plus 64-byte pieces of data: under a second, and about 256 MB.
+const FUEL: u64 = 4_000_000;
+
+/// Longest source that is compiled; real ones have at most some 30 KB.
+const LONGEST_SOURCE_BYTES: usize = 1 << 20;
+
+/// Tells the time. The engine's clock-free rule stops here: templates print dates.
+pub type Clock = fn() -> Timestamp;
+
+/// Texts of tokens that a template writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenTexts {
+    /// `bos_token`; empty where the model has none.
+    pub bos: String,
+    /// `eos_token`; empty where the model has none.
+    pub eos: String,
+    /// `user_token`, for built-in templates only.
+    pub user: String,
+    /// `assistant_token`, for built-in templates only.
+    pub assistant: String,
+}
+
+/// A template that has been compiled.
+#[derive(Debug)]
+pub struct ChatTemplate {
+    environment: Environment<'static>,
+    tokens: TokenTexts,
+    clock: Clock,
+}
+
+/// A template that cannot be compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// Jinja's opinion, with the line.
+    #[error("{origin} is broken: {problem}; pass another one with --chat-template")]
+    Broken {
+        /// File or `the chat template in the model file`.
+        origin: String,
+        /// What is wrong, and in which line.
+        problem: String,
+    },
+    /// Longer than any real template.
+    #[error(
+        "{origin} has {bytes} bytes, more than {LONGEST_SOURCE_BYTES}; pass another one with --chat-template"
+    )]
+    TooLong {
+        /// File or `the chat template in the model file`.
+        origin: String,
+        /// Its length.
+        bytes: usize,
+    },
+}
+
+impl ChatTemplate {
+    /// Compiles `source`; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// [`TemplateError`] for syntax that this Jinja does not know.
+    pub fn new(
+        source: &str,
+        origin: &str,
+        tokens: TokenTexts,
+        clock: Clock,
+    ) -> Result<Self, TemplateError> {
+        if source.len() > LONGEST_SOURCE_BYTES {
+            return Err(TemplateError::TooLong {
+                origin: origin.into(),
+                bytes: source.len(),
+            });
+        }
+        let broken = |error: Error| TemplateError::Broken {
+            origin: origin.into(),
+            problem: plain(&error),
+        };
+        let mut environment = Environment::new();
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()
+            .map_err(broken)?;
+        environment.set_syntax(syntax);
+        environment
+            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.set_fuel(Some(FUEL));
+        environment.add_filter("tojson", tojson);
+        environment.add_function("raise_exception", raise_exception);
+        environment.add_function("strftime_now", move |format: String| {
+            strftime(clock(), &format)
+        });
+        environment
+            .add_template_owned(NAME, source.to_string())
+            .map_err(broken)?;
+        Ok(Self {
+            environment,
+            tokens,
+            clock,
+        })
+    }
+
+    /// Renders a conversation up to where the assistant's answer begins.
+    ///
+    /// Variables: `messages` (maps of `role` and `content`), `add_generation_prompt`, `bos_token`,
+    /// `eos_token`, `date_string`, and those of the conversation; `tools` stays undefined.
+    ///
+    /// # Errors
+    /// [`PromptError::Template`] with what the template said, or where it failed.
+    pub fn render(&self, conversation: &Conversation) -> Result<String, PromptError> {
+        let failed = |error: Error| PromptError::Template(plain(&error));
+        let template = self.environment.get_template(NAME).map_err(failed)?;
+        template
+            .render(self.variables(conversation))
+            .map_err(failed)
+    }
+
+    fn variables(&self, conversation: &Conversation) -> Value {
+        let message = |message: &super::Message| {
+            Value::from_pairs([
+                ("role", Value::from(message.role.name())),
+                ("content", Value::from(&message.content)),
+            ])
+        };
+        let messages: Vec<Value> = conversation.messages.iter().map(message).collect();
+        let asked = conversation.variables.iter();
+        let asked = asked.map(|(name, value)| (name.clone(), Value::from(Serde(value))));
+        let date = strftime((self.clock)(), "%d %b %Y").unwrap_or_default();
+        // Ours come last, so that a request cannot stand in for them.
+        let ours = [
+            ("messages", Value::from(messages)),
+            ("add_generation_prompt", Value::from(true)),
+            ("bos_token", Value::from(&self.tokens.bos)),
+            ("eos_token", Value::from(&self.tokens.eos)),
+            ("user_token", Value::from(&self.tokens.user)),
+            ("assistant_token", Value::from(&self.tokens.assistant)),
+            ("date_string", Value::from(date)),
+        ];
+        let ours = ours
+            .into_iter()
+            .map(|(name, value)| (name.to_string(), value));
+        Value::from_pairs(asked.chain(ours))
+    }
+}
+
+/// The message of an error without the template's name, which says nothing: there is only one.
+fn plain(error: &Error) -> String {
+    let detail = error
+        .detail()
+        .map_or_else(|| error.kind().to_string(), str::to_string);
+    match error.line() {
+        Some(line) if error.kind() != ErrorKind::InvalidOperation => {
+            format!("{}: {detail} (line {line})", error.kind())
+        }
+        _ => detail,
+    }
+}
+
+fn raise_exception(message: String) -> Result<Value, Error> {
+    Err(Error::new(ErrorKind::InvalidOperation, message))
+}
+
+fn strftime(now: Timestamp, format: &str) -> Result<String, Error> {
+    let now = now.to_zoned(TimeZone::UTC);
+    jiff::fmt::strtime::format(format, &now).map_err(|error| {
+        Error::new(
+            ErrorKind::InvalidOperation,
+            format!("strftime_now: {error}"),
+        )
+    })
+}
+
+/// `json.dumps(value, ensure_ascii=False, indent=indent)`: spaces behind `,` and `:`, and no HTML
+/// escapes, which Jinja's own filter would make.
+fn tojson(value: &Value, options: Kwargs) -> Result<Value, Error> {
+    let indent: Option<usize> = options.get("indent")?;
+    // Accepted for the sake of Python's callers; this is what we do anyway.
+    let _: Option<bool> = options.get("ensure_ascii")?;
+    options.assert_all_used()?;
+    let mut text = Vec::new();
+    let written = match indent {
+        None => value.serialize(&mut serde_json::Serializer::with_formatter(
+            &mut text,
+            PythonFormatter,
+        )),
+        Some(width) => {
+            let indent = " ".repeat(width.min(16));
+            let formatter = PrettyFormatter::with_indent(indent.as_bytes());
+            value.serialize(&mut serde_json::Serializer::with_formatter(
+                &mut text, formatter,
+            ))
+        }
+    };
+    let bad = |problem: String| Error::new(ErrorKind::BadSerialization, problem);
+    written.map_err(|error| bad(error.to_string()))?;
+    String::from_utf8(text)
+        .map(Value::from)
+        .map_err(|error| bad(error.to_string()))
+}
+
+/// One line, with a space behind each comma and colon.
+struct PythonFormatter;
+
+impl Formatter for PythonFormatter {
+    fn begin_array_value<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        if first {
+            Ok(())
+        } else {
+            writer.write_all(b", ")
+        }
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        if first {
+            Ok(())
+        } else {
+            writer.write_all(b", ")
+        }
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b": ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::prompt::{Message, Role, builtin};
+
+    fn noon() -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
+    fn tokens() -> TokenTexts {
+        TokenTexts {
+            bos: "<s>".into(),
+            eos: "</s>".into(),
+            user: "<U>".into(),
+            assistant: "<A>".into(),
+        }
+    }
+
+    fn conversation(messages: &[(Role, &str)]) -> Conversation {
+        let message = |(role, content): &(Role, &str)| Message {
+            role: *role,
+            content: (*content).into(),
+        };
+        Conversation {
+            messages: messages.iter().map(message).collect(),
+            ..Conversation::default()
+        }
+    }
+
+    fn render(source: &str, conversation: &Conversation) -> Result<String, PromptError> {
+        ChatTemplate::new(source, "test", tokens(), noon)
+            .expect("compiles")
+            .render(conversation)
+    }
+
+    #[test]
+    fn built_in_templates_write_what_their_models_were_trained_on() {
+        let talk = conversation(&[
+            (Role::System, "Be brief."),
+            (Role::User, " hi\n"),
+            (Role::Assistant, "hello"),
+            (Role::User, "bye"),
+        ]);
+        let cases = [
+            (
+                "chatml",
+                "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n hi\n<|im_end|>\n<|im_start|>assistant\nhello<|im_end|>\n<|im_start|>user\nbye<|im_end|>\n<|im_start|>assistant\n",
+            ),
+            (
+                "llama3",
+                "<s><|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nhello<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nbye<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+            ),
+            (
+                "llama2",
+                "<s>[INST] <<SYS>>\nBe brief.\n<</SYS>>\n\nhi [/INST] hello </s><s>[INST] bye [/INST]",
+            ),
+            ("baichuan", "Be brief.<U> hi\n<A>hello<U>bye<A>"),
+            (
+                "plain",
+                "system: Be brief.\nuser:  hi\n\nassistant: hello\nuser: bye\nassistant:",
+            ),
+        ];
+        for (name, wanted) in cases {
+            let source = builtin::named(name).expect(name).source;
+            assert_eq!(render(source, &talk), Ok(wanted.to_string()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_template_gets_what_hugging_face_gives_it() {
+        let mut talk = conversation(&[(Role::User, "  a</think>b  ")]);
+        talk.variables
+            .insert("enable_thinking".into(), json!(false));
+        talk.variables.insert("messages".into(), json!("not these"));
+        let cases = [
+            (
+                "{{ messages[0].content.split('</think>')[-1].strip() }}",
+                "b",
+            ),
+            ("{{ messages[0]['content'].startswith('  a') }}", "True"),
+            (
+                "{% if enable_thinking is defined and enable_thinking is false %}off{% endif %}",
+                "off",
+            ),
+            (
+                "{{ strftime_now('%d %B %Y') }} {{ date_string }}",
+                "01 January 1970 01 Jan 1970",
+            ),
+            (
+                "{{ {'a': [1, '<b>'], 'ü': none} | tojson }}",
+                "{\"a\": [1, \"<b>\"], \"ü\": null}",
+            ),
+            ("{{ [1] | tojson(indent=2) }}", "[\n  1\n]"),
+            ("{% if tools is defined %}x{% endif %}y", "y"),
+            (
+                "{% for m in messages %}\n    {% if loop.first %}\none\n    {% endif %}\n{% endfor %}\n",
+                "one\n",
+            ),
+            (
+                "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}",
+                "1",
+            ),
+            ("{% for m in messages %}{% break %}{% endfor %}z", "z"),
+        ];
+        for (source, wanted) in cases {
+            assert_eq!(render(source, &talk), Ok(wanted.to_string()), "{source}");
+        }
+    }
+
+    #[test]
+    fn what_a_template_raises_reaches_the_client() {
+        let talk = conversation(&[(Role::System, "x")]);
+        let error = render("{{ raise_exception('System role not supported') }}", &talk);
+        assert_eq!(
+            error,
+            Err(PromptError::Template("System role not supported".into()))
+        );
+    }
+
+    #[test]
+    fn broken_templates_name_their_origin_and_line() {
+        for source in [
+            "\n{% if %}",
+            "{{ 'open",
+            "{% for x in y %}",
+            "{% nonsense %}",
+        ] {
+            let error = ChatTemplate::new(source, "tmpl.jinja", tokens(), noon).expect_err(source);
+            let message = error.to_string();
+            assert!(
+                message.contains("tmpl.jinja") && message.contains("line"),
+                "{message}"
+            );
+        }
+        let long = " ".repeat(LONGEST_SOURCE_BYTES + 1);
+        assert!(ChatTemplate::new(&long, "tmpl.jinja", tokens(), noon).is_err());
+    }
+
+    #[test]
+    fn hostile_templates_run_out_of_fuel() {
+        let talk = conversation(&[(Role::User, "x")]);
+        let cases = [
+            "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}",
+            "{{ 'x' * 100000000000 }}",
+            "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}{{ ns.s }}",
+            "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+            "{{ missing.attribute }}",
+        ];
+        for source in cases {
+            assert!(
+                matches!(render(source, &talk), Err(PromptError::Template(_))),
+                "{source}"
+            );
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! `POST /v1/chat/completions`.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use uuid::Uuid;
+
+use crate::error::ApiError;
+use crate::observe::{GenerationLog, LoggedElsewhere, RequestId};
+use crate::render::{Head, json, sse};
+use crate::routes::body::JsonObject;
+use crate::scheduler::{Refusal, ValidJob};
+use crate::state::ServerState;
+use crate::validate::{Delivery, check};
+
+/// Generates the assistant's next message, whole or as server-sent events.
+///
+/// Everything that the client can have wrong is found before the response begins; a stream's
+/// headers leave before the prompt is computed.
+///
+/// # Errors
+/// 400 for the request, 429 when the queue is full, 500 when the engine fails, 503 while loading.
+pub async fn completions(
+    State(state): State<Arc<ServerState>>,
+    Extension(id): Extension<RequestId>,
+    JsonObject(body): JsonObject,
+) -> Result<Response, ApiError> {
+    let began = Instant::now();
+    let defaults = state.settings.defaults;
+    let checked = check(body, defaults, state.ready()?.vocabulary_size)?;
+    let Delivery {
+        stream,
+        include_usage,
+    } = checked.delivery;
+    let job = {
+        let state = Arc::clone(&state);
+        let encode = move || -> Result<ValidJob, ApiError> {
+            let model = state.ready()?;
+            let seed = Uuid::new_v4().as_u64_pair().0;
+            checked.into_job(model.prompt.as_ref(), model.context_tokens, seed)
+        };
+        let failed =
+            |_| ApiError::internal("the prompt could not be encoded; the server's log says more");
+        tokio::task::spawn_blocking(encode)
+            .await
+            .map_err(failed)??
+    };
+    let prompt_tokens = job.prompt().len();
+    let events = state.queue.submit(job).map_err(|refusal| match refusal {
+        Refusal::Full { limit } => ApiError::queue_full(limit),
+        Refusal::Closed => ApiError::unavailable("the server is stopping"),
+    })?;
+    let log = GenerationLog::new(id, prompt_tokens, began);
+    let head = Head::new(&state.settings.model_name);
+    let mut response = if stream {
+        sse::answer(head, include_usage, events, log).into_response()
+    } else {
+        json::answer(&head, events, log).await?
+    };
+    response.extensions_mut().insert(LoggedElsewhere);
+    Ok(response)
+}

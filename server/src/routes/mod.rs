@@ -1,0 +1,7 @@
+//! Handlers: parse, validate, submit, render. The work is elsewhere.
+
+pub mod body;
+pub mod chat;
+pub mod health;
+pub mod models;
+pub mod props;

@@ -1,0 +1,247 @@
+//! What runs, valid by construction, and what comes back.
+
+use std::time::Duration;
+
+use sysinfer_engine::SamplingOptions;
+
+use super::BackendError;
+
+/// How long an answer may be, and what ends it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobLimits {
+    /// Most tokens of the answer. Cut to what the context leaves.
+    pub max_tokens: usize,
+    /// Fewest tokens before an end token is allowed.
+    pub min_tokens: usize,
+    /// Never end by an end token.
+    pub ignore_eos: bool,
+    /// Texts that end the answer; they are not part of it.
+    pub stop: Vec<String>,
+}
+
+/// A request that can be run: the prompt fits the context and every number is in range.
+#[derive(Clone, Debug)]
+pub struct ValidJob {
+    prompt: Vec<u32>,
+    limits: JobLimits,
+    sampling: SamplingOptions,
+    fallback_seed: u64,
+    top_logprobs: Option<usize>,
+}
+
+/// Why values do not make a [`ValidJob`].
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum JobError {
+    /// Nothing to continue.
+    #[error("the conversation renders to no tokens; send at least one message with text")]
+    EmptyPrompt,
+    /// No room for a single token of answer.
+    #[error(
+        "the conversation has {prompt_tokens} tokens and the context holds {context_tokens}, answer included; shorten it"
+    )]
+    Context {
+        /// Tokens of the prompt.
+        prompt_tokens: usize,
+        /// Tokens of the context.
+        context_tokens: usize,
+    },
+    /// An option of the sampler is out of range.
+    #[error(transparent)]
+    Sampling(#[from] sysinfer_engine::sampling::SamplingError),
+}
+
+impl ValidJob {
+    /// Checks that `prompt` leaves room in a context of `context_tokens` and the options are in range.
+    ///
+    /// # Errors
+    /// The first thing that does not hold.
+    pub fn new(
+        prompt: Vec<u32>,
+        context_tokens: usize,
+        mut limits: JobLimits,
+        sampling: SamplingOptions,
+        fallback_seed: u64,
+    ) -> Result<Self, JobError> {
+        if prompt.is_empty() {
+            return Err(JobError::EmptyPrompt);
+        }
+        let prompt_tokens = prompt.len();
+        if prompt_tokens >= context_tokens {
+            return Err(JobError::Context {
+                prompt_tokens,
+                context_tokens,
+            });
+        }
+        sampling.validate()?;
+        limits.max_tokens = limits.max_tokens.clamp(1, context_tokens - prompt_tokens);
+        limits.stop.retain(|text| !text.is_empty());
+        Ok(Self {
+            prompt,
+            limits,
+            sampling,
+            fallback_seed,
+            top_logprobs: None,
+        })
+    }
+
+    /// The same job, reporting logprobs of each token and of the `count` most likely ones.
+    #[must_use]
+    pub fn with_logprobs(mut self, count: usize) -> Self {
+        self.top_logprobs = Some(count);
+        self
+    }
+
+    /// Tokens of the conversation; at least one.
+    pub fn prompt(&self) -> &[u32] {
+        &self.prompt
+    }
+
+    /// Length and end of the answer; `max_tokens` is at least 1 and fits the context.
+    pub fn limits(&self) -> &JobLimits {
+        &self.limits
+    }
+
+    /// How tokens are drawn; validated.
+    pub fn sampling(&self) -> &SamplingOptions {
+        &self.sampling
+    }
+
+    /// Seed of the draws where the request has none.
+    pub fn fallback_seed(&self) -> u64 {
+        self.fallback_seed
+    }
+
+    /// Alternatives to report per token; `None`: report no logprobs.
+    pub fn top_logprobs(&self) -> Option<usize> {
+        self.top_logprobs
+    }
+}
+
+/// News of a job, in order. After `Finished` or `Failed` nothing follows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// New text. Empty where a token completed no character yet, or may begin a stop text.
+    Text {
+        /// Whole characters.
+        text: String,
+        /// Of the token that led to this event, when asked for.
+        logprobs: Option<TokenLogprobs>,
+    },
+    /// The answer is complete.
+    Finished(Finish),
+    /// The engine failed.
+    Failed(BackendError),
+}
+
+/// A token, how likely it was, and what else was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenLogprobs {
+    /// The token that was drawn.
+    pub chosen: Logprob,
+    /// The most likely ones, most likely first.
+    pub top: Vec<Logprob>,
+}
+
+/// A token's text and the natural logarithm of its probability.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logprob {
+    /// Bytes of the token; maybe only part of a character.
+    pub bytes: Vec<u8>,
+    /// Under the model's own distribution, before temperature and filters.
+    pub logprob: f32,
+}
+
+/// How an answer ended and what it cost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Finish {
+    /// Why it ended.
+    pub reason: FinishReason,
+    /// Tokens of the prompt.
+    pub prompt_tokens: usize,
+    /// Of these, tokens whose keys and values were still in the cache.
+    pub cached_tokens: usize,
+    /// Tokens generated, the end token included.
+    pub completion_tokens: usize,
+    /// From admission to the first token.
+    pub prefill_time: Duration,
+    /// From the first token to the last.
+    pub decode_time: Duration,
+}
+
+/// Why an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FinishReason {
+    /// An end token or a stop text.
+    Stop,
+    /// `max_tokens`, or the context is full.
+    Length,
+}
+
+impl FinishReason {
+    /// The name in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            FinishReason::Stop => "stop",
+            FinishReason::Length => "length",
+        }
+    }
+}
+
+impl Finish {
+    /// Tokens per second after the first; `None` where there are none.
+    pub fn decode_tokens_per_second(&self) -> Option<f64> {
+        let seconds = self.decode_time.as_secs_f64();
+        let tokens = self.completion_tokens.checked_sub(1)?;
+        (tokens > 0 && seconds > 0.0).then(|| tokens as f64 / seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(prompt_tokens: usize, context: usize, max_tokens: usize) -> Result<ValidJob, JobError> {
+        let limits = JobLimits {
+            max_tokens,
+            ..JobLimits::default()
+        };
+        ValidJob::new(
+            vec![1; prompt_tokens],
+            context,
+            limits,
+            SamplingOptions::default(),
+            0,
+        )
+    }
+
+    #[test]
+    fn an_answer_never_outgrows_the_context() {
+        let cases = [
+            ((10, 100, 50), 50),
+            ((10, 100, 500), 90),
+            ((99, 100, 7), 1),
+            ((1, 100, 0), 1),
+        ];
+        for ((prompt, context, asked), wanted) in cases {
+            let job = job(prompt, context, asked).expect("valid");
+            assert_eq!(
+                job.limits().max_tokens,
+                wanted,
+                "{prompt} {context} {asked}"
+            );
+        }
+    }
+
+    #[test]
+    fn impossible_jobs_are_refused() {
+        assert_eq!(job(0, 100, 1).err(), Some(JobError::EmptyPrompt));
+        let message = job(100, 100, 1).expect_err("too long").to_string();
+        assert!(message.contains("100 tokens"), "{message}");
+        let sampling = SamplingOptions {
+            top_p: 2.0,
+            ..SamplingOptions::default()
+        };
+        let job = ValidJob::new(vec![1], 10, JobLimits::default(), sampling, 0);
+        assert!(matches!(job, Err(JobError::Sampling(_))));
+    }
+}

@@ -1,0 +1,247 @@
+//! The bounded queue between HTTP and the worker.
+//!
+//! First come, first served. A full queue refuses instead of growing; jobs whose client has gone
+//! are taken out before it does.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::sync::mpsc;
+
+use super::{Event, ValidJob};
+
+/// Events that a job may send beside its tokens: the last text, and the end.
+const EVENTS_BESIDE_TOKENS: usize = 8;
+
+/// Jobs that wait.
+#[derive(Debug)]
+pub struct Queue {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+    limit: usize,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    jobs: VecDeque<Ticket>,
+    open: bool,
+}
+
+/// A job with the way back to its client.
+#[derive(Debug)]
+pub struct Ticket {
+    /// What to run.
+    pub job: ValidJob,
+    /// Where its events go.
+    pub sender: EventSender,
+}
+
+/// The worker's end of a job's events.
+#[derive(Clone, Debug)]
+pub struct EventSender(mpsc::Sender<Event>);
+
+/// The client's end of a job's events. Dropping it cancels the job.
+#[derive(Debug)]
+pub struct Events(mpsc::Receiver<Event>);
+
+/// Why a job was not queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// As many jobs wait as may.
+    #[error("{limit} jobs are waiting already")]
+    Full {
+        /// The most that may wait.
+        limit: usize,
+    },
+    /// No more jobs are taken: the server is stopping.
+    #[error("no more jobs are taken")]
+    Closed,
+}
+
+impl EventSender {
+    /// Sends without waiting. The channel holds a whole answer, so it is never full; a receiver that
+    /// has gone is noticed by [`EventSender::is_cancelled`].
+    pub fn send(&self, event: Event) {
+        let _ = self.0.try_send(event);
+    }
+
+    /// Whether nobody listens any more.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.is_closed()
+    }
+}
+
+impl Events {
+    /// The next event; `None` without a preceding end when the worker died.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.0.recv().await
+    }
+
+    /// As [`Events::next`], for hand-written streams.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.0.poll_recv(context)
+    }
+}
+
+/// A job's two ends: one for the worker, one for the client.
+pub fn channel(max_tokens: usize) -> (EventSender, Events) {
+    let (sender, receiver) = mpsc::channel(max_tokens.saturating_add(EVENTS_BESIDE_TOKENS));
+    (EventSender(sender), Events(receiver))
+}
+
+impl Queue {
+    /// An open queue in which `limit` jobs may wait.
+    pub fn new(limit: usize) -> Self {
+        let waiting = Waiting {
+            jobs: VecDeque::new(),
+            open: true,
+        };
+        Self {
+            waiting: Mutex::new(waiting),
+            arrived: Condvar::new(),
+            limit,
+        }
+    }
+
+    /// Puts a job at the end.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the queue is full or closed.
+    pub fn submit(&self, job: ValidJob) -> Result<Events, Refusal> {
+        let mut waiting = self.lock();
+        if !waiting.open {
+            return Err(Refusal::Closed);
+        }
+        if waiting.jobs.len() >= self.limit {
+            waiting.jobs.retain(|ticket| !ticket.sender.is_cancelled());
+        }
+        if waiting.jobs.len() >= self.limit {
+            return Err(Refusal::Full { limit: self.limit });
+        }
+        let (sender, events) = channel(job.limits().max_tokens);
+        waiting.jobs.push_back(Ticket { job, sender });
+        drop(waiting);
+        self.arrived.notify_one();
+        Ok(events)
+    }
+
+    /// The first job that is still wanted, waiting for one. `None`: closed and empty.
+    pub fn next(&self) -> Option<Ticket> {
+        let mut waiting = self.lock();
+        loop {
+            if let Some(ticket) = pop_wanted(&mut waiting) {
+                return Some(ticket);
+            }
+            if !waiting.open {
+                return None;
+            }
+            waiting = self
+                .arrived
+                .wait(waiting)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The first job that is still wanted, if one is there now.
+    pub fn try_next(&self) -> Option<Ticket> {
+        pop_wanted(&mut self.lock())
+    }
+
+    /// Takes no more jobs; those that wait are still run.
+    pub fn close(&self) {
+        self.lock().open = false;
+        self.arrived.notify_all();
+    }
+
+    /// Takes no more jobs and drops those that wait; their clients see the end of their events.
+    pub fn abandon(&self) {
+        let mut waiting = self.lock();
+        waiting.open = false;
+        waiting.jobs.clear();
+        drop(waiting);
+        self.arrived.notify_all();
+    }
+
+    /// Jobs that wait now.
+    pub fn len(&self) -> usize {
+        self.lock().jobs.len()
+    }
+
+    /// Whether no job waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether no more jobs are taken.
+    pub fn is_closed(&self) -> bool {
+        !self.lock().open
+    }
+
+    /// Jobs that may wait.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// No code panics while it holds the lock, so a poisoned one still guards sound data.
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn pop_wanted(waiting: &mut Waiting) -> Option<Ticket> {
+    while let Some(ticket) = waiting.jobs.pop_front() {
+        if !ticket.sender.is_cancelled() {
+            return Some(ticket);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use sysinfer_engine::SamplingOptions;
+
+    use super::*;
+    use crate::scheduler::JobLimits;
+
+    fn job(token: u32) -> ValidJob {
+        let limits = JobLimits {
+            max_tokens: 4,
+            ..JobLimits::default()
+        };
+        ValidJob::new(vec![token], 16, limits, SamplingOptions::default(), 0).expect("valid")
+    }
+
+    fn first(ticket: Option<Ticket>) -> Option<u32> {
+        ticket.map(|ticket| ticket.job.prompt()[0])
+    }
+
+    #[test]
+    fn full_refuses_until_a_client_leaves() {
+        let queue = Queue::new(2);
+        let _first = queue.submit(job(1)).expect("room");
+        let second = queue.submit(job(2)).expect("room");
+        assert_eq!(queue.submit(job(3)).err(), Some(Refusal::Full { limit: 2 }));
+        drop(second);
+        let _third = queue.submit(job(3)).expect("the second has left");
+        assert_eq!(first(queue.next()), Some(1));
+        assert_eq!(first(queue.try_next()), Some(3));
+        assert_eq!(first(queue.try_next()), None);
+    }
+
+    #[test]
+    fn closing_runs_what_waits_and_abandoning_does_not() {
+        let queue = Queue::new(2);
+        let _waits = queue.submit(job(1)).expect("room");
+        queue.close();
+        assert_eq!(queue.submit(job(2)).err(), Some(Refusal::Closed));
+        assert_eq!(first(queue.next()), Some(1));
+        assert_eq!(first(queue.next()), None);
+
+        let queue = Queue::new(2);
+        let _waits = queue.submit(job(1)).expect("room");
+        queue.abandon();
+        assert_eq!(first(queue.next()), None);
+    }
+}

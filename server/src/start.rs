@@ -1,0 +1,290 @@
+//! From the command line to a serving process: what happens, in order, before the first request.
+//!
+//! Topology, profile and environment make the plan; the socket is bound and answers "loading" while
+//! the engine thread loads the model; that thread then drives the engine for good. Every failure on
+//! the way is one line that says what to do, and exit code 1.
+
+use std::io::IsTerminal;
+use std::net::{TcpListener, ToSocketAddrs};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Parser;
+use sysinfer_machine::{Topology, allowed_cpus, effective_cpus, host_info};
+use sysinfer_profiles::{HostMatch, Profile, matching};
+use tokio::sync::oneshot;
+use tracing_subscriber::EnvFilter;
+
+use crate::backend::load::{LoadRequest, load};
+use crate::cli::Arguments;
+use crate::environment::Environment;
+use crate::http_threads::{runtime, spare_cpus};
+use crate::plan_choice::{Asked, PlanChoice, Sources, choose};
+use crate::render::unix_seconds;
+use crate::scheduler::worker;
+use crate::serve::{Ended, serve};
+use crate::state::{ServerState, Settings};
+use crate::validate::Defaults;
+
+/// Runs the server as the command line says. Both programs are this function.
+pub fn run() -> ExitCode {
+    match start(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", whole(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The messages of an error and its causes, without causes that a message quotes already.
+fn whole(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+fn start(arguments: Arguments) -> anyhow::Result<()> {
+    let environment = Environment::of_process()?;
+    init_log(environment.log_filter.as_deref())?;
+    if !arguments.model.is_file() {
+        bail!("{}: there is no such model file", arguments.model.display());
+    }
+    let topology = this_host()?;
+    let profile = arguments
+        .profile
+        .as_deref()
+        .map(|path| profile(path, &topology, arguments.force_profile));
+    let profile = profile.transpose()?;
+    let choice = plan(&arguments, &environment, profile.as_ref(), &topology)?;
+    let listener = bind(&arguments.host, arguments.port)?;
+    let state = ServerState::new(settings(&arguments, environment));
+    let runtime =
+        runtime(spare_cpus(&choice.plan, &topology)).context("cannot start the HTTP threads")?;
+    let request = LoadRequest {
+        model: arguments.model,
+        plan: choice.plan,
+        topology,
+        context: arguments.context.map(|tokens| tokens as usize),
+        chat_template: arguments.chat_template,
+        profile: arguments.profile,
+        notes: choice.notes,
+    };
+    let engine_end = spawn_engine(Arc::clone(&state), request, profile)?;
+    let drain_timeout = Duration::from_secs(arguments.drain_timeout.into());
+    let ended = runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        serve(state, listener, engine_end, drain_timeout).await
+    });
+    // Threads in the middle of something end with the process.
+    runtime.shutdown_background();
+    match ended.context("serving failed")? {
+        Ended::Drained => tracing::info!("stopped"),
+        Ended::CutOff => tracing::warn!("stopped with requests cut off after --drain-timeout"),
+        Ended::EngineLost(reason) => bail!(reason),
+    }
+    Ok(())
+}
+
+fn init_log(filter: Option<&str>) -> anyhow::Result<()> {
+    let filter = filter.unwrap_or("info");
+    let parsed = EnvFilter::try_new(filter).with_context(|| {
+        format!("environment variable SYSINFER_LOG=\"{filter}\"; for example SYSINFER_LOG=debug")
+    })?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(parsed)
+        .with_target(false);
+    // Colours are for people; files and journals get plain text.
+    let log = log
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    log.try_init()
+        .map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
+}
+
+/// The topology of this host; without hwloc's help, all that the process may use, as one node.
+fn this_host() -> anyhow::Result<Topology> {
+    let topology = Topology::discover().unwrap_or_else(|error| {
+        tracing::warn!(%error, "no topology: CPUs are taken as one node");
+        Topology::flat(&allowed_cpus())
+    });
+    if !topology.is_this_host {
+        bail!(
+            "the topology is that of another host ({}); unset HWLOC_SYNTHETIC and HWLOC_XMLFILE to serve here",
+            topology.source
+        );
+    }
+    Ok(topology)
+}
+
+/// Reads the profile and refuses one that was measured elsewhere, unless forced.
+fn profile(path: &Path, topology: &Topology, force: bool) -> anyhow::Result<Profile> {
+    let profile = Profile::load(path)?;
+    let host = host_info(topology);
+    for notice in matching::notices(&profile, &host) {
+        tracing::info!("profile: {notice}");
+    }
+    let HostMatch::Different(differences) = matching::check(&profile, &host) else {
+        return Ok(profile);
+    };
+    let lines: Vec<String> = differences
+        .iter()
+        .map(|difference| format!("  {difference}"))
+        .collect();
+    let lines = lines.join("\n");
+    if !force {
+        bail!(
+            "{} was measured on another host:\n{lines}\ntune again here (sysinfer-tune MODEL.gguf), or use it all the same with --force-profile",
+            path.display()
+        );
+    }
+    tracing::warn!(
+        "{} was measured on another host, and is used by --force-profile:\n{lines}",
+        path.display()
+    );
+    Ok(profile)
+}
+
+fn plan(
+    arguments: &Arguments,
+    environment: &Environment,
+    profile: Option<&Profile>,
+    topology: &Topology,
+) -> anyhow::Result<PlanChoice> {
+    let sources = Sources {
+        command: Asked {
+            threads: arguments.threads.map(|threads| threads as usize),
+            cpus: arguments.cpus.clone(),
+        },
+        environment: Asked {
+            threads: environment.threads,
+            cpus: environment.cpus.clone(),
+        },
+        binding_off: environment.binding_off,
+        profile: profile.map(|profile| profile.plan.clone()),
+    };
+    let choice = choose(&sources, topology, effective_cpus(topology))?;
+    tracing::info!("host: {}", topology.summary());
+    match &arguments.profile {
+        Some(path) => tracing::info!("profile: {}", path.display()),
+        None => tracing::info!("profile: none; sysinfer-tune makes one for this host"),
+    }
+    for note in &choice.notes {
+        tracing::info!("{note}");
+    }
+    Ok(choice)
+}
+
+fn settings(arguments: &Arguments, environment: Environment) -> Settings {
+    let mut api_keys = arguments.api_keys.clone();
+    if api_keys.is_empty() {
+        api_keys.extend(environment.api_key);
+    }
+    Settings {
+        model_name: arguments.served_name(),
+        api_keys,
+        defaults: Defaults {
+            temperature: arguments.temperature,
+            max_tokens: arguments.max_tokens as usize,
+        },
+        created: unix_seconds(),
+        queue_limit: arguments.queue as usize,
+    }
+}
+
+/// Binds before the model is loaded, so that a port in use is known at once and probes get answers.
+fn bind(host: &str, port: u16) -> anyhow::Result<TcpListener> {
+    let addresses: Vec<_> = (host, port)
+        .to_socket_addrs()
+        .with_context(|| format!("--host {host}: no such address"))?
+        .collect();
+    let listener = TcpListener::bind(addresses.as_slice()).with_context(|| {
+        format!("cannot listen on {host} port {port}; choose another with --port")
+    })?;
+    listener
+        .set_nonblocking(true)
+        .context("cannot listen without blocking")?;
+    tracing::info!(
+        "listening on http://{}, loading the model",
+        listener.local_addr()?
+    );
+    Ok(listener)
+}
+
+/// Starts the thread that loads the model and then drives the engine until the queue is closed.
+fn spawn_engine(
+    state: Arc<ServerState>,
+    request: LoadRequest,
+    profile: Option<Profile>,
+) -> anyhow::Result<oneshot::Receiver<Result<(), String>>> {
+    let (ended, engine_end) = oneshot::channel();
+    let drive = move || {
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            drive(&state, &request, profile.as_ref())
+        }));
+        let result = result.unwrap_or_else(|_| {
+            Err("the engine thread panicked; the lines above say where".into())
+        });
+        match result {
+            // Closed on request: the end of the HTTP side ends the process.
+            Ok(()) => std::mem::forget(ended),
+            Err(reason) => {
+                state.set_failed();
+                // Nobody listens only when the process is ending anyway.
+                let _ = ended.send(Err(reason));
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("sysinfer-engine".into())
+        .spawn(drive)
+        .context("cannot start the engine thread")?;
+    Ok(engine_end)
+}
+
+fn drive(
+    state: &ServerState,
+    request: &LoadRequest,
+    profile: Option<&Profile>,
+) -> Result<(), String> {
+    let mut loaded = load(request).map_err(|error| error.to_string())?;
+    for notice in profile
+        .into_iter()
+        .flat_map(|profile| matching::check_model(profile, &loaded.info))
+    {
+        tracing::warn!("profile: {notice}");
+    }
+    for line in &loaded.summary {
+        tracing::info!("{line}");
+    }
+    state.set_ready(loaded.model);
+    tracing::info!(
+        "ready: model {} at /v1/chat/completions",
+        state.settings.model_name
+    );
+    worker::run(&mut loaded.backend, &state.queue);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_said_once() {
+        let error = anyhow::anyhow!("no such file").context("cannot read x: no such file; try y");
+        assert_eq!(whole(&error), "cannot read x: no such file; try y");
+        let error = anyhow::anyhow!("address in use").context("cannot listen");
+        assert_eq!(whole(&error), "cannot listen: address in use");
+    }
+}

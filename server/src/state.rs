@@ -1,0 +1,122 @@
+//! What handlers share: settings from start, the model once it is loaded, the queue, the status.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use serde_json::Value;
+
+use crate::error::ApiError;
+use crate::prompt::PromptEncoder;
+use crate::scheduler::Queue;
+use crate::validate::Defaults;
+
+/// Known before the model is loaded.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Name of the model in the API.
+    pub model_name: String,
+    /// Accepted keys; empty: any.
+    pub api_keys: Vec<String>,
+    /// For requests that say nothing.
+    pub defaults: Defaults,
+    /// Unix time of the start, in seconds.
+    pub created: u64,
+    /// Requests that may wait.
+    pub queue_limit: usize,
+}
+
+/// Known when the model is loaded.
+pub struct ServedModel {
+    /// Conversation to tokens.
+    pub prompt: Arc<dyn PromptEncoder>,
+    /// Tokens that prompt and answer may have together.
+    pub context_tokens: usize,
+    /// Token ids are below this.
+    pub vocabulary_size: usize,
+    /// What `GET /props` shows of model and plan.
+    pub props: Value,
+}
+
+/// Whether requests can be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Status {
+    /// The model is being loaded.
+    Loading,
+    /// Requests are served.
+    Ready,
+    /// The server is stopping: running requests finish, new ones are refused.
+    Draining,
+    /// The engine is gone; the process is about to end.
+    Failed,
+}
+
+/// Shared by all handlers and the engine thread.
+pub struct ServerState {
+    /// Known before the model is loaded.
+    pub settings: Settings,
+    /// Jobs on their way to the engine.
+    pub queue: Queue,
+    model: OnceLock<ServedModel>,
+    status: AtomicU8,
+}
+
+impl ServerState {
+    /// A server that is loading.
+    pub fn new(settings: Settings) -> Arc<Self> {
+        let queue = Queue::new(settings.queue_limit);
+        let status = AtomicU8::new(Status::Loading as u8);
+        Arc::new(Self {
+            settings,
+            queue,
+            model: OnceLock::new(),
+            status,
+        })
+    }
+
+    /// The model is there: serves requests from now on, unless the server is stopping already.
+    pub fn set_ready(&self, model: ServedModel) {
+        if self.model.set(model).is_ok() {
+            let (from, to) = (Status::Loading as u8, Status::Ready as u8);
+            // Fails only when draining or failed came first, which must stand.
+            let _ = self
+                .status
+                .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
+        }
+    }
+
+    /// Refuses new requests; those that wait or run are finished.
+    pub fn set_draining(&self) {
+        self.status.store(Status::Draining as u8, Ordering::Release);
+        self.queue.close();
+    }
+
+    /// Ends all requests with an error.
+    pub fn set_failed(&self) {
+        self.status.store(Status::Failed as u8, Ordering::Release);
+        self.queue.abandon();
+    }
+
+    /// What can be expected now.
+    pub fn status(&self) -> Status {
+        let now = self.status.load(Ordering::Acquire);
+        let all = [Status::Loading, Status::Ready, Status::Draining];
+        all.into_iter()
+            .find(|status| *status as u8 == now)
+            .unwrap_or(Status::Failed)
+    }
+
+    /// The model, if requests are served.
+    ///
+    /// # Errors
+    /// 503 with the reason.
+    pub fn ready(&self) -> Result<&ServedModel, ApiError> {
+        let reason = match (self.status(), self.model.get()) {
+            (Status::Ready, Some(model)) => return Ok(model),
+            (Status::Ready | Status::Loading, _) => "the model is being loaded",
+            (Status::Draining, _) => "the server is stopping",
+            (Status::Failed, _) => "the engine has stopped",
+        };
+        Err(ApiError::unavailable(reason))
+    }
+}

@@ -1,0 +1,88 @@
+//! Requests for what this server does not do are refused by name, never ignored: a client that asks
+//! for JSON of a schema and gets prose has no way to notice.
+
+use serde_json::{Map, Value};
+
+use crate::error::ApiError;
+
+/// Fields that constrain the answer, of OpenAI, vLLM and llama-server.
+const CONSTRAINTS: [&str; 8] = [
+    "guided_json",
+    "guided_regex",
+    "guided_choice",
+    "guided_grammar",
+    "guided_json_object",
+    "structured_outputs",
+    "grammar",
+    "json_schema",
+];
+
+/// Refuses bodies that ask for tools, constrained output or other media.
+///
+/// # Errors
+/// A 400 with code `unsupported_parameter` that names the field.
+pub fn refuse_unsupported(body: &Map<String, Value>) -> Result<(), ApiError> {
+    refuse_tools(body)?;
+    let format = body.get("response_format").filter(|value| !value.is_null());
+    if format.is_some_and(|format| format["type"] != "text") {
+        let message = "response_format: only {\"type\": \"text\"} is supported";
+        return Err(ApiError::unsupported("response_format", message));
+    }
+    if let Some(field) = CONSTRAINTS
+        .into_iter()
+        .find(|field| body.get(*field).is_some_and(asks))
+    {
+        let message = format!("{field}: constrained output is not supported");
+        return Err(ApiError::unsupported(field, message));
+    }
+    let speaks = |modality: &Value| modality != "text";
+    if body
+        .get("modalities")
+        .and_then(Value::as_array)
+        .is_some_and(|list| list.iter().any(speaks))
+    {
+        return Err(ApiError::unsupported(
+            "modalities",
+            "modalities: only [\"text\"] is supported",
+        ));
+    }
+    if body.get("audio").is_some_and(asks) {
+        return Err(ApiError::unsupported(
+            "audio",
+            "audio: this server answers with text only",
+        ));
+    }
+    Ok(())
+}
+
+/// `tools` with `tool_choice: "none"` is a promise not to call any, which holds here.
+fn refuse_tools(body: &Map<String, Value>) -> Result<(), ApiError> {
+    let given = |field: &str| body.get(field).is_some_and(asks);
+    let choice = |field: &str| body.get(field).filter(|value| !value.is_null());
+    for (tools, how) in [("tools", "tool_choice"), ("functions", "function_call")] {
+        if choice(how).is_some_and(|choice| choice != "none" && choice != "auto") {
+            return Err(ApiError::unsupported(
+                how,
+                format!("{how}: this server makes no tool calls; use \"none\""),
+            ));
+        }
+        if given(tools) && choice(how).is_none_or(|choice| choice != "none") {
+            let message = format!(
+                "{tools}: this server makes no tool calls; leave {tools} out or set {how} to \"none\""
+            );
+            return Err(ApiError::unsupported(tools, message));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a value asks for something: null, false and empty lists, maps and texts do not.
+fn asks(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+        Value::String(text) => !text.is_empty(),
+        _ => true,
+    }
+}

@@ -1,0 +1,218 @@
+//! Which requests pass, and which field a refusal names.
+
+use serde_json::json;
+
+use super::*;
+use crate::prompt::{PromptError, Role};
+
+const DEFAULTS: Defaults = Defaults {
+    temperature: 0.25,
+    max_tokens: 100,
+};
+const VOCABULARY: usize = 1000;
+
+/// One token per word of all messages.
+struct Words;
+
+impl PromptEncoder for Words {
+    fn encode(&self, conversation: &Conversation) -> Result<Vec<u32>, PromptError> {
+        let text: Vec<&str> = conversation
+            .messages
+            .iter()
+            .map(|message| message.content.as_str())
+            .collect();
+        if text.contains(&"refuse") {
+            return Err(PromptError::Template("no such role".into()));
+        }
+        Ok(vec![5; text.join(" ").split_whitespace().count()])
+    }
+}
+
+/// A request for "a b c" with more fields.
+fn with(fields: Value) -> Map<String, Value> {
+    let mut body = json!({"messages": [{"role": "user", "content": "a b c"}]});
+    if let (Some(body), Some(fields)) = (body.as_object_mut(), fields.as_object()) {
+        body.extend(fields.clone());
+    }
+    body.as_object().cloned().unwrap_or_default()
+}
+
+fn job(fields: Value) -> Result<ValidJob, ApiError> {
+    check(with(fields), DEFAULTS, VOCABULARY)?.into_job(&Words, 50, 7)
+}
+
+#[test]
+fn defaults_are_the_server_s() {
+    let job = job(json!({})).expect("valid");
+    assert_eq!(job.prompt().len(), 3);
+    assert_eq!(job.limits().max_tokens, 47, "cut to the context");
+    assert_eq!(job.sampling().temperature, 0.25);
+    assert_eq!((job.top_logprobs(), job.fallback_seed()), (None, 7));
+}
+
+#[test]
+fn fields_reach_the_job() {
+    let job = job(json!({
+        "max_tokens": 3, "max_completion_tokens": 9, "min_tokens": 2, "ignore_eos": true, "stop": "x",
+        "temperature": 1, "top_p": 0, "top_k": -1, "min_p": 0.1, "repetition_penalty": 1.5,
+        "presence_penalty": -2, "frequency_penalty": 2, "logit_bias": {"7": -100}, "seed": -1,
+        "logprobs": true, "top_logprobs": 20, "n": 1, "tools": [], "tool_choice": "auto",
+        "response_format": {"type": "text"}, "guided_json": null, "modalities": ["text"],
+    }))
+    .expect("valid");
+    let limits = JobLimits {
+        max_tokens: 9,
+        min_tokens: 2,
+        ignore_eos: true,
+        stop: vec!["x".into()],
+    };
+    assert_eq!(job.limits(), &limits);
+    let wanted = SamplingOptions {
+        temperature: 1.0,
+        top_k: 0,
+        top_p: 0.0,
+        min_p: 0.1,
+        repetition_penalty: 1.5,
+        presence_penalty: -2.0,
+        frequency_penalty: 2.0,
+        logit_bias: vec![(7, -100.0)],
+        seed: Some(u64::MAX),
+    };
+    assert_eq!(job.sampling(), &wanted);
+    assert_eq!(job.top_logprobs(), Some(20));
+}
+
+#[test]
+fn more_tokens_than_the_server_gives_are_cut_not_refused() {
+    let checked = check(with(json!({"max_tokens": 8192})), DEFAULTS, VOCABULARY).expect("valid");
+    assert_eq!(checked.limits.max_tokens, 100);
+}
+
+#[test]
+fn refusals_name_their_field() {
+    let cases = [
+        (json!({"n": 2}), "n"),
+        (json!({"temperature": 2.1}), "temperature"),
+        (json!({"temperature": -0.1}), "temperature"),
+        (json!({"temperature": 1e39}), "temperature"),
+        (json!({"top_p": 1.1}), "top_p"),
+        (json!({"top_k": -2}), "top_k"),
+        (json!({"min_p": -1}), "min_p"),
+        (json!({"repetition_penalty": 0}), "repetition_penalty"),
+        (json!({"presence_penalty": 3}), "presence_penalty"),
+        (json!({"frequency_penalty": -3}), "frequency_penalty"),
+        (json!({"logit_bias": {"1000": 1}}), "logit_bias"),
+        (json!({"logit_bias": {"x": 1}}), "logit_bias"),
+        (json!({"logit_bias": {"1": 101}}), "logit_bias"),
+        (json!({"max_tokens": 0}), "max_tokens"),
+        (
+            json!({"max_completion_tokens": -1}),
+            "max_completion_tokens",
+        ),
+        (json!({"min_tokens": -1}), "min_tokens"),
+        (json!({"min_tokens": 5, "max_tokens": 4}), "min_tokens"),
+        (json!({"stop": [""]}), "stop"),
+        (json!({"stop": vec!["x"; 17]}), "stop"),
+        (json!({"stop": "x".repeat(1025)}), "stop"),
+        (json!({"top_logprobs": 3}), "top_logprobs"),
+        (
+            json!({"logprobs": true, "top_logprobs": 21}),
+            "top_logprobs",
+        ),
+        (json!({"tools": [{"type": "function"}]}), "tools"),
+        (json!({"tools": [{}], "tool_choice": "auto"}), "tools"),
+        (
+            json!({"tools": [{}], "tool_choice": "required"}),
+            "tool_choice",
+        ),
+        (json!({"functions": [{}]}), "functions"),
+        (
+            json!({"response_format": {"type": "json_object"}}),
+            "response_format",
+        ),
+        (json!({"response_format": "text"}), "response_format"),
+        (json!({"guided_json": {"type": "object"}}), "guided_json"),
+        (
+            json!({"structured_outputs": {"json": {}}}),
+            "structured_outputs",
+        ),
+        (json!({"modalities": ["text", "audio"]}), "modalities"),
+        (json!({"messages": []}), "messages"),
+        (
+            json!({"messages": [{"role": "user", "content": " "}]}),
+            "messages",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": "refuse"}]}),
+            "messages",
+        ),
+        (
+            json!({"messages": [{"role": "robot", "content": "a"}]}),
+            "messages[0].role",
+        ),
+        (
+            json!({"messages": [{"role": "user"}]}),
+            "messages[0].content",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": 5}]}),
+            "messages[0].content",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}),
+            "messages[0].content[0]",
+        ),
+        (
+            json!({"messages": [{"role": "assistant", "tool_calls": [{}]}]}),
+            "messages[0].tool_calls",
+        ),
+    ];
+    for (fields, param) in cases {
+        let error = job(fields.clone()).expect_err(&fields.to_string()).body();
+        assert_eq!(error["error"]["param"], param, "{fields}: {error}");
+        assert_eq!(error["error"]["type"], "invalid_request_error", "{error}");
+    }
+}
+
+#[test]
+fn a_promise_not_to_call_tools_is_kept() {
+    assert!(job(json!({"tools": [{"type": "function"}], "tool_choice": "none"})).is_ok());
+}
+
+#[test]
+fn long_prompts_say_how_long() {
+    let error = job(json!({"messages": [{"role": "user", "content": "w ".repeat(50)}]}))
+        .expect_err("too long");
+    let error = error.body();
+    assert_eq!(error["error"]["code"], "context_length_exceeded");
+    let message = error["error"]["message"].as_str().unwrap_or_default();
+    assert!(message.contains("50"), "{message}");
+}
+
+#[test]
+fn parts_roles_and_null_contents_make_a_conversation() {
+    let body = with(json!({"messages": [
+        {"role": "developer", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+        {"role": "assistant", "content": null},
+        {"role": "tool", "content": "t", "tool_call_id": ""},
+    ], "enable_thinking": true}));
+    let checked = check(body, DEFAULTS, VOCABULARY).expect("valid");
+    let found: Vec<(Role, &str)> = checked
+        .conversation
+        .messages
+        .iter()
+        .map(|message| (message.role, message.content.as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (Role::System, "a\nb"),
+            (Role::Assistant, ""),
+            (Role::Tool, "t")
+        ]
+    );
+    assert_eq!(
+        checked.conversation.variables["enable_thinking"],
+        json!(true)
+    );
+}

@@ -1,0 +1,294 @@
+//! A server on a scripted backend: every test says what the engine does, step by step.
+#![allow(dead_code, reason = "each test file uses its part of this module")]
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, header};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use sysinfer_server::app::app;
+use sysinfer_server::backend::stop::StopMatcher;
+use sysinfer_server::prompt::{Conversation, PromptEncoder, PromptError};
+use sysinfer_server::scheduler::{
+    Backend, BackendError, Event, Finish, FinishReason, JobId, Logprob, TokenLogprobs, ValidJob,
+    worker,
+};
+use sysinfer_server::state::{ServedModel, ServerState, Settings};
+use sysinfer_server::validate::Defaults;
+use tower::ServiceExt;
+
+/// Tokens of the words that make the scripted engine misbehave.
+const PANIC: u32 = 1;
+const FAIL: u32 = 2;
+const OTHER: u32 = 10;
+
+pub(crate) const CONTEXT_TOKENS: usize = 4096;
+
+/// One token per word.
+pub(crate) struct Words;
+
+impl PromptEncoder for Words {
+    fn encode(&self, conversation: &Conversation) -> Result<Vec<u32>, PromptError> {
+        let words = conversation
+            .messages
+            .iter()
+            .flat_map(|message| message.content.split_whitespace());
+        let token = |word| match word {
+            "panic" => PANIC,
+            "fail" => FAIL,
+            _ => OTHER,
+        };
+        Ok(words.map(token).collect())
+    }
+}
+
+/// What the tests see of the engine.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) admitted: usize,
+    pub(crate) released: usize,
+    pub(crate) steps: usize,
+}
+
+/// Says `pieces` one per step, whatever it is asked; waits for a permit before each step if gated.
+struct Scripted {
+    pieces: Vec<&'static str>,
+    permits: Option<Receiver<()>>,
+    seen: Arc<Mutex<Seen>>,
+    live: Option<(JobId, ValidJob, StopMatcher, usize)>,
+}
+
+impl Backend for Scripted {
+    fn slots(&self) -> usize {
+        1
+    }
+
+    fn admit(&mut self, id: JobId, job: ValidJob) -> Result<(), BackendError> {
+        self.seen.lock().unwrap().admitted += 1;
+        let stop = StopMatcher::new(job.limits().stop.clone());
+        self.live = Some((id, job, stop, 0));
+        Ok(())
+    }
+
+    fn step(&mut self, emit: &mut dyn FnMut(JobId, Event)) -> Result<(), BackendError> {
+        if let Some(permits) = &self.permits {
+            // All permits are given once the test has dropped its end.
+            let _ = permits.recv();
+        }
+        self.seen.lock().unwrap().steps += 1;
+        let Some((id, job, stop, said)) = &mut self.live else {
+            return Ok(());
+        };
+        if *said == 1 {
+            match job.prompt()[0] {
+                PANIC => panic!("as the test asked"),
+                FAIL => return Err(BackendError("as the test asked".into())),
+                _ => {}
+            }
+        }
+        let piece = self.pieces[*said];
+        *said += 1;
+        let passed = stop.push(piece);
+        let entry = |text: &str, logprob| Logprob {
+            bytes: text.as_bytes().to_vec(),
+            logprob,
+        };
+        let logprobs = job.top_logprobs().map(|count| TokenLogprobs {
+            chosen: entry(piece, -0.5),
+            top: vec![entry(piece, f32::NEG_INFINITY); count],
+        });
+        emit(
+            *id,
+            Event::Text {
+                text: passed.text,
+                logprobs,
+            },
+        );
+        let reason = if passed.stopped || *said == self.pieces.len() {
+            FinishReason::Stop
+        } else if *said == job.limits().max_tokens {
+            FinishReason::Length
+        } else {
+            return Ok(());
+        };
+        if !passed.stopped {
+            emit(
+                *id,
+                Event::Text {
+                    text: stop.flush(),
+                    logprobs: None,
+                },
+            );
+        }
+        emit(
+            *id,
+            Event::Finished(finish(reason, job.prompt().len(), *said)),
+        );
+        Ok(())
+    }
+
+    fn release(&mut self, _: JobId) {
+        self.live = None;
+        self.seen.lock().unwrap().released += 1;
+    }
+}
+
+fn finish(reason: FinishReason, prompt_tokens: usize, completion_tokens: usize) -> Finish {
+    Finish {
+        reason,
+        prompt_tokens,
+        cached_tokens: 0,
+        completion_tokens,
+        prefill_time: Duration::ZERO,
+        decode_time: Duration::ZERO,
+    }
+}
+
+/// A server under test.
+pub(crate) struct Server {
+    pub(crate) state: Arc<ServerState>,
+    pub(crate) seen: Arc<Mutex<Seen>>,
+    pub(crate) permits: Option<Sender<()>>,
+    pub(crate) worker: JoinHandle<()>,
+}
+
+pub(crate) struct Options {
+    pub(crate) pieces: Vec<&'static str>,
+    pub(crate) gated: bool,
+    pub(crate) queue_limit: usize,
+    pub(crate) api_keys: Vec<String>,
+    pub(crate) ready: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let pieces = vec!["Hel", "lo", " wor", "ld", "!"];
+        Self {
+            pieces,
+            gated: false,
+            queue_limit: 4,
+            api_keys: Vec::new(),
+            ready: true,
+        }
+    }
+}
+
+impl Server {
+    pub(crate) fn start(options: Options) -> Self {
+        let state = ServerState::new(Settings {
+            model_name: "test/model".into(),
+            api_keys: options.api_keys,
+            defaults: Defaults {
+                temperature: 0.0,
+                max_tokens: 4096,
+            },
+            created: 1_700_000_000,
+            queue_limit: options.queue_limit,
+        });
+        if options.ready {
+            state.set_ready(ServedModel {
+                prompt: Arc::new(Words),
+                context_tokens: CONTEXT_TOKENS,
+                vocabulary_size: 100,
+                props: json!({"plan": {"threads": 2}}),
+            });
+        }
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let (sender, receiver) = channel();
+        let mut backend = Scripted {
+            pieces: options.pieces,
+            permits: options.gated.then_some(receiver),
+            seen: Arc::clone(&seen),
+            live: None,
+        };
+        let permits = options.gated.then_some(sender);
+        let worker = {
+            let state = Arc::clone(&state);
+            std::thread::spawn(move || worker::run(&mut backend, &state.queue))
+        };
+        Self {
+            state,
+            seen,
+            permits,
+            worker,
+        }
+    }
+
+    pub(crate) fn app(&self) -> Router {
+        app(Arc::clone(&self.state))
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Response<Body> {
+        self.app().oneshot(request).await.unwrap()
+    }
+
+    pub(crate) async fn chat(&self, body: Value) -> Response<Body> {
+        self.send(chat_request(&body.to_string())).await
+    }
+
+    /// Lets the engine take `count` steps.
+    pub(crate) fn allow(&self, count: usize) {
+        for _ in 0..count {
+            self.permits.as_ref().unwrap().send(()).unwrap();
+        }
+    }
+
+    /// Waits until the engine was seen to do what is asked; a minute without is a failure.
+    pub(crate) async fn until(&self, reached: impl Fn(&Seen) -> bool) {
+        for _ in 0..6000 {
+            if reached(&self.seen.lock().unwrap()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("never reached; seen: {:?}", self.seen.lock().unwrap());
+    }
+}
+
+pub(crate) fn chat_request(body: &str) -> Request<Body> {
+    Request::post("/v1/chat/completions")
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from(body.to_string()))
+        .unwrap()
+}
+
+pub(crate) fn get(path: &str) -> Request<Body> {
+    Request::get(path).body(Body::empty()).unwrap()
+}
+
+/// A conversation of one message, with more fields.
+pub(crate) fn ask(text: &str, fields: Value) -> Value {
+    let mut body = json!({"model": "m", "messages": [{"role": "user", "content": text}]});
+    body.as_object_mut()
+        .unwrap()
+        .extend(fields.as_object().unwrap().clone());
+    body
+}
+
+pub(crate) async fn text(response: Response<Body>) -> String {
+    String::from_utf8(
+        response
+            .into_body()
+            .collect()
+            .await
+            .unwrap()
+            .to_bytes()
+            .to_vec(),
+    )
+    .unwrap()
+}
+
+pub(crate) async fn body(response: Response<Body>) -> Value {
+    serde_json::from_str(&text(response).await).unwrap()
+}
+
+/// The data of each event of a stream; comments are left out.
+pub(crate) fn events(stream: &str) -> Vec<String> {
+    let data = |event: &str| event.strip_prefix("data: ").map(str::to_string);
+    stream.split("\n\n").filter_map(data).collect()
+}

@@ -1,0 +1,226 @@
+//! Full queues, clients that leave, engines that die, servers that stop.
+#![forbid(unsafe_code)]
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{StatusCode, header};
+use common::{Options, Server, ask, body, events, get, text};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use sysinfer_server::serve::{Ended, serve_until};
+use sysinfer_server::state::Status;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn gated(queue_limit: usize) -> Server {
+    Server::start(Options {
+        gated: true,
+        queue_limit,
+        ..Options::default()
+    })
+}
+
+fn streamed() -> Value {
+    ask("hi", json!({"stream": true}))
+}
+
+#[tokio::test]
+async fn headers_and_role_come_before_the_first_step() {
+    let server = gated(4);
+    let response = server.chat(streamed()).await;
+    let first = response
+        .into_body()
+        .frame()
+        .await
+        .unwrap()
+        .unwrap()
+        .into_data()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&first).contains("\"role\":\"assistant\""));
+    assert_eq!(server.seen.lock().unwrap().steps, 0);
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_and_has_room_again_when_a_client_leaves() {
+    let server = gated(1);
+    let running = server.chat(streamed()).await;
+    server.until(|seen| seen.admitted == 1).await;
+    let waiting = server.chat(streamed()).await;
+    let refused = server.chat(streamed()).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.headers().contains_key(header::RETRY_AFTER));
+    let error = body(refused).await;
+    assert_eq!(error["error"]["type"], "rate_limit_error");
+    drop(waiting);
+    let third = server.chat(streamed()).await;
+    assert_eq!(third.status(), StatusCode::OK);
+    drop(server.permits);
+    for complete in [running, third] {
+        assert_eq!(events(&text(complete).await).last().unwrap(), "[DONE]");
+    }
+    assert_eq!(
+        server.seen.lock().unwrap().admitted,
+        2,
+        "the one that left was never run"
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_frees_the_engine_at_the_next_step() {
+    let server = gated(4);
+    let leaves = server.chat(streamed()).await;
+    server.allow(2);
+    server.until(|seen| seen.steps == 2).await;
+    drop(leaves);
+    // The step that is under way ends; no other is taken for this client.
+    server.allow(1);
+    server.until(|seen| seen.released == 1).await;
+    assert_eq!(server.seen.lock().unwrap().steps, 3);
+    let next = server.chat(streamed()).await;
+    server.allow(5);
+    assert_eq!(events(&text(next).await).last().unwrap(), "[DONE]");
+    assert_eq!(server.seen.lock().unwrap().steps, 8);
+}
+
+/// A server on a free port, with the ends that stop it.
+struct Running {
+    address: std::net::SocketAddr,
+    stop: oneshot::Sender<()>,
+    engine: oneshot::Sender<Result<(), String>>,
+    served: tokio::task::JoinHandle<std::io::Result<Ended>>,
+}
+
+async fn listen(server: &Server, drain_timeout: Duration) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, asked) = oneshot::channel();
+    let (engine, engine_end) = oneshot::channel();
+    let state = Arc::clone(&server.state);
+    let asked = async {
+        let _ = asked.await;
+    };
+    let served = tokio::spawn(serve_until(
+        state,
+        listener,
+        engine_end,
+        drain_timeout,
+        asked,
+    ));
+    Running {
+        address,
+        stop,
+        engine,
+        served,
+    }
+}
+
+async fn post(address: std::net::SocketAddr, body: &Value) -> TcpStream {
+    let body = body.to_string();
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close";
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    socket.write_all(request.as_bytes()).await.unwrap();
+    socket
+}
+
+async fn rest(mut socket: TcpStream) -> String {
+    let mut all = String::new();
+    socket.read_to_string(&mut all).await.unwrap();
+    all
+}
+
+#[tokio::test]
+async fn a_closed_socket_cancels_streams_and_whole_answers() {
+    let pieces = vec!["x"; 4000];
+    let server = Server::start(Options {
+        gated: true,
+        pieces,
+        ..Options::default()
+    });
+    let running = listen(&server, MINUTE).await;
+    for (count, request) in [(1, streamed()), (2, ask("hi", json!({})))] {
+        let socket = post(running.address, &request).await;
+        server.until(|seen| seen.admitted == count).await;
+        drop(socket);
+        // One step at a time, until the server has noticed.
+        while server.seen.lock().unwrap().released < count {
+            server.allow(1);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    let steps = server.seen.lock().unwrap().steps;
+    assert!(steps < 2000, "{steps} steps for nobody");
+}
+
+#[tokio::test]
+async fn stopping_finishes_what_runs_and_waits_and_refuses_the_rest() {
+    let server = gated(4);
+    let running = listen(&server, MINUTE).await;
+    let first = post(running.address, &streamed()).await;
+    server.until(|seen| seen.admitted == 1).await;
+    let second = post(running.address, &streamed()).await;
+    while server.state.queue.is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    running.stop.send(()).unwrap();
+    while server.state.status() != Status::Draining {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(
+        server.chat(streamed()).await.status(),
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    assert_eq!(
+        server.send(get("/health")).await.status(),
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    drop(server.permits);
+    for socket in [first, second] {
+        assert!(rest(socket).await.contains("[DONE]"));
+    }
+    assert_eq!(running.served.await.unwrap().unwrap(), Ended::Drained);
+    server.worker.join().unwrap();
+    drop(running.engine);
+}
+
+#[tokio::test]
+async fn stopping_gives_up_at_its_limit() {
+    let server = gated(4);
+    let running = listen(&server, Duration::ZERO).await;
+    let _hangs = post(running.address, &streamed()).await;
+    server.until(|seen| seen.admitted == 1).await;
+    running.stop.send(()).unwrap();
+    assert_eq!(running.served.await.unwrap().unwrap(), Ended::CutOff);
+}
+
+#[tokio::test]
+async fn a_dead_engine_is_an_error_for_all_and_the_end_of_the_server() {
+    let server = gated(4);
+    let running = listen(&server, MINUTE).await;
+    let dies = post(running.address, &ask("panic", json!({"stream": true}))).await;
+    server.until(|seen| seen.admitted == 1).await;
+    let waits = post(running.address, &ask("hi", json!({}))).await;
+    while server.state.queue.is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    server.allow(2);
+    assert!(server.worker.join().is_err());
+    running
+        .engine
+        .send(Err("the engine panicked".into()))
+        .unwrap();
+    assert!(rest(dies).await.contains("\"error\""));
+    let waits = rest(waits).await;
+    assert!(waits.starts_with("HTTP/1.1 500"), "{waits}");
+    assert_eq!(
+        running.served.await.unwrap().unwrap(),
+        Ended::EngineLost("the engine panicked".into())
+    );
+    assert_eq!(server.state.status(), Status::Failed);
+}

@@ -1,0 +1,115 @@
+//! Streamed answers, chunk by chunk.
+#![forbid(unsafe_code)]
+
+mod common;
+
+use axum::http::{StatusCode, header};
+use common::{Options, Server, ask, events, text};
+use serde_json::{Value, json};
+
+async fn chunks(server: &Server, mut fields: Value) -> Vec<Value> {
+    fields["stream"] = json!(true);
+    let response = server.chat(ask("hi", fields)).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let kind = response.headers()[header::CONTENT_TYPE].to_str().unwrap();
+    assert!(kind.starts_with("text/event-stream"), "{kind}");
+    let mut data = events(&text(response).await);
+    assert_eq!(data.pop().as_deref(), Some("[DONE]"));
+    data.iter()
+        .map(|chunk| serde_json::from_str(chunk).unwrap())
+        .collect()
+}
+
+fn deltas(chunks: &[Value]) -> Vec<Value> {
+    chunks
+        .iter()
+        .map(|chunk| chunk["choices"][0]["delta"].clone())
+        .collect()
+}
+
+#[tokio::test]
+async fn the_first_chunk_has_the_role_the_last_the_reason() {
+    let server = Server::start(Options {
+        pieces: vec!["Hel", "", "lo"],
+        ..Options::default()
+    });
+    let chunks = chunks(&server, json!({})).await;
+    let wanted = [
+        json!({"role": "assistant", "content": ""}),
+        json!({"content": "Hel"}),
+        json!({"content": "lo"}),
+        json!({}),
+    ];
+    assert_eq!(deltas(&chunks), wanted);
+    let reasons: Vec<&Value> = chunks
+        .iter()
+        .map(|chunk| &chunk["choices"][0]["finish_reason"])
+        .collect();
+    assert_eq!(
+        reasons,
+        [&Value::Null, &Value::Null, &Value::Null, &json!("stop")]
+    );
+    for chunk in &chunks {
+        assert_eq!(chunk["object"], "chat.completion.chunk");
+        assert_eq!(
+            (&chunk["id"], &chunk["created"]),
+            (&chunks[0]["id"], &chunks[0]["created"])
+        );
+        assert!(chunk.get("usage").is_none(), "not asked for: {chunk}");
+    }
+}
+
+#[tokio::test]
+async fn usage_comes_last_without_choices_and_only_when_asked() {
+    let server = Server::start(Options::default());
+    let mut chunks = chunks(&server, json!({"stream_options": {"include_usage": true}})).await;
+    let last = chunks.pop().unwrap();
+    assert_eq!(last["choices"], json!([]));
+    assert_eq!(last["usage"]["completion_tokens"], 5);
+    for chunk in &chunks {
+        assert_eq!(chunk.get("usage"), Some(&Value::Null), "{chunk}");
+        assert_eq!(chunk["choices"].as_array().map(Vec::len), Some(1));
+    }
+}
+
+#[tokio::test]
+async fn stop_texts_over_chunks_are_never_sent() {
+    let server = Server::start(Options::default());
+    let chunks = chunks(&server, json!({"stop": ["o wor"]})).await;
+    let sent: String = deltas(&chunks)
+        .iter()
+        .filter_map(|delta| delta["content"].as_str())
+        .collect();
+    assert_eq!(sent, "Hell");
+}
+
+#[tokio::test]
+async fn a_failure_after_the_headers_is_an_event_with_an_error() {
+    let server = Server::start(Options::default());
+    let response = server.chat(ask("fail", json!({"stream": true}))).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let data = events(&text(response).await);
+    let last: Value = serde_json::from_str(data.last().unwrap()).unwrap();
+    assert_eq!(last["error"]["type"], "server_error");
+    assert!(
+        last["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("as the test asked")
+    );
+    assert!(!data.contains(&"[DONE]".to_string()));
+}
+
+#[tokio::test]
+async fn logprobs_ride_on_their_token() {
+    let server = Server::start(Options::default());
+    let chunks = chunks(&server, json!({"logprobs": true, "max_tokens": 1})).await;
+    assert_eq!(
+        chunks[1]["choices"][0]["logprobs"]["content"][0]["token"],
+        "Hel"
+    );
+    assert_eq!(
+        chunks[1]["choices"][0]["logprobs"]["content"][0]["top_logprobs"],
+        json!([])
+    );
+}
