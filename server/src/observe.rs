@@ -58,10 +58,11 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Probes come every few seconds, so successes other than answers are for debugging only.
+/// Probes come every few seconds, so successes other than answers are for debugging only. Busy and
+/// loading (429, 503) are no faults; a 500 is ours.
 fn log(what: &str, id: &str, status: StatusCode, took: Duration, reason: &str) {
     let (status, milliseconds) = (status.as_u16(), took.as_millis() as u64);
-    if status >= 500 && what != "GET /health" {
+    if status == 500 {
         tracing::error!(id, status, milliseconds, reason, "{what}");
     } else if status >= 400 && what != "GET /health" {
         tracing::info!(id, status, milliseconds, reason, "{what}");

@@ -231,10 +231,14 @@ impl Backend for EngineBackend {
             tokens,
             wanted,
         };
-        let logits = self
-            .engine
-            .step(&mut [entry])
-            .map_err(|error| BackendError(error.to_string()))?;
+        let logits = match self.engine.step(&mut [entry]) {
+            Ok(logits) => logits,
+            Err(error) => {
+                // Nobody knows how far the step came, so no prompt may build on it.
+                self.sequence.clear();
+                return Err(BackendError(error.to_string()));
+            }
+        };
         if live.computed < live.job.prompt().len() {
             live.computed += count;
         }
