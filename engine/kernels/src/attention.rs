@@ -4,25 +4,40 @@
 //! exponentials below it and the weighted values, and spans merge exactly. Query rows are whatever
 //! shares the keys: the heads of a group, several tokens of a prompt, or both. Sums are in f32.
 //!
-//! Few rows (decode) read keys and values as they stand in f16; many rows (prefill) widen each
-//! block of keys once, transposed, so that no score needs a sum across a vector.
+//! Keys lie in tiles of eight positions, `[tile][head_size][8]`, so that a vector holds eight keys
+//! and no score needs a sum across its lanes. Many rows (a prompt) widen each block once and share
+//! it; few rows (decode) widen as they read. Either way every score and every value is summed in
+//! the same order, so a row's result does not depend on the rows beside it, to the last bit.
 
 use crate::arch::versions::{exp, multiply_add, sum8, versions, widen};
 
-/// Keys handled at a time: their scores and widened values stay in the first-level cache.
-const BLOCK: usize = 32;
-/// From this many query rows on, widening a block of keys pays.
+/// Positions in a tile of keys.
+pub const TILE: usize = 8;
+/// Positions handled at a time; spans start at multiples of it.
+pub const BLOCK: usize = 32;
+/// From this many query rows on, widening a block once pays.
 const WIDEN_FROM: usize = 8;
 
-/// A span of cached keys and values of one head: `[position][head_size]` in f16.
+/// A span of cached keys and values of one head in f16, in whole blocks of [`BLOCK`] positions.
 #[derive(Clone, Copy, Debug)]
 pub struct Span<'a> {
-    /// Keys.
+    /// Keys, `[tile][head_size][TILE]`.
     pub keys: &'a [u16],
-    /// Values.
+    /// Values, `[position][head_size]`.
     pub values: &'a [u16],
     /// Position of the first key in its sequence.
     pub first_position: usize,
+}
+
+/// Writes one key into its place among the keys of a block: `keys` is `[tile][head_size][TILE]`.
+///
+/// # Panics
+/// If the place is not within `keys`.
+pub fn store_key(key: &[u16], place: usize, keys: &mut [u16]) {
+    let tile = &mut keys[place / TILE * TILE * key.len()..][..TILE * key.len()];
+    for (value, lanes) in key.iter().zip(tile.as_chunks_mut::<TILE>().0) {
+        lanes[place % TILE] = *value;
+    }
 }
 
 /// One row of queries.
@@ -40,13 +55,17 @@ pub struct Attention {
     head_size: usize,
     rows: Vec<QueryRow>,
     queries: Vec<f32>,
-    largest: Vec<f32>,
-    sums: Vec<f32>,
-    values: Vec<f32>,
-    scores: Vec<f32>,
+    /// Per row, `[largest score, sum, values]` of the open chunk.
+    open: Vec<f32>,
+    /// The same of all closed chunks together.
+    closed: Vec<f32>,
+    weights: Vec<[f32; BLOCK]>,
     wide_keys: Vec<f32>,
     wide_values: Vec<f32>,
 }
+
+/// Numbers before the values of a partial result: largest score and sum.
+pub const PARTIAL_HEAD: usize = 2;
 
 impl Attention {
     /// Starts anew for heads of `head_size` values.
@@ -61,6 +80,8 @@ impl Attention {
         self.head_size = head_size;
         self.rows.clear();
         self.queries.clear();
+        self.open.clear();
+        self.closed.clear();
     }
 
     /// Adds a query row, already scaled by `1 / sqrt(head_size)`.
@@ -71,7 +92,11 @@ impl Attention {
         assert_eq!(query.len(), self.head_size);
         self.rows.push(row);
         self.queries.extend_from_slice(query);
-        self.largest.clear();
+        for partials in [&mut self.open, &mut self.closed] {
+            partials.extend([f32::NEG_INFINITY, 0.0]);
+            partials.resize(partials.len() + self.head_size, 0.0);
+        }
+        self.weights.resize(self.rows.len(), [0.0; BLOCK]);
     }
 
     /// Query rows so far.
@@ -79,64 +104,95 @@ impl Attention {
         self.rows.len()
     }
 
-    /// Adds one span of keys and values to every row that may see it.
+    /// Adds one span of keys and values to the open chunk of every row that may see it.
     ///
     /// # Panics
-    /// If keys and values differ in length or are not whole positions.
+    /// If keys and values differ in length or are not whole blocks.
     pub fn attend(&mut self, span: Span<'_>) {
         assert!(span.keys.len() == span.values.len());
-        assert!(span.keys.len().is_multiple_of(self.head_size));
-        if self.largest.is_empty() {
-            let rows = self.rows.len();
-            self.largest.resize(rows, f32::NEG_INFINITY);
-            self.sums.clear();
-            self.sums.resize(rows, 0.0);
-            self.values.clear();
-            self.values.resize(rows * self.head_size, 0.0);
-            self.scores.resize(rows * BLOCK, 0.0);
-            self.wide_keys.resize(self.head_size * BLOCK, 0.0);
-            self.wide_values.resize(self.head_size * BLOCK, 0.0);
-        }
+        assert!(span.keys.len().is_multiple_of(self.head_size * BLOCK));
         attend_span(self, span);
     }
 
-    /// `(largest score, sum of exponentials, weighted values)` of row `row`, for [`merge`].
-    pub fn partial(&self, row: usize) -> (f32, f32, &[f32]) {
-        (
-            self.largest[row],
-            self.sums[row],
-            &self.values[row * self.head_size..][..self.head_size],
-        )
+    /// Closes the open chunk: its result joins those before it. Results depend on where chunks are
+    /// closed (in their last bits), and on nothing else.
+    pub fn close_chunk(&mut self) {
+        let size = PARTIAL_HEAD + self.head_size;
+        for (open, closed) in self
+            .open
+            .chunks_exact_mut(size)
+            .zip(self.closed.chunks_exact_mut(size))
+        {
+            join(open, closed);
+            open.fill(0.0);
+            open[0] = f32::NEG_INFINITY;
+        }
     }
 
-    /// The finished row: weighted values over the sum of weights.
-    pub fn finish(&self, row: usize, out: &mut [f32]) {
-        let (_, sum, values) = self.partial(row);
-        let scale = 1.0 / sum;
-        for (out, value) in out.iter_mut().zip(values) {
-            *out = value * scale;
-        }
+    /// `[largest score, sum of exponentials, weighted values]` of row `row` over the closed chunks,
+    /// for [`merge`].
+    pub fn partial(&self, row: usize) -> &[f32] {
+        let size = PARTIAL_HEAD + self.head_size;
+        &self.closed[row * size..][..size]
     }
 }
 
-/// Merges partial results of one row over different spans (each `[largest, sum, values...]`).
-/// A partial that saw no key has a sum of 0.
-pub fn merge<'a>(partials: impl Iterator<Item = &'a [f32]> + Clone, out: &mut [f32]) {
-    let largest = partials
-        .clone()
-        .map(|p| p[0])
-        .fold(f32::NEG_INFINITY, f32::max);
-    out.fill(0.0);
-    let mut sum = 0.0;
-    for partial in partials.filter(|p| p[1] > 0.0) {
-        let weight = (partial[0] - largest).exp();
-        sum += partial[1] * weight;
-        for (out, value) in out.iter_mut().zip(&partial[2..]) {
-            *out += value * weight;
-        }
+/// Adds a partial result to another.
+fn join(partial: &[f32], total: &mut [f32]) {
+    join_bodies(partial, total);
+}
+
+versions! {
+    fn join_bodies(partial: &[f32], total: &mut [f32]) => join_body
+}
+
+#[inline(always)]
+fn join_body<const FUSED: bool>(partial: &[f32], total: &mut [f32]) {
+    if partial[1] == 0.0 {
+        return;
     }
-    let scale = 1.0 / sum;
-    out.iter_mut().for_each(|value| *value *= scale);
+    let largest = partial[0].max(total[0]);
+    let (new, old) = (
+        exp::<FUSED>(partial[0] - largest),
+        exp::<FUSED>(total[0] - largest),
+    );
+    for (total, partial) in total[1..].iter_mut().zip(&partial[1..]) {
+        *total = *total * old + partial * new;
+    }
+    total[0] = largest;
+}
+
+/// Merges partial results of one row over consecutive chunks into its attention: weighted values
+/// over the sum of weights. `total` is scratch.
+pub fn merge<'a>(partials: impl Iterator<Item = &'a [f32]>, total: &mut Vec<f32>, out: &mut [f32]) {
+    total.clear();
+    total.resize(PARTIAL_HEAD + out.len(), 0.0);
+    total[0] = f32::NEG_INFINITY;
+    partials.for_each(|partial| join(partial, total));
+    let scale = 1.0 / total[1];
+    for (out, value) in out.iter_mut().zip(&total[PARTIAL_HEAD..]) {
+        *out = value * scale;
+    }
+}
+
+/// A stored number that can be read as f32, eight at a time.
+trait Lanes: Copy {
+    fn lanes<const FUSED: bool>(values: &[Self; 8]) -> [f32; 8];
+}
+
+impl Lanes for f32 {
+    #[inline(always)]
+    fn lanes<const FUSED: bool>(values: &[f32; 8]) -> [f32; 8] {
+        *values
+    }
+}
+
+/// f16 bits.
+impl Lanes for u16 {
+    #[inline(always)]
+    fn lanes<const FUSED: bool>(values: &[u16; 8]) -> [f32; 8] {
+        widen::<FUSED>(values)
+    }
 }
 
 versions! {
@@ -158,45 +214,57 @@ fn attend_span_body<const FUSED: bool>(state: &mut Attention, span: Span<'_>) {
         .min(span.keys.len() / size);
     for first in (0..visible).step_by(BLOCK) {
         let keys = BLOCK.min(visible - first);
-        let part = first * size..(first + keys) * size;
-        let block = Span {
-            keys: &span.keys[part.clone()],
-            values: &span.values[part],
-            first_position: span.first_position + first,
-        };
+        let part = first * size..(first + BLOCK) * size;
+        let (block_keys, block_values) = (&span.keys[part.clone()], &span.values[part]);
+        let position = span.first_position + first;
         if state.rows.len() < WIDEN_FROM {
-            narrow_scores::<FUSED>(state, block.keys);
-            weigh::<FUSED>(state, block.first_position, keys);
-            narrow_values::<FUSED>(state, block.values);
+            scores::<FUSED, u16>(&state.queries, block_keys, size, &mut state.weights);
+            weigh::<FUSED>(state, position, keys);
+            let values = &block_values[..keys * size];
+            add_values::<FUSED, u16>(&state.weights, values, size, &mut state.open);
         } else {
-            widen_block::<FUSED>(state, block);
-            wide_scores::<FUSED>(state);
-            weigh::<FUSED>(state, block.first_position, keys);
-            wide_values::<FUSED>(state, keys);
+            widen_all::<FUSED>(block_keys, &mut state.wide_keys);
+            widen_all::<FUSED>(block_values, &mut state.wide_values);
+            scores::<FUSED, f32>(&state.queries, &state.wide_keys, size, &mut state.weights);
+            weigh::<FUSED>(state, position, keys);
+            let values = &state.wide_values[..keys * size];
+            add_values::<FUSED, f32>(&state.weights, values, size, &mut state.open);
         }
+    }
+}
+
+#[inline(always)]
+fn widen_all<const FUSED: bool>(values: &[u16], wide: &mut Vec<f32>) {
+    wide.resize(values.len(), 0.0);
+    for (wide, value) in wide
+        .as_chunks_mut::<8>()
+        .0
+        .iter_mut()
+        .zip(values.as_chunks::<8>().0)
+    {
+        *wide = widen::<FUSED>(value);
     }
 }
 
 /// Scores to weights: masks, finds the new largest, rescales what was there, exponentiates.
 #[inline(always)]
 fn weigh<const FUSED: bool>(state: &mut Attention, first_position: usize, keys: usize) {
-    let size = state.head_size;
-    for (index, row) in state.rows.iter().enumerate() {
-        let scores: &mut [f32; BLOCK] = (&mut state.scores[index * BLOCK..][..BLOCK])
-            .try_into()
-            .expect("one block");
+    let rows = state.rows.iter().zip(&mut state.weights);
+    for ((row, scores), open) in
+        rows.zip(state.open.chunks_exact_mut(PARTIAL_HEAD + state.head_size))
+    {
         let seen = (row.position + 1).saturating_sub(first_position).min(keys);
-        scores[seen..].fill(f32::NEG_INFINITY);
+        if seen == 0 {
+            scores.fill(0.0);
+            continue;
+        }
         if row.slope != 0.0 {
             for (key, score) in scores[..seen].iter_mut().enumerate() {
                 *score -= row.slope * (row.position - first_position - key) as f32;
             }
         }
-        if seen == 0 {
-            scores.fill(0.0);
-            continue;
-        }
-        let before = state.largest[index];
+        scores[seen..].fill(f32::NEG_INFINITY);
+        let before = open[0];
         let mut lanes = [before; 8];
         for chunk in scores.as_chunks::<8>().0 {
             for (lane, score) in lanes.iter_mut().zip(chunk) {
@@ -215,213 +283,125 @@ fn weigh<const FUSED: bool>(state: &mut Attention, first_position: usize, keys: 
         }
         if largest > before {
             let shrink = exp::<FUSED>(before - largest);
-            state.sums[index] *= shrink;
-            for value in &mut state.values[index * size..][..size] {
-                *value *= shrink;
-            }
+            open[1..].iter_mut().for_each(|value| *value *= shrink);
         }
-        state.largest[index] = largest;
-        state.sums[index] += sum8(sums);
+        open[0] = largest;
+        open[1] += sum8(sums);
     }
 }
 
-/// Calls `$body::<FUSED, R>` for groups of up to four rows.
-macro_rules! by_four_rows {
-    ($rows:expr, |$first:ident| $body:ident($($arg:expr),*)) => {
-        let mut $first = 0;
-        while $first < $rows {
-            match $rows - $first {
-                1 => $body::<FUSED, 1>($($arg),*),
-                2 => $body::<FUSED, 2>($($arg),*),
-                3 => $body::<FUSED, 3>($($arg),*),
-                _ => $body::<FUSED, 4>($($arg),*),
-            }
-            $first += 4;
-        }
-    };
-}
-
+/// Scores of every query row against the keys of a block.
 #[inline(always)]
-fn narrow_scores<const FUSED: bool>(state: &mut Attention, keys: &[u16]) {
-    let size = state.head_size;
-    by_four_rows!(state.rows.len(), |first| dot_rows(
-        &state.queries[first * size..],
-        keys,
-        size,
-        &mut state.scores[first * BLOCK..]
-    ));
-}
-
-/// Scores of `R` rows against every key of a block.
-#[inline(always)]
-fn dot_rows<const FUSED: bool, const R: usize>(
+fn scores<const FUSED: bool, T: Lanes>(
     queries: &[f32],
-    keys: &[u16],
+    keys: &[T],
     size: usize,
-    scores: &mut [f32],
+    scores: &mut [[f32; BLOCK]],
 ) {
-    let queries: [&[[f32; 8]]; R] =
-        std::array::from_fn(|r| queries[r * size..][..size].as_chunks::<8>().0);
-    for (index, key) in keys.chunks_exact(size).enumerate() {
-        let mut sums = [[0.0; 8]; R];
-        for (chunk, key) in key.as_chunks::<8>().0.iter().enumerate() {
-            let key = widen::<FUSED>(key);
-            for r in 0..R {
-                let query = &queries[r][chunk];
-                for lane in 0..8 {
-                    sums[r][lane] = multiply_add::<FUSED>(key[lane], query[lane], sums[r][lane]);
-                }
-            }
-        }
-        for r in 0..R {
-            scores[r * BLOCK + index] = sum8(sums[r]);
-        }
-    }
-}
-
-#[inline(always)]
-fn narrow_values<const FUSED: bool>(state: &mut Attention, values: &[u16]) {
-    let size = state.head_size;
-    by_four_rows!(state.rows.len(), |first| sum_rows(
-        &state.scores[first * BLOCK..],
-        values,
-        size,
-        &mut state.values[first * size..]
-    ));
-}
-
-/// Adds the weighted values of a block to `R` rows.
-#[inline(always)]
-fn sum_rows<const FUSED: bool, const R: usize>(
-    weights: &[f32],
-    values: &[u16],
-    size: usize,
-    out: &mut [f32],
-) {
-    for chunk in 0..size / 8 {
-        let mut sums: [[f32; 8]; R] =
-            std::array::from_fn(|r| *out[r * size + 8 * chunk..].first_chunk().expect("a chunk"));
-        for (index, value) in values.chunks_exact(size).enumerate() {
-            let value = widen::<FUSED>(&value.as_chunks::<8>().0[chunk]);
-            for r in 0..R {
-                let weight = weights[r * BLOCK + index];
-                for lane in 0..8 {
-                    sums[r][lane] = multiply_add::<FUSED>(weight, value[lane], sums[r][lane]);
-                }
-            }
-        }
-        for r in 0..R {
-            out[r * size + 8 * chunk..][..8].copy_from_slice(&sums[r]);
-        }
-    }
-}
-
-/// Widens a block: keys transposed to `[head_size][BLOCK]`, values to `[BLOCK][head_size]`. Keys
-/// beyond the block's end keep old numbers; their scores are masked.
-#[inline(always)]
-fn widen_block<const FUSED: bool>(state: &mut Attention, block: Span<'_>) {
-    let size = state.head_size;
-    for (index, key) in block.keys.chunks_exact(size).enumerate() {
-        for (chunk, key) in key.as_chunks::<8>().0.iter().enumerate() {
-            for (lane, value) in widen::<FUSED>(key).into_iter().enumerate() {
-                state.wide_keys[(8 * chunk + lane) * BLOCK + index] = value;
-            }
-        }
-    }
-    let wide = state.wide_values.as_chunks_mut::<8>().0;
-    for (value, wide) in block.values.as_chunks::<8>().0.iter().zip(wide) {
-        *wide = widen::<FUSED>(value);
-    }
-}
-
-#[inline(always)]
-fn wide_scores<const FUSED: bool>(state: &mut Attention) {
-    let size = state.head_size;
-    let keys = state.wide_keys.as_chunks::<BLOCK>().0;
-    let scores = state.scores.as_chunks_mut::<BLOCK>().0;
-    for (queries, scores) in state.queries.chunks(2 * size).zip(scores.chunks_mut(2)) {
+    let (tiles, _) = keys.as_chunks::<TILE>();
+    for (queries, scores) in queries.chunks(2 * size).zip(scores.chunks_mut(2)) {
         let (first, second) = queries.split_at(size);
         if let [first_scores, second_scores] = scores {
-            let sums = outer_sums::<FUSED, 2>([first, second], keys);
-            (*first_scores, *second_scores) = (sums[0], sums[1]);
+            [*first_scores, *second_scores] = score_rows::<FUSED, 2, T>([first, second], tiles);
         } else {
-            [scores[0]] = outer_sums::<FUSED, 1>([first], keys);
+            [scores[0]] = score_rows::<FUSED, 1, T>([first], tiles);
         }
     }
 }
 
-/// `sums[r][lane] = sum over i of left[r][i] * right[i][lane]`.
+/// Scores of `R` rows: one chain of sums per key, over the values of the head in order.
 #[inline(always)]
-fn outer_sums<const FUSED: bool, const R: usize>(
-    left: [&[f32]; R],
-    right: &[[f32; BLOCK]],
+fn score_rows<const FUSED: bool, const R: usize, T: Lanes>(
+    queries: [&[f32]; R],
+    tiles: &[[T; TILE]],
 ) -> [[f32; BLOCK]; R] {
-    let mut sums = [[0.0; BLOCK]; R];
-    for (i, right) in right.iter().enumerate() {
+    let size = queries[0].len();
+    let mut sums = [[[0.0f32; TILE]; BLOCK / TILE]; R];
+    let tiles: [&[[T; TILE]]; BLOCK / TILE] =
+        std::array::from_fn(|tile| &tiles[tile * size..(tile + 1) * size]);
+    for index in 0..size {
+        let keys: [[f32; TILE]; BLOCK / TILE] =
+            std::array::from_fn(|tile| T::lanes::<FUSED>(&tiles[tile][index]));
         for r in 0..R {
-            let left = left[r][i];
-            for lane in 0..BLOCK {
-                sums[r][lane] = multiply_add::<FUSED>(left, right[lane], sums[r][lane]);
+            let query = queries[r][index];
+            for tile in 0..BLOCK / TILE {
+                for lane in 0..TILE {
+                    let sum = &mut sums[r][tile][lane];
+                    *sum = multiply_add::<FUSED>(query, keys[tile][lane], *sum);
+                }
             }
         }
     }
-    sums
+    std::array::from_fn(|r| std::array::from_fn(|key| sums[r][key / TILE][key % TILE]))
 }
 
-/// Adds the weighted values of a widened block to all rows.
+/// Adds the weighted values of a block to every row's open chunk.
 #[inline(always)]
-fn wide_values<const FUSED: bool>(state: &mut Attention, keys: usize) {
-    let size = state.head_size;
-    let values = &state.wide_values[..keys * size];
-    let weights = state.scores.as_chunks::<BLOCK>().0;
-    for (weights, out) in weights.chunks(2).zip(state.values.chunks_mut(2 * size)) {
-        let (first, second) = out.split_at_mut(size);
-        if let [first_weights, second_weights] = weights {
-            weighted_sums::<FUSED, 2>([first_weights, second_weights], values, [first, second]);
+fn add_values<const FUSED: bool, T: Lanes>(
+    weights: &[[f32; BLOCK]],
+    values: &[T],
+    size: usize,
+    open: &mut [f32],
+) {
+    let stride = PARTIAL_HEAD + size;
+    for (weights, open) in weights.chunks(2).zip(open.chunks_mut(2 * stride)) {
+        let (first, second) = open.split_at_mut(stride);
+        if let [first_weights, second_weights] = weights
+            && !second.is_empty()
+        {
+            let out = [&mut first[PARTIAL_HEAD..], &mut second[PARTIAL_HEAD..]];
+            weighted_sums::<FUSED, 2, T>([first_weights, second_weights], values, out);
         } else {
-            weighted_sums::<FUSED, 1>([&weights[0]], values, [first]);
+            weighted_sums::<FUSED, 1, T>([&weights[0]], values, [&mut first[PARTIAL_HEAD..]]);
         }
     }
 }
 
 /// `out[r] += sum over keys of weights[r][key] * values[key]`, 32 or 8 values at a time.
 #[inline(always)]
-fn weighted_sums<const FUSED: bool, const R: usize>(
+fn weighted_sums<const FUSED: bool, const R: usize, T: Lanes>(
     weights: [&[f32; BLOCK]; R],
-    values: &[f32],
+    values: &[T],
     mut out: [&mut [f32]; R],
 ) {
-    let size = out[0].len();
-    let wide = size / 32 * 32;
-    for start in (0..wide).step_by(32) {
-        sum_lanes::<FUSED, R, 32>(weights, values, &mut out, start);
+    let vectors = out[0].len() / 8;
+    let mut first = 0;
+    while first + 4 <= vectors {
+        sum_vectors::<FUSED, R, 4, T>(weights, values, &mut out, first);
+        first += 4;
     }
-    for start in (wide..size).step_by(8) {
-        sum_lanes::<FUSED, R, 8>(weights, values, &mut out, start);
+    while first < vectors {
+        sum_vectors::<FUSED, R, 1, T>(weights, values, &mut out, first);
+        first += 1;
     }
 }
 
-/// [`weighted_sums`] of the `L` values from `start` on.
+/// [`weighted_sums`] of `N` vectors of eight values from vector `first` on.
 #[inline(always)]
-fn sum_lanes<const FUSED: bool, const R: usize, const L: usize>(
+fn sum_vectors<const FUSED: bool, const R: usize, const N: usize, T: Lanes>(
     weights: [&[f32; BLOCK]; R],
-    values: &[f32],
+    values: &[T],
     out: &mut [&mut [f32]; R],
-    start: usize,
+    first: usize,
 ) {
-    let size = out[0].len();
-    let mut sums: [[f32; L]; R] =
-        std::array::from_fn(|r| *out[r][start..].first_chunk().expect("lanes within the row"));
-    for (key, value) in values.chunks_exact(size).enumerate() {
-        let value: &[f32; L] = value[start..].first_chunk().expect("lanes within the row");
+    let vectors = out[0].len() / 8;
+    let mut sums: [[[f32; 8]; N]; R] =
+        std::array::from_fn(|r| std::array::from_fn(|n| out[r].as_chunks::<8>().0[first + n]));
+    for (key, value) in values.as_chunks::<8>().0.chunks_exact(vectors).enumerate() {
+        let value: [[f32; 8]; N] = std::array::from_fn(|n| T::lanes::<FUSED>(&value[first + n]));
         for r in 0..R {
             let weight = weights[r][key];
-            for lane in 0..L {
-                sums[r][lane] = multiply_add::<FUSED>(weight, value[lane], sums[r][lane]);
+            for n in 0..N {
+                for lane in 0..8 {
+                    sums[r][n][lane] =
+                        multiply_add::<FUSED>(weight, value[n][lane], sums[r][n][lane]);
+                }
             }
         }
     }
     for r in 0..R {
-        out[r][start..start + L].copy_from_slice(&sums[r]);
+        for n in 0..N {
+            out[r].as_chunks_mut::<8>().0[first + n] = sums[r][n];
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Attention against the definition, in f64.
 
 use half::f16;
-use sysinfer_kernels::attention::{Attention, QueryRow, Span, merge};
+use sysinfer_kernels::attention::{Attention, BLOCK, QueryRow, Span, merge, store_key};
 
 fn value(seed: usize) -> f32 {
     ((seed * 7919 + 13) % 201) as f32 / 100.0 - 1.0
@@ -125,8 +125,60 @@ fn check(case: &Case, row: usize, got: &[f32], want: &[f64]) {
     }
 }
 
+/// Attention of rows `rows` of a case, with a chunk closed every `chunk` positions; one partial
+/// result per row.
+fn run(
+    case: &Case,
+    queries: &[Vec<f32>],
+    rows: std::ops::Range<usize>,
+    (keys, values): (&[u16], &[u16]),
+    positions: std::ops::Range<usize>,
+    chunk: usize,
+) -> Vec<Vec<f32>> {
+    let mut state = Attention::default();
+    state.start(case.head);
+    for row in rows {
+        let query = QueryRow {
+            position: case.first_query + row,
+            slope: case.slope,
+        };
+        state.push_query(query, &queries[row]);
+    }
+    for start in positions.clone().step_by(chunk) {
+        let end = (start + chunk).min(positions.end).next_multiple_of(BLOCK);
+        let part = start * case.head..end * case.head;
+        state.attend(Span {
+            keys: &keys[part.clone()],
+            values: &values[part],
+            first_position: start,
+        });
+        state.close_chunk();
+    }
+    (0..state.rows())
+        .map(|row| state.partial(row).to_vec())
+        .collect()
+}
+
+/// Keys in tiles and values, padded to whole blocks with numbers that nobody may see.
+fn tiled(case: &Case, keys: &[u16], values: &[u16]) -> (Vec<u16>, Vec<u16>) {
+    let padded = case.keys.next_multiple_of(BLOCK) * case.head;
+    let unseen = f16::from_f32(1e4).to_bits();
+    let (mut tiles, mut all_values) = (vec![unseen; padded], vec![unseen; padded]);
+    for (place, key) in keys.chunks_exact(case.head).enumerate() {
+        store_key(key, place, &mut tiles);
+    }
+    all_values[..values.len()].copy_from_slice(values);
+    (tiles, all_values)
+}
+
+fn finish(case: &Case, partials: &[&[f32]]) -> Vec<f32> {
+    let mut out = vec![0.0; case.head];
+    merge(partials.iter().copied(), &mut Vec::new(), &mut out);
+    out
+}
+
 #[test]
-fn whole_spans_and_merged_ones_are_the_definition() {
+fn attention_is_the_definition_and_a_row_does_not_depend_on_its_company() {
     for case in &CASES {
         let (keys, values) = (
             cache(case.keys * case.head, 1),
@@ -135,44 +187,25 @@ fn whole_spans_and_merged_ones_are_the_definition() {
         let queries: Vec<Vec<f32>> = (0..case.rows)
             .map(|row| (0..case.head).map(|i| value(row * 31 + i * 5)).collect())
             .collect();
-        let run = |positions: std::ops::Range<usize>| {
-            let mut state = Attention::default();
-            state.start(case.head);
-            for (row, query) in queries.iter().enumerate() {
-                state.push_query(
-                    QueryRow {
-                        position: case.first_query + row,
-                        slope: case.slope,
-                    },
-                    query,
-                );
-            }
-            let part = positions.start * case.head..positions.end * case.head;
-            let span = Span {
-                keys: &keys[part.clone()],
-                values: &values[part],
-                first_position: positions.start,
-            };
-            state.attend(span);
-            state
-        };
-        let whole = run(0..case.keys);
-        let cut = case.keys / 3;
-        let parts = [run(0..cut), run(cut..case.keys)];
+        let (tiles, padded) = tiled(case, &keys, &values);
+        let cached = (tiles.as_slice(), padded.as_slice());
+        let whole = run(case, &queries, 0..case.rows, cached, 0..case.keys, BLOCK);
         for (row, query) in queries.iter().enumerate() {
             let want = exact(case, row, query, &keys, &values);
-            let mut out = vec![0.0; case.head];
-            whole.finish(row, &mut out);
-            check(case, row, &out, &want);
-            let partials: Vec<Vec<f32>> = parts
-                .iter()
-                .map(|part| {
-                    let (largest, sum, values) = part.partial(row);
-                    [&[largest, sum], values].concat()
+            let got = finish(case, &[&whole[row]]);
+            check(case, row, &got, &want);
+            // The same row alone, and its chunks as separate partial results.
+            let alone = run(case, &queries, row..row + 1, cached, 0..case.keys, BLOCK);
+            assert_eq!(finish(case, &[&alone[0]]), got, "row {row} alone");
+            let parts: Vec<Vec<f32>> = (0..case.keys)
+                .step_by(BLOCK)
+                .map(|start| {
+                    let end = (start + BLOCK).min(case.keys);
+                    run(case, &queries, row..row + 1, cached, start..end, BLOCK).remove(0)
                 })
                 .collect();
-            merge(partials.iter().map(Vec::as_slice), &mut out);
-            check(case, row, &out, &want);
+            let parts: Vec<&[f32]> = parts.iter().map(Vec::as_slice).collect();
+            assert_eq!(finish(case, &parts), got, "row {row} in parts");
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The KV cache: blocks of positions that a sequence grows by.
 //!
 //! A block holds keys and values of [`BLOCK_POSITIONS`] positions for all layers and heads, in f16:
-//! `[layer][head][keys, values][position][head_size]`. One head's part is contiguous, so it is
-//! written (and thereby placed) by the worker that appends to that head.
+//! `[layer][head][keys, values]`, keys in tiles (see `sysinfer_kernels::attention`), values as
+//! `[position][head_size]`. One head's part is contiguous, so it is written (and thereby placed) by
+//! the worker that appends to that head.
 
 use std::ops::Range;
 
@@ -72,13 +73,13 @@ impl KvBlock {
         layer * values..(layer + 1) * values
     }
 
-    /// One layer: `[head][keys, values][position][head_size]`.
+    /// One layer: `[head][keys, values]`.
     pub fn layer_mut(&mut self, layer: usize) -> &mut [u16] {
         let range = self.layer_range(layer);
         &mut bytemuck::cast_slice_mut(&mut self.bytes)[range]
     }
 
-    /// Keys and values of one head of one layer, each `[position][head_size]`.
+    /// Keys (in tiles) and values (`[position][head_size]`) of one head of one layer.
     pub fn head(&self, layer: usize, head: usize) -> (&[u16], &[u16]) {
         let layer = &bytemuck::cast_slice::<u8, u16>(&self.bytes)[self.layer_range(layer)];
         let values = self.shape.head_values();

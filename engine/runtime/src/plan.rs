@@ -2,7 +2,7 @@
 //!
 //! `main` builds it (from a profile, the environment and the command line) and hands it down; the
 //! engine reads nothing else. Two engines with two plans can live in one process. A plan changes
-//! speed only: any two plans that differ in threads, maps or blocking give the same tokens.
+//! speed only: any two plans that differ in threads, maps or loop sizes give the same logits.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ pub struct KernelChoice {
     pub prefill: Option<String>,
 }
 
-/// Block sizes. They change speed, never a result.
+/// Block sizes. They change speed; of results, `attention_chunk` alone may change the last bits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Blocking {
@@ -96,6 +96,9 @@ impl Default for MemoryPlan {
         }
     }
 }
+
+/// Attention works on blocks of 32 positions.
+const CHUNK_RANGE: &str = "a multiple of 32 from 32 to 65536";
 
 /// Why a plan cannot be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -215,12 +218,18 @@ impl Plan {
             1..=8192,
             "1 to 8192",
         )?;
-        in_range(
-            "blocking.attention_chunk",
-            b.attention_chunk,
-            16..=65_536,
-            "16 to 65536",
-        )
+        let chunk = b.attention_chunk;
+        in_range("blocking.attention_chunk", chunk, 32..=65_536, CHUNK_RANGE)?;
+        if chunk.is_multiple_of(32) {
+            Ok(())
+        } else {
+            let field = "blocking.attention_chunk";
+            Err(PlanError::OutOfRange {
+                field,
+                value: chunk,
+                allowed: CHUNK_RANGE,
+            })
+        }
     }
 }
 
@@ -258,7 +267,7 @@ mod tests {
             ("blocking.prefill_rows", |p| p.blocking.prefill_rows = 0),
             ("blocking.prefill_chunk", |p| p.blocking.prefill_chunk = 0),
             ("blocking.attention_chunk", |p| {
-                p.blocking.attention_chunk = 1
+                p.blocking.attention_chunk = 40
             }),
         ];
         for (name, change) in spoil {

@@ -2,13 +2,13 @@
 //!
 //! The work is cut into *units*: one key/value head with all query heads that share it, for some
 //! rows of one sequence, over some positions. A sequence that adds few tokens (decode) is cut along
-//! its context; one that adds many (a prompt) along its tokens. The cut depends on the plan's chunk,
-//! never on the number of workers, so results do not either. Units leave partial results
+//! its context; one that adds many (a prompt) along its tokens. Partial results are merged after every
+//! chunk of the plan either way, so that neither the cut nor the number of workers shows in a result. Units leave partial results
 //! (`[largest score, sum, values]` per row and head), which [`Gather`] merges for the next product.
 
 use std::ops::Range;
 
-use sysinfer_kernels::attention::{QueryRow, Span, merge};
+use sysinfer_kernels::attention::{BLOCK, PARTIAL_HEAD, QueryRow, Span, merge, store_key};
 use sysinfer_kernels::elementwise::to_f16;
 use sysinfer_machine::{Ranges, each, ranges, scattered};
 
@@ -22,8 +22,6 @@ use crate::sequence::Sequence;
 const MOST_DECODE_TOKENS: usize = 8;
 /// Query rows (tokens times heads of a group) that a unit of a prompt aims at.
 const PROMPT_UNIT_ROWS: usize = 64;
-/// Numbers before the values of a partial result.
-const HEAD: usize = 2;
 
 /// New tokens of one sequence within a step.
 pub struct Addition<'a> {
@@ -69,6 +67,8 @@ pub struct AttentionPlan {
     kv_heads: usize,
     group: usize,
     head_size: usize,
+    /// Positions after which partial results are merged, however units are cut.
+    chunk: usize,
     angles: Vec<Angles>,
     positions: Vec<usize>,
 }
@@ -94,6 +94,7 @@ impl AttentionPlan {
             kv_heads: config.kv_heads,
             group: config.group(),
             head_size: config.head_size,
+            chunk,
             angles: vec![Angles::default(); rows],
             positions: Vec::with_capacity(rows),
         };
@@ -105,7 +106,7 @@ impl AttentionPlan {
                 plan.positions.push(position);
             }
             for kv_head in 0..config.kv_heads {
-                offset = plan.cut(index, addition, kv_head, chunk, offset);
+                offset = plan.cut(index, addition, kv_head, offset);
             }
         }
         plan.share(workers, offset);
@@ -118,7 +119,7 @@ impl AttentionPlan {
     }
 
     fn row_values(&self) -> usize {
-        self.group * (HEAD + self.head_size)
+        self.group * (PARTIAL_HEAD + self.head_size)
     }
 
     /// Units of one head of one addition; returns where the next partial results go.
@@ -127,7 +128,6 @@ impl AttentionPlan {
         index: usize,
         addition: &Addition<'_>,
         kv_head: usize,
-        chunk: usize,
         mut offset: usize,
     ) -> usize {
         let (before, tokens) = (addition.sequence.len(), addition.tokens.len());
@@ -141,7 +141,7 @@ impl AttentionPlan {
             let last = (first + tile).min(tokens);
             let rows = addition.first_row + first..addition.first_row + last;
             let seen = before + last;
-            let span = if decodes { chunk } else { seen };
+            let span = if decodes { self.chunk } else { seen };
             let stride = rows.len() * self.row_values();
             for (in_unit, row) in rows.clone().enumerate() {
                 self.pieces[row * self.kv_heads + kv_head] = Pieces {
@@ -230,7 +230,9 @@ impl AttentionPlan {
                     let cache = &mut blocks.row_mut(*block)
                         [(head - mine.start) * 2 * BLOCK_POSITIONS * size..];
                     let (keys, rest) = cache.split_at_mut(BLOCK_POSITIONS * size);
-                    to_f16(&scratch.head, &mut keys[place * size..][..size]);
+                    scratch.key.resize(size, 0);
+                    to_f16(&scratch.head, &mut scratch.key);
+                    store_key(&scratch.key, *place, keys);
                     let value = &values[first_value + head * size..][..size];
                     to_f16(value, &mut rest[place * size..][..size]);
                 }
@@ -263,22 +265,24 @@ impl AttentionPlan {
                         &qkv[row * width..][..self.kv_heads * self.group * self.head_size];
                     self.push_queries(unit.kv_head, row, queries, slopes, scratch);
                 }
-                let blocks = caches[unit.addition];
-                for (index, positions) in blocks_of(&unit.positions) {
-                    let (keys, values) = blocks[index].head(layer, unit.kv_head);
-                    let first = positions.start % BLOCK_POSITIONS * self.head_size;
-                    let part = first..first + positions.len() * self.head_size;
-                    scratch.attention.attend(Span {
-                        keys: &keys[part.clone()],
-                        values: &values[part],
-                        first_position: positions.start,
-                    });
+                for chunk in chunks_of(&unit.positions, self.chunk) {
+                    for (block, positions) in blocks_of(&chunk) {
+                        let (keys, values) = caches[unit.addition][block].head(layer, unit.kv_head);
+                        let first = positions.start % BLOCK_POSITIONS;
+                        let part = first * self.head_size
+                            ..(first + positions.len()).next_multiple_of(BLOCK) * self.head_size;
+                        scratch.attention.attend(Span {
+                            keys: &keys[part.clone()],
+                            values: &values[part],
+                            first_position: positions.start,
+                        });
+                    }
+                    scratch.attention.close_chunk();
                 }
                 for row in 0..scratch.attention.rows() {
-                    let (partial, rest) = out.split_at_mut(HEAD + self.head_size);
-                    let (largest, sum, values) = scratch.attention.partial(row);
-                    (partial[0], partial[1]) = (largest, sum);
-                    partial[HEAD..].copy_from_slice(values);
+                    let partial = scratch.attention.partial(row);
+                    let (place, rest) = out.split_at_mut(partial.len());
+                    place.copy_from_slice(partial);
                     out = rest;
                 }
             }
@@ -319,6 +323,15 @@ impl AttentionPlan {
     }
 }
 
+/// Positions cut into chunks.
+fn chunks_of(positions: &Range<usize>, chunk: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+    let end = positions.end;
+    positions
+        .clone()
+        .step_by(chunk)
+        .map(move |start| start..(start + chunk).min(end))
+}
+
 /// Positions cut at the bounds of cache blocks, with the block's index.
 fn blocks_of(positions: &Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
     let positions = positions.clone();
@@ -340,17 +353,18 @@ pub struct Gather<'g> {
 }
 
 impl Gather<'_> {
-    /// The finished attention of one row: all heads side by side.
-    pub fn row(&self, row: usize, out: &mut [f32]) {
+    /// The finished attention of one row: all heads side by side. `total` is scratch.
+    pub fn row(&self, row: usize, total: &mut Vec<f32>, out: &mut [f32]) {
         let plan = self.plan;
         let size = plan.head_size;
         for (kv_head, out) in out.chunks_exact_mut(plan.group * size).enumerate() {
             let pieces = plan.pieces[row * plan.kv_heads + kv_head];
             for (head, out) in out.chunks_exact_mut(size).enumerate() {
-                let first = pieces.offset + head * (HEAD + size);
-                let parts = (0..pieces.count)
-                    .map(|piece| &self.partials[first + piece * pieces.stride..][..HEAD + size]);
-                merge(parts, out);
+                let first = pieces.offset + head * (PARTIAL_HEAD + size);
+                let parts = (0..pieces.count).map(|piece| {
+                    &self.partials[first + piece * pieces.stride..][..PARTIAL_HEAD + size]
+                });
+                merge(parts, total, out);
             }
         }
     }

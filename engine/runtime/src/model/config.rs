@@ -89,6 +89,13 @@ impl Config {
             Some(size) => size,
             None => embedding_length / heads,
         };
+        if let Some(size) = reader.optional_count("attention.value_length", 4096)?
+            && size != head_size
+        {
+            return Err(EngineError::Model(format!(
+                "attention.value_length is {size}, attention.key_length {head_size}; they must be equal"
+            )));
+        }
         let layers = reader.count("block_count", 4096)?;
         let config = Config {
             name: reader.name()?,
@@ -118,7 +125,8 @@ impl Config {
         }
         if !self.head_size.is_multiple_of(8) || self.head_size == 0 {
             return fail(format!(
-                "heads of {} values; they must be a multiple of 8",
+                "heads have {} values (attention.key_length, or embedding_length / \
+                 attention.head_count); they must be a multiple of 8",
                 self.head_size
             ));
         }

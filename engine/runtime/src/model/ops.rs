@@ -37,8 +37,8 @@ pub enum Input<'i> {
 }
 
 impl Input<'_> {
-    /// Row `row`, made in `buffer` (`[width]`) unless it exists already.
-    fn row<'r>(&'r self, row: usize, buffer: &'r mut [f32]) -> &'r [f32] {
+    /// Row `row`, made in `buffer` (`[width]`) unless it exists already; `merged` is scratch.
+    fn row<'r>(&'r self, row: usize, buffer: &'r mut [f32], merged: &mut Vec<f32>) -> &'r [f32] {
         let width = buffer.len();
         match self {
             Input::Plain(values) => &values[row * width..][..width],
@@ -51,7 +51,7 @@ impl Input<'_> {
                 buffer
             }
             Input::Attended(gather) => {
-                gather.row(row, buffer);
+                gather.row(row, merged, buffer);
                 buffer
             }
         }
@@ -100,6 +100,10 @@ pub struct Scratch {
     pub attention: Attention,
     /// One rotated head.
     pub head: Vec<f32>,
+    /// The same in f16.
+    pub key: Vec<u16>,
+    /// Partial results being merged.
+    merged: Vec<f32>,
 }
 
 /// A step in progress: the team, what its workers own, and how they loop.
@@ -158,6 +162,10 @@ impl Step<'_, '_> {
                 let groups = first_group..first_group + matrix.groups();
                 let start = share.start.clamp(groups.start, groups.end);
                 let end = share.end.clamp(groups.start, groups.end);
+                if start == end {
+                    first_group = groups.end;
+                    continue;
+                }
                 let kernel = matrix.kernels.of(role);
                 let weights = matrix.group_range(start - first_group..end - first_group);
                 let first_column = start * ROWS - out.first_column();
@@ -258,7 +266,7 @@ impl Step<'_, '_> {
                     scratch.prepared.of_mut(*kind).reshape(rows, width);
                 }
                 for row in 0..rows {
-                    let values = input.row(row, &mut scratch.row);
+                    let values = input.row(row, &mut scratch.row, &mut scratch.merged);
                     for kind in &kinds {
                         scratch.prepared.of_mut(*kind).set_row(row, values);
                     }
@@ -278,7 +286,11 @@ impl Step<'_, '_> {
                 scratch.row.resize(width, 0.0);
                 for panel in panels {
                     for lane in 0..panel.rows() {
-                        let values = input.row(panel.first_row() + lane, &mut scratch.row);
+                        let values = input.row(
+                            panel.first_row() + lane,
+                            &mut scratch.row,
+                            &mut scratch.merged,
+                        );
                         panel.set_row(lane, values);
                     }
                 }

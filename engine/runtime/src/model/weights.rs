@@ -5,7 +5,7 @@ use sysinfer_formats::blocks::dequantize;
 use sysinfer_kernels::ROWS;
 use sysinfer_machine::{Lead, NodeBuffer, Pages, ranges};
 
-use super::config::Config;
+use super::config::{Config, Positions};
 use super::matrix::{Home, Kernels, Matrix, Shares};
 use super::source::{Source, TensorInfo};
 use crate::error::EngineError;
@@ -129,9 +129,11 @@ impl Loader<'_, '_> {
             None => "token_embd.weight",
         };
         let output = self.projection(width, &[(output_name.into(), config.vocabulary_size)])?;
-        let rope_factors = match self.source.find("rope_freqs.weight") {
-            Some(tensor) => Some(self.vector("rope_freqs.weight", tensor.columns)?),
-            None => None,
+        let rope_factors = match (&config.positions, self.source.find("rope_freqs.weight")) {
+            (Positions::Rotary { dimensions, .. }, Some(_)) => {
+                Some(self.vector("rope_freqs.weight", dimensions / 2)?)
+            }
+            _ => None,
         };
         Ok(Weights {
             embedding,
