@@ -1,0 +1,87 @@
+//! Models that the tests make or find.
+
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use sysinfer_engine::model::synth::write_gguf;
+use sysinfer_engine::{Engine, Entry, PhasePlan, Plan, Preset, Wanted};
+use sysinfer_machine::Topology;
+
+/// The `tiny` preset as a file, written once per process.
+pub fn tiny_model() -> &'static Path {
+    static MODEL: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    let (_, path) = MODEL.get_or_init(|| {
+        let folder = tempfile::tempdir().expect("the system has a folder for temporary files");
+        let path = folder.path().join("tiny.gguf");
+        let file = std::fs::File::create(&path).expect("the folder was just made");
+        write_gguf(Preset::Tiny, 7, &mut BufWriter::new(file)).expect("the disk has 1 MB");
+        (folder, path)
+    });
+    path
+}
+
+/// The small real model that `make test` fetches, named by `SYSINFER_TEST_MODEL`. Where it is
+/// missing, says so aloud and returns `None`.
+pub fn real_model(test: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("SYSINFER_TEST_MODEL").map(PathBuf::from);
+    match path {
+        Some(path) if path.is_file() => Some(path),
+        _ => {
+            eprintln!("SKIPPED {test}: SYSINFER_TEST_MODEL names no file; `make test` fetches it");
+            None
+        }
+    }
+}
+
+/// Opens a model with `threads` unpinned threads and a change to the plan.
+///
+/// # Panics
+/// If it cannot be opened: the test's own files are good.
+pub fn open(path: &Path, threads: usize, change: impl FnOnce(&mut Plan)) -> Engine {
+    let topology = Topology::discover().expect("this host has a topology");
+    let mut plan = Plan::with_threads(PhasePlan::unpinned(threads));
+    change(&mut plan);
+    Engine::open(path, plan, &topology, &mut |_| {}).expect("the test's model opens")
+}
+
+/// Greedy tokens after a prompt that is fed `feed` tokens at a time.
+///
+/// # Panics
+/// If a step fails.
+pub fn greedy(engine: &mut Engine, prompt: &[u32], count: usize, feed: usize) -> Vec<u32> {
+    let mut sequence = engine
+        .sequence(prompt.len() + count)
+        .expect("the prompt fits");
+    let mut next = 0;
+    for tokens in prompt.chunks(feed) {
+        let entry = Entry {
+            sequence: &mut sequence,
+            tokens,
+            wanted: Wanted::Last,
+        };
+        next = largest(engine.step(&mut [entry]).expect("the step runs").row(0));
+    }
+    let mut tokens = vec![next];
+    while tokens.len() < count {
+        let entry = Entry {
+            sequence: &mut sequence,
+            tokens: &[next],
+            wanted: Wanted::Last,
+        };
+        next = largest(engine.step(&mut [entry]).expect("the step runs").row(0));
+        tokens.push(next);
+    }
+    tokens
+}
+
+/// The first of the largest logits.
+pub fn largest(logits: &[f32]) -> u32 {
+    let mut best = 0;
+    for (token, logit) in logits.iter().enumerate() {
+        if *logit > logits[best] {
+            best = token;
+        }
+    }
+    best as u32
+}

@@ -1,0 +1,11 @@
+//! What the parts promise together: goldens, end-to-end runs, hostile input, real clients.
+//!
+//! [`golden`] holds a folder of models with exact logits against the engine; the binary `golden`
+//! does that from a command line. [`naive`] is the decoder once more, in plain f64 loops: it makes
+//! goldens out of models from a seed, so that the check needs no files. [`fixtures`] and [`models`] are what they run on.
+#![forbid(unsafe_code)]
+
+pub mod fixtures;
+pub mod golden;
+pub mod models;
+pub mod naive;

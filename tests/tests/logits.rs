@@ -1,0 +1,236 @@
+//! The engine's logits against the naive decoder's, for every block type, and the same tokens
+//! however a step is divided.
+
+use sysinfer_conformance::fixtures::{greedy, open, real_model};
+use sysinfer_conformance::golden::relative_rms_error;
+use sysinfer_conformance::models::{Recipe, build};
+use sysinfer_conformance::naive::Naive;
+use sysinfer_engine::tokenizer::Encode;
+use sysinfer_engine::{Entry, KernelChoice, Wanted};
+use sysinfer_formats::{Gguf, TensorType};
+use sysinfer_kernels::{Role, table};
+
+/// Written to a file, since engines open files.
+fn file(recipe: Recipe) -> (tempfile::TempDir, std::path::PathBuf, Vec<u8>) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("model.gguf");
+    let bytes = build(recipe);
+    std::fs::write(&path, &bytes).expect("a small file");
+    (folder, path, bytes)
+}
+
+const TOKENS: [u32; 24] = [
+    1, 17, 300, 4, 99, 250, 251, 252, 7, 7, 7, 128, 64, 32, 16, 8, 0, 299, 3, 200, 11, 13, 190, 55,
+];
+
+#[test]
+fn every_block_type_gives_the_naive_decoders_logits() {
+    // What rounding activations to 8 bits costs; types with f32 activations have only the cache's
+    // f16 between them and the oracle.
+    const ROUNDED: f64 = 0.03;
+    const PLAIN: f64 = 0.002;
+    let llama = |kind| Recipe {
+        architecture: "llama",
+        kind,
+        layers: 2,
+        tied: false,
+    };
+    let cases = [
+        (llama(TensorType::F32), PLAIN),
+        (llama(TensorType::F16), PLAIN),
+        (llama(TensorType::BF16), PLAIN),
+        (llama(TensorType::Q4_0), ROUNDED),
+        (llama(TensorType::Q4_1), ROUNDED),
+        (llama(TensorType::Q8_0), ROUNDED),
+        (llama(TensorType::Q6K), ROUNDED),
+        (
+            Recipe {
+                tied: true,
+                ..llama(TensorType::Q8_0)
+            },
+            ROUNDED,
+        ),
+        (
+            Recipe {
+                architecture: "baichuan",
+                ..llama(TensorType::F32)
+            },
+            PLAIN,
+        ),
+        (
+            Recipe {
+                architecture: "baichuan",
+                layers: 40,
+                ..llama(TensorType::F32)
+            },
+            4.0 * PLAIN,
+        ),
+    ];
+    for (recipe, bound) in cases {
+        let (_folder, path, bytes) = file(recipe);
+        let wanted = Naive::new(&Gguf::parse(&bytes).expect("our own file")).logits(&TOKENS);
+        let mut first: Option<Vec<Vec<f32>>> = None;
+        for (threads, feed) in [(1, 24), (2, 24), (2, 1), (3, 5)] {
+            let mut engine = open(&path, threads, |_| {});
+            let mut sequence = engine.sequence(TOKENS.len()).expect("it fits");
+            let mut got = Vec::new();
+            for tokens in TOKENS.chunks(feed) {
+                let entry = Entry {
+                    sequence: &mut sequence,
+                    tokens,
+                    wanted: Wanted::All,
+                };
+                let mut batch = [entry];
+                let logits = engine.step(&mut batch).expect("the step runs");
+                got.extend((0..logits.rows()).map(|row| logits.row(row).to_vec()));
+            }
+            let error = relative_rms_error(&got, &wanted);
+            assert!(
+                error < bound,
+                "{recipe:?}, {threads} threads, {feed} at a time: {error}"
+            );
+            let first = first.get_or_insert_with(|| got.clone());
+            assert!(
+                *first == got,
+                "{recipe:?}: {threads} threads, {feed} at a time change bits"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_wrong_layer_would_be_seen() {
+    let recipe = Recipe {
+        architecture: "llama",
+        kind: TensorType::F32,
+        layers: 2,
+        tied: false,
+    };
+    let (_folder, path, bytes) = file(recipe);
+    let exact = Naive::new(&Gguf::parse(&bytes).expect("our own file")).logits(&TOKENS);
+    let mut engine = open(&path, 1, |_| {});
+    let mut sequence = engine.sequence(TOKENS.len()).expect("it fits");
+    let mut tokens = TOKENS;
+    tokens.swap(0, 1);
+    let entry = Entry {
+        sequence: &mut sequence,
+        tokens: &tokens,
+        wanted: Wanted::All,
+    };
+    let mut batch = [entry];
+    let logits = engine.step(&mut batch).expect("the step runs");
+    let got: Vec<Vec<f32>> = (0..logits.rows())
+        .map(|row| logits.row(row).to_vec())
+        .collect();
+    assert!(
+        relative_rms_error(&got, &exact) > 0.05,
+        "two tokens were swapped and nothing changed"
+    );
+}
+
+#[test]
+fn sequences_that_share_a_step_do_not_touch_each_other() {
+    let recipe = Recipe {
+        architecture: "llama",
+        kind: TensorType::Q4_0,
+        layers: 2,
+        tied: false,
+    };
+    let (_folder, path, _) = file(recipe);
+    let mut engine = open(&path, 2, |_| {});
+    let prompts: [&[u32]; 3] = [&TOKENS[..5], &TOKENS[5..24], &TOKENS[3..4]];
+    let alone: Vec<Vec<f32>> = prompts
+        .iter()
+        .map(|tokens| {
+            let mut sequence = engine.sequence(32).expect("it fits");
+            let entry = Entry {
+                sequence: &mut sequence,
+                tokens,
+                wanted: Wanted::Last,
+            };
+            engine
+                .step(&mut [entry])
+                .expect("the step runs")
+                .row(0)
+                .to_vec()
+        })
+        .collect();
+    let mut sequences: Vec<_> = prompts
+        .iter()
+        .map(|_| engine.sequence(32).expect("it fits"))
+        .collect();
+    let mut batch: Vec<Entry<'_>> = sequences
+        .iter_mut()
+        .zip(prompts)
+        .map(|(sequence, tokens)| Entry {
+            sequence,
+            tokens,
+            wanted: Wanted::Last,
+        })
+        .collect();
+    let logits = engine.step(&mut batch).expect("the step runs");
+    for (row, alone) in alone.iter().enumerate() {
+        let error = relative_rms_error(&[logits.row(row).to_vec()], std::slice::from_ref(alone));
+        assert!(error < 1e-5, "sequence {row} changed by {error} in company");
+    }
+}
+
+/// Paris is the capital of France, whatever the plan.
+#[test]
+fn the_real_model_says_the_same_under_every_plan() {
+    let Some(path) = real_model("the_real_model_says_the_same_under_every_plan") else {
+        return;
+    };
+    let mut engine = open(&path, 1, |_| {});
+    let tokenizer = engine.tokenizer().expect("a chat model").clone();
+    let options = Encode {
+        add_special: true,
+        parse_special: false,
+    };
+    let prompt = tokenizer.encode("The capital of France is", options);
+    const COUNT: usize = 24;
+    let wanted = greedy(&mut engine, &prompt, COUNT, prompt.len());
+    let text = tokenizer.decode(&wanted, false);
+    assert!(text.starts_with(" Paris."), "the model says {text:?}");
+
+    assert_eq!(
+        greedy(&mut engine, &prompt, COUNT, 1),
+        wanted,
+        "prompt token by token"
+    );
+    let mut two = open(&path, 2, |plan| plan.blocking.attention_chunk = 32);
+    assert_eq!(
+        greedy(&mut two, &prompt, COUNT, prompt.len()),
+        wanted,
+        "two threads"
+    );
+    let mut small = open(&path, 2, |plan| plan.blocking.prefill_chunk = 2);
+    assert_eq!(
+        greedy(&mut small, &prompt, COUNT, prompt.len()),
+        wanted,
+        "prompt in pieces"
+    );
+
+    let types = engine.info().block_types.clone();
+    let main = TensorType::from_name(&types[0]).expect("a known type");
+    let class = table::candidates(main, Role::Decode)
+        .next()
+        .expect("a kernel")
+        .kernel()
+        .numerics;
+    for decode in table::candidates(main, Role::Decode).filter(|k| k.kernel().numerics == class) {
+        for prefill in
+            table::candidates(main, Role::Prefill).filter(|k| k.kernel().numerics == class)
+        {
+            let mut plan = engine.plan().clone();
+            let choice = KernelChoice {
+                decode: Some(decode.kernel().name.into()),
+                prefill: Some(prefill.kernel().name.into()),
+            };
+            plan.kernels.insert(types[0].clone(), choice);
+            engine.replan(plan).expect("these kernels run here");
+            let got = greedy(&mut engine, &prompt, COUNT, prompt.len());
+            assert_eq!(got, wanted, "{decode:?} and {prefill:?}");
+        }
+    }
+}
