@@ -207,7 +207,8 @@ fn saving_replaces_the_file_and_leaves_nothing_else() {
 
 #[test]
 fn hosts_differ_in_what_a_plan_depends_on() {
-    let changes: [(&str, fn(&mut HostInfo)); 9] = [
+    type Change = fn(&mut HostInfo);
+    let changes: [(&str, Change); 9] = [
         ("cpu_model", |h| h.cpu_model = "other".into()),
         ("architecture", |h| h.architecture = "x86_64".into()),
         ("packages", |h| h.packages = 1),

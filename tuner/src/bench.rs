@@ -1,0 +1,229 @@
+//! `bench`: measures one plan, without a search, in the terms that other engines are measured in.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+use sysinfer_engine::{EngineInfo, PhasePlan, Plan};
+use sysinfer_machine::{MapPolicy, place};
+use sysinfer_profiles::{HostMatch, Profile, matching};
+
+use crate::Ending;
+use crate::cli::BenchArgs;
+use crate::host::Host;
+use crate::interrupt::Interrupt;
+use crate::journal::Nowhere;
+use crate::measure::engine_probe::EngineProbe;
+use crate::measure::session::{Halt, Session};
+use crate::measure::table::{self as measured_table, TableData};
+use crate::progress::Progress;
+use crate::reference;
+use crate::report::{self, Row, table};
+use crate::search::Stage;
+use crate::search::budget::{Speed, TablePlan};
+use crate::source::Source;
+use crate::space::{placement, rules};
+use crate::tune::check_prompt;
+
+/// The JSON object: the keys of the peers' benchmark, and the roof.
+#[derive(Serialize)]
+struct Json {
+    engine: &'static str,
+    model: String,
+    threads: usize,
+    kv: &'static str,
+    prompt: usize,
+    repeat: usize,
+    /// Median tokens/s by total length.
+    decode: BTreeMap<usize, f64>,
+    /// Median tokens/s by prompt length.
+    prefill: BTreeMap<usize, f64>,
+    read_gb_per_second: Option<f64>,
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// Arguments that cannot be followed, a model that cannot be loaded, a failure while measuring.
+pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
+    let host = Host::discover(None)?;
+    host.require_real()?;
+    let source = Source::required(&arguments.model)?;
+    let plan = plan(arguments, &host)?;
+    let interrupt = Interrupt::install()?;
+    let progress = Progress::to_stderr();
+    let engine = source.open(plan, &host.topology, &progress)?;
+    let (plan, info) = (engine.plan().clone(), engine.info().clone());
+    let mut table_plan = TablePlan {
+        prompt_tokens: arguments.prompt,
+        decode_lengths: arguments.lengths.values().to_vec(),
+        prefill_lengths: arguments.prefill.values().to_vec(),
+        repeat: arguments.repeat.into(),
+    };
+    check_prompt(arguments.prompt, info.context_length)?;
+    table_plan
+        .cut_to_context(info.context_length)
+        .iter()
+        .for_each(|line| eprintln!("{line}"));
+    let mut probe = EngineProbe::new(engine, &host.topology, &interrupt, capacity(&table_plan));
+    let pins = probe.pins();
+    let started = Instant::now();
+    let clock = || started.elapsed().as_secs_f64();
+    let mut session = Session {
+        probe: &mut probe,
+        sink: &mut Nowhere,
+        progress: &progress,
+        interrupt: &interrupt,
+        clock: &clock,
+        stage: Stage::Table,
+        bandwidth: Vec::new(),
+        discarded: 0,
+        kept: 0,
+    };
+    let mut data = TableData::default();
+    let halted = measured_table::measure(
+        &mut session,
+        &plan,
+        &table_plan,
+        &UNKNOWN_SPEED,
+        (&mut data, None),
+    );
+    progress.finish();
+    let roof = report::roof(&session.bandwidth);
+    let rows = report::rows(&data, roof, reference::for_model(&info));
+    if arguments.json {
+        println!(
+            "{}",
+            json(arguments, &source.name(), plan.decode.threads, &rows, roof)?
+        );
+    } else {
+        print_table(&info, &pins, &rows, roof);
+    }
+    match halted {
+        Ok(_) => Ok(Ending::Complete),
+        Err(Halt::Interrupted) => Ok(Ending::Interrupted),
+        Err(other) => Err(other.into()),
+    }
+}
+
+fn print_table(info: &EngineInfo, pins: &str, rows: &[Row], roof: Option<f64>) {
+    println!("{}, {}: {pins}", info.name, info.quantisation);
+    println!("{}", table::throughput(rows));
+    if let Some(roof) = roof {
+        println!("Read bandwidth of the decode team: {roof:.1} GB/s");
+    }
+}
+
+/// Longest run of the table.
+fn capacity(table: &TablePlan) -> usize {
+    let lengths = table.decode_lengths.iter().chain(&table.prefill_lengths);
+    lengths.copied().max().unwrap_or(0).max(table.prompt_tokens)
+}
+
+/// Nothing is known before the first run; every step of the bar counts alike.
+const UNKNOWN_SPEED: Speed = Speed {
+    step_seconds: 0.001,
+    prompt_token_seconds: 0.0001,
+    decode_bytes: 1.0,
+    kv_bytes_per_position: 0.0,
+};
+
+fn plan(arguments: &BenchArgs, host: &Host) -> anyhow::Result<Plan> {
+    if let Some(path) = &arguments.profile {
+        return profile_plan(&Profile::load(path)?, arguments.force_profile, host);
+    }
+    let team = match (&arguments.cpus, arguments.threads) {
+        (Some(list), threads) => {
+            let threads = threads.map_or(list.as_slice().len(), usize::from);
+            rules::given_covers(list, threads, &host.topology).map_err(anyhow::Error::msg)?;
+            PhasePlan {
+                threads,
+                map: MapPolicy::Given.name().into(),
+                cpus: list.assign(threads),
+            }
+        }
+        (None, Some(threads)) => {
+            let threads = usize::from(threads);
+            let cpus = place(&host.topology, MapPolicy::Compact, threads).context("--threads")?;
+            PhasePlan {
+                threads,
+                map: MapPolicy::Compact.name().into(),
+                cpus,
+            }
+        }
+        (None, None) => placement::default_team(&host.topology, host.effective_cpus),
+    };
+    Ok(Plan::with_threads(team))
+}
+
+fn profile_plan(profile: &Profile, force: bool, host: &Host) -> anyhow::Result<Plan> {
+    if let HostMatch::Different(differences) = matching::check(profile, &host.info) {
+        let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
+        let lines = lines.join("\n  ");
+        if !force {
+            bail!("the profile is of another host:\n  {lines}\ntune again, or add --force-profile");
+        }
+        eprintln!("the profile is of another host:\n  {lines}");
+    }
+    matching::check_cpus(profile, &host.topology)?;
+    Ok(profile.plan.clone())
+}
+
+fn json(
+    arguments: &BenchArgs,
+    model: &str,
+    threads: usize,
+    rows: &[Row],
+    roof: Option<f64>,
+) -> anyhow::Result<String> {
+    let rounded = |value: f64| (value * 1000.0).round() / 1000.0;
+    let object = Json {
+        engine: "sysinfer",
+        model: model.into(),
+        threads,
+        kv: "f16",
+        prompt: arguments.prompt,
+        repeat: arguments.repeat.into(),
+        decode: rows
+            .iter()
+            .filter_map(|row| Some((row.total_tokens, rounded(row.decode?.median))))
+            .collect(),
+        prefill: rows
+            .iter()
+            .filter_map(|row| Some((row.total_tokens, rounded(row.prefill?.median))))
+            .collect(),
+        read_gb_per_second: roof.map(rounded),
+    };
+    Ok(serde_json::to_string(&object)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use crate::report::tests::data;
+    use clap::Parser;
+
+    #[test]
+    fn the_json_has_the_keys_of_the_peers() {
+        let line = [
+            "sysinfer-tune",
+            "bench",
+            "m.gguf",
+            "--repeat",
+            "2",
+            "--json",
+        ];
+        let Some(Command::Bench(arguments)) = Cli::parse_from(line).command else {
+            panic!("bench was not parsed");
+        };
+        let rows = report::rows(&data(), Some(20.0), None);
+        let text = json(&arguments, "m.gguf", 2, &rows, Some(20.0)).expect("renders");
+        assert_eq!(
+            text,
+            r#"{"engine":"sysinfer","model":"m.gguf","threads":2,"kv":"f16","prompt":16,"repeat":2,"#.to_string()
+                + r#""decode":{"32":12.0,"64":10.0},"prefill":{"128":256.0},"read_gb_per_second":20.0}"#
+        );
+    }
+}

@@ -1,0 +1,240 @@
+//! The command line: flags, their units and defaults, and the help that explains them.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand};
+use sysinfer_engine::Preset;
+use sysinfer_machine::{CpuList, MapPolicy};
+
+use crate::numbers::Numbers;
+
+const EXAMPLES: &str = "\
+Examples:
+  sysinfer-tune model.gguf                       tune, write sysinfer-profile.toml and a report
+  sysinfer-tune --synthetic llama3-8b --quick    tune on random weights of that shape, in minutes
+  sysinfer-tune model.gguf --threads 44,88 --maps spread,compact -o kunpeng.toml
+  sysinfer-tune model.gguf --cpus 0-21,24-45,48-69,72-93
+  sysinfer-tune --dry-run                        show what would be tried on this host, and why
+  HWLOC_SYNTHETIC='pack:2 numa:2 l3:1 core:24 pu:1' sysinfer-tune --dry-run
+  sysinfer-tune bench model.gguf --threads 2 --json
+  sysinfer-tune show sysinfer-profile.toml
+
+Then: sysinfer-server model.gguf -t 0.0 -n 4096 --profile sysinfer-profile.toml
+A file whose name is that of a subcommand is written with a path: ./show";
+
+/// Measures this host with a model and writes the profile that sysinfer-server loads.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sysinfer-tune",
+    version,
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true
+)]
+pub struct Cli {
+    /// Other tasks than tuning.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Arguments of the tuner itself.
+    #[command(flatten)]
+    pub tune: TuneArgs,
+}
+
+/// Subcommands; without one, the program tunes.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a model of random weights as a GGUF file that other engines load too
+    Synth(SynthArgs),
+    /// Print a profile as tables
+    Show(ShowArgs),
+    /// Measure one plan, without a search
+    Bench(BenchArgs),
+}
+
+/// The model: a file, or a shape.
+#[derive(Args, Clone, Debug)]
+pub struct ModelArgs {
+    /// GGUF file of the model
+    #[arg(value_name = "MODEL.gguf", conflicts_with = "synthetic")]
+    pub model: Option<PathBuf>,
+    /// Random weights of a known shape instead of a file; speed does not depend on weight values
+    #[arg(long, value_name = "PRESET", value_parser = preset_parser())]
+    pub synthetic: Option<String>,
+}
+
+/// Arguments of `sysinfer-tune MODEL.gguf`.
+#[derive(Args, Clone, Debug)]
+pub struct TuneArgs {
+    /// What to run.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// About two minutes for a small model: fewer rounds, and lengths that the time allows
+    #[arg(long)]
+    pub quick: bool,
+    /// Profile to write
+    #[arg(
+        short,
+        long,
+        value_name = "PROFILE.toml",
+        default_value = "sysinfer-profile.toml"
+    )]
+    pub output: PathBuf,
+    /// Directory of the report [default: <profile stem>-report beside the profile]
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    /// Thread counts to try: 1,2,4 or 8-96:8 [default: derived from the topology]
+    #[arg(long, value_name = "LIST")]
+    pub threads: Option<Numbers>,
+    /// Maps to try: compact, spread, per-cluster, smt, unpinned, given [default: all that apply]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = policy)]
+    pub maps: Option<Vec<MapPolicy>>,
+    /// CPUs of the map "given", in the form of GOMP_CPU_AFFINITY: 0-21,24-45
+    #[arg(long, value_name = "GOMP_LIST")]
+    pub cpus: Option<CpuList>,
+    /// Total lengths (prompt + output) of the table, tokens
+    #[arg(
+        long,
+        value_name = "LIST",
+        default_value = "32,64,128,256,512,1024,2048,4096"
+    )]
+    pub lengths: Numbers,
+    /// Tokens of the prompt that decode runs start from
+    #[arg(long, value_name = "TOKENS", default_value_t = 16)]
+    pub prompt: usize,
+    /// Prompt lengths of the table, tokens [default: as --lengths]
+    #[arg(long, value_name = "LIST")]
+    pub prefill: Option<Numbers>,
+    /// Runs of the table [default: 3, with --quick 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub repeat: Option<u16>,
+    /// Stop searching and cut the table so as to end after about this long, seconds
+    /// [default: none, with --quick 120]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(10..))]
+    pub time_limit: Option<u32>,
+    /// Print the host and every candidate with its reason; measure nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Topology from an lstopo XML file, for --dry-run
+    #[arg(long, value_name = "FILE", requires = "dry_run")]
+    pub topology_xml: Option<PathBuf>,
+}
+
+/// Arguments of `synth`.
+#[derive(Args, Clone, Debug)]
+pub struct SynthArgs {
+    /// The shape
+    #[arg(value_parser = preset_parser())]
+    pub preset: String,
+    /// File to write
+    #[arg(value_name = "OUT.gguf")]
+    pub output: PathBuf,
+    /// Seed of the random weights
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Arguments of `show`.
+#[derive(Args, Clone, Debug)]
+pub struct ShowArgs {
+    /// The profile
+    #[arg(value_name = "PROFILE.toml")]
+    pub profile: PathBuf,
+}
+
+/// Arguments of `bench`.
+#[derive(Args, Clone, Debug)]
+pub struct BenchArgs {
+    /// What to run.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Plan to measure [default: one thread per core, compact]
+    #[arg(long, value_name = "PROFILE.toml", conflicts_with_all = ["threads", "cpus"])]
+    pub profile: Option<PathBuf>,
+    /// Use the profile although it was made on another host
+    #[arg(long, requires = "profile")]
+    pub force_profile: bool,
+    /// Threads of both phases [default: cores that may be used]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub threads: Option<u16>,
+    /// CPUs of the threads, in the form of GOMP_CPU_AFFINITY
+    #[arg(long, value_name = "GOMP_LIST")]
+    pub cpus: Option<CpuList>,
+    /// Total lengths (prompt + output) of the decode run, tokens
+    #[arg(long, value_name = "LIST", default_value = "32,64,128,256,512")]
+    pub lengths: Numbers,
+    /// Prompt lengths, tokens
+    #[arg(long, value_name = "LIST", default_value = "128,512")]
+    pub prefill: Numbers,
+    /// Tokens of the prompt that decode runs start from
+    #[arg(long, value_name = "TOKENS", default_value_t = 16)]
+    pub prompt: usize,
+    /// Runs; the median counts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub repeat: u16,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn preset_parser() -> PossibleValuesParser {
+    PossibleValuesParser::new(Preset::all().iter().map(|preset| preset.name()))
+}
+
+fn policy(name: &str) -> Result<MapPolicy, String> {
+    MapPolicy::from_name(name.trim()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_bare_form_and_the_subcommands_parse() {
+        Cli::command().debug_assert();
+        let bare =
+            Cli::try_parse_from(["sysinfer-tune", "m.gguf", "--quick", "--threads", "1-4:2"])
+                .expect("bare form");
+        assert!(bare.command.is_none() && bare.tune.quick);
+        assert_eq!(bare.tune.threads.expect("threads").values(), [1, 3]);
+        assert_eq!(bare.tune.lengths.values().last(), Some(&4096));
+        let synth =
+            Cli::try_parse_from(["sysinfer-tune", "synth", "tiny", "t.gguf"]).expect("synth");
+        assert!(matches!(synth.command, Some(Command::Synth(_))));
+        let bench = [
+            "sysinfer-tune",
+            "bench",
+            "--synthetic",
+            "tiny",
+            "--threads",
+            "2",
+            "--json",
+        ];
+        assert!(matches!(
+            Cli::try_parse_from(bench).expect("bench").command,
+            Some(Command::Bench(_))
+        ));
+    }
+
+    #[test]
+    fn wrong_arguments_are_refused() {
+        let wrong: [&[&str]; 9] = [
+            &["m.gguf", "--synthetic", "tiny"],
+            &["--synthetic", "llama4"],
+            &["m.gguf", "--maps", "sideways"],
+            &["m.gguf", "--threads", "0"],
+            &["m.gguf", "--lengths", "32,x"],
+            &["m.gguf", "--cpus", "0-99999999999"],
+            &["m.gguf", "--repeat", "0"],
+            &["m.gguf", "--topology-xml", "t.xml"],
+            &["bench", "m.gguf", "--profile", "p.toml", "--threads", "2"],
+        ];
+        for arguments in wrong {
+            let line = std::iter::once(&"sysinfer-tune").chain(arguments);
+            assert!(
+                Cli::try_parse_from(line).is_err(),
+                "{arguments:?} was accepted"
+            );
+        }
+    }
+}

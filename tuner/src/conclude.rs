@@ -1,0 +1,176 @@
+//! The end of a run: the profile, the report, the last lines on the terminal.
+
+use std::path::Path;
+
+use anyhow::Context;
+use sysinfer_engine::EngineInfo;
+use sysinfer_profiles::store::save_atomic;
+
+use crate::Ending;
+use crate::cli::TuneArgs;
+use crate::emit::{self, Evidenced};
+use crate::host::Host;
+use crate::journal::Journal;
+use crate::measure::session::Halt;
+use crate::measure::table::TableData;
+use crate::reference;
+use crate::report::{self, Report, markdown, table};
+use crate::search::confirm::Confirmation;
+use crate::search::staged::Log;
+use crate::source::Source;
+
+/// What a run has found so far.
+#[derive(Default)]
+pub struct Findings {
+    /// The search, stage by stage.
+    pub log: Log,
+    /// The decision, once there is one.
+    pub confirmation: Option<Confirmation>,
+    /// The table, as far as it was measured.
+    pub data: TableData,
+    /// What was cut or thrown away, and other remarks.
+    pub remarks: Vec<String>,
+}
+
+/// What is known when measuring has ended.
+pub struct Run {
+    /// Shape of the model.
+    pub info: EngineInfo,
+    /// What was found.
+    pub findings: Findings,
+    /// Read bandwidth readings, GB/s.
+    pub bandwidth: Vec<f64>,
+    /// Threads and pins that really held.
+    pub pins: String,
+    /// Why measuring stopped, if it did not end.
+    pub halted: Option<Halt>,
+}
+
+/// Writes and prints what is known, and says what to do next.
+///
+/// # Errors
+/// The report or the profile cannot be written, or measuring failed.
+pub fn conclude(
+    arguments: &TuneArgs,
+    host: &Host,
+    source: &Source,
+    directory: &Path,
+    run: Run,
+) -> anyhow::Result<Ending> {
+    let reference = reference::for_model(&run.info);
+    let Findings {
+        log,
+        confirmation,
+        data,
+        remarks,
+    } = run.findings;
+    let report = Report {
+        host: &host.info,
+        info: &run.info,
+        instruction_sets: sysinfer_kernels::isa::detected_names(),
+        date: jiff::Timestamp::now()
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string(),
+        command: command_line(),
+        pins: run.pins,
+        rows: report::rows(&data, report::roof(&run.bandwidth), reference),
+        bandwidth: run.bandwidth,
+        log: &log,
+        confirmation: confirmation.as_ref(),
+        reference,
+        remarks,
+        prompt_tokens: arguments.prompt,
+    };
+    let mut paths = vec![Journal::path(directory)];
+    paths.extend(report.write(directory)?);
+    if let Some(found) = report.confirmation {
+        save_profile(&arguments.output, &report, found)?;
+    }
+    print_results(&report);
+    println!(
+        "\nreport: {}",
+        paths
+            .iter()
+            .map(|p| p.display().to_string())
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
+    if report.confirmation.is_some() {
+        println!("profile: {}", arguments.output.display());
+        println!(
+            "next: sysinfer-server {} -t 0.0 -n 4096 --profile {}",
+            quoted(&source.server_argument()),
+            quoted(&arguments.output.display().to_string())
+        );
+    }
+    match run.halted {
+        None => Ok(Ending::Complete),
+        Some(Halt::Interrupted) => Ok(Ending::Interrupted),
+        Some(other) => Err(other).context("measuring stopped; what was measured is in the report"),
+    }
+}
+
+fn save_profile(path: &Path, report: &Report<'_>, found: &Confirmation) -> anyhow::Result<()> {
+    let profile = emit::profile(&Evidenced {
+        host: report.host,
+        info: report.info,
+        confirmation: found,
+        rows: &report.rows,
+        read_gb_per_second: report.roof().unwrap_or(0.0),
+        prompt_tokens: report.prompt_tokens,
+        date: &report.date,
+        command: &report.command,
+    });
+    Ok(save_atomic(path, &profile)?)
+}
+
+fn print_results(report: &Report<'_>) {
+    if !report.rows.is_empty() {
+        println!("{}", table::throughput(&report.rows));
+        print!("{}", markdown::method(report));
+    }
+    if let Some(roof) = report.roof() {
+        println!(
+            "Read bandwidth of the decode team: {roof:.1} GB/s, median of {} readings.",
+            report.bandwidth.len()
+        );
+    }
+    println!("\nchosen:\n{}", markdown::choice(report).trim_end());
+    for remark in &report.remarks {
+        println!("note: {remark}");
+    }
+}
+
+/// The command line as it could be typed again.
+fn command_line() -> String {
+    std::env::args()
+        .map(|argument| quoted(&argument))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn quoted(argument: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
+    if !argument.is_empty() && argument.chars().all(plain) {
+        argument.into()
+    } else {
+        format!("'{}'", argument.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_can_be_typed_again() {
+        for (argument, expected) in [
+            ("a-b/c.gguf", "a-b/c.gguf"),
+            ("a b", "'a b'"),
+            ("", "''"),
+            ("a'b", r"'a'\''b'"),
+        ] {
+            assert_eq!(quoted(argument), expected);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The journal: every sample as it is taken, one line each, so that a killed run leaves its data.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sysinfer_engine::Plan;
+use sysinfer_machine::CpuList;
+
+use crate::measure::Point;
+use crate::search::Stage;
+
+/// One point of one run, with what it was measured under.
+pub struct Record<'a> {
+    /// Stage of the search.
+    pub stage: Stage,
+    /// Name within the stage.
+    pub candidate: &'a str,
+    /// The complete plan.
+    pub plan: &'a Plan,
+    /// `decode`, `prefill` or `bandwidth`.
+    pub phase: &'static str,
+    /// What was timed.
+    pub point: &'a Point,
+    /// The latest read bandwidth, GB/s.
+    pub read_gb_per_second: Option<f64>,
+    /// Why the sample does not count, if so.
+    pub note: &'a str,
+}
+
+/// Where samples go.
+pub trait Sink {
+    /// Keeps one sample; when it returns, the sample survives the end of the process.
+    ///
+    /// # Errors
+    /// It could not be written.
+    fn record(&mut self, record: &Record<'_>) -> std::io::Result<()>;
+}
+
+/// Forgets every sample: for `bench`, which leaves no files.
+pub struct Nowhere;
+
+impl Sink for Nowhere {
+    fn record(&mut self, _record: &Record<'_>) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The columns of `samples.csv`.
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    stage: &'static str,
+    candidate: &'a str,
+    threads: usize,
+    map: &'a str,
+    cpus: String,
+    kernels: String,
+    blocking: String,
+    phase: &'static str,
+    total_tokens: usize,
+    tokens: usize,
+    seconds: f64,
+    tokens_per_second: f64,
+    gb_per_second: f64,
+    read_gb_per_second: Option<f64>,
+    note: &'a str,
+}
+
+/// `samples.csv`, flushed after every line.
+pub struct Journal {
+    writer: csv::Writer<File>,
+}
+
+impl Journal {
+    /// Starts a journal; one that is there already is kept under the name `previous-samples.csv`.
+    ///
+    /// # Errors
+    /// The directory is not writable.
+    pub fn create(directory: &Path) -> std::io::Result<Self> {
+        let path = Self::path(directory);
+        if path.exists() {
+            std::fs::rename(&path, directory.join("previous-samples.csv"))?;
+        }
+        Ok(Self {
+            writer: csv::Writer::from_writer(File::create(&path)?),
+        })
+    }
+
+    /// The journal's file in a report directory.
+    pub fn path(directory: &Path) -> PathBuf {
+        directory.join("samples.csv")
+    }
+}
+
+impl Sink for Journal {
+    fn record(&mut self, record: &Record<'_>) -> std::io::Result<()> {
+        let team = if record.phase == "prefill" {
+            &record.plan.prefill
+        } else {
+            &record.plan.decode
+        };
+        let line = Line {
+            time: jiff::Timestamp::now().to_string(),
+            stage: record.stage.name(),
+            candidate: record.candidate,
+            threads: team.threads,
+            map: &team.map,
+            cpus: cpu_list(&team.cpus),
+            kernels: kernels(record.plan, record.phase),
+            blocking: blocking(record.plan),
+            phase: record.phase,
+            total_tokens: record.point.total_tokens,
+            tokens: record.point.tokens,
+            seconds: record.point.seconds,
+            tokens_per_second: record.point.tokens_per_second(),
+            gb_per_second: record.point.gb_per_second(),
+            read_gb_per_second: record.read_gb_per_second,
+            note: record.note,
+        };
+        self.writer.serialize(line).map_err(std::io::Error::other)?;
+        self.writer.flush()
+    }
+}
+
+/// CPUs in the form of `GOMP_CPU_AFFINITY`; empty for a team that is not pinned.
+pub fn cpu_list(cpus: &[usize]) -> String {
+    if cpus.is_empty() {
+        return String::new();
+    }
+    CpuList::new(cpus.to_vec()).map_or_else(|_| format!("{cpus:?}"), |list| list.to_string())
+}
+
+/// `Q4_0=name Q6_K=name` for one phase.
+pub fn kernels(plan: &Plan, phase: &str) -> String {
+    let named = plan.kernels.iter().filter_map(|(block_type, choice)| {
+        let name = if phase == "prefill" {
+            &choice.prefill
+        } else {
+            &choice.decode
+        };
+        name.as_ref().map(|name| format!("{block_type}={name}"))
+    });
+    named.collect::<Vec<_>>().join(" ")
+}
+
+/// `prefetch=1536 rows=64 chunk=512 attention=256`
+pub fn blocking(plan: &Plan) -> String {
+    let b = &plan.blocking;
+    format!(
+        "prefetch={} rows={} chunk={} attention={}",
+        b.prefetch_bytes, b.prefill_rows, b.prefill_chunk, b.attention_chunk
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sysinfer_engine::PhasePlan;
+
+    #[test]
+    fn samples_are_on_disk_at_once_and_old_journals_are_kept() {
+        let directory = tempfile::tempdir().expect("directory");
+        let mut journal = Journal::create(directory.path()).expect("journal");
+        let team = PhasePlan {
+            threads: 3,
+            map: "compact".into(),
+            cpus: vec![0, 1, 2],
+        };
+        let plan = Plan::with_threads(team);
+        let point = Point {
+            total_tokens: 32,
+            tokens: 16,
+            seconds: 2.0,
+            bytes: 4e9,
+        };
+        let record = Record {
+            stage: Stage::DecodeTeam,
+            candidate: "3 compact",
+            plan: &plan,
+            phase: "decode",
+            point: &point,
+            read_gb_per_second: Some(10.0),
+            note: "",
+        };
+        journal.record(&record).expect("written");
+        let text = std::fs::read_to_string(Journal::path(directory.path())).expect("there");
+        let mut lines = text.lines();
+        let header = lines.next().expect("header");
+        assert!(header.starts_with("time,stage,candidate,threads,map,cpus,kernels,blocking,phase"));
+        let line = lines.next().expect("sample");
+        assert!(
+            line.contains(",decode-team,3 compact,3,compact,0-2,"),
+            "{line}"
+        );
+        assert!(line.ends_with(",32,16,2.0,8.0,2.0,10.0,"), "{line}");
+        Journal::create(directory.path()).expect("a second journal");
+        assert!(directory.path().join("previous-samples.csv").exists());
+    }
+}

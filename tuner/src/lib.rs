@@ -1,0 +1,40 @@
+//! The tuner: finds out how one model is best run on one host, and writes that down.
+//!
+//! Reading order: [`tune`] (a whole run, top to bottom), [`space`] (what can be tried and why),
+//! [`measure`] (one number, taken honestly), [`search`] (which candidates to measure, who wins),
+//! [`stats`] (pure functions on samples), [`conclude`], [`report`] and [`emit`]
+//! (what is left behind).
+//!
+//! The search sees measurements only through [`measure::Probe`], so it is tested on a scripted
+//! machine with a planted truth and noise, without a clock.
+#![forbid(unsafe_code)]
+
+pub mod bench;
+pub mod cli;
+pub mod conclude;
+pub mod dry_run;
+pub mod emit;
+pub mod host;
+pub mod interrupt;
+pub mod journal;
+pub mod measure;
+pub mod numbers;
+pub mod progress;
+pub mod reference;
+pub mod report;
+pub mod search;
+pub mod show;
+pub mod source;
+pub mod space;
+pub mod stats;
+pub mod synth;
+pub mod tune;
+
+/// How a command ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All that was asked for was done.
+    Complete,
+    /// Ctrl-C: what was known by then was kept.
+    Interrupted,
+}

@@ -1,0 +1,27 @@
+//! `sysinfer-tune`: arguments in, exit code out.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use sysinfer_tune::cli::{Cli, Command};
+use sysinfer_tune::{Ending, bench, show, synth, tune};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Some(Command::Synth(arguments)) => synth::run(&arguments),
+        Some(Command::Show(arguments)) => show::run(&arguments),
+        Some(Command::Bench(arguments)) => bench::run(&arguments),
+        None => tune::run(&cli.tune),
+    };
+    match outcome {
+        Ok(Ending::Complete) => ExitCode::SUCCESS,
+        // What shells report for a program ended by Ctrl-C.
+        Ok(Ending::Interrupted) => ExitCode::from(130),
+        Err(error) => {
+            eprintln!("sysinfer-tune: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! The real engine behind the [`Probe`] trait.
+//!
+//! Only `Engine::step` is timed: choosing the next token is the server's business, and so it is in
+//! the numbers of other engines that these are compared with.
+
+use std::time::Instant;
+
+use sysinfer_engine::{Engine, EngineError, EngineInfo, Entry, PhasePlan, Plan, Sequence, Wanted};
+use sysinfer_machine::Topology;
+
+use super::bandwidth::Streamer;
+use super::quiet::Watch;
+use super::{Point, Probe, ProbeError, Reading, Work};
+use crate::host::available_bytes;
+use crate::interrupt::Interrupt;
+use crate::stats::bootstrap::SplitMix;
+
+/// Every run draws its prompt from this seed: all plans read the same tokens.
+const PROMPT_SEED: u64 = 1;
+/// Ids below are control tokens in the usual vocabularies.
+const FIRST_ORDINARY_TOKEN: usize = 3;
+/// Prompt and steps that a plan runs before its first timed step.
+const WARM_PROMPT_TOKENS: usize = 16;
+const WARM_STEPS: usize = 2;
+
+/// An engine, the sequence that it extends, and the bandwidth probe of the same team.
+pub struct EngineProbe<'a> {
+    engine: Engine,
+    topology: &'a Topology,
+    interrupt: &'a Interrupt,
+    plan: Plan,
+    /// Positions that sequences are made for.
+    capacity: usize,
+    sequence: Option<Sequence>,
+    /// How much of the sequence is the fixed prompt.
+    prompt_len: usize,
+    /// Whether the present plan has run.
+    warm: bool,
+    /// Whether the decode team ran last: after anything else its first steps are slow.
+    decoding: bool,
+    streamer: Option<Streamer>,
+}
+
+impl<'a> EngineProbe<'a> {
+    /// Takes an engine whose runs will be at most `longest_tokens` long.
+    pub fn new(
+        engine: Engine,
+        topology: &'a Topology,
+        interrupt: &'a Interrupt,
+        longest_tokens: usize,
+    ) -> Self {
+        let context = engine.info().context_length;
+        let capacity = longest_tokens
+            .max(WARM_PROMPT_TOKENS + WARM_STEPS)
+            .min(context);
+        let plan = engine.plan().clone();
+        Self {
+            engine,
+            topology,
+            interrupt,
+            plan,
+            capacity,
+            sequence: None,
+            prompt_len: 0,
+            warm: false,
+            decoding: false,
+            streamer: None,
+        }
+    }
+
+    /// Shape and sizes of the model.
+    pub fn info(&self) -> &EngineInfo {
+        self.engine.info()
+    }
+
+    /// What really held of the plan: threads and pins.
+    pub fn pins(&self) -> String {
+        self.engine.pins()
+    }
+
+    fn adopt(&mut self, plan: &Plan) -> Result<(), ProbeError> {
+        if *plan == self.plan {
+            return Ok(());
+        }
+        // A cache of another team lies on other nodes; block sizes leave it where it is.
+        let moved = plan.decode != self.plan.decode
+            || plan.prefill != self.plan.prefill
+            || plan.memory != self.plan.memory;
+        self.engine.replan(plan.clone()).map_err(refused)?;
+        self.plan = plan.clone();
+        self.warm = false;
+        if moved {
+            self.sequence = None;
+            self.prompt_len = 0;
+        }
+        Ok(())
+    }
+
+    /// A sequence that holds exactly the first `tokens` of the fixed prompt.
+    fn load_prompt(&mut self, tokens: usize) -> Result<Point, ProbeError> {
+        let mut sequence = match self.sequence.take() {
+            Some(sequence) => sequence,
+            None => self.engine.sequence(self.capacity).map_err(failed)?,
+        };
+        sequence.clear();
+        let prompt = prompt(tokens, self.engine.info().vocabulary_size);
+        let started = Instant::now();
+        step(&mut self.engine, &mut sequence, &prompt)?;
+        let seconds = started.elapsed().as_secs_f64();
+        self.sequence = Some(sequence);
+        self.prompt_len = tokens;
+        let info = self.engine.info();
+        let chunks = tokens.div_ceil(self.plan.blocking.prefill_chunk.max(1));
+        let bytes = chunks as f64 * info.decode_bytes as f64;
+        Ok(Point {
+            total_tokens: tokens,
+            tokens,
+            seconds,
+            bytes,
+        })
+    }
+
+    /// Like [`Self::load_prompt`], but keeps a prompt that is there already.
+    fn reuse_prompt(&mut self, tokens: usize) -> Result<(), ProbeError> {
+        match &mut self.sequence {
+            Some(sequence) if self.prompt_len >= tokens => {
+                sequence.truncate(tokens);
+                self.prompt_len = tokens;
+                Ok(())
+            }
+            _ => self.load_prompt(tokens).map(|_| ()),
+        }
+    }
+
+    /// Steps that are not timed: a few after anything but decoding, and a prompt under a plan that
+    /// has not run yet.
+    fn warm_up(&mut self, work: &Work) -> Result<(), ProbeError> {
+        let decode = matches!(work, Work::Decode { .. });
+        if self.warm && (self.decoding || !decode) {
+            return Ok(());
+        }
+        let room = self.capacity.saturating_sub(WARM_STEPS);
+        if !self.warm || self.sequence.is_none() {
+            self.load_prompt(WARM_PROMPT_TOKENS.min(room))?;
+        }
+        self.reuse_prompt(self.prompt_len.min(room))?;
+        self.grow(&[self.prompt_len + WARM_STEPS])?;
+        self.warm = true;
+        Ok(())
+    }
+
+    /// Extends the sequence one token at a time; stops early on Ctrl-C with what was reached.
+    fn grow(&mut self, lengths: &[usize]) -> Result<Vec<Point>, ProbeError> {
+        let (decode_bytes, kv_bytes) = {
+            let info = self.engine.info();
+            (info.decode_bytes as f64, info.kv_bytes_per_position as f64)
+        };
+        let Some(mut sequence) = self.sequence.take() else {
+            return Err(ProbeError::Failed("decoding needs a prompt".into()));
+        };
+        let start = sequence.len();
+        let vocabulary = self.engine.info().vocabulary_size;
+        let mut token = prompt(start + 1, vocabulary)[start];
+        let (mut seconds, mut bytes, mut points) = (0.0, 0.0, Vec::new());
+        'lengths: for &length in lengths {
+            while sequence.len() < length {
+                if self.interrupt.is_set() && self.warm {
+                    break 'lengths;
+                }
+                let started = Instant::now();
+                let logits = self.engine.step(&mut [Entry {
+                    sequence: &mut sequence,
+                    tokens: &[token],
+                    wanted: Wanted::Last,
+                }]);
+                seconds += started.elapsed().as_secs_f64();
+                token = argmax(logits.map_err(failed)?.row(0));
+                bytes += decode_bytes + kv_bytes * sequence.len() as f64;
+            }
+            points.push(Point {
+                total_tokens: length,
+                tokens: length - start,
+                seconds,
+                bytes,
+            });
+        }
+        self.sequence = Some(sequence);
+        Ok(points)
+    }
+
+    /// Streams with a team of its own: the engine need not move to the plan for that.
+    fn stream(&mut self, phase: &PhasePlan) -> Result<Vec<Point>, ProbeError> {
+        let mut streamer = match self.streamer.take() {
+            Some(streamer) if streamer.is_for(phase) => streamer,
+            _ => Streamer::new(phase, self.topology, available_bytes().unwrap_or(0))
+                .map_err(ProbeError::Refused)?,
+        };
+        let points = streamer.read();
+        self.streamer = Some(streamer);
+        Ok(points)
+    }
+}
+
+impl Probe for EngineProbe<'_> {
+    fn measure(&mut self, plan: &Plan, work: &Work) -> Result<Reading, ProbeError> {
+        if *work != Work::Bandwidth {
+            self.adopt(plan)?;
+            self.warm_up(work)?;
+        }
+        if let Work::Decode { prompt_tokens, .. } = work {
+            self.reuse_prompt(*prompt_tokens)?;
+        }
+        self.decoding = matches!(work, Work::Decode { .. });
+        let watch = Watch::start();
+        let points = match work {
+            Work::Decode { lengths, .. } => self.grow(lengths)?,
+            Work::Prefill { tokens } => vec![self.load_prompt(*tokens)?],
+            Work::Bandwidth => self.stream(&plan.decode)?,
+        };
+        Ok(Reading {
+            points,
+            disturbed: watch.disturbance(),
+        })
+    }
+}
+
+fn step(engine: &mut Engine, sequence: &mut Sequence, tokens: &[u32]) -> Result<(), ProbeError> {
+    let mut batch = [Entry {
+        sequence,
+        tokens,
+        wanted: Wanted::Last,
+    }];
+    engine.step(&mut batch).map(|_| ()).map_err(failed)
+}
+
+/// The first `tokens` of an endless fixed sequence of ordinary token ids.
+fn prompt(tokens: usize, vocabulary_size: usize) -> Vec<u32> {
+    let mut random = SplitMix(PROMPT_SEED);
+    let ordinary = vocabulary_size.saturating_sub(FIRST_ORDINARY_TOKEN);
+    let first = if ordinary == 0 {
+        0
+    } else {
+        FIRST_ORDINARY_TOKEN
+    };
+    (0..tokens)
+        .map(|_| (first + random.below(ordinary)) as u32)
+        .collect()
+}
+
+fn argmax(logits: &[f32]) -> u32 {
+    let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+    best.map_or(0, |(token, _)| token as u32)
+}
+
+fn refused(error: EngineError) -> ProbeError {
+    ProbeError::Refused(error.to_string())
+}
+
+fn failed(error: EngineError) -> ProbeError {
+    ProbeError::Failed(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prompts_are_prefixes_of_one_another_and_of_ordinary_tokens() {
+        let long = prompt(64, 100);
+        assert_eq!(prompt(16, 100), long[..16]);
+        assert!(long.iter().all(|token| (3..100).contains(token)));
+        assert!(
+            prompt(4, 2).iter().all(|token| *token == 0),
+            "a vocabulary of control tokens"
+        );
+    }
+
+    #[test]
+    fn argmax_takes_the_largest() {
+        assert_eq!(argmax(&[0.0, 3.0, -1.0]), 1);
+        assert_eq!(argmax(&[]), 0);
+    }
+}

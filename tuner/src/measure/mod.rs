@@ -1,0 +1,115 @@
+//! One number, taken honestly: what is run, what is timed, and the trait the search sees.
+//!
+//! [`engine_probe`] runs the real engine, [`bandwidth`] the roof that its rates are held against,
+//! [`session`] wraps either in what every sample needs: the journal, discarding disturbed samples,
+//! the time limit and Ctrl-C. `scripted` is the machine of the tests.
+
+pub mod bandwidth;
+pub mod engine_probe;
+pub mod quiet;
+#[cfg(test)]
+pub(crate) mod scripted;
+pub mod session;
+pub mod table;
+
+use sysinfer_engine::Plan;
+
+/// What to run once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// One growing sequence: a prompt, then one token per step until the longest length. The time
+    /// of the prompt does not count.
+    Decode {
+        /// Tokens of the prompt.
+        prompt_tokens: usize,
+        /// Total lengths to report, ascending, all above `prompt_tokens`.
+        lengths: Vec<usize>,
+    },
+    /// One prompt, up to the logits of its last token.
+    Prefill {
+        /// Tokens of the prompt.
+        tokens: usize,
+    },
+    /// Streaming reads by the decode team, over memory that no cache holds.
+    Bandwidth,
+}
+
+impl Work {
+    /// The word in the journal.
+    pub fn phase(&self) -> &'static str {
+        match self {
+            Work::Decode { .. } => "decode",
+            Work::Prefill { .. } => "prefill",
+            Work::Bandwidth => "bandwidth",
+        }
+    }
+}
+
+/// What was timed up to one length (decode), for one prompt (prefill) or one pass (bandwidth).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// Prompt and output together; 0 for bandwidth.
+    pub total_tokens: usize,
+    /// Tokens that the time is for; 0 for bandwidth.
+    pub tokens: usize,
+    /// Time of their steps.
+    pub seconds: f64,
+    /// Weights and cache (or plain memory) read in that time.
+    pub bytes: f64,
+}
+
+impl Point {
+    /// Rate; 0 when no time passed.
+    pub fn tokens_per_second(&self) -> f64 {
+        if self.seconds > 0.0 {
+            self.tokens as f64 / self.seconds
+        } else {
+            0.0
+        }
+    }
+
+    /// Bytes over time in units of 10^9; 0 when no time passed.
+    pub fn gb_per_second(&self) -> f64 {
+        if self.seconds > 0.0 {
+            self.bytes / self.seconds / 1e9
+        } else {
+            0.0
+        }
+    }
+}
+
+/// One run of a [`Work`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// Decode: one per length that was reached. Prefill: one. Bandwidth: one per pass.
+    pub points: Vec<Point>,
+    /// Why the run does not count: the host was throttled, or busy with other things.
+    pub disturbed: Option<String>,
+}
+
+impl Reading {
+    /// Rate of the longest length that was reached.
+    pub fn tokens_per_second(&self) -> Option<f64> {
+        self.points.last().map(Point::tokens_per_second)
+    }
+}
+
+/// Why a run gave no reading.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// This plan cannot be run here; others can.
+    #[error("{0}")]
+    Refused(String),
+    /// Nothing more can be measured.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Something that can be measured under a plan.
+pub trait Probe {
+    /// Moves to the plan, warms up, runs the work and times it.
+    ///
+    /// # Errors
+    /// [`ProbeError::Refused`] when the plan is at fault, else [`ProbeError::Failed`].
+    fn measure(&mut self, plan: &Plan, work: &Work) -> Result<Reading, ProbeError>;
+}

@@ -1,0 +1,154 @@
+//! Every sample passes here: Ctrl-C before it, the journal after it, a second try if the host was
+//! disturbed, and the bandwidth of the moment beside it.
+
+use sysinfer_engine::Plan;
+
+use super::{Point, Probe, ProbeError, Reading, Work};
+use crate::interrupt::Interrupt;
+use crate::journal::{Record, Sink};
+use crate::progress::Progress;
+use crate::search::Stage;
+
+/// How often a disturbed sample is taken before it is accepted as it is.
+const TRIES: usize = 3;
+/// A disturbed run longer than this is accepted: another would cost more than it is worth.
+const LONGEST_RETRY_SECONDS: f64 = 5.0;
+/// After so many discarded samples, a host on which at least half are disturbed is not going to be
+/// quiet, and is measured as it is.
+const PATIENCE: usize = 12;
+
+/// Why measuring stops.
+#[derive(Debug, thiserror::Error)]
+pub enum Halt {
+    /// Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+    /// This plan cannot run here.
+    #[error("{0}")]
+    Refused(String),
+    /// The engine or the journal failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Seconds since the run began; a scripted one in tests.
+pub type Clock<'a> = &'a dyn Fn() -> f64;
+
+/// What surrounds a run of measurements.
+pub struct Session<'a> {
+    /// What is measured.
+    pub probe: &'a mut dyn Probe,
+    /// Where samples are kept.
+    pub sink: &'a mut dyn Sink,
+    /// What the user sees.
+    pub progress: &'a Progress,
+    /// Whether to stop.
+    pub interrupt: &'a Interrupt,
+    /// The time.
+    pub clock: Clock<'a>,
+    /// The stage that samples belong to.
+    pub stage: Stage,
+    /// Read bandwidth as measured so far, GB/s, best pass of each reading.
+    pub bandwidth: Vec<f64>,
+    /// Samples that were thrown away because the host was disturbed.
+    pub discarded: usize,
+    /// Samples that were kept.
+    pub kept: usize,
+}
+
+impl Session<'_> {
+    /// Runs `work` under `plan`. A disturbed run is journalled, thrown away and repeated.
+    ///
+    /// # Errors
+    /// Ctrl-C before or during the run, a plan that is refused, or a failure.
+    pub fn take(&mut self, candidate: &str, plan: &Plan, work: &Work) -> Result<Reading, Halt> {
+        for attempt in 1..=TRIES {
+            if self.interrupt.is_set() {
+                return Err(Halt::Interrupted);
+            }
+            let reading = self
+                .probe
+                .measure(plan, work)
+                .map_err(|error| match error {
+                    ProbeError::Refused(why) => Halt::Refused(why),
+                    ProbeError::Failed(why) => Halt::Failed(why),
+                })?;
+            let accepted = self.accepts(&reading, attempt);
+            self.keep(candidate, plan, work, &reading, accepted)?;
+            if accepted {
+                self.kept += 1;
+                return Ok(reading);
+            }
+            self.discarded += 1;
+        }
+        Err(Halt::Failed("no attempt was made".into()))
+    }
+
+    /// The rate of the longest length of a run; what races compare.
+    ///
+    /// # Errors
+    /// As [`Self::take`]; a run that was cut short counts as interrupted.
+    pub fn rate(&mut self, candidate: &str, plan: &Plan, work: &Work) -> Result<f64, Halt> {
+        self.take(candidate, plan, work)?
+            .tokens_per_second()
+            .ok_or(Halt::Interrupted)
+    }
+
+    /// Measures the read bandwidth of the plan's decode team.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub fn read_bandwidth(&mut self, plan: &Plan) -> Result<f64, Halt> {
+        let reading = self.take("read bandwidth", plan, &Work::Bandwidth)?;
+        // Other load can only slow a pass down, so the best pass is nearest to the hardware.
+        let best = reading
+            .points
+            .iter()
+            .map(Point::gb_per_second)
+            .fold(0.0, f64::max);
+        self.bandwidth.push(best);
+        Ok(best)
+    }
+
+    fn accepts(&self, reading: &Reading, attempt: usize) -> bool {
+        let seconds: f64 = reading
+            .points
+            .iter()
+            .map(|point| point.seconds)
+            .fold(0.0, f64::max);
+        reading.disturbed.is_none()
+            || attempt == TRIES
+            || seconds > LONGEST_RETRY_SECONDS
+            || (self.discarded >= PATIENCE && self.discarded >= self.kept)
+    }
+
+    fn keep(
+        &mut self,
+        candidate: &str,
+        plan: &Plan,
+        work: &Work,
+        reading: &Reading,
+        accepted: bool,
+    ) -> Result<(), Halt> {
+        let note = match &reading.disturbed {
+            Some(why) if accepted => format!("kept although {why}"),
+            Some(why) => format!("discarded: {why}"),
+            None => String::new(),
+        };
+        for point in &reading.points {
+            let record = Record {
+                stage: self.stage,
+                candidate,
+                plan,
+                phase: work.phase(),
+                point,
+                read_gb_per_second: self.bandwidth.last().copied(),
+                note: &note,
+            };
+            self.sink
+                .record(&record)
+                .map_err(|error| Halt::Failed(format!("journal: {error}")))?;
+        }
+        Ok(())
+    }
+}

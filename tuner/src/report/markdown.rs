@@ -1,0 +1,177 @@
+//! `summary.md`: the whole run on one page.
+
+use std::fmt::Write;
+
+use super::{Report, table};
+use crate::journal::{blocking, cpu_list, kernels};
+use crate::reference;
+use crate::space::Phase;
+
+/// The page.
+pub fn render(report: &Report<'_>) -> String {
+    let mut text = format!("# {} on {}\n\n", report.info.name, report.host.cpu_model);
+    for (name, value) in facts(report) {
+        push(&mut text, format_args!("- {name}: {value}"));
+    }
+    text.push_str("\n## Throughput\n\n```text\n");
+    text.push_str(&table::throughput(&report.rows));
+    text.push_str("\n```\n\n");
+    text.push_str(&method(report));
+    if report.rows.iter().any(|row| row.decode.is_some()) {
+        text.push_str("\n![Decode rate by total length](throughput.svg)\n");
+    }
+    text.push_str("\n## What was chosen, and why\n\n");
+    text.push_str(&choice(report));
+    for outcome in &report.log.outcomes {
+        push(&mut text, format_args!("\n### {}\n", outcome.title));
+        push(
+            &mut text,
+            format_args!("{}: {}.", outcome.winner().name, outcome.why),
+        );
+        if outcome.discarded_rounds > 0 {
+            push(
+                &mut text,
+                format_args!(
+                    "{} rounds were thrown away: the host drifted.",
+                    outcome.discarded_rounds
+                ),
+            );
+        }
+        push(
+            &mut text,
+            format_args!("\n```text\n{}\n```", table::stage(outcome)),
+        );
+    }
+    if !report.log.skipped.is_empty() {
+        text.push_str("\n## Not tried\n\n");
+        for skipped in &report.log.skipped {
+            push(
+                &mut text,
+                format_args!("- {}: {}", skipped.name, skipped.reason),
+            );
+        }
+    }
+    if !report.remarks.is_empty() {
+        text.push_str("\n## Remarks\n\n");
+        for remark in &report.remarks {
+            push(&mut text, format_args!("- {remark}"));
+        }
+    }
+    text
+}
+
+fn facts(report: &Report<'_>) -> Vec<(&'static str, String)> {
+    let (host, info) = (report.host, report.info);
+    let quota = host
+        .cpu_quota
+        .map_or_else(|| "none".into(), |quota| format!("{quota:.2} CPUs"));
+    let bandwidth = match report.roof() {
+        Some(roof) => {
+            let best = report.bandwidth.iter().copied().fold(0.0, f64::max);
+            format!(
+                "median {roof:.1} GB/s, best {best:.1} GB/s of {} readings",
+                report.bandwidth.len()
+            )
+        }
+        None => "not measured".into(),
+    };
+    vec![
+        ("date", report.date.clone()),
+        ("command", format!("`{}`", report.command)),
+        ("version", env!("CARGO_PKG_VERSION").into()),
+        (
+            "host",
+            format!(
+                "{}, {} ({})",
+                host.cpu_model, host.topology, host.architecture
+            ),
+        ),
+        (
+            "instruction sets with kernels",
+            report.instruction_sets.join(", "),
+        ),
+        ("CPU quota", quota),
+        (
+            "kernel, transparent huge pages",
+            format!("{}, {}", host.kernel, host.huge_pages),
+        ),
+        (
+            "model",
+            format!(
+                "{} ({}, {})",
+                info.name, info.architecture, info.quantisation
+            ),
+        ),
+        (
+            "weights read per decode step",
+            format!(
+                "{:.3} GB, and {} bytes of cache per position",
+                info.decode_bytes as f64 / 1e9,
+                info.kv_bytes_per_position
+            ),
+        ),
+        ("read bandwidth", bandwidth),
+        ("threads", report.pins.clone()),
+    ]
+}
+
+/// How the numbers of the table came about.
+pub fn method(report: &Report<'_>) -> String {
+    let mut text = format!(
+        "tokens/s: from a prompt of {} tokens, one token at a time until prompt + output reach the length; \
+         generated tokens over the time of their steps, median of the runs (spread: slowest to fastest). \
+         Prefill and time to first token: one prompt of that length. GB/s: weights and cache read while decoding.\n",
+        report.prompt_tokens
+    );
+    match report.reference {
+        Some(table) => push(&mut text, format_args!("Reference: {}, {}.", table.model, reference::SOURCE)),
+        None => text.push_str(
+            "No reference: the original published rates for Llama3-8B Q4_0 and Baichuan2-13B Q4_0 only; \
+             measure those shapes with --synthetic llama3-8b or baichuan2-13b.\n",
+        ),
+    }
+    text
+}
+
+/// The plan in words, and the gain of each phase.
+pub fn choice(report: &Report<'_>) -> String {
+    let Some(found) = report.confirmation else {
+        return "The run was interrupted before a decision: no profile was written.\n".into();
+    };
+    let mut text = String::new();
+    for phase in [Phase::Decode, Phase::Prefill] {
+        let team = phase.team(&found.plan);
+        let cpus = cpu_list(&team.cpus);
+        let on = if cpus.is_empty() {
+            "not pinned".into()
+        } else {
+            format!("on CPUs {cpus}")
+        };
+        push(
+            &mut text,
+            format_args!(
+                "- {}: {} threads, {}, {on}",
+                phase.name(),
+                team.threads,
+                team.map
+            ),
+        );
+        push(
+            &mut text,
+            format_args!("  kernels: {}", kernels(&found.plan, phase.name())),
+        );
+    }
+    push(
+        &mut text,
+        format_args!("- blocking: {}", blocking(&found.plan)),
+    );
+    for reason in &found.reasons {
+        push(&mut text, format_args!("- {reason}"));
+    }
+    text
+}
+
+fn push(text: &mut String, line: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{line}");
+}

@@ -1,0 +1,111 @@
+//! Which candidates are measured, in what order, and who wins.
+//!
+//! [`race`] decides among the candidates of one stage, [`staged`] goes from stage to stage, each
+//! from the winner of the one before, [`confirm`] holds the result against the default in fresh
+//! rounds, [`budget`] cuts the final table to the time there is.
+
+pub mod budget;
+pub mod confirm;
+pub mod race;
+pub mod staged;
+
+/// The stages of a run, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Bandwidth, and how long a step takes: sizes everything after it.
+    Calibration,
+    /// Threads and map of decoding.
+    DecodeTeam,
+    /// Kernels of decoding.
+    DecodeKernel,
+    /// Prefetch distance of decoding.
+    Prefetch,
+    /// Threads and map of prefill.
+    PrefillTeam,
+    /// Kernels of prefill.
+    PrefillKernel,
+    /// Rows per tile loop of prefill.
+    PrefillRows,
+    /// Tokens per step of prefill.
+    PrefillChunk,
+    /// Positions per attention task.
+    AttentionChunk,
+    /// The winner against the default.
+    Confirmation,
+    /// The winner over all lengths.
+    Table,
+}
+
+impl Stage {
+    /// The word in the journal.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Calibration => "calibration",
+            Stage::DecodeTeam => "decode-team",
+            Stage::DecodeKernel => "decode-kernel",
+            Stage::Prefetch => "prefetch",
+            Stage::PrefillTeam => "prefill-team",
+            Stage::PrefillKernel => "prefill-kernel",
+            Stage::PrefillRows => "prefill-rows",
+            Stage::PrefillChunk => "prefill-chunk",
+            Stage::AttentionChunk => "attention-chunk",
+            Stage::Confirmation => "confirmation",
+            Stage::Table => "table",
+        }
+    }
+
+    /// What a person calls it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Stage::Calibration => "calibration",
+            Stage::DecodeTeam => "decode: threads and map",
+            Stage::DecodeKernel => "decode: kernel",
+            Stage::Prefetch => "decode: prefetch distance",
+            Stage::PrefillTeam => "prefill: threads and map",
+            Stage::PrefillKernel => "prefill: kernel",
+            Stage::PrefillRows => "prefill: rows per tile loop",
+            Stage::PrefillChunk => "prefill: tokens per step",
+            Stage::AttentionChunk => "decode: attention chunk",
+            Stage::Confirmation => "confirmation against the default",
+            Stage::Table => "table",
+        }
+    }
+}
+
+/// How much measuring a run may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Rounds of a race.
+    pub rounds: usize,
+    /// Rounds of the confirmation.
+    pub confirm_rounds: usize,
+    /// Time that one sample of a race aims at, seconds.
+    pub sample_seconds: f64,
+    /// When races must end, seconds on the session's clock.
+    pub search_until: Option<f64>,
+    /// When the confirmation must end.
+    pub confirm_until: Option<f64>,
+}
+
+impl Effort {
+    /// Share of the time limit by which races end, and by which the confirmation ends; the rest is
+    /// for the table.
+    const SEARCH_SHARE: f64 = 0.45;
+    const CONFIRM_SHARE: f64 = 0.6;
+
+    /// A usual or a quick run, with or without a limit in seconds.
+    pub fn new(quick: bool, limit_seconds: Option<f64>) -> Self {
+        let (rounds, confirm_rounds, sample_seconds) =
+            if quick { (3, 3, 0.2) } else { (5, 5, 1.0) };
+        Self {
+            rounds,
+            confirm_rounds,
+            sample_seconds,
+            search_until: limit_seconds.map(|limit| limit * Self::SEARCH_SHARE),
+            confirm_until: limit_seconds.map(|limit| limit * Self::CONFIRM_SHARE),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! Where the model comes from: a GGUF file, or random weights of a known shape.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use sysinfer_engine::{Engine, LoadStep, Plan, Preset};
+use sysinfer_machine::Topology;
+
+use crate::cli::ModelArgs;
+use crate::host::{available_bytes, file_bytes, require_memory};
+use crate::progress::Progress;
+
+/// A model to open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A GGUF file.
+    File(PathBuf),
+    /// Random weights of this shape.
+    Synthetic(Preset),
+}
+
+/// Packed Q4_0 weights of a preset, bytes, rounded up: parameters x 4.5 bits, the output matrix in
+/// 6.6 bits, and the embedding rows.
+fn weight_bytes(preset: Preset) -> u64 {
+    match preset {
+        Preset::Llama3_8b => 4_900_000_000,
+        Preset::Baichuan2_13b => 8_300_000_000,
+        Preset::Llama3_2_1b => 1_000_000_000,
+        Preset::Tiny => 20_000_000,
+    }
+}
+
+impl Source {
+    /// What the arguments name, if they name a model.
+    ///
+    /// # Errors
+    /// No such preset.
+    pub fn from_args(arguments: &ModelArgs) -> anyhow::Result<Option<Self>> {
+        if let Some(path) = &arguments.model {
+            return Ok(Some(Self::File(path.clone())));
+        }
+        arguments
+            .synthetic
+            .as_deref()
+            .map(|name| preset(name).map(Self::Synthetic))
+            .transpose()
+    }
+
+    /// The same, where a model is needed.
+    ///
+    /// # Errors
+    /// None is named; the message shows how.
+    pub fn required(arguments: &ModelArgs) -> anyhow::Result<Self> {
+        match Self::from_args(arguments)? {
+            Some(source) => Ok(source),
+            None => bail!(
+                "no model: name a GGUF file, or a shape with --synthetic ({}); --help has examples",
+                preset_names()
+            ),
+        }
+    }
+
+    /// The name in JSON and reports: the file's name, or the preset.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.file_name().map_or_else(
+                || path.display().to_string(),
+                |name| name.to_string_lossy().into(),
+            ),
+            Self::Synthetic(preset) => preset.name().into(),
+        }
+    }
+
+    /// What the server would be started with.
+    pub fn server_argument(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Synthetic(_) => "MODEL.gguf".into(),
+        }
+    }
+
+    /// Loads the model under `plan`, after a look at the memory there is.
+    ///
+    /// # Errors
+    /// Too little memory, an unreadable file, or a plan that the engine refuses.
+    pub fn open(
+        &self,
+        plan: Plan,
+        topology: &Topology,
+        progress: &Progress,
+    ) -> anyhow::Result<Engine> {
+        let needed = match self {
+            Self::File(path) => file_bytes(path)?,
+            Self::Synthetic(preset) => weight_bytes(*preset),
+        };
+        require_memory(&self.name(), needed, available_bytes())?;
+        progress.stage(&format!("loading {}", self.name()), 1000);
+        let mut show = |step: LoadStep| {
+            let share = 1000 * step.done_bytes.min(step.total_bytes) / step.total_bytes.max(1);
+            progress.set(share, step.what);
+        };
+        let engine = match self {
+            Self::File(path) => Engine::open(path, plan, topology, &mut show),
+            Self::Synthetic(preset) => Engine::synthetic(*preset, plan, topology, &mut show),
+        };
+        engine.with_context(|| format!("cannot load {}", self.name()))
+    }
+}
+
+/// The preset of that name.
+///
+/// # Errors
+/// Names the presets that exist.
+pub fn preset(name: &str) -> anyhow::Result<Preset> {
+    let found = Preset::from_name(name);
+    found.with_context(|| format!("no preset \"{name}\"; choose one of {}", preset_names()))
+}
+
+fn preset_names() -> String {
+    Preset::all()
+        .iter()
+        .map(|preset| preset.name())
+        .collect::<Vec<_>>()
+        .join(", ")
+}

@@ -1,0 +1,184 @@
+//! Block sizes worth trying, from cache sizes and the lengths that are measured.
+
+use sysinfer_engine::{Blocking, Plan};
+
+use super::{Candidate, Skipped, rules};
+
+/// What sizes depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Second-level cache of a core, bytes; 0: unknown.
+    pub l2_bytes: usize,
+    /// Width of the model, the usual number of columns.
+    pub columns: usize,
+    /// Tokens of the prompt that prefill candidates are measured with.
+    pub prompt_tokens: usize,
+}
+
+/// Sizes to try of one field, and what was left out.
+#[derive(Clone, Debug, Default)]
+pub struct Sizes {
+    /// Candidates, the present size first, as the anchor.
+    pub candidates: Vec<Candidate>,
+    /// Sizes that are not tried, and why.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Distances of prefetching: none, and one half to three times what a core streams in a memory
+/// latency (about 100 ns at 15 GB/s: 1.5 KiB).
+pub fn prefetch(base: &Plan) -> Sizes {
+    let sizes = [0, 512, 1024, 1536, 2048, 4096];
+    sweep(
+        base,
+        "prefetch",
+        &sizes,
+        field(|b| &mut b.prefetch_bytes),
+        |bytes| {
+            Ok(match bytes {
+                0 => "the hardware prefetcher alone".into(),
+                _ => format!("{} cache lines ahead", bytes / 64),
+            })
+        },
+    )
+}
+
+/// Rows of activations that stay in cache while the weights pass.
+pub fn prefill_rows(base: &Plan, limits: Limits) -> Sizes {
+    sweep(
+        base,
+        "rows",
+        &[16, 32, 64, 128, 256],
+        field(|b| &mut b.prefill_rows),
+        |rows| {
+            rules::rows_matter(rows, limits.prompt_tokens)?;
+            let kib = rows * limits.columns / 1024;
+            Ok(match limits.l2_bytes / 1024 {
+                0 => format!("{kib} KiB of 8-bit activations; cache sizes are unknown here"),
+                l2 => format!("{kib} KiB of 8-bit activations, of {l2} KiB second-level cache"),
+            })
+        },
+    )
+}
+
+/// Tokens per step of a long prompt.
+pub fn prefill_chunk(base: &Plan, limits: Limits) -> Sizes {
+    sweep(
+        base,
+        "chunk",
+        &[64, 128, 256, 512, 1024],
+        field(|b| &mut b.prefill_chunk),
+        |tokens| {
+            rules::chunk_matters(tokens, limits.prompt_tokens)?;
+            Ok(format!(
+                "weights are read {} times for the prompt",
+                limits.prompt_tokens.div_ceil(tokens)
+            ))
+        },
+    )
+}
+
+/// Positions of the context per attention task.
+pub fn attention_chunk(base: &Plan) -> Sizes {
+    let sizes = [64, 128, 256, 512, 1024];
+    sweep(
+        base,
+        "attention",
+        &sizes,
+        field(|b| &mut b.attention_chunk),
+        |positions| {
+            Ok(format!(
+                "{positions} positions per task: fewer balance better, more cost less to join"
+            ))
+        },
+    )
+}
+
+type Field = fn(&mut Blocking) -> &mut usize;
+
+fn field(field: Field) -> Field {
+    field
+}
+
+fn sweep(
+    base: &Plan,
+    label: &str,
+    sizes: &[usize],
+    field: Field,
+    judge: impl Fn(usize) -> Result<String, String>,
+) -> Sizes {
+    let current = *field(&mut base.blocking.clone());
+    let mut found = Sizes::default();
+    let present = std::iter::once(&current);
+    for (place, &size) in present
+        .chain(sizes.iter().filter(|size| **size != current))
+        .enumerate()
+    {
+        let name = format!("{label} {size}");
+        let verdict = if size == current {
+            Ok("the present size".into())
+        } else {
+            judge(size)
+        };
+        match verdict {
+            Ok(reason) => {
+                let mut plan = base.clone();
+                *field(&mut plan.blocking) = size;
+                found.candidates.push(Candidate {
+                    name,
+                    reason,
+                    rank: (0, place),
+                    plan,
+                });
+            }
+            Err(reason) => found.skipped.push(Skipped { name, reason }),
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sysinfer_engine::PhasePlan;
+
+    #[test]
+    fn the_present_size_comes_first_and_senseless_ones_are_left_out() {
+        let base = Plan::with_threads(PhasePlan::unpinned(2));
+        let limits = Limits {
+            l2_bytes: 1 << 20,
+            columns: 4096,
+            prompt_tokens: 96,
+        };
+        let rows = prefill_rows(&base, limits);
+        let names: Vec<&str> = rows.candidates.iter().map(|c| c.name.as_str()).collect();
+        assert_eq!(names, ["rows 64", "rows 16", "rows 32"]);
+        assert_eq!(rows.skipped.len(), 2);
+        assert_eq!(rows.candidates[1].plan.blocking.prefill_rows, 16);
+        assert_eq!(
+            rows.candidates[1].plan.blocking.prefill_chunk,
+            base.blocking.prefill_chunk
+        );
+        let chunk = prefill_chunk(&base, limits);
+        assert_eq!(chunk.candidates.len(), 2, "the present one and 64");
+    }
+
+    #[test]
+    fn every_candidate_is_a_valid_plan() {
+        let base = Plan::with_threads(PhasePlan::unpinned(2));
+        let limits = Limits {
+            l2_bytes: 0,
+            columns: 256,
+            prompt_tokens: 4096,
+        };
+        let all = [
+            prefetch(&base),
+            prefill_rows(&base, limits),
+            prefill_chunk(&base, limits),
+            attention_chunk(&base),
+        ];
+        for candidate in all.iter().flat_map(|sizes| &sizes.candidates) {
+            assert_eq!(candidate.plan.validate(), Ok(()), "{}", candidate.name);
+            assert!(!candidate.reason.is_empty());
+        }
+    }
+}

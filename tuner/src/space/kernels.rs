@@ -1,0 +1,111 @@
+//! Kernel variants worth trying: those that this CPU runs, for block types that the model has.
+
+use sysinfer_engine::Plan;
+use sysinfer_formats::TensorType;
+use sysinfer_kernels::{Role, table};
+
+use super::{Candidate, Phase};
+
+/// The kernels to choose from for one block type and phase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelOption {
+    /// Block type as plans name it.
+    pub block_type: String,
+    /// Names in the kernel table, the table's own preference first; at least two.
+    pub names: Vec<&'static str>,
+}
+
+/// Block types of which there is something to choose. Unknown types have nothing.
+pub fn options(block_types: &[String], phase: Phase) -> Vec<KernelOption> {
+    let role = match phase {
+        Phase::Decode => Role::Decode,
+        Phase::Prefill => Role::Prefill,
+    };
+    let of_type = |block_type: &String| {
+        let block = TensorType::from_name(block_type)?;
+        let names = table::candidates(block, role)
+            .map(|runnable| runnable.kernel().name)
+            .collect();
+        Some(KernelOption {
+            block_type: block_type.clone(),
+            names,
+        })
+    };
+    block_types
+        .iter()
+        .filter_map(of_type)
+        .filter(|option| option.names.len() > 1)
+        .collect()
+}
+
+/// `base` with each of the kernels in turn; the one that `base` has comes first, as the anchor.
+pub fn candidates(option: &KernelOption, base: &Plan, phase: Phase) -> Vec<Candidate> {
+    let current = base
+        .kernels
+        .get(&option.block_type)
+        .and_then(|choice| match phase {
+            Phase::Decode => choice.decode.as_deref(),
+            Phase::Prefill => choice.prefill.as_deref(),
+        });
+    let current = current.unwrap_or(option.names[0]);
+    let mut names = option.names.clone();
+    names.sort_by_key(|name| *name != current);
+    let with_kernel = |(place, name): (usize, &&'static str)| {
+        let mut plan = base.clone();
+        let choice = plan.kernels.entry(option.block_type.clone()).or_default();
+        match phase {
+            Phase::Decode => choice.decode = Some((*name).into()),
+            Phase::Prefill => choice.prefill = Some((*name).into()),
+        }
+        let reason = if *name == current {
+            "the present choice"
+        } else {
+            "runs on this CPU"
+        };
+        Candidate {
+            name: (*name).into(),
+            reason: reason.into(),
+            rank: (0, place),
+            plan,
+        }
+    };
+    names.iter().enumerate().map(with_kernel).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sysinfer_engine::{KernelChoice, PhasePlan};
+
+    #[test]
+    fn the_present_kernel_is_the_anchor() {
+        let option = KernelOption {
+            block_type: "Q4_0".into(),
+            names: vec!["a", "b", "c"],
+        };
+        let mut base = Plan::with_threads(PhasePlan::unpinned(1));
+        let names = |base: &Plan| -> Vec<String> {
+            candidates(&option, base, Phase::Decode)
+                .into_iter()
+                .map(|c| c.name)
+                .collect()
+        };
+        assert_eq!(names(&base), ["a", "b", "c"]);
+        let choice = KernelChoice {
+            decode: Some("c".into()),
+            prefill: Some("p".into()),
+        };
+        base.kernels.insert("Q4_0".into(), choice);
+        assert_eq!(names(&base), ["c", "a", "b"]);
+        let second = &candidates(&option, &base, Phase::Decode)[1].plan.kernels["Q4_0"];
+        assert_eq!(
+            (second.decode.as_deref(), second.prefill.as_deref()),
+            (Some("a"), Some("p"))
+        );
+    }
+
+    #[test]
+    fn a_type_that_does_not_exist_has_no_kernels() {
+        assert!(options(&["Q9_9".into()], Phase::Decode).is_empty());
+    }
+}

@@ -1,0 +1,288 @@
+//! Teams: thread counts crossed with maps, without what a host cannot tell apart.
+
+use sysinfer_engine::{PhasePlan, Plan};
+use sysinfer_machine::{CpuList, MapPolicy, Topology, place};
+
+use super::rules;
+use super::threads::{self, ThreadCount};
+use super::{Candidate, Phase, Skipped};
+
+/// What teams may be made of.
+pub struct Request<'a> {
+    /// The host.
+    pub topology: &'a Topology,
+    /// CPUs that can really run at once.
+    pub effective_cpus: usize,
+    /// Counts asked for; else they are derived.
+    pub threads: Option<&'a [usize]>,
+    /// Maps asked for; else all that apply.
+    pub maps: Option<&'a [MapPolicy]>,
+    /// CPUs of the map `given`.
+    pub given: Option<&'a CpuList>,
+}
+
+/// A team to try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TeamOption {
+    /// Threads, map and CPUs, as a plan has them.
+    pub team: PhasePlan,
+    /// Other maps that come out the same here.
+    pub same_as: Vec<&'static str>,
+    /// Why the count is tried.
+    pub reason: String,
+    /// Place of the map in the order of simplicity.
+    pub simplicity: usize,
+}
+
+/// All teams, and what was left out.
+#[derive(Clone, Debug, Default)]
+pub struct TeamSpace {
+    /// Teams to try, fewest threads first.
+    pub options: Vec<TeamOption>,
+    /// What is not tried, and why.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Maps, simplest first: the order of preference among equals.
+const SIMPLEST_FIRST: [MapPolicy; 6] = [
+    MapPolicy::Compact,
+    MapPolicy::Spread,
+    MapPolicy::PerCluster,
+    MapPolicy::Smt,
+    MapPolicy::Given,
+    MapPolicy::Unpinned,
+];
+
+/// Every team that the request allows.
+pub fn teams(request: &Request<'_>) -> TeamSpace {
+    let mut space = TeamSpace::default();
+    let counts = match request.threads {
+        Some(asked) => threads::asked_for(asked),
+        None => threads::counts(request.topology, request.effective_cpus),
+    };
+    for count in &counts {
+        for (simplicity, policy) in SIMPLEST_FIRST.into_iter().enumerate() {
+            if wanted(request, policy) {
+                add(&mut space, request, count, (simplicity, policy));
+            }
+        }
+    }
+    space
+}
+
+/// The team of a host that was never tuned: one thread per core, compact.
+pub fn default_team(topology: &Topology, effective_cpus: usize) -> PhasePlan {
+    let threads = threads::default_count(topology, effective_cpus);
+    match place(topology, MapPolicy::Compact, threads) {
+        Ok(cpus) => PhasePlan {
+            threads,
+            map: MapPolicy::Compact.name().into(),
+            cpus,
+        },
+        Err(_) => PhasePlan::unpinned(threads),
+    }
+}
+
+/// Candidates of one phase: `base` with each team in turn.
+pub fn candidates(space: &TeamSpace, base: &Plan, phase: Phase) -> Vec<Candidate> {
+    let with_team = |option: &TeamOption| {
+        let mut plan = base.clone();
+        *phase.team_mut(&mut plan) = option.team.clone();
+        Candidate {
+            name: option.name(),
+            reason: option.reason_with_twins(),
+            rank: (option.team.threads, option.simplicity),
+            plan,
+        }
+    };
+    space.options.iter().map(with_team).collect()
+}
+
+/// Threads on each NUMA node, in node order: `22+22+22+22`.
+pub fn per_node(topology: &Topology, cpus: &[usize]) -> String {
+    if cpus.is_empty() {
+        return "not pinned".into();
+    }
+    let on = |id: usize| {
+        cpus.iter()
+            .filter(move |cpu| topology.cpu(**cpu).is_some_and(|c| c.node == id))
+    };
+    let counts: Vec<String> = topology
+        .nodes
+        .iter()
+        .map(|node| on(node.id).count().to_string())
+        .collect();
+    counts.join("+")
+}
+
+impl TeamOption {
+    /// `88 spread`
+    pub fn name(&self) -> String {
+        format!("{} {}", self.team.threads, self.team.map)
+    }
+
+    /// The reason, and which other maps this team stands for.
+    fn reason_with_twins(&self) -> String {
+        if self.same_as.is_empty() {
+            return self.reason.clone();
+        }
+        format!(
+            "{}; the same CPUs as {}",
+            self.reason,
+            self.same_as.join(", ")
+        )
+    }
+}
+
+fn wanted(request: &Request<'_>, policy: MapPolicy) -> bool {
+    match request.maps {
+        Some(maps) => {
+            maps.contains(&policy) || (policy == MapPolicy::Given && request.given.is_some())
+        }
+        None => match policy {
+            MapPolicy::Smt => request.topology.smt() > 1,
+            MapPolicy::Given => request.given.is_some(),
+            _ => true,
+        },
+    }
+}
+
+fn add(
+    space: &mut TeamSpace,
+    request: &Request<'_>,
+    count: &ThreadCount,
+    (simplicity, policy): (usize, MapPolicy),
+) {
+    let name = format!("{} {}", count.threads, policy.name());
+    let cpus = match cpus_for(request, count.threads, policy) {
+        Ok(cpus) => cpus,
+        Err(reason) => return space.skipped.push(Skipped { name, reason }),
+    };
+    let twin = space
+        .options
+        .iter_mut()
+        .find(|option| option.team.threads == count.threads && option.team.cpus == cpus);
+    if let Some(twin) = twin {
+        twin.same_as.push(policy.name());
+        return;
+    }
+    let team = PhasePlan {
+        threads: count.threads,
+        map: policy.name().into(),
+        cpus,
+    };
+    space.options.push(TeamOption {
+        team,
+        same_as: Vec::new(),
+        reason: count.reason.clone(),
+        simplicity,
+    });
+}
+
+fn cpus_for(
+    request: &Request<'_>,
+    threads: usize,
+    policy: MapPolicy,
+) -> Result<Vec<usize>, String> {
+    rules::team_makes_sense(threads, request.effective_cpus, request.threads.is_some())?;
+    match policy {
+        MapPolicy::Given => {
+            let list = request.given.ok_or("the map \"given\" needs --cpus")?;
+            rules::given_covers(list, threads, request.topology)?;
+            Ok(list.assign(threads))
+        }
+        _ => place(request.topology, policy, threads).map_err(|error| error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(topology: &Topology) -> Request<'_> {
+        Request {
+            topology,
+            effective_cpus: topology.cpus.len(),
+            threads: None,
+            maps: None,
+            given: None,
+        }
+    }
+
+    #[test]
+    fn the_reference_host_gets_equal_threads_on_its_four_nodes() {
+        let topology = Topology::from_synthetic("pack:2 numa:2 l3:1 core:24 pu:1").expect("valid");
+        let space = teams(&request(&topology));
+        let find = |name: &str| space.options.iter().find(|option| option.name() == name);
+        let spread = find("88 spread").expect("88 spread is tried");
+        assert_eq!(per_node(&topology, &spread.team.cpus), "22+22+22+22");
+        let compact = find("88 compact").expect("88 compact is tried");
+        assert_eq!(per_node(&topology, &compact.team.cpus), "24+24+24+16");
+        let all = find("96 compact").expect("96 compact is tried");
+        assert!(
+            all.same_as.contains(&"spread"),
+            "spread fills the host the same way: {all:?}"
+        );
+        assert!(find("96 spread").is_none(), "and is not measured twice");
+        assert!(find("88 smt").is_none(), "no SMT, no SMT map");
+    }
+
+    #[test]
+    fn two_cores_leave_two_maps() {
+        let topology = Topology::from_synthetic("pack:1 numa:1 l3:1 core:2 pu:1").expect("valid");
+        let names: Vec<String> = teams(&request(&topology))
+            .options
+            .iter()
+            .map(TeamOption::name)
+            .collect();
+        assert_eq!(
+            names,
+            ["1 compact", "1 unpinned", "2 compact", "2 unpinned"]
+        );
+    }
+
+    #[test]
+    fn wishes_are_followed_or_refused_with_a_reason() {
+        let topology = Topology::from_synthetic("pack:1 numa:2 l3:1 core:4 pu:1").expect("valid");
+        let given: CpuList = "0,2,4,6".parse().expect("list");
+        let maps = [MapPolicy::Spread, MapPolicy::Given];
+        let asked = [3, 4];
+        let wish = Request {
+            threads: Some(&asked),
+            maps: Some(&maps),
+            given: Some(&given),
+            ..request(&topology)
+        };
+        let space = teams(&wish);
+        let names: Vec<String> = space.options.iter().map(TeamOption::name).collect();
+        assert_eq!(names, ["3 given", "4 spread", "4 given"]);
+        assert_eq!(space.skipped.len(), 1, "{:?}", space.skipped);
+        assert_eq!(space.skipped[0].name, "3 spread");
+
+        let far: CpuList = "0,99".parse().expect("list");
+        let two = [2];
+        let wish = Request {
+            threads: Some(&two),
+            given: Some(&far),
+            ..request(&topology)
+        };
+        let skipped = teams(&wish).skipped;
+        assert!(
+            skipped
+                .iter()
+                .any(|s| s.name == "2 given" && s.reason.contains("99")),
+            "{skipped:?}"
+        );
+    }
+
+    #[test]
+    fn the_default_is_one_thread_per_core() {
+        let topology = Topology::from_synthetic("pack:1 numa:1 l3:1 core:4 pu:2").expect("valid");
+        let team = default_team(&topology, 8);
+        assert_eq!(
+            (team.threads, team.map.as_str(), team.cpus.len()),
+            (4, "compact", 4)
+        );
+        assert_eq!(default_team(&topology, 3).threads, 3, "a quota of 3.9 CPUs");
+    }
+}

@@ -1,0 +1,8 @@
+//! Statistics of samples: pure functions with worked examples as tests.
+
+pub mod bootstrap;
+pub mod compare;
+pub mod summary;
+
+pub use compare::{Verdict, compare};
+pub use summary::{Summary, median};

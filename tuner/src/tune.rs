@@ -1,0 +1,264 @@
+//! A whole run, top to bottom: host, model, search, confirmation, table, profile, report.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use sysinfer_engine::{EngineInfo, Plan};
+use sysinfer_machine::MapPolicy;
+
+use crate::Ending;
+use crate::cli::TuneArgs;
+use crate::conclude::{Findings, Run, conclude};
+use crate::dry_run;
+use crate::host::Host;
+use crate::interrupt::Interrupt;
+use crate::journal::Journal;
+use crate::measure::engine_probe::EngineProbe;
+use crate::measure::session::{Halt, Session};
+use crate::measure::table as measured_table;
+use crate::progress::Progress;
+use crate::search::budget::{Speed, TablePlan};
+use crate::search::confirm::{self, Confirmation};
+use crate::search::staged::{self, Inputs, Works};
+use crate::search::{Effort, Stage};
+use crate::source::Source;
+use crate::space::placement::{self, Request, TeamSpace};
+
+/// With `--quick` and no limit of its own, seconds.
+const QUICK_LIMIT_SECONDS: u32 = 120;
+
+/// Tunes, or lists what tuning would try.
+///
+/// # Errors
+/// Arguments that cannot be followed, a model that cannot be loaded, a report that cannot be
+/// written. Ctrl-C is not an error.
+pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
+    let started = Instant::now();
+    let host = Host::discover(arguments.topology_xml.as_deref())?;
+    let teams = teams(arguments, &host)?;
+    if arguments.dry_run {
+        print!("{}", dry_run::render(&host, &teams, arguments));
+        return Ok(Ending::Complete);
+    }
+    host.require_real()?;
+    let source = Source::required(&arguments.model)?;
+    let directory = report_directory(arguments)?;
+    let mut journal = Journal::create(&directory)
+        .with_context(|| format!("cannot keep samples in {}", directory.display()))?;
+    let interrupt = Interrupt::install()?;
+    let progress = Progress::to_stderr();
+
+    let default = Plan::with_threads(placement::default_team(&host.topology, host.effective_cpus));
+    let engine = source.open(default, &host.topology, &progress)?;
+    let (default, info) = (engine.plan().clone(), engine.info().clone());
+    let mut findings = Findings::default();
+    let table = table_plan(arguments, &info, &mut findings.remarks)?;
+    let longest = table
+        .decode_lengths
+        .iter()
+        .chain(&table.prefill_lengths)
+        .copied()
+        .max();
+    let longest_tokens = longest.unwrap_or(0);
+    let effort = Effort::new(arguments.quick, limit_seconds(arguments));
+    let mut probe = EngineProbe::new(
+        engine,
+        &host.topology,
+        &interrupt,
+        capacity(longest_tokens, &table),
+    );
+    let clock = || started.elapsed().as_secs_f64();
+    let mut session = Session {
+        probe: &mut probe,
+        sink: &mut journal,
+        progress: &progress,
+        interrupt: &interrupt,
+        clock: &clock,
+        stage: Stage::Calibration,
+        bandwidth: Vec::new(),
+        discarded: 0,
+        kept: 0,
+    };
+    let inputs = Inputs {
+        default: &default,
+        teams: &teams,
+        info: &info,
+        l2_bytes: host.topology.caches.l2_bytes,
+        prompt_tokens: table.prompt_tokens,
+        longest_tokens,
+        effort,
+    };
+    let halted = drive(
+        &mut session,
+        &inputs,
+        table,
+        limit_seconds(arguments),
+        &mut findings,
+    )
+    .err();
+    let (bandwidth, discarded) = (session.bandwidth, session.discarded);
+    progress.finish();
+    if discarded > 0 {
+        findings.remarks.push(format!(
+            "{discarded} samples were thrown away: the host was throttled or busy with other things (see samples.csv)"
+        ));
+    }
+    let pins = probe.pins();
+    conclude(
+        arguments,
+        &host,
+        &source,
+        &directory,
+        Run {
+            info,
+            findings,
+            bandwidth,
+            pins,
+            halted,
+        },
+    )
+}
+
+/// Calibration, search, confirmation, table; `findings` grows on the way.
+fn drive(
+    session: &mut Session<'_>,
+    inputs: &Inputs<'_>,
+    mut table: TablePlan,
+    limit_seconds: Option<f64>,
+    findings: &mut Findings,
+) -> Result<(), Halt> {
+    let works = staged::calibrate(session, inputs)?;
+    let tuned = staged::search(session, inputs, &works, &mut findings.log)?;
+    let limits = confirm::Limits {
+        rounds: inputs.effort.confirm_rounds,
+        until: inputs.effort.confirm_until,
+    };
+    let confirmation = confirm::confirm(session, inputs.default, &tuned, &works, limits)?;
+    let speed = speed(inputs.info, &works, &confirmation);
+    let plan = confirmation.plan.clone();
+    findings.confirmation = Some(confirmation);
+    if let Some(limit) = limit_seconds {
+        let left = (limit - (session.clock)()).max(0.0);
+        let cuts = table.cut_to_time(&speed, left);
+        cuts.iter().for_each(|line| session.progress.note(line));
+        findings.remarks.extend(cuts);
+    }
+    let data = (&mut findings.data, limit_seconds);
+    let cuts = measured_table::measure(session, &plan, &table, &speed, data)?;
+    findings.remarks.extend(cuts);
+    Ok(())
+}
+
+fn speed(info: &EngineInfo, works: &Works, confirmation: &Confirmation) -> Speed {
+    Speed {
+        step_seconds: works.step_seconds / confirmation.gain_decode,
+        prompt_token_seconds: works.prompt_token_seconds / confirmation.gain_prefill,
+        decode_bytes: info.decode_bytes as f64,
+        kv_bytes_per_position: info.kv_bytes_per_position as f64,
+    }
+}
+
+fn teams(arguments: &TuneArgs, host: &Host) -> anyhow::Result<TeamSpace> {
+    let maps = arguments.maps.as_deref();
+    if maps.is_some_and(|maps| maps.contains(&MapPolicy::Given)) && arguments.cpus.is_none() {
+        bail!("--maps given needs --cpus with a list, for example --cpus 0-21,24-45");
+    }
+    Ok(placement::teams(&Request {
+        topology: &host.topology,
+        effective_cpus: host.effective_cpus,
+        threads: arguments.threads.as_ref().map(|threads| threads.values()),
+        maps,
+        given: arguments.cpus.as_ref(),
+    }))
+}
+
+/// Made before anything is measured: a run must not end in a place that cannot be written.
+fn report_directory(arguments: &TuneArgs) -> anyhow::Result<PathBuf> {
+    if arguments.output.file_name().is_none() || arguments.output.is_dir() {
+        bail!(
+            "-o {} is not a file name; try -o sysinfer-profile.toml",
+            arguments.output.display()
+        );
+    }
+    let directory = arguments.report.clone().unwrap_or_else(|| {
+        let stem = arguments
+            .output
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy();
+        arguments.output.with_file_name(format!("{stem}-report"))
+    });
+    std::fs::create_dir_all(&directory)
+        .with_context(|| format!("cannot make the report directory {}", directory.display()))?;
+    Ok(directory)
+}
+
+fn limit_seconds(arguments: &TuneArgs) -> Option<f64> {
+    let quick = arguments.quick.then_some(QUICK_LIMIT_SECONDS);
+    arguments.time_limit.or(quick).map(f64::from)
+}
+
+/// Lengths of the table within the model's context, and a remark about each cut.
+fn table_plan(
+    arguments: &TuneArgs,
+    info: &EngineInfo,
+    remarks: &mut Vec<String>,
+) -> anyhow::Result<TablePlan> {
+    let prefill = arguments.prefill.as_ref().unwrap_or(&arguments.lengths);
+    let repeat = arguments
+        .repeat
+        .map_or(if arguments.quick { 1 } else { 3 }, usize::from);
+    let mut table = TablePlan {
+        prompt_tokens: arguments.prompt,
+        decode_lengths: arguments.lengths.values().to_vec(),
+        prefill_lengths: prefill.values().to_vec(),
+        repeat,
+    };
+    let cuts = table.cut_to_context(info.context_length);
+    cuts.iter().for_each(|line| eprintln!("{line}"));
+    remarks.extend(cuts);
+    check_prompt(arguments.prompt, info.context_length)?;
+    Ok(table)
+}
+
+/// A prompt must leave room for the few steps that size everything else.
+///
+/// # Errors
+/// Names the limits.
+pub fn check_prompt(prompt_tokens: usize, context_length: usize) -> anyhow::Result<()> {
+    let most = context_length.saturating_sub(SHORTEST_RUN);
+    if prompt_tokens == 0 || prompt_tokens > most {
+        bail!(
+            "--prompt {prompt_tokens}: the prompt must have 1 to {most} tokens, as the model's context has {context_length}"
+        );
+    }
+    Ok(())
+}
+
+/// Steps that every decode run must have room for.
+const SHORTEST_RUN: usize = 4;
+
+/// Positions for the longest run: of the table, or of a race's sample.
+fn capacity(longest_tokens: usize, table: &TablePlan) -> usize {
+    longest_tokens
+        .max(staged::LONGEST_SAMPLE)
+        .max(table.prompt_tokens)
+        + staged::LONGEST_SAMPLE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prompts_leave_room_to_decode() {
+        assert!(check_prompt(16, 2048).is_ok() && check_prompt(2044, 2048).is_ok());
+        for (prompt, context) in [(0, 2048), (2045, 2048), (1, 2)] {
+            assert!(
+                check_prompt(prompt, context).is_err(),
+                "{prompt} of {context}"
+            );
+        }
+    }
+}
