@@ -112,7 +112,7 @@ impl Listing {
             (Stage::PrefillKernel, Phase::Prefill),
         ] {
             self.line(&format!(
-                "\n{} (for the block types that the model has)",
+                "\n{} (for the block types that the model has; portable ones are for CPUs with nothing better)",
                 stage.title()
             ));
             for option in kernels::options(&block_types, phase) {

@@ -100,7 +100,7 @@ impl Race<'_> {
             let Some(rates) = self.round(session, &mut lanes, round)? else {
                 break;
             };
-            if drifted(&rates) && discarded_rounds < DISCARDED_ROUNDS {
+            if drifted(&rates) && discarded_rounds < DISCARDED_ROUNDS && !self.is_late(session) {
                 discarded_rounds += 1;
                 session
                     .progress
@@ -126,10 +126,12 @@ impl Race<'_> {
     }
 
     fn is_over(&self, session: &Session<'_>, round: usize) -> bool {
-        round > 0
-            && self
-                .deadline
-                .is_some_and(|deadline| (session.clock)() >= deadline)
+        round > 0 && self.is_late(session)
+    }
+
+    fn is_late(&self, session: &Session<'_>) -> bool {
+        self.deadline
+            .is_some_and(|deadline| (session.clock)() >= deadline)
     }
 
     /// Samples of one round as (lane, rate); `None` when time ran out in a later round.
@@ -141,10 +143,7 @@ impl Race<'_> {
     ) -> Result<Option<Vec<(usize, f64)>>, Halt> {
         let mut rates = Vec::new();
         for index in order(lanes, round) {
-            let late = self
-                .deadline
-                .is_some_and(|deadline| (session.clock)() >= deadline);
-            if late && index != 0 {
+            if index != 0 && self.is_late(session) {
                 if round > 0 {
                     return Ok(None);
                 }

@@ -256,10 +256,13 @@ impl Run<'_, '_, '_> {
         let late = deadline.is_some_and(|deadline| (self.session.clock)() >= deadline);
         if candidates.len() < 2 || late {
             let reason = if late {
-                "no time is left for it"
+                "no time was left for it"
             } else {
                 "there is nothing to choose"
             };
+            self.session
+                .progress
+                .note(&format!("{title}: as it was; {reason}"));
             self.log.skipped.push(Skipped {
                 name: title,
                 reason: reason.into(),

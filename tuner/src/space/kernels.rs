@@ -2,7 +2,7 @@
 
 use sysinfer_engine::Plan;
 use sysinfer_formats::TensorType;
-use sysinfer_kernels::{Role, table};
+use sysinfer_kernels::{Isa, Role, table};
 
 use super::{Candidate, Phase};
 
@@ -16,6 +16,9 @@ pub struct KernelOption {
 }
 
 /// Block types of which there is something to choose. Unknown types have nothing.
+///
+/// Portable kernels are there for CPUs without a better one. Where there is a better one they are
+/// an order of magnitude behind, and one prompt with them would take the time of a whole race.
 pub fn options(block_types: &[String], phase: Phase) -> Vec<KernelOption> {
     let role = match phase {
         Phase::Decode => Role::Decode,
@@ -23,9 +26,9 @@ pub fn options(block_types: &[String], phase: Phase) -> Vec<KernelOption> {
     };
     let of_type = |block_type: &String| {
         let block = TensorType::from_name(block_type)?;
-        let names = table::candidates(block, role)
-            .map(|runnable| runnable.kernel().name)
-            .collect();
+        let kernels = table::candidates(block, role).map(|runnable| runnable.kernel());
+        let better = kernels.filter(|kernel| kernel.isa != Isa::Portable);
+        let names = better.map(|kernel| kernel.name).collect();
         Some(KernelOption {
             block_type: block_type.clone(),
             names,
@@ -102,6 +105,20 @@ mod tests {
             (second.decode.as_deref(), second.prefill.as_deref()),
             (Some("a"), Some("p"))
         );
+    }
+
+    #[test]
+    fn portable_kernels_do_not_race() {
+        let block_types: Vec<String> = ["Q4_0", "Q6_K", "F32"].map(String::from).into();
+        for phase in [Phase::Decode, Phase::Prefill] {
+            for option in options(&block_types, phase) {
+                assert!(option.names.len() > 1, "{option:?}");
+                assert!(
+                    option.names.iter().all(|name| !name.contains("portable")),
+                    "{option:?}"
+                );
+            }
+        }
     }
 
     #[test]
