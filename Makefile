@@ -3,11 +3,10 @@
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-MODEL ?=
 GOLDEN ?= target/golden
 export SYSINFER_TEST_MODEL ?= $(HOME)/.cache/sysinfer/SmolLM2-135M-Instruct.Q4_1.gguf
 
-.PHONY: help demo test build setup model golden bench bench-peers lint clean
+.PHONY: help demo test build setup model golden bench lint clean
 
 help:
 	@echo "make demo          build, fetch a small model, tune, serve, stream one answer"
@@ -15,7 +14,6 @@ help:
 	@echo "make build         the release binaries, in target/release"
 	@echo "make golden        logits against a folder of known ones: make golden GOLDEN=FOLDER"
 	@echo "make bench         kernel benchmarks (criterion)"
-	@echo "make bench-peers   ours beside llama.cpp on this machine: make bench-peers MODEL=FILE.gguf"
 	@echo "make lint          formatting, clippy, documentation: no warnings"
 	@echo "make setup         install the system packages that a build needs"
 
@@ -33,6 +31,7 @@ demo: build
 
 test: setup
 	@scripts/model.sh || echo "NOTE: without the small real model, the tests that need it say SKIPPED"
+	cargo build --workspace --locked --bins
 	cargo test --workspace --locked
 
 golden: setup
@@ -41,9 +40,6 @@ golden: setup
 
 bench: setup
 	cargo bench --locked -p sysinfer-kernels
-
-bench-peers: build
-	@scripts/bench_peers.sh $(MODEL)
 
 lint: setup
 	cargo fmt --all --check

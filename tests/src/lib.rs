@@ -2,10 +2,12 @@
 //!
 //! [`golden`] holds a folder of models with exact logits against the engine; the binary `golden`
 //! does that from a command line. [`naive`] is the decoder once more, in plain f64 loops: it makes
-//! goldens out of models from a seed, so that the check needs no files. [`fixtures`] and [`models`] are what they run on.
+//! goldens out of models from a seed, so that the check needs no files. [`fixtures`] and [`models`] are what they run
+//! on, [`product`] runs the binaries.
 #![forbid(unsafe_code)]
 
 pub mod fixtures;
 pub mod golden;
 pub mod models;
 pub mod naive;
+pub mod product;

@@ -79,7 +79,7 @@ pub struct TuneArgs {
         default_value = "sysinfer-profile.toml"
     )]
     pub output: PathBuf,
-    /// Directory of the report [default: <profile stem>-report beside the profile]
+    /// Directory of the report [default: PROFILE-report beside the profile]
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
     /// Thread counts to try: 1,2,4 or 8-96:8 [default: derived from the topology]

@@ -1,29 +1,27 @@
 //! The public face: a loaded model, its team of threads, and the step.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use sysinfer_formats::TensorType;
+use sysinfer_kernels::Role;
 use sysinfer_kernels::matmul::Loops;
-use sysinfer_kernels::{Role, Runnable, table};
-use sysinfer_machine::{
-    CpuList, FileMap, Pages, PinReport, SpinPolicy, Team, TeamSpec, Topology, effective_cpus,
-};
+use sysinfer_machine::{FileMap, Topology};
 
+use crate::batch::{Entry, Logits, Wanted};
+use crate::choice::{chosen, kernels};
 use crate::error::EngineError;
 use crate::info::EngineInfo;
 use crate::kv::KvShape;
 use crate::model::attention::Addition;
 use crate::model::config::Config;
 use crate::model::forward::{Buffers, Mode, Model};
-use crate::model::matrix::{Home, Kernels};
 use crate::model::ops::Scratch;
 use crate::model::preset::Preset;
 use crate::model::source::{self, Source, Synthetic};
 use crate::model::weights::Loader;
-use crate::plan::{KernelChoice, PhasePlan, Plan, PlanError};
+use crate::plan::Plan;
 use crate::sequence::Sequence;
+use crate::teams::{Teams, home, node_mix};
 use crate::tokenizer::Tokenizer;
 
 /// A step of at most this many tokens is run by the decode team and kernels.
@@ -57,112 +55,6 @@ pub struct LoadStep {
     pub what: &'static str,
 }
 
-/// Which rows of logits a step is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// None: more of the prompt follows.
-    None,
-    /// Those after the last token.
-    Last,
-    /// Those after every token.
-    All,
-}
-
-/// New tokens of one sequence.
-#[derive(Debug)]
-pub struct Entry<'a> {
-    /// What they are added to.
-    pub sequence: &'a mut Sequence,
-    /// At least one.
-    pub tokens: &'a [u32],
-    /// Which logits to return.
-    pub wanted: Wanted,
-}
-
-/// Rows of logits, in batch order.
-#[derive(Clone, Copy, Debug)]
-pub struct Logits<'a> {
-    values: &'a [f32],
-    width: usize,
-    vocabulary_size: usize,
-}
-
-impl Logits<'_> {
-    /// Rows that were wanted.
-    pub fn rows(&self) -> usize {
-        self.values.len() / self.width
-    }
-
-    /// One value per vocabulary entry.
-    ///
-    /// # Panics
-    /// If there is no such row.
-    pub fn row(&self, row: usize) -> &[f32] {
-        &self.values[row * self.width..][..self.vocabulary_size]
-    }
-}
-
-/// The team of each phase; one serves both where their plans are the same.
-struct Teams {
-    decode: Team,
-    prefill: Option<Team>,
-}
-
-impl Teams {
-    fn new(plan: &Plan, topology: &Topology) -> Result<Teams, EngineError> {
-        for (phase, cpus) in [
-            ("decode", &plan.decode.cpus),
-            ("prefill", &plan.prefill.cpus),
-        ] {
-            if !cpus.is_empty() && !topology.is_this_host {
-                let topology = topology.source.clone();
-                return Err(PlanError::ForeignTopology { phase, topology }.into());
-            }
-        }
-        let team = |phase: &PhasePlan| {
-            Team::new(TeamSpec {
-                threads: phase.threads,
-                cpus: phase.cpus.clone(),
-                spin: SpinPolicy::Auto,
-                effective_cpus: effective_cpus(topology),
-            })
-        };
-        let same =
-            (plan.decode.threads, &plan.decode.cpus) == (plan.prefill.threads, &plan.prefill.cpus);
-        Ok(Teams {
-            decode: team(&plan.decode)?,
-            prefill: if same {
-                None
-            } else {
-                Some(team(&plan.prefill)?)
-            },
-        })
-    }
-
-    fn of(&mut self, role: Role) -> &mut Team {
-        match (role, &mut self.prefill) {
-            (Role::Prefill, Some(team)) => team,
-            _ => &mut self.decode,
-        }
-    }
-
-    /// Node of every worker of the decode and the prefill team.
-    fn nodes(&self, topology: &Topology) -> (Vec<usize>, Vec<usize>) {
-        let decode = self.decode.nodes(topology);
-        let prefill = self
-            .prefill
-            .as_ref()
-            .map_or_else(|| decode.clone(), |t| t.nodes(topology));
-        (decode, prefill)
-    }
-
-    fn most_threads(&self) -> usize {
-        self.decode
-            .threads()
-            .max(self.prefill.as_ref().map_or(0, Team::threads))
-    }
-}
-
 impl Engine {
     /// Maps a GGUF file, packs its weights by the workers that will read them, unmaps it.
     ///
@@ -181,11 +73,8 @@ impl Engine {
         let tokenizer = Tokenizer::from_gguf(file.metadata())?.map(Arc::new);
         let template = file.metadata().string("tokenizer.chat_template");
         let template = template.map_err(|error| EngineError::Model(error.to_string()))?;
-        let total_bytes = file
-            .tensors()
-            .iter()
-            .map(|tensor| tensor.data.len() as u64)
-            .sum();
+        let tensors = file.tensors().iter();
+        let total_bytes = tensors.map(|tensor| tensor.data.len() as u64).sum();
         let mut engine = Self::load(&file, config, total_bytes, plan, topology, progress)?;
         check_vocabulary(tokenizer.as_deref(), &engine.model.config)?;
         engine.tokenizer = tokenizer;
@@ -225,6 +114,7 @@ impl Engine {
         progress: &mut dyn FnMut(LoadStep),
     ) -> Result<Engine, EngineError> {
         plan.validate()?;
+        let total_bytes = total_bytes + tied_bytes(source);
         let mut teams = Teams::new(&plan, topology)?;
         let (decode_nodes, prefill_nodes) = teams.nodes(topology);
         let mut done_bytes = 0;
@@ -449,115 +339,8 @@ impl Engine {
 
     /// What became of pinning, in one line.
     pub fn pins(&self) -> String {
-        let decode = describe("decode", &self.plan.decode, &self.teams.decode);
-        match &self.teams.prefill {
-            None => format!("{decode}; prefill: the same"),
-            Some(team) => format!(
-                "{decode}; {}",
-                describe("prefill", &self.plan.prefill, team)
-            ),
-        }
+        self.teams.pins(&self.plan)
     }
-}
-
-fn describe(phase: &str, plan: &PhasePlan, team: &Team) -> String {
-    let waits = if team.spins() { "spinning" } else { "sleeping" };
-    let pins = match team.pinned() {
-        PinReport::NotAsked => "not pinned".to_owned(),
-        PinReport::AllPinned => {
-            let cpus =
-                CpuList::new(plan.cpus.clone()).map_or_else(|_| "?".into(), |c| c.to_string());
-            format!("pinned to {cpus} ({})", plan.map)
-        }
-        PinReport::Refused { workers, why } => {
-            format!("{workers} of them could not be pinned ({why})")
-        }
-    };
-    format!(
-        "{phase}: {} threads, {pins}, {waits} at barriers",
-        plan.threads
-    )
-}
-
-/// Where packed weights of a plan go.
-fn home<'h>(plan: &Plan, decode_nodes: &'h [usize]) -> Home<'h> {
-    let several = decode_nodes.iter().any(|node| *node != decode_nodes[0]);
-    Home {
-        pages: if plan.memory.huge_pages {
-            Pages::Transparent
-        } else {
-            Pages::Normal
-        },
-        nodes: (plan.memory.bind_nodes && several).then_some(decode_nodes),
-    }
-}
-
-/// How many workers read on each node, in worker order: what decides where weights are.
-fn node_mix(nodes: &[usize]) -> Vec<(usize, usize)> {
-    let mut mix = BTreeMap::<usize, usize>::new();
-    nodes
-        .iter()
-        .for_each(|node| *mix.entry(*node).or_default() += 1);
-    let total = nodes.len();
-    // Shares, not counts: four workers on one node read what two did.
-    mix.into_iter()
-        .map(|(node, count)| (node, count * 10_000 / total))
-        .collect()
-}
-
-fn scratch(workers: usize) -> Vec<Scratch> {
-    (0..workers).map(|_| Scratch::default()).collect()
-}
-
-/// The kernels that a plan names for a block type, or the table's first.
-fn kernels(plan: &Plan, block: TensorType) -> Result<Kernels, EngineError> {
-    let choice = plan.kernels.get(block.name()).cloned().unwrap_or_default();
-    Ok(Kernels {
-        decode: kernel(block, Role::Decode, choice.decode.as_deref())?,
-        prefill: kernel(block, Role::Prefill, choice.prefill.as_deref())?,
-    })
-}
-
-fn kernel(block: TensorType, role: Role, name: Option<&str>) -> Result<Runnable, EngineError> {
-    let mut candidates = table::candidates(block, role);
-    let Some(name) = name else {
-        return candidates.next().ok_or_else(|| {
-            let message = format!("type {} has no kernels here", block.name());
-            EngineError::Model(message)
-        });
-    };
-    candidates
-        .find(|runnable| runnable.kernel().name == name)
-        .ok_or_else(|| {
-            let reason = match table::named(name) {
-                None => "there is no kernel of that name",
-                Some(kernel) if kernel.block != block => "it is for another block type",
-                Some(kernel) if kernel.role != role => "it is for the other phase",
-                Some(_) => "this CPU lacks its instruction set",
-            };
-            let choices: Vec<_> = table::candidates(block, role)
-                .map(|runnable| runnable.kernel().name)
-                .collect();
-            EngineError::Plan(PlanError::Kernel {
-                block_type: block.name().to_owned(),
-                phase: role.name(),
-                name: name.to_owned(),
-                reason,
-                choices: choices.join(", "),
-            })
-        })
-}
-
-/// Every kernel in use, by block type.
-fn chosen(model: &Model) -> BTreeMap<String, KernelChoice> {
-    let choice = |kernels: Kernels| KernelChoice {
-        decode: Some(kernels.decode.kernel().name.to_owned()),
-        prefill: Some(kernels.prefill.kernel().name.to_owned()),
-    };
-    let matrices = model.weights.matrices();
-    matrices
-        .map(|m| (m.block.name().to_owned(), choice(m.kernels)))
-        .collect()
 }
 
 /// A tokenizer must not give ids that the model has no row for.
@@ -569,4 +352,19 @@ fn check_vocabulary(tokenizer: Option<&Tokenizer>, config: &Config) -> Result<()
         ))),
         _ => Ok(()),
     }
+}
+
+/// Bytes that are packed a second time: an embedding that is the output matrix too.
+fn tied_bytes(source: &dyn Source) -> u64 {
+    match (
+        source.find("output.weight"),
+        source.find("token_embd.weight"),
+    ) {
+        (None, Some(tensor)) => (tensor.row_bytes() * tensor.rows) as u64,
+        _ => 0,
+    }
+}
+
+fn scratch(workers: usize) -> Vec<Scratch> {
+    (0..workers).map(|_| Scratch::default()).collect()
 }

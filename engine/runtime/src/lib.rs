@@ -7,6 +7,8 @@
 //! threads and memory come from `sysinfer-machine`, arithmetic from `sysinfer-kernels`.
 #![forbid(unsafe_code)]
 
+pub mod batch;
+mod choice;
 pub mod engine;
 pub mod error;
 pub mod info;
@@ -15,9 +17,11 @@ pub mod model;
 pub mod plan;
 pub mod sampling;
 pub mod sequence;
+mod teams;
 pub mod tokenizer;
 
-pub use engine::{Engine, Entry, LoadStep, Logits, Wanted};
+pub use batch::{Entry, Logits, Wanted};
+pub use engine::{Engine, LoadStep};
 pub use error::EngineError;
 pub use info::EngineInfo;
 pub use model::preset::Preset;

@@ -254,11 +254,14 @@ fn in_range(
 mod tests {
     use super::*;
 
+    /// A field's name and a way to make it wrong.
+    type Spoilt = (&'static str, fn(&mut Plan));
+
     #[test]
     fn a_default_plan_is_valid_and_each_bad_field_is_named() {
         let good = Plan::with_threads(PhasePlan::unpinned(2));
         assert_eq!(good.validate(), Ok(()));
-        let spoil: [(&str, fn(&mut Plan)); 6] = [
+        let spoil: [Spoilt; 6] = [
             ("decode.threads", |p| p.decode.threads = 0),
             ("prefill.cpus", |p| p.prefill.cpus = vec![0]),
             ("blocking.prefetch_bytes", |p| {

@@ -1,0 +1,128 @@
+//! The teams of a plan: one for each phase, and where their workers read.
+
+use std::collections::BTreeMap;
+
+use sysinfer_kernels::Role;
+use sysinfer_machine::{
+    CpuList, Pages, PinReport, SpinPolicy, Team, TeamSpec, Topology, effective_cpus,
+};
+
+use crate::error::EngineError;
+use crate::model::matrix::Home;
+use crate::plan::{PhasePlan, Plan, PlanError};
+
+/// The team of each phase; one serves both where their plans are the same.
+pub(crate) struct Teams {
+    pub(crate) decode: Team,
+    prefill: Option<Team>,
+}
+
+impl Teams {
+    pub(crate) fn new(plan: &Plan, topology: &Topology) -> Result<Teams, EngineError> {
+        for (phase, cpus) in [
+            ("decode", &plan.decode.cpus),
+            ("prefill", &plan.prefill.cpus),
+        ] {
+            if !cpus.is_empty() && !topology.is_this_host {
+                let topology = topology.source.clone();
+                return Err(PlanError::ForeignTopology { phase, topology }.into());
+            }
+        }
+        let team = |phase: &PhasePlan| {
+            Team::new(TeamSpec {
+                threads: phase.threads,
+                cpus: phase.cpus.clone(),
+                spin: SpinPolicy::Auto,
+                effective_cpus: effective_cpus(topology),
+            })
+        };
+        let same =
+            (plan.decode.threads, &plan.decode.cpus) == (plan.prefill.threads, &plan.prefill.cpus);
+        Ok(Teams {
+            decode: team(&plan.decode)?,
+            prefill: if same {
+                None
+            } else {
+                Some(team(&plan.prefill)?)
+            },
+        })
+    }
+
+    pub(crate) fn of(&mut self, role: Role) -> &mut Team {
+        match (role, &mut self.prefill) {
+            (Role::Prefill, Some(team)) => team,
+            _ => &mut self.decode,
+        }
+    }
+
+    /// Node of every worker of the decode and the prefill team.
+    pub(crate) fn nodes(&self, topology: &Topology) -> (Vec<usize>, Vec<usize>) {
+        let decode = self.decode.nodes(topology);
+        let prefill = self
+            .prefill
+            .as_ref()
+            .map_or_else(|| decode.clone(), |t| t.nodes(topology));
+        (decode, prefill)
+    }
+
+    pub(crate) fn most_threads(&self) -> usize {
+        self.decode
+            .threads()
+            .max(self.prefill.as_ref().map_or(0, Team::threads))
+    }
+
+    /// What became of pinning, in one line.
+    pub(crate) fn pins(&self, plan: &Plan) -> String {
+        let decode = describe("decode", &plan.decode, &self.decode);
+        match &self.prefill {
+            None => format!("{decode}; prefill: the same"),
+            Some(team) => format!("{decode}; {}", describe("prefill", &plan.prefill, team)),
+        }
+    }
+}
+
+fn describe(phase: &str, plan: &PhasePlan, team: &Team) -> String {
+    let waits = if team.spins() { "spinning" } else { "sleeping" };
+    let pins = match team.pinned() {
+        PinReport::NotAsked => "not pinned".to_owned(),
+        PinReport::AllPinned => {
+            let cpus =
+                CpuList::new(plan.cpus.clone()).map_or_else(|_| "?".into(), |c| c.to_string());
+            format!("pinned to {cpus} ({})", plan.map)
+        }
+        PinReport::Refused { workers, why } => {
+            format!("{workers} of them could not be pinned ({why})")
+        }
+    };
+    format!(
+        "{phase}: {} thread{}, {pins}, {waits} at barriers",
+        plan.threads,
+        if plan.threads == 1 { "" } else { "s" }
+    )
+}
+
+/// Where packed weights of a plan go.
+pub(crate) fn home<'h>(plan: &Plan, decode_nodes: &'h [usize]) -> Home<'h> {
+    let several = decode_nodes.iter().any(|node| *node != decode_nodes[0]);
+    Home {
+        pages: if plan.memory.huge_pages {
+            Pages::Transparent
+        } else {
+            Pages::Normal
+        },
+        nodes: (plan.memory.bind_nodes && several).then_some(decode_nodes),
+    }
+}
+
+/// How many workers read on each node, in worker order: what decides where weights are.
+pub(crate) fn node_mix(nodes: &[usize]) -> Vec<(usize, usize)> {
+    let mut mix = BTreeMap::<usize, usize>::new();
+    nodes
+        .iter()
+        .for_each(|node| *mix.entry(*node).or_default() += 1);
+    let total = nodes.len();
+    // Shares, not counts: four workers on one node read what two did.
+    mix.into_iter()
+        .map(|(node, count)| (node, count * 10_000 / total))
+        .collect()
+}

@@ -1,0 +1,202 @@
+//! The three acts, by the binaries: tune a model, look at what was written, serve it with the
+//! profile; and the ways in which a profile may not fit.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+use sysinfer_conformance::fixtures::tiny_model;
+use sysinfer_conformance::product::{Server, command, said};
+use sysinfer_machine::CpuList;
+
+/// The profile of the tiny model on this host, measured once per test run.
+fn profile() -> &'static Path {
+    static PROFILE: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    let (_, path) = PROFILE.get_or_init(|| {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("profile.toml");
+        let output = command("sysinfer-tune")
+            .arg(tiny_model())
+            .args([
+                "--quick",
+                "--time-limit",
+                "10",
+                "--lengths",
+                "32,64",
+                "--prefill",
+                "64",
+            ])
+            .arg("--output")
+            .arg(&path)
+            .output()
+            .expect("the tuner starts");
+        assert!(output.status.success(), "{}", said(&output));
+        let text = said(&output);
+        assert!(
+            text.contains("sysinfer-server"),
+            "the next command is not named:\n{text}"
+        );
+        for file in [
+            "samples.csv",
+            "throughput.csv",
+            "throughput.svg",
+            "summary.md",
+        ] {
+            let file = folder.path().join("profile-report").join(file);
+            let length = std::fs::metadata(&file).map_or(0, |data| data.len());
+            assert!(length > 100, "{} has {length} bytes", file.display());
+        }
+        (folder, path)
+    });
+    path
+}
+
+/// The profile with `from` replaced, in a folder that lives as long as the result.
+fn changed(from: &str, to: &str) -> (tempfile::TempDir, PathBuf) {
+    let text = std::fs::read_to_string(profile()).expect("it was written");
+    assert!(
+        text.contains(from),
+        "{from:?} is not in the profile:\n{text}"
+    );
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("changed.toml");
+    std::fs::write(&path, text.replacen(from, to, 1)).expect("a small file");
+    (folder, path)
+}
+
+fn server_refuses(profile: &Path) -> String {
+    let output = command("sysinfer-server")
+        .arg(tiny_model())
+        .args(["--port", "0", "--host", "127.0.0.1", "--profile"])
+        .arg(profile)
+        .output()
+        .expect("the server starts");
+    assert!(
+        !output.status.success(),
+        "it was accepted:\n{}",
+        said(&output)
+    );
+    said(&output)
+}
+
+#[test]
+fn what_the_tuner_wrote_is_what_the_server_runs() {
+    let server = Server::start(
+        command("sysinfer-server")
+            .arg(tiny_model())
+            .arg("--profile")
+            .arg(profile()),
+    );
+    let (status, body) = server.get("/props");
+    assert_eq!(status, 200, "{body}");
+    let props: Value = serde_json::from_str(&body).expect("props are JSON");
+    let written = sysinfer_profiles::Profile::load(profile()).expect("the tuner's own profile");
+    for (name, wanted) in [
+        ("decode", &written.plan.decode),
+        ("prefill", &written.plan.prefill),
+    ] {
+        let running = &props["plan"][name];
+        let cpus = CpuList::new(wanted.cpus.clone()).expect("CPUs of this host");
+        assert_eq!(running["threads"], wanted.threads, "{name}");
+        assert_eq!(running["map"], wanted.map, "{name}");
+        assert_eq!(running["cpus"], cpus.to_string(), "{name}");
+    }
+    let kernels = serde_json::to_value(&written.plan.kernels).expect("plain data");
+    assert_eq!(props["plan"]["kernels"], kernels);
+    let blocking = serde_json::to_value(&written.plan.blocking).expect("plain data");
+    assert_eq!(props["plan"]["blocking"], blocking);
+    for (block, kernels) in &written.plan.kernels {
+        let name = kernels.decode.as_deref().expect("the tuner names kernels");
+        assert!(
+            server.log.contains(name),
+            "{block}'s kernel is not in the log:\n{}",
+            server.log
+        );
+    }
+
+    let question = json!({"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 8});
+    let (status, body) = server.post("/v1/chat/completions", &question);
+    assert_eq!(status, 200, "{body}");
+    let answer: Value = serde_json::from_str(&body).expect("answers are JSON");
+    assert_eq!(answer["object"], "chat.completion");
+    assert!(
+        answer["usage"]["completion_tokens"]
+            .as_u64()
+            .is_some_and(|n| n >= 1),
+        "{body}"
+    );
+}
+
+#[test]
+fn another_host_is_refused_with_the_difference_named() {
+    let text = std::fs::read_to_string(profile()).expect("it was written");
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("cpu_model"))
+        .expect("a CPU model");
+    let (_folder, path) = changed(line, "cpu_model = \"Kunpeng 920\"");
+    let message = server_refuses(&path);
+    assert!(
+        message.contains("cpu_model") && message.contains("Kunpeng 920"),
+        "{message}"
+    );
+    let server = Server::start(
+        command("sysinfer-server")
+            .arg(tiny_model())
+            .arg("--force-profile")
+            .arg("--profile")
+            .arg(&path),
+    );
+    assert_eq!(server.get("/health").0, 200);
+}
+
+#[test]
+fn a_typo_in_a_profile_is_an_error_with_line_and_key() {
+    let text = std::fs::read_to_string(profile()).expect("it was written");
+    let line = 1 + text
+        .lines()
+        .position(|l| l.starts_with("threads"))
+        .expect("a thread count");
+    let (_folder, path) = changed("\nthreads", "\nthreadz");
+    let message = server_refuses(&path);
+    assert!(
+        message.contains("threadz") && message.contains(&format!("line {line}")),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_original_command_line_and_environment_are_honoured() {
+    let cpu = sysinfer_machine::allowed_cpus()[0].to_string();
+    let server = Server::start(
+        command("server")
+            .arg(tiny_model())
+            .args(["-t", "0.0", "-n", "16"])
+            .env("OMP_NUM_THREADS", "1")
+            .env("GOMP_CPU_AFFINITY", &cpu),
+    );
+    let (_, body) = server.get("/props");
+    let props: Value = serde_json::from_str(&body).expect("props are JSON");
+    assert_eq!(props["plan"]["decode"]["threads"], 1, "{body}");
+    assert_eq!(props["plan"]["decode"]["cpus"], cpu, "{body}");
+    assert!(
+        server.log.contains("OMP_NUM_THREADS"),
+        "no line says so:\n{}",
+        server.log
+    );
+}
+
+#[test]
+fn another_machine_can_be_planned_for() {
+    let output = command("sysinfer-tune")
+        .arg("--dry-run")
+        .env("HWLOC_SYNTHETIC", "pack:2 numa:2 l3:1 core:24 pu:1")
+        .output()
+        .expect("the tuner starts");
+    let text = said(&output);
+    assert!(output.status.success(), "{text}");
+    assert!(
+        text.contains("22+22+22+22") && text.contains("0-21,24-45,48-69,72-93"),
+        "{text}"
+    );
+}
