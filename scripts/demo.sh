@@ -25,7 +25,7 @@ target/release/sysinfer-server "$model" -t 0.0 -n 4096 --profile "$out/profile.t
     --host 127.0.0.1 --port "$port" 2>"$out/server.log" &
 server=$!
 trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true' EXIT
-if ! python3 scripts/chat.py --port "$port" --wait "$server" "What is the capital of France?"; then
+if ! python3 scripts/chat.py --port "$port" --wait "$server" "Why is the sky blue?"; then
     echo "demo: no answer; the server's log:" >&2
     tail -n 30 "$out/server.log" >&2
     exit 1
