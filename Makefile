@@ -32,7 +32,7 @@ demo: build
 test: setup
 	@scripts/model.sh || echo "NOTE: without the small real model, the tests that need it say SKIPPED"
 	cargo build --workspace --locked --bins
-	cargo test --workspace --locked
+	cargo test --workspace --locked --no-fail-fast
 
 golden: setup
 	@test -e "$(GOLDEN)/golden.json" || { echo "$(GOLDEN) has no golden.json: make golden GOLDEN=FOLDER"; exit 2; }

@@ -15,6 +15,13 @@ struct Case {
     slope: f32,
 }
 
+impl Case {
+    /// Rows stand at consecutive positions, the last ones together at the last key.
+    fn position(&self, row: usize) -> usize {
+        (self.first_query + row).min(self.keys - 1)
+    }
+}
+
 const CASES: [Case; 9] = [
     Case {
         head: 64,
@@ -90,7 +97,7 @@ fn cache(count: usize, seed: usize) -> Vec<u16> {
 /// Softmax of scores times values, by the definition.
 fn exact(case: &Case, row: usize, query: &[f32], keys: &[u16], values: &[u16]) -> Vec<f64> {
     let wide = |bits: u16| f64::from(f16::from_bits(bits).to_f32());
-    let position = case.first_query + row;
+    let position = case.position(row);
     let seen = (position + 1).min(case.keys);
     let scores: Vec<f64> = (0..seen)
         .map(|key| {
@@ -139,7 +146,7 @@ fn run(
     state.start(case.head);
     for row in rows {
         let query = QueryRow {
-            position: case.first_query + row,
+            position: case.position(row),
             slope: case.slope,
         };
         state.push_query(query, &queries[row]);
