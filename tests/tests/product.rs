@@ -96,10 +96,11 @@ fn what_the_tuner_wrote_is_what_the_server_runs() {
         ("prefill", &written.plan.prefill),
     ] {
         let running = &props["plan"][name];
-        let cpus = CpuList::new(wanted.cpus.clone()).expect("CPUs of this host");
+        // A plan that leaves threads unpinned has no CPUs to list.
+        let cpus = CpuList::new(wanted.cpus.clone()).map_or(String::new(), |cpus| cpus.to_string());
         assert_eq!(running["threads"], wanted.threads, "{name}");
         assert_eq!(running["map"], wanted.map, "{name}");
-        assert_eq!(running["cpus"], cpus.to_string(), "{name}");
+        assert_eq!(running["cpus"], cpus, "{name}");
     }
     let kernels = serde_json::to_value(&written.plan.kernels).expect("plain data");
     assert_eq!(props["plan"]["kernels"], kernels);
