@@ -97,7 +97,7 @@ fn what_the_tuner_wrote_is_what_the_server_runs() {
     ] {
         let running = &props["plan"][name];
         // A plan that leaves threads unpinned has no CPUs to list.
-        let cpus = CpuList::new(wanted.cpus.clone()).map_or(String::new(), |cpus| cpus.to_string());
+        let cpus = CpuList::new(wanted.cpus.clone()).map_or("none".into(), |cpus| cpus.to_string());
         assert_eq!(running["threads"], wanted.threads, "{name}");
         assert_eq!(running["map"], wanted.map, "{name}");
         assert_eq!(running["cpus"], cpus, "{name}");
