@@ -130,7 +130,26 @@ pub fn method(report: &Report<'_>) -> String {
              measure those shapes with --synthetic llama3-8b or baichuan2-13b.\n",
         ),
     }
+    text.push_str(&drift(report));
     text
+}
+
+/// A line for shares above 100 %, which say that the roof itself moved; else nothing.
+fn drift(report: &Report<'_>) -> String {
+    let share = |row: &super::Row| {
+        row.percent_of_read_bandwidth
+            .is_some_and(|share| share > 100.0)
+    };
+    if !report.rows.iter().any(share) {
+        return String::new();
+    }
+    let readings = &report.bandwidth;
+    let slowest = readings.iter().copied().fold(f64::INFINITY, f64::min);
+    let fastest = readings.iter().copied().fold(0.0, f64::max);
+    format!(
+        "A share above 100 %: this host's memory was faster during that row than in the median \
+         reading; readings went from {slowest:.1} to {fastest:.1} GB/s.\n"
+    )
 }
 
 /// The plan in words, and the gain of each phase.
