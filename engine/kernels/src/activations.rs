@@ -1,46 +1,10 @@
 //! Activations: the operand that changes with every token.
 //!
 //! Rows of f32 are laid out for the kernels in *panels*: 1, 2 or 4 rows interleaved block by block,
-//! so that a kernel walks weights and activations with one index and no bounds to check.
-//!
-//! * [`ActivationKind::Q8`]: blocks of 32 values rounded to 8 bits with one f32 scale (ggml's
-//!   `Q8_0` rounding: `scale = max|x| / 127`, nearest), and the sums of the two halves of a block,
-//!   from which kernels take the zero point of the weights out of their inner loop.
-//! * [`ActivationKind::F32`]: the values as they are, `panel_rows` per column.
+//! so that a kernel walks weights and activations with one index and no bounds to check. How a row
+//! is stored is [`ActivationKind`]'s to say.
 
-use bytemuck::{Pod, Zeroable};
-
-/// Values per quantised block.
-pub const BLOCK: usize = 32;
-
-/// What a kernel wants its activations to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ActivationKind {
-    /// 8-bit blocks of 32, for quantised weights.
-    Q8,
-    /// f32, for F32, F16 and BF16 weights.
-    F32,
-}
-
-/// One block of 32 columns of `P` rows.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct Q8Panel<const P: usize> {
-    /// Value of one step, per row.
-    pub scales: [f32; P],
-    /// Sum of the block's values (scale times all quants), per row.
-    pub totals: [f32; P],
-    /// Sums of the quants of columns 0..16 and 16..32, per row.
-    pub sums: [[i16; 2]; P],
-    /// Quants within -127..=127, per row.
-    pub quants: [[i8; BLOCK]; P],
-}
-
-// SAFETY: `repr(C)` of plain arrays whose sizes are all multiples of 4, the largest alignment: no
-// padding, and every bit pattern is a value.
-unsafe impl<const P: usize> Zeroable for Q8Panel<P> {}
-// SAFETY: as above; the type is `Copy` and `'static`.
-unsafe impl<const P: usize> Pod for Q8Panel<P> {}
+use crate::panel::{ActivationKind, BLOCK, Q8Panel};
 
 /// Rows of activations in the form that one kernel reads. Allocated once, refilled every step.
 #[derive(Clone, Debug)]

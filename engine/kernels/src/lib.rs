@@ -2,11 +2,13 @@
 //!
 //! This crate knows no threads, no model and no environment. It is given slices and writes slices.
 //!
-//! * [`table`]: the rows. A kernel has a name (`x86_64-q4_0-avx2-r8`), the block type it reads, the
-//!   instruction set it needs, its numeric class. Legality (can it run here?) is separate from
-//!   preference (which one should?): the plan prefers, [`table::Kernel::runnable`] permits.
+//! * [`contract`]: what a kernel is. It has a name (`x86_64-q4_0-avx2-r8`), the block type it reads,
+//!   the instruction set it needs, its numeric class. Legality (can it run here?) is separate from
+//!   preference (which one should?): the plan prefers, [`Kernel::runnable`] permits.
+//! * [`table`]: all of them.
 //! * [`layout`]: how weights lie in memory for the kernels: eight rows interleaved.
-//! * [`activations`]: the other operand, rounded to 8 bits in blocks of 32 or left in f32.
+//! * [`activations`]: the other operand, rounded to 8 bits in blocks of 32 or left in f32; [`panel`]
+//!   is how a kernel sees it.
 //! * [`matmul`]: the loops over row groups and activation panels around a kernel.
 //! * [`elementwise`], [`attention`]: what is not a matrix product.
 //! * [`stream`]: reads memory and does nothing else: the roof that rates are held against.
@@ -17,14 +19,17 @@
 pub mod activations;
 pub mod arch;
 pub mod attention;
+pub mod contract;
 pub mod elementwise;
 pub mod isa;
 pub mod layout;
 pub mod matmul;
+pub mod panel;
 pub mod stream;
 pub mod table;
 
-pub use activations::{ActivationKind, Activations};
+pub use activations::Activations;
+pub use contract::{Kernel, Numerics, Role, Runnable};
 pub use isa::Isa;
 pub use layout::{Layout, ROWS};
-pub use table::{Kernel, Numerics, Role, Runnable};
+pub use panel::ActivationKind;

@@ -1,8 +1,8 @@
 //! The loops around a kernel: row groups, activation panels, and which of them stay in cache.
 
 use crate::activations::Activations;
+use crate::contract::{Call, Runnable};
 use crate::layout::ROWS;
-use crate::table::{Call, Runnable};
 
 /// Row groups handed to a kernel in one call while there is a single panel.
 const GROUPS_PER_CALL: usize = 16;

@@ -1,9 +1,10 @@
 //! Gates: which kernel files exist on this architecture, and the choice between their versions of
 //! functions that are not in the table.
 
-use crate::table::Kernel;
+use crate::contract::Kernel;
 
 pub(crate) mod portable;
+pub(crate) mod rows;
 pub(crate) mod versions;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86_64;

@@ -14,7 +14,7 @@ use cases::{Fill, Problem, problems};
 use sysinfer_kernels::isa::Isa;
 use sysinfer_kernels::layout::{Layout, ROWS};
 use sysinfer_kernels::matmul::{Loops, multiply};
-use sysinfer_kernels::{Activations, Runnable, table};
+use sysinfer_kernels::{Activations, Role, Runnable, table};
 
 /// Runs one kernel over a whole problem: `[activation row][weight row]`, padding rows cut off.
 fn run(kernel: Runnable, problem: &Problem, loops: Loops) -> Vec<Vec<f32>> {
@@ -170,7 +170,7 @@ fn one_wrong_code_is_seen() {
 fn every_block_type_has_a_portable_kernel_for_both_roles_and_names_are_unique() {
     let mut names: Vec<_> = table::all().map(|kernel| kernel.name).collect();
     for layout in &sysinfer_kernels::layout::LAYOUTS {
-        for role in [table::Role::Decode, table::Role::Prefill] {
+        for role in [Role::Decode, Role::Prefill] {
             let found = table::all()
                 .any(|k| k.block == layout.block && k.role == role && k.isa == Isa::Portable);
             assert!(

@@ -13,8 +13,8 @@ use sysinfer_kernels::elementwise::to_f16;
 use sysinfer_machine::{Ranges, each, ranges, scattered};
 
 use super::config::Config;
-use super::ops::Step;
 use super::rope::Angles;
+use super::step::{Scratch, Step};
 use crate::kv::BLOCK_POSITIONS;
 use crate::sequence::Sequence;
 
@@ -296,7 +296,7 @@ impl AttentionPlan {
         row: usize,
         queries: &[f32],
         slopes: &[f32],
-        scratch: &mut super::ops::Scratch,
+        scratch: &mut Scratch,
     ) {
         let scale = 1.0 / (self.head_size as f32).sqrt();
         for head in kv_head * self.group..(kv_head + 1) * self.group {

@@ -11,8 +11,9 @@ use sysinfer_machine::{Lead, Ranges, ranges};
 
 use super::attention::{Addition, AttentionPlan};
 use super::config::Config;
-use super::ops::{Input, Prepared, Scratch, Step, Target};
+use super::ops::{Input, Target};
 use super::rope::{Rope, alibi_slopes};
+use super::step::{Prepared, Scratch, Step};
 use super::weights::Weights;
 
 /// A model ready to run.

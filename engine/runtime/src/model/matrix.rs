@@ -7,7 +7,8 @@ use sysinfer_formats::TensorType;
 use sysinfer_kernels::{Layout, ROWS, Role, Runnable};
 use sysinfer_machine::{Lead, NodeBuffer, Pages, Ranges, ranges};
 
-use super::source::{Source, TensorInfo};
+use super::source::Source;
+use super::tensor::TensorInfo;
 use crate::error::EngineError;
 
 /// The two kernels that a block type is multiplied with.

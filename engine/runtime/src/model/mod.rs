@@ -2,7 +2,7 @@
 //!
 //! [`config`] describes a model as data, so that [`forward`] is one story for every family;
 //! [`source`] gives the plain rows of tensors, from a file or from a seed; [`weights`] names them;
-//! [`matrix`] packs them; [`ops`] is where a team of threads meets a kernel; [`forward`] is a step,
+//! [`matrix`] packs them; [`ops`] is where a team of threads meets a kernel, in a [`step`]; [`forward`] is a step,
 //! top to bottom; [`attention`] the part of it that looks back.
 
 pub mod attention;
@@ -13,5 +13,7 @@ pub mod ops;
 pub mod preset;
 pub mod rope;
 pub mod source;
+pub mod step;
 pub mod synth;
+pub mod tensor;
 pub mod weights;

@@ -5,14 +5,14 @@
 //! worker makes that for itself, which is cheaper than waiting for one that does it for all; with
 //! many, the workers share the work and meet once more.
 
-use sysinfer_kernels::attention::Attention;
 use sysinfer_kernels::elementwise::{add, rms_norm, silu_times};
-use sysinfer_kernels::matmul::{Loops, multiply};
-use sysinfer_kernels::{ActivationKind, Activations, ROWS, Role};
-use sysinfer_machine::{ColumnsMut, Lead, Ranges, columns, each, ranges};
+use sysinfer_kernels::matmul::multiply;
+use sysinfer_kernels::{ActivationKind, ROWS};
+use sysinfer_machine::{ColumnsMut, Ranges, columns, each, ranges};
 
 use super::attention::Gather;
 use super::matrix::Matrix;
+use super::step::{Prepared, Step};
 use super::weights::{Gated, Projection};
 
 /// From this many rows on, workers share the preparation of a product's input.
@@ -56,70 +56,6 @@ impl Input<'_> {
             }
         }
     }
-}
-
-/// A product's input in the forms that kernels read.
-#[derive(Debug)]
-pub struct Prepared {
-    quantised: Activations,
-    plain: Activations,
-}
-
-impl Default for Prepared {
-    fn default() -> Self {
-        Self {
-            quantised: Activations::new(ActivationKind::Q8),
-            plain: Activations::new(ActivationKind::F32),
-        }
-    }
-}
-
-impl Prepared {
-    fn of(&self, kind: ActivationKind) -> &Activations {
-        match kind {
-            ActivationKind::Q8 => &self.quantised,
-            ActivationKind::F32 => &self.plain,
-        }
-    }
-
-    fn of_mut(&mut self, kind: ActivationKind) -> &mut Activations {
-        match kind {
-            ActivationKind::Q8 => &mut self.quantised,
-            ActivationKind::F32 => &mut self.plain,
-        }
-    }
-}
-
-/// What one worker needs for itself; kept between steps.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    /// One input row.
-    row: Vec<f32>,
-    prepared: Prepared,
-    /// Running attention.
-    pub attention: Attention,
-    /// One rotated head.
-    pub head: Vec<f32>,
-    /// The same in f16.
-    pub key: Vec<u16>,
-    /// Partial results being merged.
-    merged: Vec<f32>,
-}
-
-/// A step in progress: the team, what its workers own, and how they loop.
-pub struct Step<'s, 't> {
-    /// The team.
-    pub lead: &'s mut Lead<'t>,
-    /// Which kernels and shares apply.
-    pub role: Role,
-    /// Block sizes.
-    pub loops: Loops,
-    /// Token rows in the step.
-    pub rows: usize,
-    /// One for each worker.
-    pub scratch: &'s mut [Scratch],
-    /// Input prepared by all workers together.
-    pub shared: &'s mut Prepared,
 }
 
 /// What becomes of a product.

@@ -3,6 +3,7 @@
 use sysinfer_formats::TensorType;
 
 use super::config::{Config, Positions};
+use super::tensor::TensorInfo;
 
 /// A model shape that can be filled with random weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,26 +101,13 @@ impl Preset {
     }
 }
 
-/// One tensor of a preset.
-#[derive(Clone, Debug)]
-pub struct TensorSpec {
-    /// Name as in GGUF files.
-    pub name: String,
-    /// Its block type.
-    pub kind: TensorType,
-    /// Values per row.
-    pub columns: usize,
-    /// Rows; 1 for vectors.
-    pub rows: usize,
-}
-
 /// The tensors of a preset in file order, typed like the Q4_0 files that users have: Q4_0 but for
 /// the F32 norms and a Q6_K output matrix (llama.cpp's `quantize` with `q4_0`).
-pub fn tensors(preset: Preset) -> Vec<TensorSpec> {
+pub fn tensors(preset: Preset) -> Vec<TensorInfo> {
     use TensorType::{F32, Q4_0, Q6K};
     let config = preset.config();
     let (width, hidden) = (config.embedding_length, config.feed_forward_length);
-    let spec = |name: String, kind, columns, rows| TensorSpec {
+    let spec = |name: String, kind, columns, rows| TensorInfo {
         name,
         kind,
         columns,

@@ -2,33 +2,12 @@
 
 use std::path::Path;
 
-use sysinfer_formats::{Gguf, TensorType};
+use sysinfer_formats::Gguf;
 
-use super::preset::{self, Preset, TensorSpec};
+use super::preset::{self, Preset};
 use super::synth;
+use super::tensor::TensorInfo;
 use crate::error::EngineError;
-
-/// Name, type and shape of a tensor.
-#[derive(Clone, Debug)]
-pub struct TensorInfo {
-    /// Name in the file.
-    pub name: String,
-    /// Its block type.
-    pub kind: TensorType,
-    /// Values per row.
-    pub columns: usize,
-    /// Rows.
-    pub rows: usize,
-}
-
-impl TensorInfo {
-    /// Plain bytes of one row.
-    pub fn row_bytes(&self) -> usize {
-        self.kind
-            .row_bytes(self.columns)
-            .expect("sources list whole rows only")
-    }
-}
 
 /// Plain rows by tensor name; read from several threads at once.
 pub trait Source: Sync {
@@ -61,7 +40,7 @@ impl Source for Gguf<'_> {
 /// A preset's shape with random weights.
 #[derive(Debug)]
 pub struct Synthetic {
-    tensors: Vec<TensorSpec>,
+    tensors: Vec<TensorInfo>,
     seed: u64,
 }
 
@@ -77,20 +56,17 @@ impl Synthetic {
     /// Bytes of all its tensors.
     pub fn total_bytes(&self) -> u64 {
         let bytes =
-            |spec: &TensorSpec| spec.kind.row_bytes(spec.columns).map(|row| row * spec.rows);
+            |spec: &TensorInfo| spec.kind.row_bytes(spec.columns).map(|row| row * spec.rows);
         self.tensors.iter().filter_map(bytes).sum::<usize>() as u64
     }
 }
 
 impl Source for Synthetic {
     fn find(&self, name: &str) -> Option<TensorInfo> {
-        let spec = self.tensors.iter().find(|spec| spec.name == name)?;
-        Some(TensorInfo {
-            name: spec.name.clone(),
-            kind: spec.kind,
-            columns: spec.columns,
-            rows: spec.rows,
-        })
+        self.tensors
+            .iter()
+            .find(|tensor| tensor.name == name)
+            .cloned()
     }
 
     fn row<'s>(&'s self, tensor: &TensorInfo, row: usize, buffer: &'s mut [u8]) -> &'s [u8] {

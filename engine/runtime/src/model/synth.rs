@@ -11,7 +11,7 @@ use sysinfer_formats::{GgufWriteError, GgufWriter, TensorType};
 
 use super::config::{Config, Positions};
 use super::preset::{self, Preset};
-use super::source::TensorInfo;
+use super::tensor::TensorInfo;
 
 /// xorshift64* from a SplitMix64-scrambled seed: eight random bytes per step, the same everywhere.
 struct Random(u64);
@@ -96,13 +96,7 @@ pub fn write_gguf(preset: Preset, seed: u64, writer: &mut impl Write) -> io::Res
         );
     }
     let mut data = file.write_header(writer).map_err(into_io)?;
-    for spec in tensors {
-        let tensor = TensorInfo {
-            name: spec.name,
-            kind: spec.kind,
-            columns: spec.columns,
-            rows: spec.rows,
-        };
+    for tensor in tensors {
         let mut row_bytes = vec![0; tensor.row_bytes()];
         for row in 0..tensor.rows {
             fill_row(seed, &tensor, row, &mut row_bytes);

@@ -7,7 +7,8 @@ use sysinfer_machine::{Lead, NodeBuffer, Pages, ranges};
 
 use super::config::{Config, Positions};
 use super::matrix::{Home, Kernels, Matrix, Shares};
-use super::source::{Source, TensorInfo};
+use super::source::Source;
+use super::tensor::TensorInfo;
 use crate::error::EngineError;
 
 /// Matrices with one input whose outputs stand side by side: query, key and value.

@@ -1,13 +1,9 @@
 //! Kernels in plain Rust: the fallback on every CPU, written in fixed-size arrays so that the
 //! compiler can turn them into whatever vectors the architecture guarantees.
 
-use sysinfer_formats::TensorType;
-
-use crate::activations::ActivationKind::{F32, Q8};
-use crate::isa::Isa;
+use crate::arch::rows::rows;
+use crate::contract::Kernel;
 use crate::layout::ROWS;
-use crate::table::Numerics::Separate;
-use crate::table::{Body, Kernel, Role};
 
 mod plain;
 mod q4;
@@ -17,38 +13,8 @@ mod quantize;
 
 pub(crate) use quantize::quantize_blocks;
 
-/// A decode and a prefill row for one block type: the same bodies serve both.
-macro_rules! rows {
-    ($(($block:ident, $text:literal, $activations:ident, $module:ident::$body:ident)),+ $(,)?) => {
-        &[$(
-            row(TensorType::$block, concat!("portable-", $text, "-r8"), Role::Decode, $activations,
-                [$module::$body::<1>, $module::$body::<2>, $module::$body::<4>]),
-            row(TensorType::$block, concat!("portable-", $text, "-r8x4"), Role::Prefill, $activations,
-                [$module::$body::<1>, $module::$body::<2>, $module::$body::<4>]),
-        )+]
-    };
-}
-
-const fn row(
-    block: TensorType,
-    name: &'static str,
-    role: Role,
-    activations: crate::ActivationKind,
-    bodies: [Body; 3],
-) -> Kernel {
-    Kernel {
-        name,
-        block,
-        role,
-        isa: Isa::Portable,
-        activations,
-        numerics: Separate,
-        bodies,
-    }
-}
-
 /// The rows of the table that exist everywhere.
-pub(crate) static KERNELS: &[Kernel] = rows![
+pub(crate) static KERNELS: &[Kernel] = rows![(Portable, Separate, "portable-", "-r8"):
     (F32, "f32", F32, plain::f32),
     (F16, "f16", F32, plain::f16),
     (BF16, "bf16", F32, plain::bf16),

@@ -2,8 +2,8 @@
 //!
 //! Even and odd columns are summed apart, as in the vector kernels, to have two chains in flight.
 
+use crate::contract::Call;
 use crate::layout::ROWS;
-use crate::table::Call;
 
 #[inline(always)]
 fn run<const P: usize, const BYTES: usize>(

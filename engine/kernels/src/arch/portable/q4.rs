@@ -1,9 +1,9 @@
 //! Q4_0 and Q4_1 weights against 8-bit activations.
 
 use super::{dot4, scales};
-use crate::activations::Q8Panel;
+use crate::contract::Call;
 use crate::layout::ROWS;
-use crate::table::Call;
+use crate::panel::Q8Panel;
 
 /// Integer dot products of the eight rows' unsigned nibbles with 32 activations.
 #[inline(always)]

@@ -4,9 +4,9 @@
 //! sub-scales of a part are applied to integer sums, so the part is exact up to its last product.
 
 use super::{dot4, scales};
-use crate::activations::Q8Panel;
+use crate::contract::Call;
 use crate::layout::{Q6K_PART, ROWS};
-use crate::table::Call;
+use crate::panel::Q8Panel;
 
 /// Codes of vector `j` (four columns of each row): of columns 0..16 and of 16..32.
 #[inline(always)]

@@ -1,9 +1,9 @@
 //! Q8_0 weights against 8-bit activations.
 
 use super::{dot4, scales};
-use crate::activations::Q8Panel;
+use crate::contract::Call;
 use crate::layout::ROWS;
-use crate::table::Call;
+use crate::panel::Q8Panel;
 
 /// `w = d q`.
 pub(crate) fn q8_0<const P: usize>(call: &Call<'_>, out: &mut [f32]) {

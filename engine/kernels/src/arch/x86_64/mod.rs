@@ -1,6 +1,6 @@
 //! x86-64: which instruction sets contribute to the table, strongest first.
 
-use crate::table::Kernel;
+use crate::contract::Kernel;
 
 pub(crate) mod avx2;
 mod avx512vnni;

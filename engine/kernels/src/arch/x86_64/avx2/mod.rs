@@ -6,14 +6,10 @@
 
 use std::arch::x86_64::*;
 
-use sysinfer_formats::TensorType;
-
 use super::mem::{load256, prefetch};
 
-use crate::activations::ActivationKind::{F32, Q8};
-use crate::isa::Isa;
-use crate::table::Numerics::Fused;
-use crate::table::{Body, Kernel, Role};
+use crate::arch::rows::rows;
+use crate::contract::Kernel;
 
 mod plain;
 pub(super) mod q4;
@@ -21,38 +17,8 @@ pub(super) mod q6_k;
 mod q8_0;
 pub(super) mod vectors;
 
-/// A decode and a prefill row for one block type: the same bodies serve both.
-macro_rules! rows {
-    ($(($block:ident, $text:literal, $activations:ident, $module:ident::$body:ident)),+ $(,)?) => {
-        &[$(
-            row(TensorType::$block, concat!("x86_64-", $text, "-avx2-r8"), Role::Decode,
-                $activations, [$module::$body::<1>, $module::$body::<2>, $module::$body::<4>]),
-            row(TensorType::$block, concat!("x86_64-", $text, "-avx2-r8x4"), Role::Prefill,
-                $activations, [$module::$body::<1>, $module::$body::<2>, $module::$body::<4>]),
-        )+]
-    };
-}
-
-const fn row(
-    block: TensorType,
-    name: &'static str,
-    role: Role,
-    activations: crate::ActivationKind,
-    bodies: [Body; 3],
-) -> Kernel {
-    Kernel {
-        name,
-        block,
-        role,
-        isa: Isa::Avx2,
-        activations,
-        numerics: Fused,
-        bodies,
-    }
-}
-
 /// The rows of the table for this instruction set.
-pub(crate) static KERNELS: &[Kernel] = rows![
+pub(crate) static KERNELS: &[Kernel] = rows![(Avx2, Fused, "x86_64-", "-avx2-r8"):
     (F32, "f32", F32, plain::f32),
     (F16, "f16", F32, plain::f16),
     (BF16, "bf16", F32, plain::bf16),

@@ -3,8 +3,8 @@
 use std::arch::x86_64::*;
 
 use super::super::mem::{load128, load256, prefetch, store_f32};
+use crate::contract::Call;
 use crate::layout::ROWS;
-use crate::table::Call;
 
 /// The loop over `$bytes` bytes a column, with even and odd columns in two chains.
 macro_rules! body {

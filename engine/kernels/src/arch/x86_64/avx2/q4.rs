@@ -7,9 +7,9 @@ use std::arch::x86_64::*;
 
 use super::super::mem::{load256, prefetch, store_f32};
 use super::vectors::{broadcast_sums, broadcast4, nibbles, scales};
-use crate::activations::Q8Panel;
+use crate::contract::Call;
 use crate::layout::ROWS;
-use crate::table::Call;
+use crate::panel::Q8Panel;
 
 /// The eight vectors of unsigned nibbles of a block: columns `4 j ..` for `j` in 0..8.
 #[inline]

@@ -7,9 +7,9 @@ use std::arch::x86_64::*;
 
 use super::super::mem::{load256, prefetch, store_f32};
 use super::vectors::{broadcast4, scales};
-use crate::activations::Q8Panel;
+use crate::contract::Call;
 use crate::layout::{Q6K_PART, ROWS};
-use crate::table::Call;
+use crate::panel::Q8Panel;
 
 /// The codes of a part: vectors 0..4 are columns 0..16, vectors 4..8 are columns 16..32.
 #[inline]

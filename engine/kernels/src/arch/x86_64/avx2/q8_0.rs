@@ -8,9 +8,9 @@ use std::arch::x86_64::*;
 
 use super::super::mem::{load256, prefetch, store_f32};
 use super::vectors::{broadcast4, scales};
-use crate::activations::Q8Panel;
+use crate::contract::Call;
 use crate::layout::ROWS;
-use crate::table::Call;
+use crate::panel::Q8Panel;
 
 /// `w = d q`.
 #[target_feature(enable = "avx2,fma,f16c")]

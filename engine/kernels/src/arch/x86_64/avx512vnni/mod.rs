@@ -7,49 +7,20 @@
 
 use std::arch::x86_64::*;
 
-use sysinfer_formats::TensorType;
-
 use super::avx2::vectors::broadcast4;
-use crate::activations::ActivationKind::Q8;
-use crate::isa::Isa;
-use crate::table::Numerics::Fused;
-use crate::table::{Body, Kernel, Role};
+use crate::arch::rows::rows;
+use crate::contract::Kernel;
 
 mod q4;
 mod q6_k;
 mod q8_0;
 
-/// A decode and a prefill row for one block type: the same bodies serve both.
-macro_rules! rows {
-    ($(($block:ident, $text:literal, $module:ident::$body:ident)),+ $(,)?) => {
-        &[$(
-            row(TensorType::$block, concat!("x86_64-", $text, "-avx512vnni-r8"), Role::Decode,
-                [$module::$body::<1>, $module::$body::<2>, $module::$body::<4>]),
-            row(TensorType::$block, concat!("x86_64-", $text, "-avx512vnni-r8x4"), Role::Prefill,
-                [$module::$body::<1>, $module::$body::<2>, $module::$body::<4>]),
-        )+]
-    };
-}
-
-const fn row(block: TensorType, name: &'static str, role: Role, bodies: [Body; 3]) -> Kernel {
-    let isa = Isa::Avx512Vnni;
-    Kernel {
-        name,
-        block,
-        role,
-        isa,
-        activations: Q8,
-        numerics: Fused,
-        bodies,
-    }
-}
-
 /// The rows of the table for this instruction set.
-pub(crate) static KERNELS: &[Kernel] = rows![
-    (Q4_0, "q4_0", q4::q4_0),
-    (Q4_1, "q4_1", q4::q4_1),
-    (Q8_0, "q8_0", q8_0::q8_0),
-    (Q6K, "q6_k", q6_k::q6_k),
+pub(crate) static KERNELS: &[Kernel] = rows![(Avx512Vnni, Fused, "x86_64-", "-avx512vnni-r8"):
+    (Q4_0, "q4_0", Q8, q4::q4_0),
+    (Q4_1, "q4_1", Q8, q4::q4_1),
+    (Q8_0, "q8_0", Q8, q8_0::q8_0),
+    (Q6K, "q6_k", Q8, q6_k::q6_k),
 ];
 
 /// Adds the dot products of unsigned weights (`weights[j]`: columns `4 j ..` of eight rows) with

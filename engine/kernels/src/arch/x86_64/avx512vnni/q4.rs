@@ -6,9 +6,9 @@ use super::super::avx2::q4::unpack;
 use super::super::avx2::vectors::{broadcast_sums, scales};
 use super::super::mem::{prefetch, store_f32};
 use super::dots;
-use crate::activations::Q8Panel;
+use crate::contract::Call;
 use crate::layout::ROWS;
-use crate::table::Call;
+use crate::panel::Q8Panel;
 
 /// `w = d (q - 8)`: the sum starts at -8 times the sum of the activations.
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512vl,avx512vnni")]

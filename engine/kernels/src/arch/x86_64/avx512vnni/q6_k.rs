@@ -6,9 +6,9 @@ use super::super::avx2::q6_k::unpack;
 use super::super::avx2::vectors::scales;
 use super::super::mem::{prefetch, store_f32};
 use super::dots;
-use crate::activations::Q8Panel;
+use crate::contract::Call;
 use crate::layout::{Q6K_PART, ROWS};
-use crate::table::Call;
+use crate::panel::Q8Panel;
 
 /// Eight signed sub-scales in 32 bits.
 #[inline]

@@ -5,9 +5,9 @@ use std::arch::x86_64::*;
 use super::super::avx2::vectors::{broadcast_sums, scales};
 use super::super::mem::{load256, prefetch, store_f32};
 use super::dots;
-use crate::activations::Q8Panel;
+use crate::contract::Call;
 use crate::layout::ROWS;
-use crate::table::Call;
+use crate::panel::Q8Panel;
 
 /// The eight vectors of a block, each byte plus 128.
 #[inline]

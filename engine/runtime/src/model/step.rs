@@ -1,0 +1,71 @@
+//! A step in progress: what the phases of a model's step share.
+
+use sysinfer_kernels::attention::Attention;
+use sysinfer_kernels::matmul::Loops;
+use sysinfer_kernels::{ActivationKind, Activations, Role};
+use sysinfer_machine::Lead;
+
+/// A step in progress: the team, what its workers own, and how they loop.
+pub struct Step<'s, 't> {
+    /// The team.
+    pub lead: &'s mut Lead<'t>,
+    /// Which kernels and shares apply.
+    pub role: Role,
+    /// Block sizes.
+    pub loops: Loops,
+    /// Token rows in the step.
+    pub rows: usize,
+    /// One for each worker.
+    pub scratch: &'s mut [Scratch],
+    /// Input prepared by all workers together.
+    pub shared: &'s mut Prepared,
+}
+
+/// What one worker needs for itself; kept between steps.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// One input row.
+    pub(crate) row: Vec<f32>,
+    /// Input that it prepared for itself.
+    pub(crate) prepared: Prepared,
+    /// Running attention.
+    pub attention: Attention,
+    /// One rotated head.
+    pub head: Vec<f32>,
+    /// The same in f16.
+    pub key: Vec<u16>,
+    /// Partial results being merged.
+    pub(crate) merged: Vec<f32>,
+}
+
+/// A product's input in the forms that kernels read.
+#[derive(Debug)]
+pub struct Prepared {
+    quantised: Activations,
+    plain: Activations,
+}
+
+impl Default for Prepared {
+    fn default() -> Self {
+        Self {
+            quantised: Activations::new(ActivationKind::Q8),
+            plain: Activations::new(ActivationKind::F32),
+        }
+    }
+}
+
+impl Prepared {
+    pub(crate) fn of(&self, kind: ActivationKind) -> &Activations {
+        match kind {
+            ActivationKind::Q8 => &self.quantised,
+            ActivationKind::F32 => &self.plain,
+        }
+    }
+
+    pub(crate) fn of_mut(&mut self, kind: ActivationKind) -> &mut Activations {
+        match kind {
+            ActivationKind::Q8 => &mut self.quantised,
+            ActivationKind::F32 => &mut self.plain,
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! What a tensor is called and how large it is.
+
+use sysinfer_formats::TensorType;
+
+/// Name, type and shape of a tensor.
+#[derive(Clone, Debug)]
+pub struct TensorInfo {
+    /// Name in the file.
+    pub name: String,
+    /// Its block type.
+    pub kind: TensorType,
+    /// Values per row.
+    pub columns: usize,
+    /// Rows; 1 for vectors.
+    pub rows: usize,
+}
+
+impl TensorInfo {
+    /// Plain bytes of one row.
+    pub fn row_bytes(&self) -> usize {
+        self.kind
+            .row_bytes(self.columns)
+            .expect("sources list whole rows only")
+    }
+}
