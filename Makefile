@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 GOLDEN ?= target/golden
-export SYSINFER_TEST_MODEL ?= $(HOME)/.cache/sysinfer/SmolLM2-135M-Instruct.Q4_1.gguf
+export SYSINFER_TEST_MODEL ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sysinfer/SmolLM2-135M-Instruct.Q4_1.gguf
 
 .PHONY: help demo test build setup model golden bench lint clean
 

@@ -9,7 +9,7 @@ use crate::schema::Profile;
 const HEAD: &str = "\
 # Profile of sysinfer: how to run one model on one host, and the measurements behind it.
 # Written by sysinfer-tune; read by: sysinfer-server MODEL.gguf --profile THIS_FILE
-# It may be edited: only [plan] changes how the model is run, and no value changes its answers.
+# It may be edited: only [plan] changes how the model is run, for speed alone.
 # Unknown keys are errors, so that a typo cannot be ignored in silence.
 ";
 
@@ -36,7 +36,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("[plan.prefill]", "# The team that reads prompts."),
     (
         "[plan.blocking]",
-        "# Block sizes. They change speed, never a result.",
+        "# Block sizes. They change speed; attention_chunk alone may change the last bits of a logit.",
     ),
     ("[plan.memory]", "# Pages of weights and cache."),
     (
