@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use sysinfer_engine::model::config::ARCHITECTURES;
 use sysinfer_engine::{Engine, Entry, PhasePlan, Plan, Wanted};
 use sysinfer_formats::{Gguf, TensorType};
 use sysinfer_machine::{FileMap, Topology};
@@ -104,9 +105,6 @@ pub fn check(folder: &Path, golden: &Golden, threads: usize, feed: Feed) -> Outc
         },
     }
 }
-
-/// Architectures that [`Engine`] runs.
-const ARCHITECTURES: [&str; 2] = ["llama", "baichuan"];
 
 fn why_not_read(path: &Path) -> Result<Option<String>, String> {
     let map = FileMap::open(path).map_err(|error| error.to_string())?;

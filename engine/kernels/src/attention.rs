@@ -137,13 +137,9 @@ impl Attention {
     }
 }
 
-/// Adds a partial result to another.
-fn join(partial: &[f32], total: &mut [f32]) {
-    join_bodies(partial, total);
-}
-
 versions! {
-    fn join_bodies(partial: &[f32], total: &mut [f32]) => join_body
+    /// Adds a partial result to another.
+    fn join(partial: &[f32], total: &mut [f32]) => join_body
 }
 
 #[inline(always)]

@@ -71,6 +71,11 @@ pub struct AttentionPlan {
     chunk: usize,
     angles: Vec<Angles>,
     positions: Vec<usize>,
+    /// For each row: which of the blocks that the step appends to, and which place in it.
+    places: Vec<(usize, usize)>,
+    /// Key/value heads by worker, and their parts of a layer of a block.
+    heads: Ranges,
+    head_values: Ranges,
 }
 
 impl AttentionPlan {
@@ -86,6 +91,7 @@ impl AttentionPlan {
             .iter()
             .map(|addition| addition.tokens.len())
             .sum::<usize>();
+        let heads = Ranges::split(config.kv_heads, 1, workers);
         let mut plan = AttentionPlan {
             units: Vec::new(),
             pieces: vec![Pieces::default(); rows * config.kv_heads],
@@ -97,20 +103,36 @@ impl AttentionPlan {
             chunk,
             angles: vec![Angles::default(); rows],
             positions: Vec::with_capacity(rows),
+            places: Vec::with_capacity(rows),
+            head_values: heads.scaled(2 * BLOCK_POSITIONS * config.head_size),
+            heads,
         };
-        let mut offset = 0;
+        let (mut offset, mut blocks) = (0, 0);
         for (index, addition) in additions.iter().enumerate() {
             for token in 0..addition.tokens.len() {
                 let position = addition.sequence.len() + token;
                 rotate(position, &mut plan.angles[addition.first_row + token]);
                 plan.positions.push(position);
             }
+            blocks += plan.place(addition, blocks);
             for kv_head in 0..config.kv_heads {
                 offset = plan.cut(index, addition, kv_head, offset);
             }
         }
         plan.share(workers, offset);
         plan
+    }
+
+    /// Notes where the rows of an addition go, after `before` blocks of others; returns how many
+    /// blocks it appends to.
+    fn place(&mut self, addition: &Addition<'_>, before: usize) -> usize {
+        let (first, tokens) = (addition.sequence.len(), addition.tokens.len());
+        let first_block = first / BLOCK_POSITIONS;
+        self.places.extend((first..first + tokens).map(|position| {
+            let block = before + position / BLOCK_POSITIONS - first_block;
+            (block, position % BLOCK_POSITIONS)
+        }));
+        (first + tokens).div_ceil(BLOCK_POSITIONS) - first_block
     }
 
     /// Floats of all partial results.
@@ -199,27 +221,18 @@ impl AttentionPlan {
         let (size, width) = (self.head_size, qkv.len() / step.rows);
         let first_key = self.kv_heads * self.group * size;
         let first_value = first_key + self.kv_heads * size;
-        let heads = Ranges::split(self.kv_heads, 1, step.lead.threads());
-        let cuts = heads.scaled(2 * BLOCK_POSITIONS * size);
-        // For each row: which of the touched blocks, and which place in it.
-        let mut places = Vec::with_capacity(step.rows);
-        let mut blocks: Vec<&mut [u16]> = Vec::new();
-        for addition in additions {
-            let (before, tokens) = (addition.sequence.len(), addition.tokens.len());
-            let first_block = before / BLOCK_POSITIONS;
-            places.extend((before..before + tokens).map(|position| {
-                (
-                    blocks.len() + position / BLOCK_POSITIONS - first_block,
-                    position % BLOCK_POSITIONS,
-                )
-            }));
-            let touched = addition.sequence.blocks_of_mut(before, tokens).iter_mut();
-            blocks.extend(touched.map(|block| block.layer_mut(layer)));
-        }
-        let parts = (each(step.scratch), scattered(blocks, &cuts));
+        let blocks: Vec<&mut [u16]> = additions
+            .iter_mut()
+            .flat_map(|addition| {
+                let (before, tokens) = (addition.sequence.len(), addition.tokens.len());
+                addition.sequence.blocks_of_mut(before, tokens)
+            })
+            .map(|block| block.layer_mut(layer))
+            .collect();
+        let parts = (each(step.scratch), scattered(blocks, &self.head_values));
         step.lead.run(parts, |worker, (scratch, mut blocks)| {
-            let mine = heads.get(worker);
-            for (row, (block, place)) in places.iter().enumerate() {
+            let mine = self.heads.get(worker);
+            for (row, (block, place)) in self.places.iter().enumerate() {
                 let values = &qkv[row * width..][..width];
                 for head in mine.clone() {
                     scratch.head.clear();

@@ -52,6 +52,8 @@ pub struct Config {
     pub positions: Positions,
 }
 
+/// Architectures that are run here.
+pub const ARCHITECTURES: [&str; 2] = ["llama", "baichuan"];
 /// Llama.cpp tells Baichuan 13B, which has ALiBi, from 7B, which rotates, by its layers.
 const BAICHUAN_13B_LAYERS: usize = 40;
 /// The bias that Baichuan 13B was trained with; its files do not say.
@@ -154,7 +156,7 @@ impl<'f> Reader<'f> {
             .metadata()
             .require_string("general.architecture")
             .map_err(model)?;
-        if !["llama", "baichuan"].contains(&architecture) {
+        if !ARCHITECTURES.contains(&architecture) {
             return Err(EngineError::Model(format!(
                 "general.architecture is \"{architecture}\"; this engine runs \"llama\" and \"baichuan\""
             )));

@@ -34,8 +34,24 @@ impl Kernels {
 /// are cut so that a worker finds its rows on its own node where both teams use the same nodes.
 #[derive(Clone, Debug)]
 pub struct Shares {
-    decode: Ranges,
-    prefill: Ranges,
+    decode: Share,
+    prefill: Share,
+}
+
+/// What each worker of one phase has of a product.
+#[derive(Clone, Debug)]
+pub struct Share {
+    /// Row groups by worker.
+    pub groups: Ranges,
+    /// The same as columns of the output.
+    pub columns: Ranges,
+}
+
+impl Share {
+    fn new(groups: Ranges) -> Share {
+        let columns = groups.scaled(ROWS);
+        Share { groups, columns }
+    }
 }
 
 impl Shares {
@@ -44,11 +60,14 @@ impl Shares {
         let decode = Ranges::split(groups, 1, decode_nodes.len());
         let prefill = node_shares(&decode, decode_nodes, prefill_nodes)
             .unwrap_or_else(|| Ranges::split(groups, 1, prefill_nodes.len()));
-        Shares { decode, prefill }
+        Shares {
+            decode: Share::new(decode),
+            prefill: Share::new(prefill),
+        }
     }
 
-    /// Row groups by worker of the phase's team.
-    pub fn of(&self, role: Role) -> &Ranges {
+    /// What the workers of the phase's team have.
+    pub fn of(&self, role: Role) -> &Share {
         match role {
             Role::Decode => &self.decode,
             Role::Prefill => &self.prefill,
@@ -229,15 +248,15 @@ mod tests {
     #[test]
     fn two_teams_on_the_same_nodes_cut_at_the_same_node_bounds() {
         let shares = Shares::new(100, &[0, 0, 1, 1], &[0, 1]);
-        assert_eq!(shares.of(Role::Decode).get(1), 25..50);
-        assert_eq!(shares.of(Role::Prefill).get(0), 0..50);
-        assert_eq!(shares.of(Role::Prefill).get(1), 50..100);
+        assert_eq!(shares.of(Role::Decode).groups.get(1), 25..50);
+        assert_eq!(shares.of(Role::Prefill).groups.get(0), 0..50);
+        assert_eq!(shares.of(Role::Prefill).groups.get(1), 50..100);
     }
 
     #[test]
     fn teams_on_different_nodes_divide_evenly() {
         let shares = Shares::new(99, &[0, 0], &[0, 1, 2]);
-        let all: Vec<_> = shares.of(Role::Prefill).iter().collect();
+        let all: Vec<_> = shares.of(Role::Prefill).groups.iter().collect();
         assert_eq!(all, [0..33, 33..66, 66..99]);
     }
 }

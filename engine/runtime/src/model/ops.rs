@@ -5,9 +5,11 @@
 //! worker makes that for itself, which is cheaper than waiting for one that does it for all; with
 //! many, the workers share the work and meet once more.
 
+use std::ops::Range;
+
 use sysinfer_kernels::elementwise::{add, rms_norm, silu_times};
-use sysinfer_kernels::matmul::multiply;
-use sysinfer_kernels::{ActivationKind, ROWS};
+use sysinfer_kernels::matmul::{Loops, multiply};
+use sysinfer_kernels::{ActivationKind, ROWS, Role};
 use sysinfer_machine::{ColumnsMut, Ranges, columns, each, ranges};
 
 use super::attention::Gather;
@@ -67,14 +69,57 @@ pub enum Target {
     Add,
 }
 
-/// Which columns of the output a product covers, and how wide the output is.
+/// The output of a product and which of its columns each worker writes.
 struct Output<'o> {
     values: &'o mut [f32],
     width: usize,
-    groups: &'o Ranges,
+    columns: &'o Ranges,
+}
+
+/// How the workers of a phase multiply.
+#[derive(Clone, Copy)]
+struct Multiplier {
+    role: Role,
+    loops: Loops,
+}
+
+impl Multiplier {
+    /// Multiplies some row groups of a matrix by the prepared input; `put` gets eight results at a
+    /// time and their place, which starts at `first_column` of the worker's columns.
+    fn run(
+        self,
+        (matrix, groups): (&Matrix, Range<usize>),
+        prepared: &Prepared,
+        out: &mut ColumnsMut<'_, f32>,
+        first_column: usize,
+        put: impl Fn(&mut [f32], &[f32; ROWS]),
+    ) {
+        let kernel = matrix.kernels.of(self.role);
+        let activations = prepared.of(kernel.kernel().activations);
+        multiply(
+            kernel,
+            matrix.group_range(groups),
+            activations,
+            self.loops,
+            |tile| {
+                let column = first_column + tile.group * ROWS;
+                for row in 0..tile.rows {
+                    let place = &mut out.row_mut(tile.first_row + row)[column..][..ROWS];
+                    put(place, tile.row(row));
+                }
+            },
+        );
+    }
 }
 
 impl Step<'_, '_> {
+    fn multiplier(&self) -> Multiplier {
+        Multiplier {
+            role: self.role,
+            loops: self.loops,
+        }
+    }
+
     /// Multiplies `input` by all matrices of a projection.
     pub fn project(
         &mut self,
@@ -83,44 +128,30 @@ impl Step<'_, '_> {
         target: Target,
         out: &mut [f32],
     ) {
-        let groups = projection.shares.of(self.role);
+        let share = projection.shares.of(self.role);
         let output = Output {
             values: out,
             width: projection.width(),
-            groups,
+            columns: &share.columns,
         };
-        let (role, loops) = (self.role, self.loops);
+        let multiplier = self.multiplier();
         let matrices: Vec<&Matrix> = projection.matrices.iter().collect();
         self.phase(&matrices, input, output, |worker, prepared, out| {
-            let share = groups.get(worker);
+            let mine = share.groups.get(worker);
             let mut first_group = 0;
-            for matrix in &projection.matrices {
+            for matrix in &matrices {
                 let groups = first_group..first_group + matrix.groups();
-                let start = share.start.clamp(groups.start, groups.end);
-                let end = share.end.clamp(groups.start, groups.end);
-                if start == end {
-                    first_group = groups.end;
-                    continue;
+                let start = mine.start.clamp(groups.start, groups.end);
+                let end = mine.end.clamp(groups.start, groups.end);
+                if start < end {
+                    let part = start - first_group..end - first_group;
+                    let first_column = start * ROWS - out.first_column();
+                    let put = |out: &mut [f32], values: &[f32; ROWS]| match target {
+                        Target::Store => out.copy_from_slice(values),
+                        Target::Add => add(out, values),
+                    };
+                    multiplier.run((matrix, part), prepared, out, first_column, put);
                 }
-                let kernel = matrix.kernels.of(role);
-                let weights = matrix.group_range(start - first_group..end - first_group);
-                let first_column = start * ROWS - out.first_column();
-                multiply(
-                    kernel,
-                    weights,
-                    prepared.of(kernel.kernel().activations),
-                    loops,
-                    |tile| {
-                        for row in 0..tile.rows {
-                            let column = first_column + tile.group * ROWS;
-                            let out = &mut out.row_mut(tile.first_row + row)[column..][..ROWS];
-                            match target {
-                                Target::Store => out.copy_from_slice(tile.row(row)),
-                                Target::Add => add(out, tile.row(row)),
-                            }
-                        }
-                    },
-                );
                 first_group = groups.end;
             }
         });
@@ -128,41 +159,30 @@ impl Step<'_, '_> {
 
     /// `out = silu(gate(input)) * up(input)`.
     pub fn gate(&mut self, gated: &Gated, input: Input<'_>, out: &mut [f32]) {
-        let groups = gated.shares.of(self.role);
+        let share = gated.shares.of(self.role);
+        let width = gated.gate.groups() * ROWS;
         let output = Output {
             values: out,
-            width: gated.gate.groups() * ROWS,
-            groups,
+            width,
+            columns: &share.columns,
         };
-        let (role, loops) = (self.role, self.loops);
-        self.phase(
-            &[&gated.gate, &gated.up],
-            input,
-            output,
-            |worker, prepared, out| {
-                for (matrix, joins) in [(&gated.gate, false), (&gated.up, true)] {
-                    let kernel = matrix.kernels.of(role);
-                    let weights = matrix.group_range(groups.get(worker));
-                    multiply(
-                        kernel,
-                        weights,
-                        prepared.of(kernel.kernel().activations),
-                        loops,
-                        |tile| {
-                            for row in 0..tile.rows {
-                                let out = out.row_mut(tile.first_row + row);
-                                let out = &mut out[tile.group * ROWS..][..ROWS];
-                                if joins {
-                                    silu_times(out, tile.row(row));
-                                } else {
-                                    out.copy_from_slice(tile.row(row));
-                                }
-                            }
-                        },
-                    );
-                }
-            },
-        );
+        let multiplier = self.multiplier();
+        let matrices = [&gated.gate, &gated.up];
+        self.phase(&matrices, input, output, |worker, prepared, out| {
+            let mine = share.groups.get(worker);
+            multiplier.run(
+                (&gated.gate, mine.clone()),
+                prepared,
+                out,
+                0,
+                |out, values| {
+                    out.copy_from_slice(values);
+                },
+            );
+            multiplier.run((&gated.up, mine), prepared, out, 0, |out, values| {
+                silu_times(out, values);
+            });
+        });
     }
 
     /// Prepares the input for all `matrices`, then lets every worker write its columns.
@@ -182,12 +202,8 @@ impl Step<'_, '_> {
                     .any(|m| m.kernels.of(self.role).kernel().activations == *kind)
             })
             .collect();
-        let cuts = output.groups.scaled(ROWS);
-        let cut = columns(
-            &mut output.values[..rows * output.width],
-            output.width,
-            &cuts,
-        );
+        let values = &mut output.values[..rows * output.width];
+        let cut = columns(values, output.width, output.columns);
         if rows >= SHARE_INPUT_FROM {
             self.prepare_together(&kinds, input, width);
             let shared = &*self.shared;
