@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use sysinfer_engine::model::synth::write_gguf;
-use sysinfer_engine::{Engine, Entry, PhasePlan, Plan, Preset, Wanted};
+use sysinfer_engine::{Engine, Entry, PhasePlan, Plan, Precision, Preset, Wanted};
 use sysinfer_machine::Topology;
 
 /// The `tiny` preset as a file, written once per process.
@@ -39,10 +39,18 @@ pub fn real_model(test: &str) -> Option<PathBuf> {
 /// # Panics
 /// If it cannot be opened: the test's own files are good.
 pub fn open(path: &Path, threads: usize, change: impl FnOnce(&mut Plan)) -> Engine {
-    let topology = Topology::discover().expect("this host has a topology");
     let mut plan = Plan::with_threads(PhasePlan::unpinned(threads));
     change(&mut plan);
-    Engine::open(path, plan, &topology, &mut |_| {}).expect("the test's model opens")
+    open_as(path, plan, Precision::default())
+}
+
+/// Opens a model with a plan and another precision.
+///
+/// # Panics
+/// As [`open`].
+pub fn open_as(path: &Path, plan: Plan, precision: Precision) -> Engine {
+    let topology = Topology::discover().expect("this host has a topology");
+    Engine::open(path, plan, precision, &topology, &mut |_| {}).expect("the test's model opens")
 }
 
 /// Greedy tokens after a prompt that is fed `feed` tokens at a time.

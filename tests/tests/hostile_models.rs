@@ -2,7 +2,7 @@
 //! asks of them after the parser let them through.
 
 use sysinfer_conformance::fixtures::tiny_model;
-use sysinfer_engine::{Engine, PhasePlan, Plan};
+use sysinfer_engine::{Engine, PhasePlan, Plan, Precision};
 use sysinfer_machine::Topology;
 
 fn open(bytes: &[u8]) -> Result<(), String> {
@@ -11,7 +11,7 @@ fn open(bytes: &[u8]) -> Result<(), String> {
     std::fs::write(&path, bytes).expect("a small file");
     let topology = Topology::discover().expect("this host has a topology");
     let plan = Plan::with_threads(PhasePlan::unpinned(1));
-    let engine = Engine::open(&path, plan, &topology, &mut |_| {});
+    let engine = Engine::open(&path, plan, Precision::default(), &topology, &mut |_| {});
     engine.map(drop).map_err(|error| error.to_string())
 }
 

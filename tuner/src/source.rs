@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use sysinfer_engine::{Engine, LoadStep, Plan, Preset};
+use sysinfer_engine::{Engine, LoadStep, Plan, Precision, Preset};
 use sysinfer_machine::Topology;
 
 use crate::cli::ModelArgs;
@@ -17,17 +17,6 @@ pub enum Source {
     File(PathBuf),
     /// Random weights of this shape.
     Synthetic(Preset),
-}
-
-/// Packed Q4_0 weights of a preset, bytes, rounded up: parameters x 4.5 bits, the output matrix in
-/// 6.6 bits, and the embedding rows.
-fn weight_bytes(preset: Preset) -> u64 {
-    match preset {
-        Preset::Llama3_8b => 4_900_000_000,
-        Preset::Baichuan2_13b => 8_300_000_000,
-        Preset::Llama3_2_1b => 1_000_000_000,
-        Preset::Tiny => 20_000_000,
-    }
 }
 
 impl Source {
@@ -91,7 +80,7 @@ impl Source {
     ) -> anyhow::Result<Engine> {
         let needed = match self {
             Self::File(path) => file_bytes(path)?,
-            Self::Synthetic(preset) => weight_bytes(*preset),
+            Self::Synthetic(preset) => preset.weight_bytes(),
         };
         require_memory(&self.name(), needed, available_bytes())?;
         progress.stage(&format!("loading {}", self.name()), 1000);
@@ -99,9 +88,12 @@ impl Source {
             let share = 1000 * step.done_bytes.min(step.total_bytes) / step.total_bytes.max(1);
             progress.set(share, step.what);
         };
+        let precision = Precision::default();
         let engine = match self {
-            Self::File(path) => Engine::open(path, plan, topology, &mut show),
-            Self::Synthetic(preset) => Engine::synthetic(*preset, plan, topology, &mut show),
+            Self::File(path) => Engine::open(path, plan, precision, topology, &mut show),
+            Self::Synthetic(preset) => {
+                Engine::synthetic(*preset, plan, precision, topology, &mut show)
+            }
         };
         engine.with_context(|| format!("cannot load {}", self.name()))
     }

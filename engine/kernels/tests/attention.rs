@@ -1,7 +1,7 @@
-//! Attention against the definition, in f64.
+//! Attention against the definition, in f64, for every type of cache.
 
 use half::f16;
-use sysinfer_kernels::attention::{Attention, BLOCK, QueryRow, Span, merge, store_key};
+use sysinfer_kernels::attention::{Attention, BLOCK, CacheType, QueryRow, Span, merge};
 
 fn value(seed: usize) -> f32 {
     ((seed * 7919 + 13) % 201) as f32 / 100.0 - 1.0
@@ -88,23 +88,53 @@ const CASES: [Case; 9] = [
     },
 ];
 
-fn cache(count: usize, seed: usize) -> Vec<u16> {
+/// One head of `size` values per position.
+fn heads(count: usize, size: usize, seed: usize) -> Vec<Vec<f32>> {
     (0..count)
-        .map(|i| f16::from_f32(value(i * 3 + seed)).to_bits())
+        .map(|position| {
+            // Some positions are much larger than others: they need scales of their own.
+            let extent = [1.0, 0.01, 3.0][position % 3];
+            let value = |i| extent * value((position * size + i) * 3 + seed);
+            (0..size).map(value).collect()
+        })
         .collect()
 }
 
+/// What is left of a head's values in a cache of that type, by the type's definition.
+fn kept(cache: CacheType, head: &[f32]) -> Vec<f64> {
+    let half = |value: f32| f16::from_f32(value).to_f64();
+    match cache {
+        CacheType::F32 => head.iter().copied().map(f64::from).collect(),
+        CacheType::F16 => head.iter().copied().map(half).collect(),
+        CacheType::Q8_0 => head
+            .chunks(32)
+            .flat_map(|block| {
+                let largest = block.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+                let step = half(largest / 127.0);
+                block.iter().map(move |value| {
+                    (f64::from(*value) / step).round().clamp(-127.0, 127.0) * step
+                })
+            })
+            .collect(),
+    }
+}
+
 /// Softmax of scores times values, by the definition.
-fn exact(case: &Case, row: usize, query: &[f32], keys: &[u16], values: &[u16]) -> Vec<f64> {
-    let wide = |bits: u16| f64::from(f16::from_bits(bits).to_f32());
+fn exact(
+    case: &Case,
+    row: usize,
+    query: &[f32],
+    keys: &[Vec<f64>],
+    values: &[Vec<f64>],
+) -> Vec<f64> {
     let position = case.position(row);
     let seen = (position + 1).min(case.keys);
-    let scores: Vec<f64> = (0..seen)
-        .map(|key| {
-            let dot: f64 = (0..case.head)
-                .map(|i| f64::from(query[i]) * wide(keys[key * case.head + i]))
-                .sum();
-            dot - f64::from(case.slope) * (position - key) as f64
+    let scores: Vec<f64> = keys[..seen]
+        .iter()
+        .enumerate()
+        .map(|(at, key)| {
+            let dot: f64 = query.iter().zip(key).map(|(q, k)| f64::from(*q) * k).sum();
+            dot - f64::from(case.slope) * (position - at) as f64
         })
         .collect();
     let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -112,10 +142,8 @@ fn exact(case: &Case, row: usize, query: &[f32], keys: &[u16], values: &[u16]) -
     let sum: f64 = weights.iter().sum();
     (0..case.head)
         .map(|i| {
-            (0..seen)
-                .map(|key| weights[key] * wide(values[key * case.head + i]))
-                .sum::<f64>()
-                / sum
+            let weighted = weights.iter().zip(values).map(|(w, value)| w * value[i]);
+            weighted.sum::<f64>() / sum
         })
         .collect()
 }
@@ -132,18 +160,49 @@ fn check(case: &Case, row: usize, got: &[f32], want: &[f64]) {
     }
 }
 
+/// Keys and values of a case as they lie in a cache, padded to whole blocks with numbers that
+/// nobody may see. Words of f32, so that every type is aligned.
+struct Cached {
+    cache: CacheType,
+    keys: Vec<f32>,
+    values: Vec<f32>,
+}
+
+impl Cached {
+    fn new(case: &Case, cache: CacheType, keys: &[Vec<f32>], values: &[Vec<f32>]) -> Self {
+        let position_bytes = cache.position_bytes(case.head);
+        let padded = case.keys.next_multiple_of(BLOCK);
+        let words = (padded * position_bytes).div_ceil(4);
+        let mut cached = Self {
+            cache,
+            keys: vec![0.0; words],
+            values: vec![0.0; words],
+        };
+        let unseen = vec![1e4; case.head];
+        for place in 0..padded {
+            let (key, value) = (keys.get(place), values.get(place));
+            let bytes = bytemuck::cast_slice_mut(&mut cached.keys);
+            cache.store_key(key.unwrap_or(&unseen), place, bytes);
+            let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut cached.values);
+            let slot = &mut bytes[place * position_bytes..][..position_bytes];
+            cache.store_value(value.unwrap_or(&unseen), slot);
+        }
+        cached
+    }
+}
+
 /// Attention of rows `rows` of a case, with a chunk closed every `chunk` positions; one partial
 /// result per row.
 fn run(
     case: &Case,
     queries: &[Vec<f32>],
     rows: std::ops::Range<usize>,
-    (keys, values): (&[u16], &[u16]),
+    cached: &Cached,
     positions: std::ops::Range<usize>,
     chunk: usize,
 ) -> Vec<Vec<f32>> {
     let mut state = Attention::default();
-    state.start(case.head);
+    state.start(case.head, cached.cache);
     for row in rows {
         let query = QueryRow {
             position: case.position(row),
@@ -151,12 +210,13 @@ fn run(
         };
         state.push_query(query, &queries[row]);
     }
+    let position_bytes = cached.cache.position_bytes(case.head);
     for start in positions.clone().step_by(chunk) {
         let end = (start + chunk).min(positions.end).next_multiple_of(BLOCK);
-        let part = start * case.head..end * case.head;
+        let part = start * position_bytes..end * position_bytes;
         state.attend(Span {
-            keys: &keys[part.clone()],
-            values: &values[part],
+            keys: &bytemuck::cast_slice(&cached.keys)[part.clone()],
+            values: &bytemuck::cast_slice(&cached.values)[part],
             first_position: start,
         });
         state.close_chunk();
@@ -164,18 +224,6 @@ fn run(
     (0..state.rows())
         .map(|row| state.partial(row).to_vec())
         .collect()
-}
-
-/// Keys in tiles and values, padded to whole blocks with numbers that nobody may see.
-fn tiled(case: &Case, keys: &[u16], values: &[u16]) -> (Vec<u16>, Vec<u16>) {
-    let padded = case.keys.next_multiple_of(BLOCK) * case.head;
-    let unseen = f16::from_f32(1e4).to_bits();
-    let (mut tiles, mut all_values) = (vec![unseen; padded], vec![unseen; padded]);
-    for (place, key) in keys.chunks_exact(case.head).enumerate() {
-        store_key(key, place, &mut tiles);
-    }
-    all_values[..values.len()].copy_from_slice(values);
-    (tiles, all_values)
 }
 
 fn finish(case: &Case, partials: &[&[f32]]) -> Vec<f32> {
@@ -186,33 +234,55 @@ fn finish(case: &Case, partials: &[&[f32]]) -> Vec<f32> {
 
 #[test]
 fn attention_is_the_definition_and_a_row_does_not_depend_on_its_company() {
-    for case in &CASES {
+    for (case, cache) in CASES
+        .iter()
+        .flat_map(|case| CacheType::ALL.map(|cache| (case, cache)))
+    {
         let (keys, values) = (
-            cache(case.keys * case.head, 1),
-            cache(case.keys * case.head, 2),
+            heads(case.keys, case.head, 1),
+            heads(case.keys, case.head, 2),
         );
         let queries: Vec<Vec<f32>> = (0..case.rows)
             .map(|row| (0..case.head).map(|i| value(row * 31 + i * 5)).collect())
             .collect();
-        let (tiles, padded) = tiled(case, &keys, &values);
-        let cached = (tiles.as_slice(), padded.as_slice());
-        let whole = run(case, &queries, 0..case.rows, cached, 0..case.keys, BLOCK);
+        let cached = Cached::new(case, cache, &keys, &values);
+        let kept = |heads: &[Vec<f32>]| -> Vec<Vec<f64>> {
+            heads.iter().map(|head| kept(cache, head)).collect()
+        };
+        let (keys, values) = (kept(&keys), kept(&values));
+        let whole = run(case, &queries, 0..case.rows, &cached, 0..case.keys, BLOCK);
         for (row, query) in queries.iter().enumerate() {
             let want = exact(case, row, query, &keys, &values);
             let got = finish(case, &[&whole[row]]);
             check(case, row, &got, &want);
             // The same row alone, and its chunks as separate partial results.
-            let alone = run(case, &queries, row..row + 1, cached, 0..case.keys, BLOCK);
-            assert_eq!(finish(case, &[&alone[0]]), got, "row {row} alone");
+            let alone = run(case, &queries, row..row + 1, &cached, 0..case.keys, BLOCK);
+            assert_eq!(
+                finish(case, &[&alone[0]]),
+                got,
+                "row {row} alone, {cache:?}"
+            );
             let parts: Vec<Vec<f32>> = (0..case.keys)
                 .step_by(BLOCK)
                 .map(|start| {
                     let end = (start + BLOCK).min(case.keys);
-                    run(case, &queries, row..row + 1, cached, start..end, BLOCK).remove(0)
+                    run(case, &queries, row..row + 1, &cached, start..end, BLOCK).remove(0)
                 })
                 .collect();
             let parts: Vec<&[f32]> = parts.iter().map(Vec::as_slice).collect();
-            assert_eq!(finish(case, &parts), got, "row {row} in parts");
+            assert_eq!(finish(case, &parts), got, "row {row} in parts, {cache:?}");
         }
+    }
+}
+
+#[test]
+fn a_cache_takes_any_numbers() {
+    let mut head = [0.0f32; 40];
+    (head[0], head[1], head[33]) = (f32::MAX, f32::NEG_INFINITY, f32::NAN);
+    for cache in CacheType::ALL {
+        let mut bytes = vec![0u32; cache.position_bytes(40) * 8 / 4];
+        cache.store_key(&head, 7, bytemuck::cast_slice_mut(&mut bytes));
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut bytes);
+        cache.store_value(&head, &mut bytes[..cache.position_bytes(40)]);
     }
 }

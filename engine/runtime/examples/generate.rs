@@ -4,7 +4,9 @@ use std::io::Write;
 use std::path::Path;
 
 use sysinfer_engine::tokenizer::{Encode, TextStream};
-use sysinfer_engine::{Engine, Entry, PhasePlan, Plan, Sampler, SamplingOptions, Wanted};
+use sysinfer_engine::{
+    Engine, Entry, PhasePlan, Plan, Precision, Sampler, SamplingOptions, Wanted,
+};
 use sysinfer_machine::{Topology, effective_cpus};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -14,7 +16,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let topology = Topology::discover()?;
     let plan = Plan::with_threads(PhasePlan::unpinned(effective_cpus(&topology)));
-    let mut engine = Engine::open(Path::new(model), plan, &topology, &mut |_| {})?;
+    let mut engine = Engine::open(
+        Path::new(model),
+        plan,
+        Precision::default(),
+        &topology,
+        &mut |_| {},
+    )?;
     let tokenizer = engine
         .tokenizer()
         .ok_or("the model has no tokenizer")?

@@ -1,5 +1,6 @@
 //! The public face: a loaded model, its team of threads, and the step.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,10 +17,11 @@ use crate::model::attention::Addition;
 use crate::model::config::Config;
 use crate::model::forward::{Buffers, Mode, Model};
 use crate::model::preset::Preset;
-use crate::model::source::{self, Source, Synthetic};
+use crate::model::source::{self, InF32, Source, Synthetic};
 use crate::model::step::Scratch;
 use crate::model::weights::Loader;
 use crate::plan::Plan;
+use crate::precision::{Precision, WeightPrecision};
 use crate::sequence::Sequence;
 use crate::teams::{Teams, home, node_mix};
 use crate::tokenizer::Tokenizer;
@@ -36,6 +38,7 @@ pub struct Engine {
     tokenizer: Option<Arc<Tokenizer>>,
     chat_template: Option<String>,
     plan: Plan,
+    precision: Precision,
     topology: Topology,
     teams: Teams,
     scratch: Vec<Scratch>,
@@ -64,6 +67,7 @@ impl Engine {
     pub fn open(
         path: &Path,
         plan: Plan,
+        precision: Precision,
         topology: &Topology,
         progress: &mut dyn FnMut(LoadStep),
     ) -> Result<Engine, EngineError> {
@@ -73,9 +77,8 @@ impl Engine {
         let tokenizer = Tokenizer::from_gguf(file.metadata())?.map(Arc::new);
         let template = file.metadata().string("tokenizer.chat_template");
         let template = template.map_err(|error| EngineError::Model(error.to_string()))?;
-        let tensors = file.tensors().iter();
-        let total_bytes = tensors.map(|tensor| tensor.data.len() as u64).sum();
-        let mut engine = Self::load(&file, config, total_bytes, plan, topology, progress)?;
+        let how = (plan, precision);
+        let mut engine = Self::load(&file, config, how, topology, progress)?;
         check_vocabulary(tokenizer.as_deref(), &engine.model.config)?;
         engine.tokenizer = tokenizer;
         engine.chat_template = template.map(str::to_owned);
@@ -90,31 +93,33 @@ impl Engine {
     pub fn synthetic(
         preset: Preset,
         plan: Plan,
+        precision: Precision,
         topology: &Topology,
         progress: &mut dyn FnMut(LoadStep),
     ) -> Result<Engine, EngineError> {
         let source = Synthetic::new(preset, SYNTHETIC_SEED);
-        let total_bytes = source.total_bytes();
-        Self::load(
-            &source,
-            preset.config(),
-            total_bytes,
-            plan,
-            topology,
-            progress,
-        )
+        let how = (plan, precision);
+        Self::load(&source, preset.config(), how, topology, progress)
     }
 
     fn load(
         source: &dyn Source,
         config: Config,
-        total_bytes: u64,
-        mut plan: Plan,
+        (plan, precision): (Plan, Precision),
         topology: &Topology,
         progress: &mut dyn FnMut(LoadStep),
     ) -> Result<Engine, EngineError> {
+        let wide;
+        let source = match precision.weights {
+            WeightPrecision::AsStored => source,
+            WeightPrecision::F32 => {
+                wide = InF32::new(source)?;
+                &wide
+            }
+        };
+        let mut plan = plan;
         plan.validate()?;
-        let total_bytes = total_bytes + tied_bytes(source);
+        let total_bytes = source::packed_bytes(source);
         let mut teams = Teams::new(&plan, topology)?;
         let (decode_nodes, prefill_nodes) = teams.nodes(topology);
         let mut done_bytes = 0;
@@ -126,6 +131,7 @@ impl Engine {
                 home,
                 nodes: (&decode_nodes, &prefill_nodes),
                 kernels: &|block| kernels(&plan, block),
+                loaded: HashSet::new(),
                 progress: &mut |bytes| {
                     done_bytes += bytes;
                     progress(LoadStep {
@@ -141,11 +147,12 @@ impl Engine {
         plan.kernels = chosen(&model);
         let scratch = scratch(teams.most_threads());
         Ok(Engine {
-            info: EngineInfo::of(&model),
+            info: EngineInfo::of(&model, precision),
             model,
             tokenizer: None,
             chat_template: None,
             plan,
+            precision,
             topology: topology.clone(),
             teams,
             scratch,
@@ -162,6 +169,11 @@ impl Engine {
     /// The plan as it runs: every kernel named.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// What may be rounded.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The file's tokenizer, if it has one.
@@ -230,6 +242,7 @@ impl Engine {
             layers: config.layers,
             heads: config.kv_heads,
             head_size: config.head_size,
+            cache: self.precision.cache,
         }
     }
 
@@ -242,7 +255,7 @@ impl Engine {
     /// run then. No memory for the cache.
     ///
     /// # Panics
-    /// If a sequence was made by an engine with another model's shape.
+    /// If a sequence was made by an engine with another model's shape or another type of cache.
     pub fn step(&mut self, batch: &mut [Entry<'_>]) -> Result<Logits<'_>, EngineError> {
         self.check(batch)?;
         let width = self.model.logits_width();
@@ -300,6 +313,7 @@ impl Engine {
             role,
             loops,
             attention_chunk: blocking.attention_chunk,
+            cache: self.kv_shape(),
         };
         let (model, scratch, buffers) = (&self.model, &mut self.scratch, &mut self.buffers);
         let logits = self
@@ -351,17 +365,6 @@ fn check_vocabulary(tokenizer: Option<&Tokenizer>, config: &Config) -> Result<()
             config.vocabulary_size
         ))),
         _ => Ok(()),
-    }
-}
-
-/// Bytes that are packed a second time: an embedding that is the output matrix too.
-fn tied_bytes(source: &dyn Source) -> u64 {
-    match (
-        source.find("output.weight"),
-        source.find("token_embd.weight"),
-    ) {
-        (None, Some(tensor)) => (tensor.row_bytes() * tensor.rows) as u64,
-        _ => 0,
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::config::Config;
 use crate::model::forward::Model;
 use crate::model::matrix::Matrix;
+use crate::precision::Precision;
 
 /// Facts about a loaded model.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,11 +28,12 @@ pub struct EngineInfo {
     pub heads: usize,
     /// Key/value heads.
     pub kv_heads: usize,
-    /// Weights, without norms.
+    /// Weights, without norms and biases.
     pub parameters: u64,
     /// Bytes of all weights in memory.
     pub weight_bytes: u64,
-    /// Bytes of weights that a decode step reads: all but the token embedding.
+    /// Bytes of weights that a decode step of one token reads: all but the token embedding and the
+    /// experts that it does not use.
     pub decode_bytes: u64,
     /// Bytes of keys and values that a decode step reads per position of the context.
     pub kv_bytes_per_position: u64,
@@ -41,10 +44,16 @@ pub struct EngineInfo {
 }
 
 impl EngineInfo {
-    pub(crate) fn of(model: &Model) -> EngineInfo {
+    pub(crate) fn of(model: &Model, precision: Precision) -> EngineInfo {
         let config = &model.config;
-        let decode_bytes: usize = model.weights.matrices().map(Matrix::len_bytes).sum();
-        let matrices: usize = model.weights.matrices().map(|m| m.rows * m.columns).sum();
+        let packed_bytes: usize = model.weights.matrices().map(Matrix::len_bytes).sum();
+        let decode_bytes: usize = model
+            .weights
+            .matrices()
+            .map(|m| read_bytes(m, config))
+            .sum();
+        let parameters = |m: &Matrix| m.experts * m.rows * m.columns;
+        let matrices: usize = model.weights.matrices().map(parameters).sum();
         let embedding = config.vocabulary_size * config.embedding_length;
         let block_types = block_types(model);
         let output = model.weights.output.matrices[0].block.name();
@@ -52,7 +61,11 @@ impl EngineInfo {
             Some(most) if most != output => format!("{most} (output {output})"),
             _ => output.to_owned(),
         };
-        let kv = 2 * size_of::<u16>() * config.layers * config.kv_width();
+        let head = precision.cache.position_bytes(config.head_size);
+        let kv = 2 * config.layers * config.kv_heads * head;
+        let experts = config
+            .experts
+            .map_or_else(String::new, |e| format!("-x{}of{}", e.used, e.count));
         EngineInfo {
             name: config.name.clone(),
             architecture: config.architecture.clone(),
@@ -64,11 +77,11 @@ impl EngineInfo {
             heads: config.heads,
             kv_heads: config.kv_heads,
             parameters: (matrices + embedding) as u64,
-            weight_bytes: (decode_bytes + model.weights.embedding.len_bytes()) as u64,
+            weight_bytes: (packed_bytes + model.weights.embedding.len_bytes()) as u64,
             decode_bytes: decode_bytes as u64,
             kv_bytes_per_position: kv as u64,
             fingerprint: format!(
-                "{}-l{}-e{}-f{}-h{}-kv{}-d{}-v{}-{}",
+                "{}-l{}-e{}-f{}{experts}-h{}-kv{}-d{}-v{}-{}",
                 config.architecture,
                 config.layers,
                 config.embedding_length,
@@ -81,6 +94,14 @@ impl EngineInfo {
             ),
             block_types,
         }
+    }
+}
+
+/// Bytes of a matrix that one token reads.
+fn read_bytes(matrix: &Matrix, config: &Config) -> usize {
+    match config.experts {
+        Some(experts) if matrix.experts > 1 => matrix.len_bytes() / matrix.experts * experts.used,
+        _ => matrix.len_bytes(),
     }
 }
 

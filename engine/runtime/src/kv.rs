@@ -1,12 +1,12 @@
 //! The KV cache: blocks of positions that a sequence grows by.
 //!
-//! A block holds keys and values of [`BLOCK_POSITIONS`] positions for all layers and heads, in f16:
-//! `[layer][head][keys, values]`, keys in tiles (see `sysinfer_kernels::attention`), values as
-//! `[position][head_size]`. One head's part is contiguous, so it is written (and thereby placed) by
-//! the worker that appends to that head.
+//! A block holds keys and values of [`BLOCK_POSITIONS`] positions for all layers and heads:
+//! `[layer][head][keys, values]`, each as [`CacheType`] says. One head's part is contiguous, so it is
+//! written (and thereby placed) by the worker that appends to that head.
 
 use std::ops::Range;
 
+use sysinfer_kernels::attention::CacheType;
 use sysinfer_machine::{MachineError, NodeBuffer, Pages};
 
 /// Positions in one block.
@@ -21,31 +21,32 @@ pub struct KvShape {
     pub heads: usize,
     /// Values per head.
     pub head_size: usize,
+    /// How they are kept.
+    pub cache: CacheType,
 }
 
 impl KvShape {
-    /// f16 values of one head's keys (or values) in a block.
+    /// Bytes of one head's keys (or values) in a block.
     fn half_head(&self) -> usize {
-        BLOCK_POSITIONS * self.head_size
+        BLOCK_POSITIONS * self.cache.position_bytes(self.head_size)
     }
 
-    /// f16 values of one head in a block: keys, then values.
-    pub fn head_values(&self) -> usize {
+    /// Bytes of one head in a block: keys, then values.
+    pub fn head_bytes(&self) -> usize {
         2 * self.half_head()
     }
 
-    /// f16 values of one layer in a block.
-    fn layer_values(&self) -> usize {
-        self.heads * self.head_values()
+    fn layer_bytes(&self) -> usize {
+        self.heads * self.head_bytes()
     }
 
     /// Bytes of keys and values of one position, all layers.
     pub fn position_bytes(&self) -> usize {
-        self.layers * self.heads * self.head_size * 2 * size_of::<u16>()
+        self.layers * self.heads * 2 * self.cache.position_bytes(self.head_size)
     }
 
     fn block_bytes(&self) -> usize {
-        self.position_bytes() * BLOCK_POSITIONS
+        self.layers * self.layer_bytes()
     }
 }
 
@@ -69,20 +70,20 @@ impl KvBlock {
     }
 
     fn layer_range(&self, layer: usize) -> Range<usize> {
-        let values = self.shape.layer_values();
-        layer * values..(layer + 1) * values
+        let bytes = self.shape.layer_bytes();
+        layer * bytes..(layer + 1) * bytes
     }
 
     /// One layer: `[head][keys, values]`.
-    pub fn layer_mut(&mut self, layer: usize) -> &mut [u16] {
+    pub fn layer_mut(&mut self, layer: usize) -> &mut [u8] {
         let range = self.layer_range(layer);
-        &mut bytemuck::cast_slice_mut(&mut self.bytes)[range]
+        &mut self.bytes[range]
     }
 
-    /// Keys (in tiles) and values (`[position][head_size]`) of one head of one layer.
-    pub fn head(&self, layer: usize, head: usize) -> (&[u16], &[u16]) {
-        let layer = &bytemuck::cast_slice::<u8, u16>(&self.bytes)[self.layer_range(layer)];
-        let values = self.shape.head_values();
-        layer[head * values..(head + 1) * values].split_at(self.shape.half_head())
+    /// Keys and values of one head of one layer.
+    pub fn head(&self, layer: usize, head: usize) -> (&[u8], &[u8]) {
+        let layer = &self.bytes[self.layer_range(layer)];
+        let bytes = self.shape.head_bytes();
+        layer[head * bytes..(head + 1) * bytes].split_at(self.shape.half_head())
     }
 }

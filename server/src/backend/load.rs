@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use sysinfer_engine::{Engine, EngineError, EngineInfo, LoadStep, PhasePlan, Plan, Tokenizer};
+use sysinfer_engine::{
+    Engine, EngineError, EngineInfo, LoadStep, PhasePlan, Plan, Precision, Tokenizer,
+};
 use sysinfer_machine::Topology;
 
 use super::engine::EngineBackend;
@@ -94,6 +96,7 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     let engine = Engine::open(
         &request.model,
         request.plan.clone(),
+        Precision::default(),
         &request.topology,
         &mut progress,
     )?;

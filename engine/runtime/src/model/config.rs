@@ -2,7 +2,18 @@
 
 use sysinfer_formats::Gguf;
 
+use super::metadata::Reader;
 use crate::error::EngineError;
+
+/// Which two values of a head are rotated together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RotaryOrder {
+    /// `2 i` and `2 i + 1`, as converted Llama weights expect it.
+    #[default]
+    Neighbours,
+    /// `i` and `i + dimensions / 2`, as in GPT-NeoX.
+    Halves,
+}
 
 /// How positions enter attention.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,12 +26,24 @@ pub enum Positions {
         base: f32,
         /// Positions are divided by this (linear scaling); 1: not at all.
         scale: f32,
+        /// Which values turn together.
+        order: RotaryOrder,
     },
     /// Scores lose the distance times a slope per head (arXiv:2108.12409).
     Alibi {
         /// The steepest slopes are `2^-(bias / heads)` and its powers.
         max_bias: f32,
     },
+}
+
+/// A feed-forward of which each token uses some parts only (arXiv:1701.06538): those with the
+/// largest scores, weighted by the softmax of these scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Experts {
+    /// How many there are.
+    pub count: usize,
+    /// How many a token uses.
+    pub used: usize,
 }
 
 /// Shape and constants of a decoder.
@@ -34,8 +57,10 @@ pub struct Config {
     pub layers: usize,
     /// Width of the residual stream.
     pub embedding_length: usize,
-    /// Width of the feed-forward's hidden vector.
+    /// Width of the feed-forward's (or one expert's) hidden vector.
     pub feed_forward_length: usize,
+    /// The experts, where the feed-forward is made of them.
+    pub experts: Option<Experts>,
     /// Query heads.
     pub heads: usize,
     /// Heads that keep keys and values; each serves `heads / kv_heads` query heads.
@@ -50,14 +75,13 @@ pub struct Config {
     pub norm_epsilon: f32,
     /// How positions enter.
     pub positions: Positions,
+    /// Whether queries, keys and values have biases.
+    pub qkv_bias: bool,
+    /// Whether attention's output has a bias.
+    pub output_bias: bool,
+    /// Whether every query and key head is normalised.
+    pub head_norms: bool,
 }
-
-/// Architectures that are run here.
-pub const ARCHITECTURES: [&str; 2] = ["llama", "baichuan"];
-/// Llama.cpp tells Baichuan 13B, which has ALiBi, from 7B, which rotates, by its layers.
-const BAICHUAN_13B_LAYERS: usize = 40;
-/// The bias that Baichuan 13B was trained with; its files do not say.
-const BAICHUAN_13B_MAX_BIAS: f32 = 8.0;
 
 impl Config {
     /// Query heads that share one key/value head.
@@ -99,11 +123,23 @@ impl Config {
             )));
         }
         let layers = reader.count("block_count", 4096)?;
+        let family = reader.family;
+        let has = |tensor: &str| file.tensor(tensor).is_some();
+        let experts = reader.experts()?;
+        let feed_forward_length = match experts {
+            None => None,
+            // Mixtral's files have one length only.
+            Some(_) => reader.optional_count("expert_feed_forward_length", 1 << 22)?,
+        };
         let config = Config {
             name: reader.name()?,
             layers,
             embedding_length,
-            feed_forward_length: reader.count("feed_forward_length", 1 << 22)?,
+            feed_forward_length: match feed_forward_length {
+                Some(length) => length,
+                None => reader.count("feed_forward_length", 1 << 22)?,
+            },
+            experts,
             heads,
             kv_heads,
             head_size,
@@ -111,7 +147,10 @@ impl Config {
             vocabulary_size: reader.vocabulary_size()?,
             norm_epsilon: reader.positive("attention.layer_norm_rms_epsilon", None)?,
             positions: reader.positions(layers, head_size)?,
-            architecture: reader.architecture,
+            qkv_bias: family.qkv_bias.is_there(has("blk.0.attn_q.bias")),
+            output_bias: family.output_bias.is_there(has("blk.0.attn_output.bias")),
+            head_norms: family.head_norms.is_there(has("blk.0.attn_q_norm.weight")),
+            architecture: family.architecture.to_owned(),
         };
         config.check()?;
         Ok(config)
@@ -142,104 +181,4 @@ impl Config {
         }
         Ok(())
     }
-}
-
-/// Reads `{architecture}.{key}`.
-struct Reader<'f> {
-    file: &'f Gguf<'f>,
-    architecture: String,
-}
-
-impl<'f> Reader<'f> {
-    fn new(file: &'f Gguf<'f>) -> Result<Self, EngineError> {
-        let architecture = file
-            .metadata()
-            .require_string("general.architecture")
-            .map_err(model)?;
-        if !ARCHITECTURES.contains(&architecture) {
-            return Err(EngineError::Model(format!(
-                "general.architecture is \"{architecture}\"; this engine runs \"llama\" and \"baichuan\""
-            )));
-        }
-        Ok(Self {
-            file,
-            architecture: architecture.to_owned(),
-        })
-    }
-
-    fn name(&self) -> Result<String, EngineError> {
-        let name = self.file.metadata().string("general.name").map_err(model)?;
-        Ok(name.unwrap_or(&self.architecture).to_owned())
-    }
-
-    fn optional_count(&self, key: &str, most: usize) -> Result<Option<usize>, EngineError> {
-        let key = format!("{}.{key}", self.architecture);
-        let Some(value) = self.file.metadata().unsigned(&key).map_err(model)? else {
-            return Ok(None);
-        };
-        match usize::try_from(value) {
-            Ok(count) if (1..=most).contains(&count) => Ok(Some(count)),
-            _ => Err(EngineError::Model(format!(
-                "{key} is {value}; it must be from 1 to {most}"
-            ))),
-        }
-    }
-
-    fn count(&self, key: &str, most: usize) -> Result<usize, EngineError> {
-        self.optional_count(key, most)?
-            .ok_or_else(|| EngineError::Model(format!("{}.{key} is missing", self.architecture)))
-    }
-
-    fn positive(&self, key: &str, default: Option<f32>) -> Result<f32, EngineError> {
-        let key = format!("{}.{key}", self.architecture);
-        let found = self.file.metadata().float(&key).map_err(model)?.or(default);
-        match found {
-            Some(value) if value.is_finite() && value > 0.0 => Ok(value),
-            Some(value) => Err(EngineError::Model(format!(
-                "{key} is {value}; it must be above 0"
-            ))),
-            None => Err(EngineError::Model(format!("{key} is missing"))),
-        }
-    }
-
-    fn vocabulary_size(&self) -> Result<usize, EngineError> {
-        let embedding = self.file.require("token_embd.weight").map_err(model)?;
-        match embedding.rows() {
-            0 => Err(EngineError::Model("token_embd.weight has no rows".into())),
-            rows if u32::try_from(rows).is_err() => Err(EngineError::Model(format!(
-                "token_embd.weight has {rows} rows; ids have 32 bits"
-            ))),
-            rows => Ok(rows),
-        }
-    }
-
-    fn positions(&self, layers: usize, head_size: usize) -> Result<Positions, EngineError> {
-        if self.architecture == "baichuan" && layers == BAICHUAN_13B_LAYERS {
-            return Ok(Positions::Alibi {
-                max_bias: BAICHUAN_13B_MAX_BIAS,
-            });
-        }
-        let scaling = format!("{}.rope.scaling.type", self.architecture);
-        let scale = match self.file.metadata().string(&scaling).map_err(model)? {
-            None | Some("none") => 1.0,
-            Some("linear") => self.positive("rope.scaling.factor", Some(1.0))?,
-            Some(other) => {
-                return Err(EngineError::Model(format!(
-                    "{scaling} is \"{other}\"; \"none\" and \"linear\" are supported (Llama 3.1's scaling comes as the tensor rope_freqs.weight)"
-                )));
-            }
-        };
-        Ok(Positions::Rotary {
-            dimensions: self
-                .optional_count("rope.dimension_count", 4096)?
-                .unwrap_or(head_size),
-            base: self.positive("rope.freq_base", Some(10_000.0))?,
-            scale,
-        })
-    }
-}
-
-/// A metadata error as the engine's.
-fn model(error: sysinfer_formats::GgufError) -> EngineError {
-    EngineError::Model(error.to_string())
 }

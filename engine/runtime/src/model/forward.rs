@@ -9,12 +9,14 @@ use sysinfer_kernels::matmul::Loops;
 use sysinfer_kernels::{ROWS, Role};
 use sysinfer_machine::{Lead, Ranges, ranges};
 
-use super::attention::{Addition, AttentionPlan};
+use super::attention::{Addition, AttentionPlan, Cut, Heads};
 use super::config::Config;
+use super::experts::ExpertBuffers;
 use super::ops::{Input, Target};
 use super::rope::{Rope, alibi_slopes};
-use super::step::{Prepared, Scratch, Step};
-use super::weights::Weights;
+use super::step::{Inputs, Scratch, Step};
+use super::weights::{FeedForward, Layer, Weights};
+use crate::kv::KvShape;
 
 /// A model ready to run.
 #[derive(Debug)]
@@ -40,11 +42,12 @@ pub struct Buffers {
     partials: Vec<f32>,
     /// `[row][feed_forward_length]`.
     hidden: Vec<f32>,
+    experts: ExpertBuffers,
     /// Rows whose logits are wanted, `[row][embedding_length]`.
     last: Vec<f32>,
     /// `[wanted row][vocabulary, padded to whole row groups]`.
     logits: Vec<f32>,
-    shared: Prepared,
+    shared: Inputs,
 }
 
 /// How a step is run.
@@ -56,6 +59,8 @@ pub struct Mode {
     pub loops: Loops,
     /// Positions per attention unit.
     pub attention_chunk: usize,
+    /// Shape of the sequences' caches.
+    pub cache: KvShape,
 }
 
 impl Model {
@@ -92,6 +97,7 @@ impl Model {
             qkv,
             partials,
             hidden,
+            experts,
             last,
             logits,
             shared,
@@ -99,18 +105,20 @@ impl Model {
         let config = &self.config;
         let epsilon = config.norm_epsilon;
         let rows = additions.iter().map(|addition| addition.tokens.len()).sum();
-        let plan = AttentionPlan::new(
-            config,
-            additions,
-            mode.attention_chunk,
-            lead.threads(),
-            |position, angles| self.rope.angles(position, angles),
-        );
+        let cut = Cut {
+            cache: mode.cache,
+            group: config.group(),
+            chunk: mode.attention_chunk,
+            workers: lead.threads(),
+        };
+        let plan = AttentionPlan::new(cut, additions, &self.rope);
         let width = config.embedding_length;
         resize(residual, rows * width);
         resize(qkv, rows * (config.query_width() + 2 * config.kv_width()));
         resize(partials, plan.partials_len());
-        resize(hidden, rows * config.feed_forward_length);
+        if config.experts.is_none() {
+            resize(hidden, rows * config.feed_forward_length);
+        }
         let mut step = Step {
             lead,
             role: mode.role,
@@ -129,8 +137,9 @@ impl Model {
                 epsilon,
             };
             step.project(&layer.qkv, normed, Target::Store, qkv);
-            plan.append(&mut step, index, qkv, additions);
-            plan.attend(&mut step, index, (qkv, &self.slopes), additions, partials);
+            let heads = self.heads(layer);
+            plan.append(&mut step, index, (qkv, heads), additions);
+            plan.attend(&mut step, index, (qkv, heads), additions, partials);
             let attended = plan.gather(partials);
             let attended = Input::Attended(&attended);
             step.project(&layer.attention_output, attended, Target::Add, residual);
@@ -141,8 +150,16 @@ impl Model {
                 weight,
                 epsilon,
             };
-            step.gate(&layer.gated, normed, hidden);
-            step.project(&layer.down, Input::Plain(hidden), Target::Add, residual);
+            match &layer.feed_forward {
+                FeedForward::Dense { gated, down } => {
+                    step.gate(gated, normed, hidden);
+                    step.project(down, Input::Plain(hidden), Target::Add, residual);
+                }
+                FeedForward::Experts(layer) => {
+                    step.experts_gate(layer, normed, experts);
+                    step.experts_down(layer, experts, residual);
+                }
+            }
         }
 
         resize(last, wanted.len() * width);
@@ -161,6 +178,16 @@ impl Model {
             step.project(&self.weights.output, normed, Target::Store, logits);
         }
         logits
+    }
+
+    /// What a layer does to its heads.
+    fn heads<'m>(&'m self, layer: &'m Layer) -> Heads<'m> {
+        Heads {
+            query_norm: layer.query_norm.as_deref(),
+            key_norm: layer.key_norm.as_deref(),
+            epsilon: self.config.norm_epsilon,
+            slopes: &self.slopes,
+        }
     }
 
     /// Token embeddings of all rows.

@@ -111,18 +111,26 @@ fn node_shares(first: &Ranges, first_nodes: &[usize], second_nodes: &[usize]) ->
     Ranges::from_ranges(first.total(), shares).ok()
 }
 
-/// One packed matrix.
+/// One packed matrix, or the equal matrices of all experts.
+///
+/// Bytes are `[worker][expert][row group]`: every worker's part of all experts lies together, on its
+/// node, so that any expert is divided among all workers. With one matrix that is its row groups in
+/// order.
 #[derive(Debug)]
 pub struct Matrix {
-    /// Rows that exist; the last row group may be padded beyond them.
+    /// Rows of one matrix; its last row group may be padded beyond them.
     pub rows: usize,
     /// Values per row.
     pub columns: usize,
+    /// Matrices of this shape: 1, or one per expert.
+    pub experts: usize,
     /// Block type, hence layout.
     pub block: TensorType,
     /// What it is multiplied with.
     pub kernels: Kernels,
     group_bytes: usize,
+    /// Row groups of each matrix by the worker that packed them.
+    homes: Ranges,
     bytes: NodeBuffer,
 }
 
@@ -148,31 +156,38 @@ impl Matrix {
         home: Home<'_>,
     ) -> Result<Matrix, EngineError> {
         let layout = layout(tensor)?;
+        let rows = tensor.rows / tensor.matrices;
         let group_bytes = layout.group_bytes(tensor.columns);
-        let groups = tensor.rows.div_ceil(ROWS);
-        let shares = Ranges::split(groups, 1, lead.threads());
-        let mut bytes = allocate(groups, group_bytes, &shares, home)?;
+        let homes = Ranges::split(rows.div_ceil(ROWS), 1, lead.threads());
+        let stack = Stack {
+            experts: tensor.matrices,
+            group_bytes,
+            homes: &homes,
+        };
+        let mut bytes = stack.allocate(home)?;
         let row_bytes = tensor.row_bytes();
-        let cuts = shares.scaled(group_bytes);
-        lead.run(ranges(&mut bytes, &cuts), |worker, packed| {
+        lead.run(ranges(&mut bytes, &stack.cuts()), |worker, packed| {
             let mut plain = vec![0; row_bytes * ROWS];
-            let first_group = shares.get(worker).start;
-            for (index, packed) in packed.chunks_exact_mut(group_bytes).enumerate() {
-                let first_row = (first_group + index) * ROWS;
+            let places = stack.groups_of(worker);
+            for ((expert, group), packed) in places.zip(packed.chunks_exact_mut(group_bytes)) {
+                let first = expert * rows + group * ROWS;
+                let last = (first + ROWS).min((expert + 1) * rows);
                 let rows: Vec<&[u8]> = plain
                     .chunks_exact_mut(row_bytes)
-                    .zip(first_row..tensor.rows)
+                    .zip(first..last)
                     .map(|(buffer, row)| source.row(tensor, row, buffer))
                     .collect();
                 layout.pack_group(tensor.columns, &rows, packed);
             }
         });
         Ok(Matrix {
-            rows: tensor.rows,
+            rows,
             columns: tensor.columns,
+            experts: tensor.matrices,
             block: tensor.kind,
             kernels,
             group_bytes,
+            homes,
             bytes,
         })
     }
@@ -182,18 +197,28 @@ impl Matrix {
     /// # Errors
     /// No memory; the matrix then stays where it is.
     pub fn rehome(&mut self, lead: &mut Lead<'_>, home: Home<'_>) -> Result<(), EngineError> {
-        let shares = Ranges::split(self.groups(), 1, lead.threads());
-        let mut bytes = allocate(self.groups(), self.group_bytes, &shares, home)?;
-        let cuts = shares.scaled(self.group_bytes);
-        let old = &self.bytes;
-        lead.run(ranges(&mut bytes, &cuts), |worker, new| {
-            new.copy_from_slice(&old[cuts.get(worker)]);
+        let homes = Ranges::split(self.groups(), 1, lead.threads());
+        let stack = Stack {
+            experts: self.experts,
+            group_bytes: self.group_bytes,
+            homes: &homes,
+        };
+        let mut bytes = stack.allocate(home)?;
+        let old = &*self;
+        lead.run(ranges(&mut bytes, &stack.cuts()), |worker, mut new| {
+            for expert in 0..old.experts {
+                for piece in old.pieces(expert, homes.get(worker)) {
+                    let (place, rest) = new.split_at_mut(piece.bytes.len());
+                    place.copy_from_slice(piece.bytes);
+                    new = rest;
+                }
+            }
         });
-        self.bytes = bytes;
+        (self.bytes, self.homes) = (bytes, homes);
         Ok(())
     }
 
-    /// Row groups.
+    /// Row groups of one matrix.
     pub fn groups(&self) -> usize {
         self.rows.div_ceil(ROWS)
     }
@@ -203,9 +228,67 @@ impl Matrix {
         self.bytes.len()
     }
 
-    /// Packed bytes of some row groups.
-    pub fn group_range(&self, groups: Range<usize>) -> &[u8] {
-        &self.bytes[groups.start * self.group_bytes..groups.end * self.group_bytes]
+    /// Some row groups of one expert's matrix, in order, in as many pieces as they lie in.
+    pub fn pieces(
+        &self,
+        expert: usize,
+        groups: Range<usize>,
+    ) -> impl Iterator<Item = Piece<'_>> + use<'_> {
+        let (experts, group_bytes) = (self.experts, self.group_bytes);
+        // One matrix lies in one piece, whoever packed it.
+        let whole = (experts == 1).then_some(0..self.groups());
+        let homes = whole
+            .into_iter()
+            .chain(self.homes.iter().filter(move |_| experts > 1));
+        homes.filter_map(move |home| {
+            let (start, end) = (groups.start.max(home.start), groups.end.min(home.end));
+            let first = home.start * experts + expert * home.len() + start.wrapping_sub(home.start);
+            (start < end).then(|| Piece {
+                first_group: start,
+                bytes: &self.bytes[first * group_bytes..][..(end - start) * group_bytes],
+            })
+        })
+    }
+}
+
+/// Neighbouring row groups of a matrix.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece<'m> {
+    /// The first one's number within its matrix.
+    pub first_group: usize,
+    /// Packed bytes.
+    pub bytes: &'m [u8],
+}
+
+/// How the row groups of equal matrices lie in memory.
+struct Stack<'s> {
+    experts: usize,
+    group_bytes: usize,
+    homes: &'s Ranges,
+}
+
+impl Stack<'_> {
+    /// Bytes by worker.
+    fn cuts(&self) -> Ranges {
+        self.homes.scaled(self.experts * self.group_bytes)
+    }
+
+    /// Matrix and row group of everything that a worker packs, in the order of its bytes.
+    fn groups_of(&self, worker: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let groups = self.homes.get(worker);
+        (0..self.experts).flat_map(move |expert| groups.clone().map(move |group| (expert, group)))
+    }
+
+    fn allocate(&self, home: Home<'_>) -> Result<NodeBuffer, EngineError> {
+        let cuts = self.cuts();
+        let bytes = NodeBuffer::new(cuts.total(), home.pages)?;
+        if let Some(nodes) = home.nodes {
+            for (range, node) in cuts.iter().zip(nodes) {
+                // Where binding is forbidden (containers) or impossible, first touch does the same.
+                let _ = bytes.bind(range, *node);
+            }
+        }
+        Ok(bytes)
     }
 }
 
@@ -222,23 +305,6 @@ fn layout(tensor: &TensorInfo) -> Result<&'static Layout, EngineError> {
             known.join(", ")
         ))
     })
-}
-
-fn allocate(
-    groups: usize,
-    group_bytes: usize,
-    shares: &Ranges,
-    home: Home<'_>,
-) -> Result<NodeBuffer, EngineError> {
-    let bytes = NodeBuffer::new(groups * group_bytes, home.pages)?;
-    if let Some(nodes) = home.nodes {
-        for (share, node) in shares.iter().zip(nodes) {
-            let range = share.start * group_bytes..share.end * group_bytes;
-            // Where binding is forbidden (containers) or impossible, first touch does the same.
-            let _ = bytes.bind(range, *node);
-        }
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use super::step::{Prepared, Step};
 use super::weights::{Gated, Projection};
 
 /// From this many rows on, workers share the preparation of a product's input.
-const SHARE_INPUT_FROM: usize = 9;
+pub(super) const SHARE_INPUT_FROM: usize = 9;
 
 /// Rows of a product's input and how they come to be.
 #[derive(Clone, Copy)]
@@ -40,7 +40,12 @@ pub enum Input<'i> {
 
 impl Input<'_> {
     /// Row `row`, made in `buffer` (`[width]`) unless it exists already; `merged` is scratch.
-    fn row<'r>(&'r self, row: usize, buffer: &'r mut [f32], merged: &mut Vec<f32>) -> &'r [f32] {
+    pub(super) fn row<'r>(
+        &'r self,
+        row: usize,
+        buffer: &'r mut [f32],
+        merged: &mut Vec<f32>,
+    ) -> &'r [f32] {
         let width = buffer.len();
         match self {
             Input::Plain(values) => &values[row * width..][..width],
@@ -70,54 +75,72 @@ pub enum Target {
 }
 
 /// The output of a product and which of its columns each worker writes.
-struct Output<'o> {
-    values: &'o mut [f32],
-    width: usize,
-    columns: &'o Ranges,
+pub(super) struct Output<'o> {
+    pub(super) values: &'o mut [f32],
+    pub(super) rows: usize,
+    /// Values per row.
+    pub(super) width: usize,
+    pub(super) columns: &'o Ranges,
 }
 
 /// How the workers of a phase multiply.
 #[derive(Clone, Copy)]
-struct Multiplier {
+pub(super) struct Multiplier {
     role: Role,
     loops: Loops,
 }
 
 impl Multiplier {
-    /// Multiplies some row groups of a matrix by the prepared input; `put` gets eight results at a
-    /// time and their place, which starts at `first_column` of the worker's columns.
-    fn run(
+    /// Multiplies some row groups of a matrix (or of one expert's) by the prepared input; `put` gets
+    /// eight results at a time with their row and their first column within the matrix.
+    pub(super) fn run(
         self,
-        (matrix, groups): (&Matrix, Range<usize>),
+        (matrix, expert, groups): (&Matrix, usize, Range<usize>),
         prepared: &Prepared,
-        out: &mut ColumnsMut<'_, f32>,
-        first_column: usize,
-        put: impl Fn(&mut [f32], &[f32; ROWS]),
+        mut put: impl FnMut(usize, usize, &[f32; ROWS]),
     ) {
         let kernel = matrix.kernels.of(self.role);
         let activations = prepared.of(kernel.kernel().activations);
-        multiply(
-            kernel,
-            matrix.group_range(groups),
-            activations,
-            self.loops,
-            |tile| {
-                let column = first_column + tile.group * ROWS;
+        for piece in matrix.pieces(expert, groups) {
+            multiply(kernel, piece.bytes, activations, self.loops, |tile| {
+                let column = (piece.first_group + tile.group) * ROWS;
                 for row in 0..tile.rows {
-                    let place = &mut out.row_mut(tile.first_row + row)[column..][..ROWS];
-                    put(place, tile.row(row));
+                    put(tile.first_row + row, column, tile.row(row));
                 }
-            },
-        );
+            });
+        }
     }
 }
 
+/// Eight columns of a worker's part of the output, from column `column` of the whole on.
+pub(super) fn eight<'o>(
+    out: &'o mut ColumnsMut<'_, f32>,
+    row: usize,
+    column: usize,
+) -> &'o mut [f32] {
+    let first = column - out.first_column();
+    &mut out.row_mut(row)[first..first + ROWS]
+}
+
 impl Step<'_, '_> {
-    fn multiplier(&self) -> Multiplier {
+    pub(super) fn multiplier(&self) -> Multiplier {
         Multiplier {
             role: self.role,
             loops: self.loops,
         }
+    }
+
+    /// The forms of input that the matrices' kernels read.
+    pub(super) fn activation_kinds(&self, matrices: &[&Matrix]) -> Vec<ActivationKind> {
+        let wanted = |kind: &ActivationKind| {
+            matrices
+                .iter()
+                .any(|m| m.kernels.of(self.role).kernel().activations == *kind)
+        };
+        [ActivationKind::Q8, ActivationKind::F32]
+            .into_iter()
+            .filter(wanted)
+            .collect()
     }
 
     /// Multiplies `input` by all matrices of a projection.
@@ -131,11 +154,13 @@ impl Step<'_, '_> {
         let share = projection.shares.of(self.role);
         let output = Output {
             values: out,
+            rows: self.rows,
             width: projection.width(),
             columns: &share.columns,
         };
         let multiplier = self.multiplier();
         let matrices: Vec<&Matrix> = projection.matrices.iter().collect();
+        let bias = projection.bias.as_deref();
         self.phase(&matrices, input, output, |worker, prepared, out| {
             let mine = share.groups.get(worker);
             let mut first_group = 0;
@@ -143,15 +168,19 @@ impl Step<'_, '_> {
                 let groups = first_group..first_group + matrix.groups();
                 let start = mine.start.clamp(groups.start, groups.end);
                 let end = mine.end.clamp(groups.start, groups.end);
-                if start < end {
-                    let part = start - first_group..end - first_group;
-                    let first_column = start * ROWS - out.first_column();
-                    let put = |out: &mut [f32], values: &[f32; ROWS]| match target {
-                        Target::Store => out.copy_from_slice(values),
-                        Target::Add => add(out, values),
-                    };
-                    multiplier.run((matrix, part), prepared, out, first_column, put);
-                }
+                let part = (*matrix, 0, start - first_group..end - first_group);
+                let first_column = first_group * ROWS;
+                multiplier.run(part, prepared, |row, column, values| {
+                    let column = first_column + column;
+                    let place = eight(out, row, column);
+                    match target {
+                        Target::Store => place.copy_from_slice(values),
+                        Target::Add => add(place, values),
+                    }
+                    if let Some(bias) = bias {
+                        add(place, &bias[column..column + ROWS]);
+                    }
+                });
                 first_group = groups.end;
             }
         });
@@ -160,10 +189,10 @@ impl Step<'_, '_> {
     /// `out = silu(gate(input)) * up(input)`.
     pub fn gate(&mut self, gated: &Gated, input: Input<'_>, out: &mut [f32]) {
         let share = gated.shares.of(self.role);
-        let width = gated.gate.groups() * ROWS;
         let output = Output {
             values: out,
-            width,
+            rows: self.rows,
+            width: gated.gate.groups() * ROWS,
             columns: &share.columns,
         };
         let multiplier = self.multiplier();
@@ -171,16 +200,14 @@ impl Step<'_, '_> {
         self.phase(&matrices, input, output, |worker, prepared, out| {
             let mine = share.groups.get(worker);
             multiplier.run(
-                (&gated.gate, mine.clone()),
+                (&gated.gate, 0, mine.clone()),
                 prepared,
-                out,
-                0,
-                |out, values| {
-                    out.copy_from_slice(values);
+                |row, column, values| {
+                    eight(out, row, column).copy_from_slice(values);
                 },
             );
-            multiplier.run((&gated.up, mine), prepared, out, 0, |out, values| {
-                silu_times(out, values);
+            multiplier.run((&gated.up, 0, mine), prepared, |row, column, values| {
+                silu_times(eight(out, row, column), values);
             });
         });
     }
@@ -194,42 +221,36 @@ impl Step<'_, '_> {
         work: impl Fn(usize, &Prepared, &mut ColumnsMut<'_, f32>) + Sync,
     ) {
         let (rows, width) = (self.rows, matrices[0].columns);
-        let kinds: Vec<ActivationKind> = [ActivationKind::Q8, ActivationKind::F32]
-            .into_iter()
-            .filter(|kind| {
-                matrices
-                    .iter()
-                    .any(|m| m.kernels.of(self.role).kernel().activations == *kind)
-            })
-            .collect();
+        let kinds = self.activation_kinds(matrices);
         let values = &mut output.values[..rows * output.width];
         let cut = columns(values, output.width, output.columns);
         if rows >= SHARE_INPUT_FROM {
             self.prepare_together(&kinds, input, width);
-            let shared = &*self.shared;
+            let shared = &self.shared.prepared;
             self.lead
                 .run(cut, |worker, mut out| work(worker, shared, &mut out));
             return;
         }
         self.lead
             .run((each(self.scratch), cut), |worker, (scratch, mut out)| {
+                let prepared = &mut scratch.own.prepared;
                 scratch.row.resize(width, 0.0);
                 for kind in &kinds {
-                    scratch.prepared.of_mut(*kind).reshape(rows, width);
+                    prepared.of_mut(*kind).reshape(rows, width);
                 }
                 for row in 0..rows {
                     let values = input.row(row, &mut scratch.row, &mut scratch.merged);
                     for kind in &kinds {
-                        scratch.prepared.of_mut(*kind).set_row(row, values);
+                        prepared.of_mut(*kind).set_row(row, values);
                     }
                 }
-                work(worker, &scratch.prepared, &mut out);
+                work(worker, prepared, &mut out);
             });
     }
 
     fn prepare_together(&mut self, kinds: &[ActivationKind], input: Input<'_>, width: usize) {
         for kind in kinds {
-            let activations = self.shared.of_mut(*kind);
+            let activations = self.shared.prepared.of_mut(*kind);
             activations.reshape(self.rows, width);
             let mut panels = activations.panels_mut();
             let shares = Ranges::split(panels.len(), 1, self.lead.threads());

@@ -1,14 +1,15 @@
 //! Angles of rotary positions, and slopes of ALiBi: what a position does to a head.
 
-use sysinfer_kernels::elementwise::rotate_pairs;
+use sysinfer_kernels::elementwise::{rotate_halves, rotate_pairs};
 
-use super::config::{Config, Positions};
+use super::config::{Config, Positions, RotaryOrder};
 
 /// Turns heads by their position; does nothing for models that do not rotate.
 #[derive(Clone, Debug)]
 pub struct Rope {
     /// Angle per position of each pair; empty when heads are not rotated.
     frequencies: Vec<f64>,
+    order: RotaryOrder,
 }
 
 /// Cosines and sines of one position, made once and used for all its heads and layers.
@@ -16,6 +17,7 @@ pub struct Rope {
 pub struct Angles {
     cosines: Vec<f32>,
     sines: Vec<f32>,
+    order: RotaryOrder,
 }
 
 impl Rope {
@@ -26,10 +28,12 @@ impl Rope {
             dimensions,
             base,
             scale,
+            order,
         } = config.positions
         else {
             return Rope {
                 frequencies: Vec::new(),
+                order: RotaryOrder::default(),
             };
         };
         let frequencies = (0..dimensions / 2)
@@ -39,11 +43,12 @@ impl Rope {
                 f64::from(base).powf(exponent) / factor / f64::from(scale)
             })
             .collect();
-        Rope { frequencies }
+        Rope { frequencies, order }
     }
 
     /// Fills `angles` for `position`.
     pub fn angles(&self, position: usize, angles: &mut Angles) {
+        angles.order = self.order;
         angles.cosines.clear();
         angles.sines.clear();
         for frequency in &self.frequencies {
@@ -57,8 +62,10 @@ impl Rope {
 impl Angles {
     /// Rotates one head of a query or a key.
     pub fn rotate(&self, head: &mut [f32]) {
-        if !self.cosines.is_empty() {
-            rotate_pairs(head, &self.cosines, &self.sines);
+        match self.order {
+            _ if self.cosines.is_empty() => {}
+            RotaryOrder::Neighbours => rotate_pairs(head, &self.cosines, &self.sines),
+            RotaryOrder::Halves => rotate_halves(head, &self.cosines, &self.sines),
         }
     }
 }

@@ -1,8 +1,9 @@
-//! Where the plain rows of a model's tensors come from: a GGUF file, or a seed.
+//! Where the plain rows of a model's tensors come from: a GGUF file, a seed, or either in f32.
 
 use std::path::Path;
 
-use sysinfer_formats::Gguf;
+use sysinfer_formats::blocks::dequantize;
+use sysinfer_formats::{Gguf, Tensor, TensorType};
 
 use super::preset::{self, Preset};
 use super::synth;
@@ -14,20 +15,31 @@ pub trait Source: Sync {
     /// What there is under `name`.
     fn find(&self, name: &str) -> Option<TensorInfo>;
 
+    /// Everything there is.
+    fn tensors(&self) -> Vec<TensorInfo>;
+
     /// The plain bytes of row `row` of a tensor that [`Source::find`] gave: either the source's own
     /// or written to `buffer`, which has the length of a row.
     fn row<'s>(&'s self, tensor: &TensorInfo, row: usize, buffer: &'s mut [u8]) -> &'s [u8];
 }
 
+fn describe(tensor: &Tensor<'_>) -> TensorInfo {
+    TensorInfo {
+        name: tensor.name.to_owned(),
+        kind: tensor.kind,
+        columns: tensor.columns(),
+        rows: tensor.rows(),
+        matrices: tensor.shape.iter().skip(2).product::<u64>() as usize,
+    }
+}
+
 impl Source for Gguf<'_> {
     fn find(&self, name: &str) -> Option<TensorInfo> {
-        let tensor = self.tensor(name)?;
-        Some(TensorInfo {
-            name: name.to_owned(),
-            kind: tensor.kind,
-            columns: tensor.columns(),
-            rows: tensor.rows(),
-        })
+        self.tensor(name).map(describe)
+    }
+
+    fn tensors(&self) -> Vec<TensorInfo> {
+        Gguf::tensors(self).iter().map(describe).collect()
     }
 
     fn row<'s>(&'s self, tensor: &TensorInfo, row: usize, _buffer: &'s mut [u8]) -> &'s [u8] {
@@ -52,13 +64,6 @@ impl Synthetic {
             seed,
         }
     }
-
-    /// Bytes of all its tensors.
-    pub fn total_bytes(&self) -> u64 {
-        let bytes =
-            |spec: &TensorInfo| spec.kind.row_bytes(spec.columns).map(|row| row * spec.rows);
-        self.tensors.iter().filter_map(bytes).sum::<usize>() as u64
-    }
 }
 
 impl Source for Synthetic {
@@ -69,10 +74,75 @@ impl Source for Synthetic {
             .cloned()
     }
 
+    fn tensors(&self) -> Vec<TensorInfo> {
+        self.tensors.clone()
+    }
+
     fn row<'s>(&'s self, tensor: &TensorInfo, row: usize, buffer: &'s mut [u8]) -> &'s [u8] {
         synth::fill_row(self.seed, tensor, row, buffer);
         buffer
     }
+}
+
+/// Another source with every tensor dequantised to f32.
+pub struct InF32<'s>(&'s dyn Source);
+
+impl<'s> InF32<'s> {
+    /// Wraps `source`.
+    ///
+    /// # Errors
+    /// A tensor of a type that cannot be dequantised.
+    pub fn new(source: &'s dyn Source) -> Result<InF32<'s>, EngineError> {
+        source.tensors().iter().try_for_each(decodable)?;
+        Ok(InF32(source))
+    }
+
+    fn widened(tensor: TensorInfo) -> TensorInfo {
+        TensorInfo {
+            kind: TensorType::F32,
+            ..tensor
+        }
+    }
+}
+
+impl Source for InF32<'_> {
+    fn find(&self, name: &str) -> Option<TensorInfo> {
+        self.0.find(name).map(Self::widened)
+    }
+
+    fn tensors(&self) -> Vec<TensorInfo> {
+        self.0.tensors().into_iter().map(Self::widened).collect()
+    }
+
+    fn row<'s>(&'s self, tensor: &TensorInfo, row: usize, buffer: &'s mut [u8]) -> &'s [u8] {
+        let stored = self.0.find(&tensor.name).expect("found before");
+        let mut plain = vec![0; stored.row_bytes()];
+        let mut values = vec![0.0; stored.columns];
+        let plain = self.0.row(&stored, row, &mut plain);
+        dequantize(stored.kind, plain, &mut values).expect("the loader checked the type");
+        for (bytes, value) in buffer.chunks_exact_mut(4).zip(values) {
+            bytes.copy_from_slice(&value.to_le_bytes());
+        }
+        buffer
+    }
+}
+
+/// Bytes of all tensors as they are packed: an embedding that is the output matrix too counts twice.
+pub fn packed_bytes(source: &dyn Source) -> u64 {
+    let all: u64 = source.tensors().iter().map(TensorInfo::bytes).sum();
+    let tied = match source.find("output.weight") {
+        Some(_) => None,
+        None => source.find("token_embd.weight"),
+    };
+    all + tied.map_or(0, |embedding| embedding.bytes())
+}
+
+/// Whether a tensor's type can be dequantised: decoding one block tells.
+pub(super) fn decodable(tensor: &TensorInfo) -> Result<(), EngineError> {
+    let block = vec![0; tensor.kind.block_bytes()];
+    let mut values = vec![0.0; tensor.kind.block_elements()];
+    dequantize(tensor.kind, &block, &mut values)
+        .map_err(|error| EngineError::Model(format!("tensor {}: {error}", tensor.name)))
 }
 
 /// A file's name beside what is wrong with its bytes.

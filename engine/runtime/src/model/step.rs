@@ -18,7 +18,7 @@ pub struct Step<'s, 't> {
     /// One for each worker.
     pub scratch: &'s mut [Scratch],
     /// Input prepared by all workers together.
-    pub shared: &'s mut Prepared,
+    pub shared: &'s mut Inputs,
 }
 
 /// What one worker needs for itself; kept between steps.
@@ -27,15 +27,31 @@ pub struct Scratch {
     /// One input row.
     pub(crate) row: Vec<f32>,
     /// Input that it prepared for itself.
-    pub(crate) prepared: Prepared,
+    pub(crate) own: Inputs,
     /// Running attention.
     pub attention: Attention,
-    /// One rotated head.
+    /// One normalised and rotated head.
     pub head: Vec<f32>,
-    /// The same in f16.
-    pub key: Vec<u16>,
     /// Partial results being merged.
     pub(crate) merged: Vec<f32>,
+}
+
+/// Prepared input of a step's products.
+#[derive(Debug, Default)]
+pub struct Inputs {
+    /// All rows of the step.
+    pub(crate) prepared: Prepared,
+    /// Rows by expert.
+    pub(crate) sets: Vec<Prepared>,
+}
+
+impl Inputs {
+    /// Makes sure of `count` sets; what they hold is overwritten before it is read.
+    pub(crate) fn at_least(&mut self, count: usize) {
+        if self.sets.len() < count {
+            self.sets.resize_with(count, Prepared::default);
+        }
+    }
 }
 
 /// A product's input in the forms that kernels read.

@@ -49,6 +49,13 @@ pub fn fill_row(seed: u64, tensor: &TensorInfo, row: usize, out: &mut [u8]) {
     let mut random = Random::new(seed, &tensor.name, row);
     let spread = 1.0 / (tensor.columns as f32).sqrt();
     match tensor.kind {
+        TensorType::F32 if tensor.rows > 1 || tensor.name.ends_with(".bias") => {
+            // A uniform distribution of width 1 has a standard deviation of 0.29.
+            for value in out.chunks_exact_mut(4) {
+                let jitter = (random.next() >> 40) as f32 / (1u64 << 24) as f32 - 0.5;
+                value.copy_from_slice(&(jitter * spread / 0.29).to_le_bytes());
+            }
+        }
         TensorType::F32 => {
             // Norm weights: near 1.
             for value in out.chunks_exact_mut(4) {
@@ -88,12 +95,14 @@ pub fn write_gguf(preset: Preset, seed: u64, writer: &mut impl Write) -> io::Res
     let mut file = metadata(GgufWriter::new(), &config);
     let tensors = preset::tensors(preset);
     for tensor in &tensors {
-        let shape = [tensor.columns as u64, tensor.rows as u64];
-        file = file.tensor(
-            &tensor.name,
-            tensor.kind,
-            &shape[..if tensor.rows == 1 { 1 } else { 2 }],
-        );
+        let (columns, matrices) = (tensor.columns as u64, tensor.matrices as u64);
+        let rows = tensor.rows as u64 / matrices;
+        let shape: &[u64] = match (rows, matrices) {
+            (1, 1) => &[columns],
+            (_, 1) => &[columns, rows],
+            _ => &[columns, rows, matrices],
+        };
+        file = file.tensor(&tensor.name, tensor.kind, shape);
     }
     let mut data = file.write_header(writer).map_err(into_io)?;
     for tensor in tensors {
@@ -131,7 +140,16 @@ fn metadata(file: GgufWriter, config: &Config) -> GgufWriter {
         .metadata(key("attention.head_count_kv"), count(config.kv_heads))
         .metadata(key("attention.layer_norm_rms_epsilon"), config.norm_epsilon)
         .metadata(key("vocab_size"), count(config.vocabulary_size))
+        .metadata(key("attention.key_length"), count(config.head_size))
+        .metadata(key("attention.value_length"), count(config.head_size))
         .metadata(key("rope.dimension_count"), count(config.head_size));
+    if let Some(experts) = config.experts {
+        let hidden = count(config.feed_forward_length);
+        file = file
+            .metadata(key("expert_count"), count(experts.count))
+            .metadata(key("expert_used_count"), count(experts.used))
+            .metadata(key("expert_feed_forward_length"), hidden);
+    }
     if let Positions::Rotary { base, .. } = config.positions {
         file = file.metadata(key("rope.freq_base"), base);
     }

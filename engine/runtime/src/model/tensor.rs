@@ -11,8 +11,10 @@ pub struct TensorInfo {
     pub kind: TensorType,
     /// Values per row.
     pub columns: usize,
-    /// Rows; 1 for vectors.
+    /// Rows in all; 1 for vectors.
     pub rows: usize,
+    /// Matrices of equal shape that the rows belong to: 1, or one per expert.
+    pub matrices: usize,
 }
 
 impl TensorInfo {
@@ -21,5 +23,10 @@ impl TensorInfo {
         self.kind
             .row_bytes(self.columns)
             .expect("sources list whole rows only")
+    }
+
+    /// Plain bytes of all rows.
+    pub fn bytes(&self) -> u64 {
+        self.row_bytes() as u64 * self.rows as u64
     }
 }

@@ -5,9 +5,12 @@ use sysinfer_formats::blocks::dequantize;
 use sysinfer_kernels::ROWS;
 use sysinfer_machine::{Lead, NodeBuffer, Pages, ranges};
 
-use super::config::{Config, Positions};
+use std::collections::HashSet;
+
+use super::config::{Config, Experts, Positions};
+use super::experts::ExpertLayer;
 use super::matrix::{Home, Kernels, Matrix, Shares};
-use super::source::Source;
+use super::source::{Source, decodable};
 use super::tensor::TensorInfo;
 use crate::error::EngineError;
 
@@ -16,6 +19,8 @@ use crate::error::EngineError;
 pub struct Projection {
     /// In output order.
     pub matrices: Vec<Matrix>,
+    /// Added to the output, padding included.
+    pub bias: Option<Vec<f32>>,
     /// Row groups of all of them, counted through, by worker.
     pub shares: Shares,
 }
@@ -43,6 +48,20 @@ pub struct Gated {
     pub shares: Shares,
 }
 
+/// What a layer does after attention.
+#[derive(Debug)]
+pub enum FeedForward {
+    /// All of it for every token.
+    Dense {
+        /// Gate and up: `embedding_length` to `feed_forward_length`.
+        gated: Gated,
+        /// `feed_forward_length` to `embedding_length`.
+        down: Projection,
+    },
+    /// Some experts for every token.
+    Experts(ExpertLayer),
+}
+
 /// One decoder layer.
 #[derive(Debug)]
 pub struct Layer {
@@ -50,14 +69,16 @@ pub struct Layer {
     pub attention_norm: Vec<f32>,
     /// Query, key and value: `embedding_length` to `query_width + 2 kv_width`.
     pub qkv: Projection,
+    /// Weights of the norm of every query head, `[head_size]`.
+    pub query_norm: Option<Vec<f32>>,
+    /// Weights of the norm of every key head.
+    pub key_norm: Option<Vec<f32>>,
     /// `query_width` to `embedding_length`.
     pub attention_output: Projection,
     /// Weights of the norm before the feed-forward.
     pub feed_forward_norm: Vec<f32>,
-    /// Gate and up: `embedding_length` to `feed_forward_length`.
-    pub gated: Gated,
-    /// `feed_forward_length` to `embedding_length`.
-    pub down: Projection,
+    /// The feed-forward.
+    pub feed_forward: FeedForward,
 }
 
 /// The token embedding in its file form: a row is read per token.
@@ -108,15 +129,21 @@ pub struct Loader<'l, 't> {
     pub nodes: (&'l [usize], &'l [usize]),
     /// Kernels by block type.
     pub kernels: &'l dyn Fn(TensorType) -> Result<Kernels, EngineError>,
-    /// Told the file bytes of each tensor once it is packed.
+    /// Told the bytes of each tensor once it is packed.
     pub progress: &'l mut dyn FnMut(u64),
+    /// Names of what was loaded so far.
+    pub loaded: HashSet<String>,
 }
+
+/// Tensors of old files that hold what the metadata says too.
+const REDUNDANT: &str = ".attn_rot_embd";
 
 impl Loader<'_, '_> {
     /// Loads everything that `config` says there is.
     ///
     /// # Errors
-    /// A tensor that is missing, of the wrong shape or of a type without kernels; no memory.
+    /// A tensor that is missing, of the wrong shape, of a type without kernels, or not part of such
+    /// a model; no memory.
     pub fn load(&mut self, config: &Config) -> Result<Weights, EngineError> {
         let width = config.embedding_length;
         let embedding = self.embedding(config)?;
@@ -136,6 +163,7 @@ impl Loader<'_, '_> {
             }
             _ => None,
         };
+        self.all_loaded(config)?;
         Ok(Weights {
             embedding,
             layers,
@@ -147,21 +175,80 @@ impl Loader<'_, '_> {
 
     fn layer(&mut self, config: &Config, layer: usize) -> Result<Layer, EngineError> {
         let name = |part: &str| format!("blk.{layer}.{part}.weight");
-        let (width, hidden) = (config.embedding_length, config.feed_forward_length);
+        let bias = |part: &str| format!("blk.{layer}.{part}.bias");
+        let width = config.embedding_length;
+        let (query_width, kv_width) = (config.query_width(), config.kv_width());
         let qkv = [
-            (name("attn_q"), config.query_width()),
-            (name("attn_k"), config.kv_width()),
-            (name("attn_v"), config.kv_width()),
+            (name("attn_q"), query_width),
+            (name("attn_k"), kv_width),
+            (name("attn_v"), kv_width),
         ];
+        let mut qkv = self.projection(width, &qkv)?;
+        if config.qkv_bias {
+            let biases = [
+                (bias("attn_q"), query_width),
+                (bias("attn_k"), kv_width),
+                (bias("attn_v"), kv_width),
+            ];
+            qkv.bias = Some(self.bias(&biases)?);
+        }
+        let mut attention_output = self.projection(query_width, &[(name("attn_output"), width)])?;
+        if config.output_bias {
+            attention_output.bias = Some(self.bias(&[(bias("attn_output"), width)])?);
+        }
+        let mut head_norm = |part: &str| match config.head_norms {
+            true => self.vector(&name(part), config.head_size).map(Some),
+            false => Ok(None),
+        };
         Ok(Layer {
+            query_norm: head_norm("attn_q_norm")?,
+            key_norm: head_norm("attn_k_norm")?,
             attention_norm: self.vector(&name("attn_norm"), width)?,
-            qkv: self.projection(width, &qkv)?,
-            attention_output: self
-                .projection(config.query_width(), &[(name("attn_output"), width)])?,
+            qkv,
+            attention_output,
             feed_forward_norm: self.vector(&name("ffn_norm"), width)?,
+            feed_forward: match config.experts {
+                None => self.dense(config, &name)?,
+                Some(experts) => self.experts(config, experts, &name)?,
+            },
+        })
+    }
+
+    fn dense(
+        &mut self,
+        config: &Config,
+        name: &dyn Fn(&str) -> String,
+    ) -> Result<FeedForward, EngineError> {
+        let (width, hidden) = (config.embedding_length, config.feed_forward_length);
+        Ok(FeedForward::Dense {
             gated: self.gated(&name("ffn_gate"), &name("ffn_up"), width, hidden)?,
             down: self.projection(hidden, &[(name("ffn_down"), width)])?,
         })
+    }
+
+    fn experts(
+        &mut self,
+        config: &Config,
+        Experts { count, used }: Experts,
+        name: &dyn Fn(&str) -> String,
+    ) -> Result<FeedForward, EngineError> {
+        let (width, hidden) = (config.embedding_length, config.feed_forward_length);
+        let router = self.projection(width, &[(name("ffn_gate_inp"), count)])?;
+        let gate = name("ffn_gate_exps");
+        whole_groups(&gate, hidden)?;
+        let gate = self.matrices(&gate, (width, hidden), count)?;
+        let up = self.matrices(&name("ffn_up_exps"), (width, hidden), count)?;
+        let down = self.matrices(&name("ffn_down_exps"), (hidden, width), count)?;
+        let shares = |groups| Shares::new(groups, self.nodes.0, self.nodes.1);
+        Ok(FeedForward::Experts(ExpertLayer {
+            used,
+            hidden_shares: shares(gate.groups()),
+            output_shares: shares(down.groups()),
+            router,
+            gate,
+            up,
+            down,
+        }))
     }
 
     fn projection(
@@ -171,15 +258,15 @@ impl Loader<'_, '_> {
     ) -> Result<Projection, EngineError> {
         let mut matrices = Vec::with_capacity(parts.len());
         for (index, (name, rows)) in parts.iter().enumerate() {
-            if index + 1 < parts.len() && !rows.is_multiple_of(ROWS) {
-                let message = format!("{name} has {rows} rows; they must be a multiple of {ROWS}");
-                return Err(EngineError::Model(message));
+            if index + 1 < parts.len() {
+                whole_groups(name, *rows)?;
             }
-            matrices.push(self.matrix(name, columns, *rows)?);
+            matrices.push(self.matrices(name, (columns, *rows), 1)?);
         }
         let groups = matrices.iter().map(Matrix::groups).sum();
         Ok(Projection {
             matrices,
+            bias: None,
             shares: Shares::new(groups, self.nodes.0, self.nodes.1),
         })
     }
@@ -191,44 +278,89 @@ impl Loader<'_, '_> {
         columns: usize,
         rows: usize,
     ) -> Result<Gated, EngineError> {
-        if !rows.is_multiple_of(ROWS) {
-            let message = format!("{gate} has {rows} rows; they must be a multiple of {ROWS}");
-            return Err(EngineError::Model(message));
-        }
+        whole_groups(gate, rows)?;
         let (gate, up) = (
-            self.matrix(gate, columns, rows)?,
-            self.matrix(up, columns, rows)?,
+            self.matrices(gate, (columns, rows), 1)?,
+            self.matrices(up, (columns, rows), 1)?,
         );
         let shares = Shares::new(gate.groups(), self.nodes.0, self.nodes.1);
         Ok(Gated { gate, up, shares })
     }
 
-    fn matrix(&mut self, name: &str, columns: usize, rows: usize) -> Result<Matrix, EngineError> {
-        let tensor = self.find(name, columns, rows)?;
+    /// `count` matrices of `columns` x `rows` in one tensor.
+    fn matrices(
+        &mut self,
+        name: &str,
+        (columns, rows): (usize, usize),
+        count: usize,
+    ) -> Result<Matrix, EngineError> {
+        let tensor = self.find(name, (columns, rows), count)?;
         let kernels = (self.kernels)(tensor.kind)
             .map_err(|error| EngineError::Model(format!("{name}: {error}")))?;
         let matrix = Matrix::pack(self.source, &tensor, kernels, self.lead, self.home)?;
-        (self.progress)((tensor.row_bytes() * tensor.rows) as u64);
+        (self.progress)(tensor.bytes());
         Ok(matrix)
     }
 
     /// A tensor that exists and has the shape that the description asks for.
-    fn find(&self, name: &str, columns: usize, rows: usize) -> Result<TensorInfo, EngineError> {
+    fn find(
+        &mut self,
+        name: &str,
+        (columns, rows): (usize, usize),
+        matrices: usize,
+    ) -> Result<TensorInfo, EngineError> {
         let tensor = self
             .source
             .find(name)
             .ok_or_else(|| EngineError::Model(format!("tensor {name} is missing")))?;
-        if (tensor.columns, tensor.rows) != (columns, rows) {
+        let shape = |rows: usize, matrices: usize| match matrices {
+            1 => format!("{columns} x {rows}", columns = tensor.columns),
+            _ => format!("{} x {} x {matrices}", tensor.columns, rows / matrices),
+        };
+        let found = (tensor.columns, tensor.rows, tensor.matrices);
+        // The counts were read within bounds whose product fits.
+        if found != (columns, rows * matrices, matrices) {
+            let wanted = match matrices {
+                1 => format!("{columns} x {rows}"),
+                _ => format!("{columns} x {rows} x {matrices}"),
+            };
             return Err(EngineError::Model(format!(
-                "tensor {name} is {} x {}; the metadata asks for {columns} x {rows}",
-                tensor.columns, tensor.rows
+                "tensor {name} is {}; the metadata asks for {wanted}",
+                shape(tensor.rows, tensor.matrices)
             )));
         }
+        self.loaded.insert(tensor.name.clone());
         Ok(tensor)
     }
 
+    /// Refuses tensors that no part of the model reads: results would silently be wrong.
+    fn all_loaded(&self, config: &Config) -> Result<(), EngineError> {
+        let tensors = self.source.tensors();
+        let stray = tensors
+            .iter()
+            .find(|tensor| !self.loaded.contains(&tensor.name) && !tensor.name.contains(REDUNDANT));
+        match stray {
+            None => Ok(()),
+            Some(tensor) => Err(EngineError::Model(format!(
+                "tensor {} is not part of a model of architecture \"{}\" as this engine runs it; \
+                 results would be wrong without it",
+                tensor.name, config.architecture
+            ))),
+        }
+    }
+
+    /// Biases side by side, padded to whole row groups.
+    fn bias(&mut self, parts: &[(String, usize)]) -> Result<Vec<f32>, EngineError> {
+        let mut all = Vec::new();
+        for (name, length) in parts {
+            all.extend(self.vector(name, *length)?);
+        }
+        all.resize(all.len().next_multiple_of(ROWS), 0.0);
+        Ok(all)
+    }
+
     fn vector(&mut self, name: &str, length: usize) -> Result<Vec<f32>, EngineError> {
-        let tensor = self.find(name, length, 1)?;
+        let tensor = self.find(name, (length, 1), 1)?;
         let mut buffer = vec![0; tensor.row_bytes()];
         let mut values = vec![0.0; length];
         dequantize(
@@ -242,16 +374,10 @@ impl Loader<'_, '_> {
 
     fn embedding(&mut self, config: &Config) -> Result<Embedding, EngineError> {
         let name = "token_embd.weight";
-        let tensor = self.find(name, config.embedding_length, config.vocabulary_size)?;
+        let shape = (config.embedding_length, config.vocabulary_size);
+        let tensor = self.find(name, shape, 1)?;
         let row_bytes = tensor.row_bytes();
-        // Decoding one block tells whether the type can be decoded at all.
-        let probe = vec![0; tensor.kind.block_bytes()];
-        dequantize(
-            tensor.kind,
-            &probe,
-            &mut vec![0.0; tensor.kind.block_elements()],
-        )
-        .map_err(|error| EngineError::Model(format!("tensor {name}: {error}")))?;
+        decodable(&tensor)?;
         // Rows are read one at a time, at random: huge pages would not pay.
         let mut bytes = NodeBuffer::new(row_bytes * tensor.rows, Pages::Normal)?;
         let rows = sysinfer_machine::Ranges::split(tensor.rows, 1, self.lead.threads());
@@ -263,33 +389,84 @@ impl Loader<'_, '_> {
                 out.copy_from_slice(source.row(&tensor, row, &mut buffer));
             }
         });
-        (self.progress)((row_bytes * tensor.rows) as u64);
+        (self.progress)(tensor.bytes());
         Ok(Embedding { tensor, bytes })
+    }
+}
+
+/// Refuses a matrix whose row groups would straddle the next one's.
+fn whole_groups(name: &str, rows: usize) -> Result<(), EngineError> {
+    if rows.is_multiple_of(ROWS) {
+        return Ok(());
+    }
+    let message = format!("{name} has {rows} rows; they must be a multiple of {ROWS}");
+    Err(EngineError::Model(message))
+}
+
+impl Layer {
+    fn matrices_mut(&mut self) -> Vec<&mut Matrix> {
+        let mut all: Vec<&mut Matrix> = Vec::new();
+        all.extend(&mut self.qkv.matrices);
+        all.extend(&mut self.attention_output.matrices);
+        match &mut self.feed_forward {
+            FeedForward::Dense { gated, down } => {
+                all.extend([&mut gated.gate, &mut gated.up]);
+                all.extend(&mut down.matrices);
+            }
+            FeedForward::Experts(experts) => {
+                all.extend(&mut experts.router.matrices);
+                all.extend([&mut experts.gate, &mut experts.up, &mut experts.down]);
+            }
+        }
+        all
+    }
+
+    fn matrices(&self) -> Vec<&Matrix> {
+        let mut all: Vec<&Matrix> = Vec::new();
+        all.extend(&self.qkv.matrices);
+        all.extend(&self.attention_output.matrices);
+        match &self.feed_forward {
+            FeedForward::Dense { gated, down } => {
+                all.extend([&gated.gate, &gated.up]);
+                all.extend(&down.matrices);
+            }
+            FeedForward::Experts(experts) => {
+                all.extend(&experts.router.matrices);
+                all.extend([&experts.gate, &experts.up, &experts.down]);
+            }
+        }
+        all
+    }
+
+    /// Divides all row groups with `divide`.
+    fn share(&mut self, divide: &dyn Fn(usize) -> Shares) {
+        for projection in [&mut self.qkv, &mut self.attention_output] {
+            projection.shares = divide(projection.groups());
+        }
+        match &mut self.feed_forward {
+            FeedForward::Dense { gated, down } => {
+                gated.shares = divide(gated.gate.groups());
+                down.shares = divide(down.groups());
+            }
+            FeedForward::Experts(experts) => {
+                experts.router.shares = divide(experts.router.groups());
+                experts.hidden_shares = divide(experts.gate.groups());
+                experts.output_shares = divide(experts.down.groups());
+            }
+        }
     }
 }
 
 impl Weights {
     /// Every packed matrix.
     pub fn matrices(&self) -> impl Iterator<Item = &Matrix> {
-        let layers = self.layers.iter().flat_map(|layer| {
-            let projections = [&layer.qkv, &layer.attention_output, &layer.down];
-            projections
-                .into_iter()
-                .flat_map(|projection| &projection.matrices)
-                .chain([&layer.gated.gate, &layer.gated.up])
-        });
+        let layers = self.layers.iter().flat_map(Layer::matrices);
         layers.chain(&self.output.matrices)
     }
 
     /// Every packed matrix, to be changed.
     pub fn matrices_mut(&mut self) -> impl Iterator<Item = &mut Matrix> {
-        let layers = self.layers.iter_mut().flat_map(|layer| {
-            let projections = [&mut layer.qkv, &mut layer.attention_output, &mut layer.down];
-            projections
-                .into_iter()
-                .flat_map(|projection| &mut projection.matrices)
-                .chain([&mut layer.gated.gate, &mut layer.gated.up])
-        });
+        let layers = self.layers.iter_mut().flat_map(Layer::matrices_mut);
         layers.chain(&mut self.output.matrices)
     }
 
@@ -297,10 +474,7 @@ impl Weights {
     pub fn share(&mut self, decode_nodes: &[usize], prefill_nodes: &[usize]) {
         let divide = |groups| Shares::new(groups, decode_nodes, prefill_nodes);
         for layer in &mut self.layers {
-            for projection in [&mut layer.qkv, &mut layer.attention_output, &mut layer.down] {
-                projection.shares = divide(projection.groups());
-            }
-            layer.gated.shares = divide(layer.gated.gate.groups());
+            layer.share(&divide);
         }
         self.output.shares = divide(self.output.groups());
     }

@@ -4,40 +4,32 @@
 //! exponentials below it and the weighted values, and spans merge exactly. Query rows are whatever
 //! shares the keys: the heads of a group, several tokens of a prompt, or both. Sums are in f32.
 //!
-//! Keys lie in tiles of eight positions, `[tile][head_size][8]`, so that a vector holds eight keys
-//! and no score needs a sum across its lanes. Many rows (a prompt) widen each block once and share
-//! it; few rows (decode) widen as they read. Either way every score and every value is summed in
-//! the same order, so a row's result does not depend on the rows beside it, to the last bit.
+//! [`CacheType`] says how keys and values lie in memory. Many rows (a prompt) widen each block to
+//! f32 once and share it; few rows (decode) widen f16 as they read. Either way every score and every
+//! value is summed in the same order, so a row's result does not depend on the rows beside it, to
+//! the last bit.
+
+mod cache;
+
+pub use cache::{CacheType, TILE};
 
 use crate::arch::versions::{exp, multiply_add, sum8, versions, widen};
+use cache::{widen_keys_q8_0, widen_values_q8_0};
 
-/// Positions in a tile of keys.
-pub const TILE: usize = 8;
 /// Positions handled at a time; spans start at multiples of it.
 pub const BLOCK: usize = 32;
 /// From this many query rows on, widening a block once pays.
 const WIDEN_FROM: usize = 8;
 
-/// A span of cached keys and values of one head in f16, in whole blocks of [`BLOCK`] positions.
+/// A span of cached keys and values of one head, in whole blocks of [`BLOCK`] positions.
 #[derive(Clone, Copy, Debug)]
 pub struct Span<'a> {
-    /// Keys, `[tile][head_size][TILE]`.
-    pub keys: &'a [u16],
-    /// Values, `[position][head_size]`.
-    pub values: &'a [u16],
+    /// Keys in tiles, as [`CacheType`] says.
+    pub keys: &'a [u8],
+    /// Values, position after position.
+    pub values: &'a [u8],
     /// Position of the first key in its sequence.
     pub first_position: usize,
-}
-
-/// Writes one key into its place among the keys of a block: `keys` is `[tile][head_size][TILE]`.
-///
-/// # Panics
-/// If the place is not within `keys`.
-pub fn store_key(key: &[u16], place: usize, keys: &mut [u16]) {
-    let tile = &mut keys[place / TILE * TILE * key.len()..][..TILE * key.len()];
-    for (value, lanes) in key.iter().zip(tile.as_chunks_mut::<TILE>().0) {
-        lanes[place % TILE] = *value;
-    }
 }
 
 /// One row of queries.
@@ -53,6 +45,7 @@ pub struct QueryRow {
 #[derive(Clone, Debug, Default)]
 pub struct Attention {
     head_size: usize,
+    cache: CacheType,
     rows: Vec<QueryRow>,
     queries: Vec<f32>,
     /// Per row, `[largest score, sum, values]` of the open chunk.
@@ -68,16 +61,17 @@ pub struct Attention {
 pub const PARTIAL_HEAD: usize = 2;
 
 impl Attention {
-    /// Starts anew for heads of `head_size` values.
+    /// Starts anew for heads of `head_size` values that are kept as `cache`.
     ///
     /// # Panics
     /// If `head_size` is not a positive multiple of 8.
-    pub fn start(&mut self, head_size: usize) {
+    pub fn start(&mut self, head_size: usize, cache: CacheType) {
         assert!(
             head_size > 0 && head_size.is_multiple_of(8),
             "head size {head_size}"
         );
         self.head_size = head_size;
+        self.cache = cache;
         self.rows.clear();
         self.queries.clear();
         self.open.clear();
@@ -107,10 +101,11 @@ impl Attention {
     /// Adds one span of keys and values to the open chunk of every row that may see it.
     ///
     /// # Panics
-    /// If keys and values differ in length or are not whole blocks.
+    /// If keys and values differ in length, are not whole blocks or not aligned for their type.
     pub fn attend(&mut self, span: Span<'_>) {
         assert!(span.keys.len() == span.values.len());
-        assert!(span.keys.len().is_multiple_of(self.head_size * BLOCK));
+        let block_bytes = self.cache.position_bytes(self.head_size) * BLOCK;
+        assert!(span.keys.len().is_multiple_of(block_bytes));
         attend_span(self, span);
     }
 
@@ -198,7 +193,7 @@ versions! {
 
 #[inline(always)]
 fn attend_span_body<const FUSED: bool>(state: &mut Attention, span: Span<'_>) {
-    let size = state.head_size;
+    let position_bytes = state.cache.position_bytes(state.head_size);
     let last_seen = state
         .rows
         .iter()
@@ -207,25 +202,63 @@ fn attend_span_body<const FUSED: bool>(state: &mut Attention, span: Span<'_>) {
         .unwrap_or(0);
     let visible = last_seen
         .saturating_sub(span.first_position)
-        .min(span.keys.len() / size);
+        .min(span.keys.len() / position_bytes);
+    let (mut wide_keys, mut wide_values) = (
+        std::mem::take(&mut state.wide_keys),
+        std::mem::take(&mut state.wide_values),
+    );
     for first in (0..visible).step_by(BLOCK) {
-        let keys = BLOCK.min(visible - first);
-        let part = first * size..(first + BLOCK) * size;
-        let (block_keys, block_values) = (&span.keys[part.clone()], &span.values[part]);
-        let position = span.first_position + first;
-        if state.rows.len() < WIDEN_FROM {
-            scores::<FUSED, u16>(&state.queries, block_keys, size, &mut state.weights);
-            weigh::<FUSED>(state, position, keys);
-            let values = &block_values[..keys * size];
-            add_values::<FUSED, u16>(&state.weights, values, size, &mut state.open);
-        } else {
-            widen_all::<FUSED>(block_keys, &mut state.wide_keys);
-            widen_all::<FUSED>(block_values, &mut state.wide_values);
-            scores::<FUSED, f32>(&state.queries, &state.wide_keys, size, &mut state.weights);
-            weigh::<FUSED>(state, position, keys);
-            let values = &state.wide_values[..keys * size];
-            add_values::<FUSED, f32>(&state.weights, values, size, &mut state.open);
+        let part = first * position_bytes..(first + BLOCK) * position_bytes;
+        let (keys, values) = (&span.keys[part.clone()], &span.values[part]);
+        let block = Block {
+            first_position: span.first_position + first,
+            positions: BLOCK.min(visible - first),
+        };
+        match state.cache {
+            CacheType::F32 => block.attend::<FUSED, f32>(
+                state,
+                bytemuck::cast_slice(keys),
+                bytemuck::cast_slice(values),
+            ),
+            CacheType::F16 if state.rows.len() < WIDEN_FROM => block.attend::<FUSED, u16>(
+                state,
+                bytemuck::cast_slice(keys),
+                bytemuck::cast_slice(values),
+            ),
+            CacheType::F16 => {
+                widen_all::<FUSED>(bytemuck::cast_slice(keys), &mut wide_keys);
+                widen_all::<FUSED>(bytemuck::cast_slice(values), &mut wide_values);
+                block.attend::<FUSED, f32>(state, &wide_keys, &wide_values);
+            }
+            CacheType::Q8_0 => {
+                let size = state.head_size;
+                wide_keys.resize(BLOCK * size, 0.0);
+                wide_values.resize(BLOCK * size, 0.0);
+                widen_keys_q8_0::<FUSED>(keys, size, &mut wide_keys);
+                widen_values_q8_0(values, size, &mut wide_values);
+                block.attend::<FUSED, f32>(state, &wide_keys, &wide_values);
+            }
         }
+    }
+    (state.wide_keys, state.wide_values) = (wide_keys, wide_values);
+}
+
+/// Up to [`BLOCK`] positions that are handled together.
+struct Block {
+    first_position: usize,
+    /// How many of them exist.
+    positions: usize,
+}
+
+impl Block {
+    /// Scores, weights and weighted values of all query rows.
+    #[inline(always)]
+    fn attend<const FUSED: bool, T: Lanes>(self, state: &mut Attention, keys: &[T], values: &[T]) {
+        let size = state.head_size;
+        scores::<FUSED, T>(&state.queries, keys, size, &mut state.weights);
+        weigh::<FUSED>(state, self.first_position, self.positions);
+        let values = &values[..self.positions * size];
+        add_values::<FUSED, T>(&state.weights, values, size, &mut state.open);
     }
 }
 

@@ -1,0 +1,201 @@
+//! The two passes of attention: new keys and values into the cache, queries against it.
+
+use std::ops::Range;
+
+use sysinfer_kernels::attention::{BLOCK, QueryRow, Span};
+use sysinfer_kernels::elementwise::rms_norm;
+use sysinfer_machine::{each, ranges, scattered};
+
+use super::Addition;
+use super::plan::{AttentionPlan, Unit};
+use crate::kv::{BLOCK_POSITIONS, KvBlock};
+use crate::model::step::{Scratch, Step};
+
+/// What a layer does to its heads before they meet.
+#[derive(Clone, Copy, Debug)]
+pub struct Heads<'l> {
+    /// Weights of the norm of every query head, where the model has one.
+    pub query_norm: Option<&'l [f32]>,
+    /// The same of every key head.
+    pub key_norm: Option<&'l [f32]>,
+    /// Epsilon of these norms.
+    pub epsilon: f32,
+    /// ALiBi slope per query head.
+    pub slopes: &'l [f32],
+}
+
+/// `[row][queries, keys, values]` of a step.
+#[derive(Clone, Copy)]
+struct Rows<'q> {
+    values: &'q [f32],
+    width: usize,
+}
+
+impl<'q> Rows<'q> {
+    /// Head `head` of a row, counted through queries, keys and values.
+    fn head(self, row: usize, head: usize, size: usize) -> &'q [f32] {
+        &self.values[row * self.width + head * size..][..size]
+    }
+}
+
+impl AttentionPlan {
+    /// Normalises and rotates the new keys and appends keys and values to the caches. `qkv` is
+    /// `[row][queries, keys, values]`.
+    pub fn append(
+        &self,
+        step: &mut Step<'_, '_>,
+        layer: usize,
+        (qkv, heads): (&[f32], Heads<'_>),
+        additions: &mut [Addition<'_>],
+    ) {
+        let size = self.cache.head_size;
+        let width = qkv.len() / step.rows;
+        let rows = Rows { values: qkv, width };
+        let first_key = self.cache.heads * self.group;
+        let first_value = first_key + self.cache.heads;
+        let blocks: Vec<&mut [u8]> = additions
+            .iter_mut()
+            .flat_map(|addition| {
+                let (before, tokens) = (addition.sequence.len(), addition.tokens.len());
+                addition.sequence.blocks_of_mut(before, tokens)
+            })
+            .map(|block| block.layer_mut(layer))
+            .collect();
+        let cache = self.cache.cache;
+        let (head_bytes, position_bytes) = (self.cache.head_bytes(), cache.position_bytes(size));
+        let parts = (each(step.scratch), scattered(blocks, &self.head_bytes));
+        step.lead.run(parts, |worker, (scratch, mut blocks)| {
+            let mine = self.heads.get(worker);
+            for (row, (block, place)) in self.places.iter().enumerate() {
+                for head in mine.clone() {
+                    let key = rows.head(row, first_key + head, size);
+                    let key = self.turned(row, (key, heads.key_norm, heads.epsilon), scratch);
+                    let bytes = &mut blocks.row_mut(*block)[(head - mine.start) * head_bytes..];
+                    let (keys, values) = bytes[..head_bytes].split_at_mut(head_bytes / 2);
+                    cache.store_key(key, *place, keys);
+                    let value = rows.head(row, first_value + head, size);
+                    let slot = &mut values[place * position_bytes..][..position_bytes];
+                    cache.store_value(value, slot);
+                }
+            }
+        });
+    }
+
+    /// Attention of all rows: writes the partial results.
+    pub fn attend(
+        &self,
+        step: &mut Step<'_, '_>,
+        layer: usize,
+        (qkv, heads): (&[f32], Heads<'_>),
+        additions: &[Addition<'_>],
+        partials: &mut [f32],
+    ) {
+        let width = qkv.len() / step.rows;
+        let rows = Rows { values: qkv, width };
+        // One slice of caches per addition, which workers may share.
+        let caches: Vec<&[KvBlock]> = additions
+            .iter()
+            .map(|addition| addition.sequence.blocks())
+            .collect();
+        let parts = (each(step.scratch), ranges(partials, &self.value_shares));
+        step.lead.run(parts, |worker, (scratch, out)| {
+            let mut out = out;
+            for unit in &self.units[self.unit_shares[worker].clone()] {
+                scratch
+                    .attention
+                    .start(self.cache.head_size, self.cache.cache);
+                for row in unit.rows.clone() {
+                    self.push_queries((unit.kv_head, row), rows, heads, scratch);
+                }
+                self.attend_unit(unit, layer, caches[unit.addition], scratch);
+                for row in 0..scratch.attention.rows() {
+                    let partial = scratch.attention.partial(row);
+                    let (place, rest) = out.split_at_mut(partial.len());
+                    place.copy_from_slice(partial);
+                    out = rest;
+                }
+            }
+        });
+    }
+
+    /// The queries of a unit against the positions that it looks at.
+    fn attend_unit(&self, unit: &Unit, layer: usize, cache: &[KvBlock], scratch: &mut Scratch) {
+        let position_bytes = self.cache.cache.position_bytes(self.cache.head_size);
+        for chunk in chunks_of(&unit.positions, self.chunk) {
+            for (block, positions) in blocks_of(&chunk) {
+                let (keys, values) = cache[block].head(layer, unit.kv_head);
+                let first = positions.start % BLOCK_POSITIONS;
+                let part = first * position_bytes
+                    ..(first + positions.len()).next_multiple_of(BLOCK) * position_bytes;
+                scratch.attention.attend(Span {
+                    keys: &keys[part.clone()],
+                    values: &values[part],
+                    first_position: positions.start,
+                });
+            }
+            scratch.attention.close_chunk();
+        }
+    }
+
+    /// Normalised, rotated and scaled queries of one row, for all heads of a group.
+    fn push_queries(
+        &self,
+        (kv_head, row): (usize, usize),
+        rows: Rows<'_>,
+        heads: Heads<'_>,
+        scratch: &mut Scratch,
+    ) {
+        let size = self.cache.head_size;
+        let scale = 1.0 / (size as f32).sqrt();
+        for head in kv_head * self.group..(kv_head + 1) * self.group {
+            let query = rows.head(row, head, size);
+            self.turned(row, (query, heads.query_norm, heads.epsilon), scratch);
+            scratch.head.iter_mut().for_each(|value| *value *= scale);
+            let query = QueryRow {
+                position: self.positions[row],
+                slope: heads.slopes[head],
+            };
+            scratch.attention.push_query(query, &scratch.head);
+        }
+    }
+
+    /// One head of a query or key in `scratch.head`: normalised where there is a norm, then rotated
+    /// to its row's position.
+    fn turned<'s>(
+        &self,
+        row: usize,
+        (head, norm, epsilon): (&[f32], Option<&[f32]>, f32),
+        scratch: &'s mut Scratch,
+    ) -> &'s [f32] {
+        let turned = &mut scratch.head;
+        turned.resize(head.len(), 0.0);
+        match norm {
+            Some(weight) => rms_norm(head, weight, epsilon, turned),
+            None => turned.copy_from_slice(head),
+        }
+        self.angles[row].rotate(turned);
+        turned
+    }
+}
+
+/// Positions cut into chunks.
+fn chunks_of(positions: &Range<usize>, chunk: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+    let end = positions.end;
+    positions
+        .clone()
+        .step_by(chunk)
+        .map(move |start| start..(start + chunk).min(end))
+}
+
+/// Positions cut at the bounds of cache blocks, with the block's index.
+fn blocks_of(positions: &Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
+    let positions = positions.clone();
+    let first = positions.start / BLOCK_POSITIONS;
+    (first..positions.end.div_ceil(BLOCK_POSITIONS)).map(move |index| {
+        let start = (index * BLOCK_POSITIONS).max(positions.start);
+        (
+            index,
+            start..((index + 1) * BLOCK_POSITIONS).min(positions.end),
+        )
+    })
+}

@@ -1,0 +1,198 @@
+//! How a step's attention is cut into units of work, and which worker has which.
+
+use std::ops::Range;
+
+use sysinfer_kernels::attention::PARTIAL_HEAD;
+use sysinfer_machine::Ranges;
+
+use super::Addition;
+use crate::kv::{BLOCK_POSITIONS, KvShape};
+use crate::model::rope::{Angles, Rope};
+
+/// A sequence that adds at most this many tokens is cut along its context.
+const MOST_DECODE_TOKENS: usize = 8;
+/// Query rows (tokens times heads of a group) that a unit of a prompt aims at.
+const PROMPT_UNIT_ROWS: usize = 64;
+
+/// One piece of attention work.
+#[derive(Clone, Debug)]
+pub(super) struct Unit {
+    pub(super) addition: usize,
+    pub(super) kv_head: usize,
+    /// Rows of the step.
+    pub(super) rows: Range<usize>,
+    /// Positions it looks at.
+    pub(super) positions: Range<usize>,
+    /// Where its partial results start.
+    offset: usize,
+}
+
+/// Partial results of one row and key/value head: `count` of them, `stride` numbers apart.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pieces {
+    pub(super) offset: usize,
+    pub(super) stride: usize,
+    pub(super) count: usize,
+}
+
+/// How a step's attention is cut; the same for all its layers.
+#[derive(Debug)]
+pub struct AttentionPlan {
+    pub(super) units: Vec<Unit>,
+    /// `[row][kv_head]`.
+    pub(super) pieces: Vec<Pieces>,
+    /// Units by worker.
+    pub(super) unit_shares: Vec<Range<usize>>,
+    /// The partial results they write.
+    pub(super) value_shares: Ranges,
+    pub(super) cache: KvShape,
+    /// Query heads per key/value head.
+    pub(super) group: usize,
+    /// Positions after which partial results are merged, however units are cut.
+    pub(super) chunk: usize,
+    pub(super) angles: Vec<Angles>,
+    pub(super) positions: Vec<usize>,
+    /// For each row: which of the blocks that the step appends to, and which place in it.
+    pub(super) places: Vec<(usize, usize)>,
+    /// Key/value heads by worker, and their bytes in a layer of a block.
+    pub(super) heads: Ranges,
+    pub(super) head_bytes: Ranges,
+}
+
+/// What a step's attention is cut by, beside its tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    /// Shape of the cache.
+    pub cache: KvShape,
+    /// Query heads per key/value head.
+    pub group: usize,
+    /// Positions per unit of a decode step.
+    pub chunk: usize,
+    /// Workers of the step.
+    pub workers: usize,
+}
+
+impl AttentionPlan {
+    /// Cuts the attention of a step.
+    pub fn new(cut: Cut, additions: &[Addition<'_>], rope: &Rope) -> AttentionPlan {
+        let rows = additions
+            .iter()
+            .map(|addition| addition.tokens.len())
+            .sum::<usize>();
+        let heads = Ranges::split(cut.cache.heads, 1, cut.workers);
+        let mut plan = AttentionPlan {
+            units: Vec::new(),
+            pieces: vec![Pieces::default(); rows * cut.cache.heads],
+            unit_shares: Vec::new(),
+            value_shares: Ranges::split(0, 1, cut.workers),
+            cache: cut.cache,
+            group: cut.group,
+            chunk: cut.chunk,
+            angles: vec![Angles::default(); rows],
+            positions: Vec::with_capacity(rows),
+            places: Vec::with_capacity(rows),
+            head_bytes: heads.scaled(cut.cache.head_bytes()),
+            heads,
+        };
+        let (mut offset, mut blocks) = (0, 0);
+        for (index, addition) in additions.iter().enumerate() {
+            for token in 0..addition.tokens.len() {
+                let position = addition.sequence.len() + token;
+                rope.angles(position, &mut plan.angles[addition.first_row + token]);
+                plan.positions.push(position);
+            }
+            blocks += plan.place(addition, blocks);
+            for kv_head in 0..cut.cache.heads {
+                offset = plan.cut(index, addition, kv_head, offset);
+            }
+        }
+        plan.share(cut.workers, offset);
+        plan
+    }
+
+    /// Notes where the rows of an addition go, after `before` blocks of others; returns how many
+    /// blocks it appends to.
+    fn place(&mut self, addition: &Addition<'_>, before: usize) -> usize {
+        let (first, tokens) = (addition.sequence.len(), addition.tokens.len());
+        let first_block = first / BLOCK_POSITIONS;
+        self.places.extend((first..first + tokens).map(|position| {
+            let block = before + position / BLOCK_POSITIONS - first_block;
+            (block, position % BLOCK_POSITIONS)
+        }));
+        (first + tokens).div_ceil(BLOCK_POSITIONS) - first_block
+    }
+
+    /// Floats of all partial results.
+    pub fn partials_len(&self) -> usize {
+        self.value_shares.total()
+    }
+
+    fn row_values(&self) -> usize {
+        self.group * (PARTIAL_HEAD + self.cache.head_size)
+    }
+
+    /// Units of one head of one addition; returns where the next partial results go.
+    fn cut(
+        &mut self,
+        index: usize,
+        addition: &Addition<'_>,
+        kv_head: usize,
+        mut offset: usize,
+    ) -> usize {
+        let (before, tokens) = (addition.sequence.len(), addition.tokens.len());
+        let decodes = tokens <= MOST_DECODE_TOKENS;
+        let tile = if decodes {
+            tokens
+        } else {
+            (PROMPT_UNIT_ROWS / self.group).max(1)
+        };
+        for first in (0..tokens).step_by(tile) {
+            let last = (first + tile).min(tokens);
+            let rows = addition.first_row + first..addition.first_row + last;
+            let seen = before + last;
+            let span = if decodes { self.chunk } else { seen };
+            let stride = rows.len() * self.row_values();
+            for (in_unit, row) in rows.clone().enumerate() {
+                self.pieces[row * self.cache.heads + kv_head] = Pieces {
+                    offset: offset + in_unit * self.row_values(),
+                    stride,
+                    count: seen.div_ceil(span),
+                };
+            }
+            for start in (0..seen).step_by(span) {
+                self.units.push(Unit {
+                    addition: index,
+                    kv_head,
+                    rows: rows.clone(),
+                    positions: start..(start + span).min(seen),
+                    offset,
+                });
+                offset += stride;
+            }
+        }
+        offset
+    }
+
+    /// Gives every worker neighbouring units of about the same cost.
+    fn share(&mut self, workers: usize, total_values: usize) {
+        let cost = |unit: &Unit| unit.rows.len() * (unit.positions.len() + BLOCK_POSITIONS / 2);
+        let total: usize = self.units.iter().map(cost).sum();
+        let (mut next, mut spent) = (0, 0);
+        let mut value_shares = Vec::with_capacity(workers);
+        for worker in 0..workers {
+            let first = next;
+            while next < self.units.len()
+                && (worker + 1 == workers
+                    || (spent + cost(&self.units[next]) / 2) * workers < total * (worker + 1))
+            {
+                spent += cost(&self.units[next]);
+                next += 1;
+            }
+            self.unit_shares.push(first..next);
+            let offset = |unit: usize| self.units.get(unit).map_or(total_values, |u| u.offset);
+            value_shares.push(offset(first)..offset(next));
+        }
+        self.value_shares = Ranges::from_ranges(total_values, value_shares)
+            .expect("units are numbered in the order of their results");
+    }
+}
