@@ -13,6 +13,9 @@ struct Shape {
     epsilon: f64,
     base: f64,
     alibi: bool,
+    /// Rotates `i` with `i + half`, not neighbours.
+    halves: bool,
+    used_experts: usize,
 }
 
 /// A model whose weights are decoded on every use: slow, small, obvious.
@@ -24,7 +27,7 @@ pub struct Naive<'f> {
 type Row = Vec<f64>;
 
 impl<'f> Naive<'f> {
-    /// Reads the description of a Llama or Baichuan file.
+    /// Reads the description of a file.
     ///
     /// # Panics
     /// If a key is missing: the tests' own files have them.
@@ -52,6 +55,12 @@ impl<'f> Naive<'f> {
                 .unwrap_or(10_000.0)
                 .into(),
             alibi: architecture == "baichuan" && layers == 40,
+            halves: architecture.starts_with("qwen"),
+            used_experts: metadata
+                .unsigned(&key("expert_used_count"))
+                .ok()
+                .flatten()
+                .unwrap_or(0) as usize,
         };
         Self { file, shape }
     }
@@ -69,11 +78,15 @@ impl<'f> Naive<'f> {
 
     fn multiply(&self, name: &str, inputs: &[Row]) -> Vec<Row> {
         let weights = self.rows(name);
-        let dot = |a: &Row, b: &Row| a.iter().zip(b).map(|(a, b)| a * b).sum();
-        inputs
-            .iter()
-            .map(|x| weights.iter().map(|w| dot(w, x)).collect())
-            .collect()
+        let mut products: Vec<Row> = inputs.iter().map(|x| product(&weights, x)).collect();
+        let bias = name.replace(".weight", ".bias");
+        if self.file.tensor(&bias).is_some() {
+            let bias = self.rows(&bias);
+            products
+                .iter_mut()
+                .for_each(|row| add(std::slice::from_mut(row), bias.clone()));
+        }
+        products
     }
 
     fn norm(&self, name: &str, inputs: &[Row]) -> Vec<Row> {
@@ -101,10 +114,14 @@ impl<'f> Naive<'f> {
             let attended = self.attention(&name, &normed);
             add(&mut x, self.multiply(&name("attn_output"), &attended));
             let normed = self.norm(&name("ffn_norm"), &x);
+            if self.shape.used_experts > 0 {
+                add(&mut x, self.experts(&name, &normed));
+                continue;
+            }
             let mut hidden = self.multiply(&name("ffn_gate"), &normed);
             let up = self.multiply(&name("ffn_up"), &normed);
-            for (gate, up) in hidden.iter_mut().flatten().zip(up.iter().flatten()) {
-                *gate = *gate / (1.0 + (-*gate).exp()) * up;
+            for (hidden, up) in hidden.iter_mut().zip(&up) {
+                silu_times(hidden, up);
             }
             add(&mut x, self.multiply(&name("ffn_down"), &hidden));
         }
@@ -126,16 +143,53 @@ impl<'f> Naive<'f> {
         let mut queries = self.multiply(&name("attn_q"), inputs);
         let mut keys = self.multiply(&name("attn_k"), inputs);
         let values = self.multiply(&name("attn_v"), inputs);
-        if !shape.alibi {
-            for rows in [&mut queries, &mut keys] {
-                for (position, row) in rows.iter_mut().enumerate() {
-                    row.chunks_mut(shape.head)
-                        .for_each(|head| rotate(head, position, shape.base));
+        for (rows, norm) in [(&mut queries, "attn_q_norm"), (&mut keys, "attn_k_norm")] {
+            for (position, row) in rows.iter_mut().enumerate() {
+                for head in row.chunks_mut(shape.head) {
+                    if self.file.tensor(&name(norm)).is_some() {
+                        let normed = self.norm(&name(norm), &[head.to_vec()]);
+                        head.copy_from_slice(&normed[0]);
+                    }
+                    if !shape.alibi {
+                        rotate(head, position, shape);
+                    }
                 }
             }
         }
         (0..inputs.len())
             .map(|row| self.attend(row, &queries[row], &keys, &values))
+            .collect()
+    }
+
+    /// The softmax of all scores, the largest of them divided by their sum, and what these experts say.
+    fn experts(&self, name: &dyn Fn(&str) -> String, inputs: &[Row]) -> Vec<Row> {
+        let scores = self.multiply(&name("ffn_gate_inp"), inputs);
+        let [gate, up, down] =
+            ["ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"].map(|part| self.rows(&name(part)));
+        let count = scores[0].len();
+        let of = |rows: &[Row], expert: usize| {
+            rows[expert * rows.len() / count..][..rows.len() / count].to_vec()
+        };
+        let pairs = inputs.iter().zip(&scores);
+        pairs
+            .map(|(x, scores)| {
+                let sum: f64 = scores.iter().map(|score| score.exp()).sum();
+                let mut order: Vec<usize> = (0..count).collect();
+                order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+                order.truncate(self.shape.used_experts);
+                let share = |expert: usize| scores[expert].exp() / sum;
+                let chosen: f64 = order.iter().map(|expert| share(*expert)).sum();
+                let mut out = vec![0.0; x.len()];
+                for expert in order {
+                    let mut hidden = product(&of(&gate, expert), x);
+                    silu_times(&mut hidden, &product(&of(&up, expert), x));
+                    let result = product(&of(&down, expert), &hidden);
+                    for (out, value) in out.iter_mut().zip(result) {
+                        *out += share(expert) / chosen * value;
+                    }
+                }
+                out
+            })
             .collect()
     }
 
@@ -169,13 +223,29 @@ impl<'f> Naive<'f> {
     }
 }
 
-fn rotate(head: &mut [f64], position: usize, base: f64) {
-    let size = head.len() as f64;
-    for (pair, values) in head.chunks_exact_mut(2).enumerate() {
-        let angle = position as f64 * base.powf(-2.0 * pair as f64 / size);
-        let (a, b) = (values[0], values[1]);
-        values[0] = a * angle.cos() - b * angle.sin();
-        values[1] = a * angle.sin() + b * angle.cos();
+fn product(weights: &[Row], x: &Row) -> Row {
+    let dot = |w: &Row| w.iter().zip(x).map(|(w, x)| w * x).sum();
+    weights.iter().map(dot).collect()
+}
+
+fn silu_times(gate: &mut Row, up: &Row) {
+    for (gate, up) in gate.iter_mut().zip(up) {
+        *gate = *gate / (1.0 + (-*gate).exp()) * up;
+    }
+}
+
+fn rotate(head: &mut [f64], position: usize, shape: &Shape) {
+    let half = head.len() / 2;
+    for pair in 0..half {
+        let angle = position as f64 * shape.base.powf(-(pair as f64) / half as f64);
+        let (i, j) = if shape.halves {
+            (pair, pair + half)
+        } else {
+            (2 * pair, 2 * pair + 1)
+        };
+        let (a, b) = (head[i], head[j]);
+        head[i] = a * angle.cos() - b * angle.sin();
+        head[j] = a * angle.sin() + b * angle.cos();
     }
 }
 

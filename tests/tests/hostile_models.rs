@@ -65,7 +65,7 @@ fn every_lie_is_named() {
             replaced(b"general.architecture", b"general.architectura"),
         ),
         ("llama.block_count", with_u32("llama.block_count", 0)),
-        ("blk.2.attn_norm.weight", with_u32("llama.block_count", 3)),
+        ("blk.2.attn_q.weight", with_u32("llama.block_count", 3)),
         (
             "llama.attention.head_count",
             with_u32("llama.attention.head_count", 0),
@@ -85,7 +85,7 @@ fn every_lie_is_named() {
         ("token_embd.weight", with_u32("llama.embedding_length", 320)),
         (
             "attention.key_length",
-            with_u32("llama.embedding_length", 288),
+            with_u32("llama.attention.key_length", 36),
         ),
         ("ffn_gate", with_u32("llama.feed_forward_length", 520)),
         ("llama.context_length", with_u32("llama.context_length", 0)),
@@ -101,6 +101,14 @@ fn every_lie_is_named() {
         (
             "output_norm.weight",
             replaced(b"output_norm.weight", b"output_form.weight"),
+        ),
+        // Without an output matrix the embedding would be it.
+        (
+            "outpux.weight is not part",
+            replaced(
+                b"\x0d\0\0\0\0\0\0\0output.weight",
+                b"\x0d\0\0\0\0\0\0\0outpux.weight",
+            ),
         ),
     ];
     let mut failures = Vec::new();

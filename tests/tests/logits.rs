@@ -1,14 +1,14 @@
 //! The engine's logits against the naive decoder's, for every block type, and the same tokens
 //! however a step is divided.
 
-use sysinfer_conformance::fixtures::{greedy, open, real_model};
+use sysinfer_conformance::fixtures::{greedy, open, open_as, real_model};
 use sysinfer_conformance::golden::relative_rms_error;
 use sysinfer_conformance::models::{Recipe, build};
 use sysinfer_conformance::naive::Naive;
 use sysinfer_engine::tokenizer::Encode;
-use sysinfer_engine::{Entry, KernelChoice, Wanted};
+use sysinfer_engine::{CacheType, Engine, Entry, KernelChoice, PhasePlan, Plan, Precision, Wanted};
 use sysinfer_formats::{Gguf, TensorType};
-use sysinfer_kernels::{Role, table};
+use sysinfer_kernels::{Role, layout::LAYOUTS, table};
 
 /// Written to a file, since engines open files.
 fn file(recipe: Recipe) -> (tempfile::TempDir, std::path::PathBuf, Vec<u8>) {
@@ -23,89 +23,119 @@ const TOKENS: [u32; 24] = [
     1, 17, 300, 4, 99, 250, 251, 252, 7, 7, 7, 128, 64, 32, 16, 8, 0, 299, 3, 200, 11, 13, 190, 55,
 ];
 
-#[test]
-fn every_block_type_gives_the_naive_decoders_logits() {
-    // What rounding activations to 8 bits costs; types with f32 activations have only the cache's
-    // f16 between them and the oracle.
-    const ROUNDED: f64 = 0.03;
-    const PLAIN: f64 = 0.002;
-    let llama = |kind| Recipe {
-        architecture: "llama",
+fn recipe(architecture: &'static str, kind: TensorType) -> Recipe {
+    Recipe {
+        architecture,
         kind,
         layers: 2,
         tied: false,
+    }
+}
+
+/// Logits after every token, fed `feed` at a time.
+fn logits(engine: &mut Engine, feed: usize) -> Vec<Vec<f32>> {
+    let mut sequence = engine.sequence(TOKENS.len()).expect("it fits");
+    let mut got = Vec::new();
+    for tokens in TOKENS.chunks(feed) {
+        let entry = Entry {
+            sequence: &mut sequence,
+            tokens,
+            wanted: Wanted::All,
+        };
+        let mut batch = [entry];
+        let logits = engine.step(&mut batch).expect("the step runs");
+        got.extend((0..logits.rows()).map(|row| logits.row(row).to_vec()));
+    }
+    got
+}
+
+/// Runs a model every way: within `bound` of the naive decoder, and the same bits each time.
+fn check(recipe: Recipe, precision: Precision, bound: f64) {
+    let (_folder, path, bytes) = file(recipe);
+    let wanted = Naive::new(&Gguf::parse(&bytes).expect("our own file")).logits(&TOKENS);
+    let mut first: Option<Vec<Vec<f32>>> = None;
+    for (threads, feed) in [(1, 24), (2, 24), (2, 1), (3, 5)] {
+        let plan = Plan::with_threads(PhasePlan::unpinned(threads));
+        let mut engine = open_as(&path, plan, precision);
+        let got = logits(&mut engine, feed);
+        let error = relative_rms_error(&got, &wanted);
+        let how = format!("{recipe:?}, {precision:?}, {threads} threads, {feed} at a time");
+        assert!(error < bound, "{how}: {error}");
+        let first = first.get_or_insert_with(|| got.clone());
+        assert!(*first == got, "{how} change bits");
+    }
+}
+
+/// What rounding activations to 8 bits costs.
+const ROUNDED: f64 = 0.03;
+/// What the cache's f16 costs, where nothing else is rounded.
+const PLAIN: f64 = 0.002;
+/// The same where it may change which experts are chosen: with random weights, scores lie close.
+const ROUTED: f64 = 0.15;
+/// What sums in f32 cost.
+const EXACT: f64 = 2e-5;
+
+#[test]
+fn every_block_type_gives_the_naive_decoders_logits() {
+    let stored = Precision::default();
+    for layout in &LAYOUTS {
+        let bound = match layout.block {
+            TensorType::F32 | TensorType::F16 | TensorType::BF16 => PLAIN,
+            _ => ROUNDED,
+        };
+        check(recipe("llama", layout.block), stored, bound);
+    }
+    let tied = Recipe {
+        tied: true,
+        ..recipe("llama", TensorType::Q8_0)
     };
-    let cases = [
-        (llama(TensorType::F32), PLAIN),
-        (llama(TensorType::F16), PLAIN),
-        (llama(TensorType::BF16), PLAIN),
-        (llama(TensorType::Q4_0), ROUNDED),
-        (llama(TensorType::Q4_1), ROUNDED),
-        (llama(TensorType::Q8_0), ROUNDED),
-        (llama(TensorType::Q6K), ROUNDED),
-        (
-            Recipe {
-                tied: true,
-                ..llama(TensorType::Q8_0)
-            },
-            ROUNDED,
-        ),
-        (
-            Recipe {
-                architecture: "baichuan",
-                ..llama(TensorType::F32)
-            },
-            PLAIN,
-        ),
-        (
-            Recipe {
-                architecture: "baichuan",
-                layers: 40,
-                ..llama(TensorType::F32)
-            },
-            4.0 * PLAIN,
-        ),
+    check(tied, stored, ROUNDED);
+}
+
+#[test]
+fn every_family_gives_the_naive_decoders_logits() {
+    let alibi = Recipe {
+        layers: 40,
+        ..recipe("baichuan", TensorType::F32)
+    };
+    check(alibi, Precision::default(), 4.0 * PLAIN);
+    let families = [
+        ("baichuan", ROUNDED),
+        ("qwen2", ROUNDED),
+        ("qwen3", ROUNDED),
+        ("mixtral", ROUTED),
+        ("qwen3moe", ROUTED),
     ];
-    for (recipe, bound) in cases {
-        let (_folder, path, bytes) = file(recipe);
-        let wanted = Naive::new(&Gguf::parse(&bytes).expect("our own file")).logits(&TOKENS);
-        let mut first: Option<Vec<Vec<f32>>> = None;
-        for (threads, feed) in [(1, 24), (2, 24), (2, 1), (3, 5)] {
-            let mut engine = open(&path, threads, |_| {});
-            let mut sequence = engine.sequence(TOKENS.len()).expect("it fits");
-            let mut got = Vec::new();
-            for tokens in TOKENS.chunks(feed) {
-                let entry = Entry {
-                    sequence: &mut sequence,
-                    tokens,
-                    wanted: Wanted::All,
-                };
-                let mut batch = [entry];
-                let logits = engine.step(&mut batch).expect("the step runs");
-                got.extend((0..logits.rows()).map(|row| logits.row(row).to_vec()));
-            }
-            let error = relative_rms_error(&got, &wanted);
-            assert!(
-                error < bound,
-                "{recipe:?}, {threads} threads, {feed} at a time: {error}"
-            );
-            let first = first.get_or_insert_with(|| got.clone());
-            assert!(
-                *first == got,
-                "{recipe:?}: {threads} threads, {feed} at a time change bits"
-            );
-        }
+    for (family, rounded) in families {
+        let plain = recipe(family, TensorType::F32);
+        check(plain, Precision::REFERENCE, EXACT);
+        let quantised = recipe(family, TensorType::Q8_0);
+        check(quantised, Precision::default(), rounded);
+    }
+}
+
+#[test]
+fn every_type_of_cache_costs_what_it_may() {
+    for (cache, bound) in [
+        (CacheType::F32, EXACT),
+        (CacheType::F16, PLAIN),
+        (CacheType::Q8_0, 0.01),
+    ] {
+        let plain = recipe("llama", TensorType::F32);
+        check(plain, Precision::with_cache(cache), bound);
+    }
+}
+
+#[test]
+fn the_reference_precision_is_exact_for_every_block_type() {
+    for layout in &LAYOUTS {
+        check(recipe("llama", layout.block), Precision::REFERENCE, EXACT);
     }
 }
 
 #[test]
 fn a_wrong_layer_would_be_seen() {
-    let recipe = Recipe {
-        architecture: "llama",
-        kind: TensorType::F32,
-        layers: 2,
-        tied: false,
-    };
+    let recipe = recipe("llama", TensorType::F32);
     let (_folder, path, bytes) = file(recipe);
     let exact = Naive::new(&Gguf::parse(&bytes).expect("our own file")).logits(&TOKENS);
     let mut engine = open(&path, 1, |_| {});
@@ -130,12 +160,7 @@ fn a_wrong_layer_would_be_seen() {
 
 #[test]
 fn sequences_that_share_a_step_do_not_touch_each_other() {
-    let recipe = Recipe {
-        architecture: "llama",
-        kind: TensorType::Q4_0,
-        layers: 2,
-        tied: false,
-    };
+    let recipe = recipe("llama", TensorType::Q4_0);
     let (_folder, path, _) = file(recipe);
     let mut engine = open(&path, 2, |_| {});
     let prompts: [&[u32]; 3] = [&TOKENS[..5], &TOKENS[5..24], &TOKENS[3..4]];

@@ -16,10 +16,11 @@ use crate::kv::KvShape;
 use crate::model::attention::Addition;
 use crate::model::config::Config;
 use crate::model::forward::{Buffers, Mode, Model};
+use crate::model::loader::Loader;
 use crate::model::preset::Preset;
 use crate::model::source::{self, InF32, Source, Synthetic};
 use crate::model::step::Scratch;
-use crate::model::weights::Loader;
+
 use crate::plan::Plan;
 use crate::precision::{Precision, WeightPrecision};
 use crate::sequence::Sequence;

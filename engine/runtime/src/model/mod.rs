@@ -1,17 +1,17 @@
 //! The model: what its file says it is, its weights in the form that kernels read, and the step.
 //!
 //! [`config`] describes a model as data, so that [`forward`] is one story for every family
-//! ([`family`] is the table of what differs);
-//! [`source`] gives the plain rows of tensors, from a file or from a seed; [`weights`] names them;
-//! [`matrix`] packs them; [`ops`] is where a team of threads meets a kernel, in a [`step`];
-//! [`forward`] is a step, top to bottom; [`attention`] the part of it that looks back, [`experts`]
-//! the part that chooses.
+//! ([`family`] is the table of what differs). [`source`] gives the plain rows of tensors, from a file
+//! or from a seed; [`loader`] names them; [`matrix`] packs them; [`weights`] is what comes of it.
+//! [`ops`] is where a team of threads meets a kernel, in a [`step`]; [`forward`] is a step, top to
+//! bottom; [`attention`] the part of it that looks back, [`experts`] the part that chooses.
 
 pub mod attention;
 pub mod config;
 pub mod experts;
 pub mod family;
 pub mod forward;
+pub mod loader;
 pub mod matrix;
 mod metadata;
 pub mod ops;

@@ -66,7 +66,7 @@ impl Step<'_, '_> {
             rows: &rows,
             // One row is the same for all its experts.
             sets: match self.rows {
-                1 => vec![0..1],
+                1 => std::iter::once(0..1).collect(),
                 _ => routing.batches.iter().map(Batch::range).collect(),
             },
         };

@@ -1,0 +1,302 @@
+//! Finding a decoder's tensors by name, checking them against its description, packing them.
+
+use std::collections::HashSet;
+
+use sysinfer_formats::TensorType;
+use sysinfer_formats::blocks::dequantize;
+use sysinfer_kernels::ROWS;
+use sysinfer_machine::{Lead, NodeBuffer, Pages, ranges};
+
+use super::config::{Config, Experts, Positions};
+use super::experts::ExpertLayer;
+use super::matrix::{Home, Kernels, Matrix, Shares};
+use super::source::{Source, decodable};
+use super::tensor::TensorInfo;
+use super::weights::{Embedding, FeedForward, Gated, Layer, Projection, Weights};
+use crate::error::EngineError;
+
+/// Packs a model's tensors, worker by worker.
+pub struct Loader<'l, 't> {
+    /// Where rows come from.
+    pub source: &'l dyn Source,
+    /// The team that will read the weights.
+    pub lead: &'l mut Lead<'t>,
+    /// Where they go.
+    pub home: Home<'l>,
+    /// Node of every worker of the decode and of the prefill team.
+    pub nodes: (&'l [usize], &'l [usize]),
+    /// Kernels by block type.
+    pub kernels: &'l dyn Fn(TensorType) -> Result<Kernels, EngineError>,
+    /// Told the bytes of each tensor once it is packed.
+    pub progress: &'l mut dyn FnMut(u64),
+    /// Names of what was loaded so far.
+    pub loaded: HashSet<String>,
+}
+
+/// Tensors of old files that hold what the metadata says too.
+const REDUNDANT: &str = ".attn_rot_embd";
+
+impl Loader<'_, '_> {
+    /// Loads everything that `config` says there is.
+    ///
+    /// # Errors
+    /// A tensor that is missing, of the wrong shape, of a type without kernels, or not part of such
+    /// a model; no memory.
+    pub fn load(&mut self, config: &Config) -> Result<Weights, EngineError> {
+        let width = config.embedding_length;
+        let embedding = self.embedding(config)?;
+        let layers = (0..config.layers)
+            .map(|layer| self.layer(config, layer))
+            .collect::<Result<_, _>>()?;
+        let output_norm = self.vector("output_norm.weight", width)?;
+        // Models with tied embeddings have no output matrix of their own.
+        let output_name = match self.source.find("output.weight") {
+            Some(_) => "output.weight",
+            None => "token_embd.weight",
+        };
+        let output = self.projection(width, &[(output_name.into(), config.vocabulary_size)])?;
+        let rope_factors = match (&config.positions, self.source.find("rope_freqs.weight")) {
+            (Positions::Rotary { dimensions, .. }, Some(_)) => {
+                Some(self.vector("rope_freqs.weight", dimensions / 2)?)
+            }
+            _ => None,
+        };
+        self.all_loaded(config)?;
+        Ok(Weights {
+            embedding,
+            layers,
+            output_norm,
+            output,
+            rope_factors,
+        })
+    }
+
+    fn layer(&mut self, config: &Config, layer: usize) -> Result<Layer, EngineError> {
+        let name = |part: &str| format!("blk.{layer}.{part}.weight");
+        let bias = |part: &str| format!("blk.{layer}.{part}.bias");
+        let width = config.embedding_length;
+        let (query_width, kv_width) = (config.query_width(), config.kv_width());
+        let qkv = [
+            (name("attn_q"), query_width),
+            (name("attn_k"), kv_width),
+            (name("attn_v"), kv_width),
+        ];
+        let mut qkv = self.projection(width, &qkv)?;
+        if config.qkv_bias {
+            let biases = [
+                (bias("attn_q"), query_width),
+                (bias("attn_k"), kv_width),
+                (bias("attn_v"), kv_width),
+            ];
+            qkv.bias = Some(self.bias(&biases)?);
+        }
+        let mut attention_output = self.projection(query_width, &[(name("attn_output"), width)])?;
+        if config.output_bias {
+            attention_output.bias = Some(self.bias(&[(bias("attn_output"), width)])?);
+        }
+        let mut head_norm = |part: &str| match config.head_norms {
+            true => self.vector(&name(part), config.head_size).map(Some),
+            false => Ok(None),
+        };
+        Ok(Layer {
+            query_norm: head_norm("attn_q_norm")?,
+            key_norm: head_norm("attn_k_norm")?,
+            attention_norm: self.vector(&name("attn_norm"), width)?,
+            qkv,
+            attention_output,
+            feed_forward_norm: self.vector(&name("ffn_norm"), width)?,
+            feed_forward: match config.experts {
+                None => self.dense(config, &name)?,
+                Some(experts) => self.experts(config, experts, &name)?,
+            },
+        })
+    }
+
+    fn dense(
+        &mut self,
+        config: &Config,
+        name: &dyn Fn(&str) -> String,
+    ) -> Result<FeedForward, EngineError> {
+        let (width, hidden) = (config.embedding_length, config.feed_forward_length);
+        Ok(FeedForward::Dense {
+            gated: self.gated(&name("ffn_gate"), &name("ffn_up"), width, hidden)?,
+            down: self.projection(hidden, &[(name("ffn_down"), width)])?,
+        })
+    }
+
+    fn experts(
+        &mut self,
+        config: &Config,
+        Experts { count, used }: Experts,
+        name: &dyn Fn(&str) -> String,
+    ) -> Result<FeedForward, EngineError> {
+        let (width, hidden) = (config.embedding_length, config.feed_forward_length);
+        let router = self.projection(width, &[(name("ffn_gate_inp"), count)])?;
+        let gate = name("ffn_gate_exps");
+        whole_groups(&gate, hidden)?;
+        let gate = self.matrices(&gate, (width, hidden), count)?;
+        let up = self.matrices(&name("ffn_up_exps"), (width, hidden), count)?;
+        let down = self.matrices(&name("ffn_down_exps"), (hidden, width), count)?;
+        let shares = |groups| Shares::new(groups, self.nodes.0, self.nodes.1);
+        Ok(FeedForward::Experts(Box::new(ExpertLayer {
+            used,
+            hidden_shares: shares(gate.groups()),
+            output_shares: shares(down.groups()),
+            router,
+            gate,
+            up,
+            down,
+        })))
+    }
+
+    fn projection(
+        &mut self,
+        columns: usize,
+        parts: &[(String, usize)],
+    ) -> Result<Projection, EngineError> {
+        let mut matrices = Vec::with_capacity(parts.len());
+        for (index, (name, rows)) in parts.iter().enumerate() {
+            if index + 1 < parts.len() {
+                whole_groups(name, *rows)?;
+            }
+            matrices.push(self.matrices(name, (columns, *rows), 1)?);
+        }
+        let groups = matrices.iter().map(Matrix::groups).sum();
+        Ok(Projection {
+            matrices,
+            bias: None,
+            shares: Shares::new(groups, self.nodes.0, self.nodes.1),
+        })
+    }
+
+    fn gated(
+        &mut self,
+        gate: &str,
+        up: &str,
+        columns: usize,
+        rows: usize,
+    ) -> Result<Gated, EngineError> {
+        whole_groups(gate, rows)?;
+        let (gate, up) = (
+            self.matrices(gate, (columns, rows), 1)?,
+            self.matrices(up, (columns, rows), 1)?,
+        );
+        let shares = Shares::new(gate.groups(), self.nodes.0, self.nodes.1);
+        Ok(Gated { gate, up, shares })
+    }
+
+    /// `count` matrices of `columns` x `rows` in one tensor.
+    fn matrices(
+        &mut self,
+        name: &str,
+        (columns, rows): (usize, usize),
+        count: usize,
+    ) -> Result<Matrix, EngineError> {
+        let tensor = self.find(name, (columns, rows), count)?;
+        let kernels = (self.kernels)(tensor.kind)
+            .map_err(|error| EngineError::Model(format!("{name}: {error}")))?;
+        let matrix = Matrix::pack(self.source, &tensor, kernels, self.lead, self.home)?;
+        (self.progress)(tensor.bytes());
+        Ok(matrix)
+    }
+
+    /// A tensor that exists and has the shape that the description asks for.
+    fn find(
+        &mut self,
+        name: &str,
+        (columns, rows): (usize, usize),
+        matrices: usize,
+    ) -> Result<TensorInfo, EngineError> {
+        let tensor = self
+            .source
+            .find(name)
+            .ok_or_else(|| EngineError::Model(format!("tensor {name} is missing")))?;
+        let shape = |rows: usize, matrices: usize| match matrices {
+            1 => format!("{columns} x {rows}", columns = tensor.columns),
+            _ => format!("{} x {} x {matrices}", tensor.columns, rows / matrices),
+        };
+        let found = (tensor.columns, tensor.rows, tensor.matrices);
+        // The counts were read within bounds whose product fits.
+        if found != (columns, rows * matrices, matrices) {
+            let wanted = match matrices {
+                1 => format!("{columns} x {rows}"),
+                _ => format!("{columns} x {rows} x {matrices}"),
+            };
+            return Err(EngineError::Model(format!(
+                "tensor {name} is {}; the metadata asks for {wanted}",
+                shape(tensor.rows, tensor.matrices)
+            )));
+        }
+        self.loaded.insert(tensor.name.clone());
+        Ok(tensor)
+    }
+
+    /// Refuses tensors that no part of the model reads: results would silently be wrong.
+    fn all_loaded(&self, config: &Config) -> Result<(), EngineError> {
+        let tensors = self.source.tensors();
+        let stray = tensors
+            .iter()
+            .find(|tensor| !self.loaded.contains(&tensor.name) && !tensor.name.contains(REDUNDANT));
+        match stray {
+            None => Ok(()),
+            Some(tensor) => Err(EngineError::Model(format!(
+                "tensor {} is not part of a model of architecture \"{}\" as this engine runs it; \
+                 results would be wrong without it",
+                tensor.name, config.architecture
+            ))),
+        }
+    }
+
+    /// Biases side by side, padded to whole row groups.
+    fn bias(&mut self, parts: &[(String, usize)]) -> Result<Vec<f32>, EngineError> {
+        let mut all = Vec::new();
+        for (name, length) in parts {
+            all.extend(self.vector(name, *length)?);
+        }
+        all.resize(all.len().next_multiple_of(ROWS), 0.0);
+        Ok(all)
+    }
+
+    fn vector(&mut self, name: &str, length: usize) -> Result<Vec<f32>, EngineError> {
+        let tensor = self.find(name, (length, 1), 1)?;
+        let mut buffer = vec![0; tensor.row_bytes()];
+        let mut values = vec![0.0; length];
+        dequantize(
+            tensor.kind,
+            self.source.row(&tensor, 0, &mut buffer),
+            &mut values,
+        )
+        .map_err(|error| EngineError::Model(format!("tensor {name}: {error}")))?;
+        Ok(values)
+    }
+
+    fn embedding(&mut self, config: &Config) -> Result<Embedding, EngineError> {
+        let name = "token_embd.weight";
+        let shape = (config.embedding_length, config.vocabulary_size);
+        let tensor = self.find(name, shape, 1)?;
+        let row_bytes = tensor.row_bytes();
+        decodable(&tensor)?;
+        // Rows are read one at a time, at random: huge pages would not pay.
+        let mut bytes = NodeBuffer::new(row_bytes * tensor.rows, Pages::Normal)?;
+        let rows = sysinfer_machine::Ranges::split(tensor.rows, 1, self.lead.threads());
+        let cuts = rows.scaled(row_bytes);
+        let source = self.source;
+        self.lead.run(ranges(&mut bytes, &cuts), |worker, out| {
+            let mut buffer = vec![0; row_bytes];
+            for (row, out) in rows.get(worker).zip(out.chunks_exact_mut(row_bytes)) {
+                out.copy_from_slice(source.row(&tensor, row, &mut buffer));
+            }
+        });
+        (self.progress)(tensor.bytes());
+        Ok(Embedding { tensor, bytes })
+    }
+}
+
+/// Refuses a matrix whose row groups would straddle the next one's.
+fn whole_groups(name: &str, rows: usize) -> Result<(), EngineError> {
+    if rows.is_multiple_of(ROWS) {
+        return Ok(());
+    }
+    let message = format!("{name} has {rows} rows; they must be a multiple of {ROWS}");
+    Err(EngineError::Model(message))
+}
