@@ -151,9 +151,9 @@ impl Model {
                 epsilon,
             };
             match &layer.feed_forward {
-                FeedForward::Dense { gated, down } => {
-                    step.gate(gated, normed, hidden);
-                    step.project(down, Input::Plain(hidden), Target::Add, residual);
+                FeedForward::Dense(dense) => {
+                    step.gate(&dense.gated, normed, hidden);
+                    step.project(&dense.down, Input::Plain(hidden), Target::Add, residual);
                 }
                 FeedForward::Experts(layer) => {
                     step.experts_gate(layer, normed, experts);

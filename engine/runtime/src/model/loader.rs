@@ -12,7 +12,7 @@ use super::experts::ExpertLayer;
 use super::matrix::{Home, Kernels, Matrix, Shares};
 use super::source::{Source, decodable};
 use super::tensor::TensorInfo;
-use super::weights::{Embedding, FeedForward, Gated, Layer, Projection, Weights};
+use super::weights::{DenseLayer, Embedding, FeedForward, Gated, Layer, Projection, Weights};
 use crate::error::EngineError;
 
 /// Packs a model's tensors, worker by worker.
@@ -118,10 +118,10 @@ impl Loader<'_, '_> {
         name: &dyn Fn(&str) -> String,
     ) -> Result<FeedForward, EngineError> {
         let (width, hidden) = (config.embedding_length, config.feed_forward_length);
-        Ok(FeedForward::Dense {
+        Ok(FeedForward::Dense(Box::new(DenseLayer {
             gated: self.gated(&name("ffn_gate"), &name("ffn_up"), width, hidden)?,
             down: self.projection(hidden, &[(name("ffn_down"), width)])?,
-        })
+        })))
     }
 
     fn experts(

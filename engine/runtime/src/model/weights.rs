@@ -42,16 +42,20 @@ pub struct Gated {
     pub shares: Shares,
 }
 
+/// A feed-forward that every token goes through.
+#[derive(Debug)]
+pub struct DenseLayer {
+    /// Gate and up: `embedding_length` to `feed_forward_length`.
+    pub gated: Gated,
+    /// `feed_forward_length` to `embedding_length`.
+    pub down: Projection,
+}
+
 /// What a layer does after attention.
 #[derive(Debug)]
 pub enum FeedForward {
     /// All of it for every token.
-    Dense {
-        /// Gate and up: `embedding_length` to `feed_forward_length`.
-        gated: Gated,
-        /// `feed_forward_length` to `embedding_length`.
-        down: Projection,
-    },
+    Dense(Box<DenseLayer>),
     /// Some experts for every token.
     Experts(Box<ExpertLayer>),
 }
@@ -118,9 +122,9 @@ impl Layer {
         all.extend(&mut self.qkv.matrices);
         all.extend(&mut self.attention_output.matrices);
         match &mut self.feed_forward {
-            FeedForward::Dense { gated, down } => {
-                all.extend([&mut gated.gate, &mut gated.up]);
-                all.extend(&mut down.matrices);
+            FeedForward::Dense(dense) => {
+                all.extend([&mut dense.gated.gate, &mut dense.gated.up]);
+                all.extend(&mut dense.down.matrices);
             }
             FeedForward::Experts(experts) => {
                 all.extend(&mut experts.router.matrices);
@@ -135,9 +139,9 @@ impl Layer {
         all.extend(&self.qkv.matrices);
         all.extend(&self.attention_output.matrices);
         match &self.feed_forward {
-            FeedForward::Dense { gated, down } => {
-                all.extend([&gated.gate, &gated.up]);
-                all.extend(&down.matrices);
+            FeedForward::Dense(dense) => {
+                all.extend([&dense.gated.gate, &dense.gated.up]);
+                all.extend(&dense.down.matrices);
             }
             FeedForward::Experts(experts) => {
                 all.extend(&experts.router.matrices);
@@ -153,9 +157,9 @@ impl Layer {
             projection.shares = divide(projection.groups());
         }
         match &mut self.feed_forward {
-            FeedForward::Dense { gated, down } => {
-                gated.shares = divide(gated.gate.groups());
-                down.shares = divide(down.groups());
+            FeedForward::Dense(dense) => {
+                dense.gated.shares = divide(dense.gated.gate.groups());
+                dense.down.shares = divide(dense.down.groups());
             }
             FeedForward::Experts(experts) => {
                 experts.router.shares = divide(experts.router.groups());
