@@ -47,6 +47,14 @@ type Part = (String, Vec<usize>, TensorType);
 /// # Panics
 /// If the type cannot be encoded.
 pub fn build(recipe: Recipe) -> Vec<u8> {
+    build_mixed(recipe, |_| None)
+}
+
+/// The same with other types where `kind` names one for a matrix, as real files mix them.
+///
+/// # Panics
+/// If a type cannot be encoded.
+pub fn build_mixed(recipe: Recipe, kind: impl Fn(&str) -> Option<TensorType>) -> Vec<u8> {
     let matrix = |name: &str, columns, rows| (name.to_owned(), vec![columns, rows], recipe.kind);
     let mut tensors: Vec<Part> = vec![matrix("token_embd.weight", WIDTH, VOCABULARY)];
     for layer in 0..recipe.layers {
@@ -57,6 +65,11 @@ pub fn build(recipe: Recipe) -> Vec<u8> {
     tensors.push(vector("output_norm.weight", WIDTH));
     if !recipe.tied {
         tensors.push(matrix("output.weight", WIDTH, VOCABULARY));
+    }
+    for (name, shape, stored) in &mut tensors {
+        if let (Some(kind), 2..) = (kind(name), shape.len()) {
+            *stored = kind;
+        }
     }
     let data: Vec<Vec<u8>> = tensors
         .iter()

@@ -3,7 +3,7 @@
 
 use sysinfer_conformance::fixtures::{greedy, open, open_as, real_model};
 use sysinfer_conformance::golden::relative_rms_error;
-use sysinfer_conformance::models::{Recipe, build};
+use sysinfer_conformance::models::{Recipe, build, build_mixed};
 use sysinfer_conformance::naive::Naive;
 use sysinfer_engine::tokenizer::Encode;
 use sysinfer_engine::{CacheType, Engine, Entry, KernelChoice, PhasePlan, Plan, Precision, Wanted};
@@ -12,9 +12,12 @@ use sysinfer_kernels::{Role, layout::LAYOUTS, table};
 
 /// Written to a file, since engines open files.
 fn file(recipe: Recipe) -> (tempfile::TempDir, std::path::PathBuf, Vec<u8>) {
+    written(build(recipe))
+}
+
+fn written(bytes: Vec<u8>) -> (tempfile::TempDir, std::path::PathBuf, Vec<u8>) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("model.gguf");
-    let bytes = build(recipe);
     std::fs::write(&path, &bytes).expect("a small file");
     (folder, path, bytes)
 }
@@ -51,7 +54,11 @@ fn logits(engine: &mut Engine, feed: usize) -> Vec<Vec<f32>> {
 
 /// Runs a model every way: within `bound` of the naive decoder, and the same bits each time.
 fn check(recipe: Recipe, precision: Precision, bound: f64) {
-    let (_folder, path, bytes) = file(recipe);
+    check_file(&format!("{recipe:?}"), build(recipe), precision, bound);
+}
+
+fn check_file(model: &str, bytes: Vec<u8>, precision: Precision, bound: f64) {
+    let (_folder, path, bytes) = written(bytes);
     let wanted = Naive::new(&Gguf::parse(&bytes).expect("our own file")).logits(&TOKENS);
     let mut first: Option<Vec<Vec<f32>>> = None;
     for (threads, feed) in [(1, 24), (2, 24), (2, 1), (3, 5)] {
@@ -59,7 +66,7 @@ fn check(recipe: Recipe, precision: Precision, bound: f64) {
         let mut engine = open_as(&path, plan, precision);
         let got = logits(&mut engine, feed);
         let error = relative_rms_error(&got, &wanted);
-        let how = format!("{recipe:?}, {precision:?}, {threads} threads, {feed} at a time");
+        let how = format!("{model}, {precision:?}, {threads} threads, {feed} at a time");
         assert!(error < bound, "{how}: {error}");
         let first = first.get_or_insert_with(|| got.clone());
         assert!(*first == got, "{how} change bits");
@@ -90,6 +97,37 @@ fn every_block_type_gives_the_naive_decoders_logits() {
         ..recipe("llama", TensorType::Q8_0)
     };
     check(tied, stored, ROUNDED);
+}
+
+/// What llama.cpp's `quantize` makes of a model that is asked for in one type.
+#[test]
+fn mixtures_give_the_naive_decoders_logits() {
+    use TensorType::{Q4_0, Q4K, Q5_0, Q5K, Q6K, Q8_0};
+    type Mixture = (&'static str, fn(&str) -> TensorType);
+    let mixtures: [Mixture; 4] = [
+        ("Q4_0", |name| match name {
+            "output.weight" => Q6K,
+            _ => Q4_0,
+        }),
+        ("Q4_K_M", |name| match name {
+            "output.weight" | "blk.0.attn_v.weight" | "blk.0.ffn_down.weight" => Q6K,
+            _ => Q4K,
+        }),
+        ("Q5_K_M", |name| match name {
+            "output.weight" | "blk.1.attn_v.weight" | "blk.1.ffn_down.weight" => Q6K,
+            _ => Q5K,
+        }),
+        // Rows that are not whole blocks of 256 get a type with small blocks instead.
+        ("Q4_K_M of odd widths", |name| match name {
+            "token_embd.weight" | "output.weight" => Q8_0,
+            "blk.0.attn_v.weight" | "blk.0.ffn_down.weight" => Q6K,
+            _ => Q5_0,
+        }),
+    ];
+    for (name, kind) in mixtures {
+        let bytes = build_mixed(recipe("llama", Q4_0), |tensor| Some(kind(tensor)));
+        check_file(name, bytes, Precision::default(), ROUNDED);
+    }
 }
 
 #[test]
