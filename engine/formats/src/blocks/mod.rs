@@ -8,13 +8,31 @@
 //! the kernels. Values follow ggml's `dequantize_row_*`, in f32 throughout.
 
 mod float;
+mod iq4_nl;
+mod iq4_xs;
+mod q2_k;
+mod q3_k;
 mod q4_0;
 mod q4_1;
+mod q4_k;
+mod q5_0;
+mod q5_1;
+mod q5_k;
 mod q6_k;
 mod q8_0;
+mod search;
+mod six_bits;
 
+pub use iq4_nl::{BlockIq4Nl, IQ4_LEVELS};
+pub use iq4_xs::BlockIq4Xs;
+pub use q2_k::BlockQ2K;
+pub use q3_k::BlockQ3K;
 pub use q4_0::BlockQ4_0;
 pub use q4_1::BlockQ4_1;
+pub use q4_k::BlockQ4K;
+pub use q5_0::BlockQ5_0;
+pub use q5_1::BlockQ5_1;
+pub use q5_k::BlockQ5K;
 pub use q6_k::BlockQ6K;
 pub use q8_0::BlockQ8_0;
 
@@ -23,10 +41,30 @@ use thiserror::Error;
 
 use crate::tensor_type::TensorType;
 
+/// The types that [`dequantize`] and [`quantize`] know.
+pub const CONVERTIBLE: [TensorType; 15] = [
+    TensorType::F32,
+    TensorType::F16,
+    TensorType::BF16,
+    TensorType::Q4_0,
+    TensorType::Q4_1,
+    TensorType::Q5_0,
+    TensorType::Q5_1,
+    TensorType::Q8_0,
+    TensorType::Q2K,
+    TensorType::Q3K,
+    TensorType::Q4K,
+    TensorType::Q5K,
+    TensorType::Q6K,
+    TensorType::Iq4Nl,
+    TensorType::Iq4Xs,
+];
+
 /// A storage type that this crate can measure but not convert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
-    "tensor type {kind} is not supported, only F32, F16, BF16, Q4_0, Q4_1, Q8_0 and Q6_K are; quantise the model to one of those"
+    "tensor type {kind} is not supported; convert the model to one of {}",
+    CONVERTIBLE.map(TensorType::name).join(", ")
 )]
 pub struct UnsupportedType {
     /// The type.
@@ -47,8 +85,16 @@ pub fn dequantize(kind: TensorType, bytes: &[u8], out: &mut [f32]) -> Result<(),
         TensorType::BF16 => decode_blocks::<float::Bf16>(kind, bytes, out),
         TensorType::Q4_0 => decode_blocks::<BlockQ4_0>(kind, bytes, out),
         TensorType::Q4_1 => decode_blocks::<BlockQ4_1>(kind, bytes, out),
+        TensorType::Q5_0 => decode_blocks::<BlockQ5_0>(kind, bytes, out),
+        TensorType::Q5_1 => decode_blocks::<BlockQ5_1>(kind, bytes, out),
         TensorType::Q8_0 => decode_blocks::<BlockQ8_0>(kind, bytes, out),
+        TensorType::Q2K => decode_blocks::<BlockQ2K>(kind, bytes, out),
+        TensorType::Q3K => decode_blocks::<BlockQ3K>(kind, bytes, out),
+        TensorType::Q4K => decode_blocks::<BlockQ4K>(kind, bytes, out),
+        TensorType::Q5K => decode_blocks::<BlockQ5K>(kind, bytes, out),
         TensorType::Q6K => decode_blocks::<BlockQ6K>(kind, bytes, out),
+        TensorType::Iq4Nl => decode_blocks::<BlockIq4Nl>(kind, bytes, out),
+        TensorType::Iq4Xs => decode_blocks::<BlockIq4Xs>(kind, bytes, out),
         _ => return Err(UnsupportedType { kind }),
     }
     Ok(())
@@ -72,8 +118,16 @@ pub fn quantize(
         TensorType::BF16 => encode_blocks::<float::Bf16>(kind, values, out),
         TensorType::Q4_0 => encode_blocks::<BlockQ4_0>(kind, values, out),
         TensorType::Q4_1 => encode_blocks::<BlockQ4_1>(kind, values, out),
+        TensorType::Q5_0 => encode_blocks::<BlockQ5_0>(kind, values, out),
+        TensorType::Q5_1 => encode_blocks::<BlockQ5_1>(kind, values, out),
         TensorType::Q8_0 => encode_blocks::<BlockQ8_0>(kind, values, out),
+        TensorType::Q2K => encode_blocks::<BlockQ2K>(kind, values, out),
+        TensorType::Q3K => encode_blocks::<BlockQ3K>(kind, values, out),
+        TensorType::Q4K => encode_blocks::<BlockQ4K>(kind, values, out),
+        TensorType::Q5K => encode_blocks::<BlockQ5K>(kind, values, out),
         TensorType::Q6K => encode_blocks::<BlockQ6K>(kind, values, out),
+        TensorType::Iq4Nl => encode_blocks::<BlockIq4Nl>(kind, values, out),
+        TensorType::Iq4Xs => encode_blocks::<BlockIq4Xs>(kind, values, out),
         _ => return Err(UnsupportedType { kind }),
     }
     Ok(())

@@ -16,6 +16,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::search::{best_scale, quantum};
 use super::{Block, f32_to_half, half_to_f32, inverse_or_zero, largest_magnitude};
 
 const ELEMENTS: usize = 256;
@@ -76,7 +77,7 @@ impl Block for BlockQ6K {
     fn encode(values: &[f32]) -> Self {
         let mut ideal = [0.0; ELEMENTS / GROUP];
         for (scale, group) in ideal.iter_mut().zip(values.chunks_exact(GROUP)) {
-            *scale = best_scale(group);
+            *scale = best_scale(group, 32.0);
         }
         let mut block = Self::zeroed();
         let d = largest_magnitude(&ideal) / -128.0;
@@ -88,40 +89,11 @@ impl Block for BlockQ6K {
         }
         for (element, &value) in values.iter().enumerate() {
             let scale = d * f32::from(block.scales[element / GROUP]);
-            let q = (quantum(value, inverse_or_zero(scale)) + 32.0) as u8;
+            let q = (quantum(value, inverse_or_zero(scale), 32.0) + 32.0) as u8;
             let place = Place::of(element);
             block.ql[place.low_byte] |= (q & 15) << place.low_shift;
             block.qh[place.high_byte] |= (q >> 4) << place.high_shift;
         }
         block
     }
-}
-
-/// The whole number from -32 to 31 that stands for `value`.
-fn quantum(value: f32, inverse_scale: f32) -> f32 {
-    (value * inverse_scale).round().clamp(-32.0, 31.0)
-}
-
-/// The scale of least square error among those that put the largest magnitude near -32. For given
-/// quanta q the best scale is `sum(x q) / sum(q q)` and lowers the error by `sum(x q)^2 / sum(q q)`.
-fn best_scale(group: &[f32]) -> f32 {
-    let largest = largest_magnitude(group);
-    if largest == 0.0 {
-        return 0.0;
-    }
-    let (mut best, mut best_gain) = (0.0, 0.0);
-    for step in -9i8..=9 {
-        let inverse = -(32.0 + 0.1 * f32::from(step)) / largest;
-        let (mut cross, mut square) = (0.0, 0.0);
-        for &value in group {
-            let q = quantum(value, inverse);
-            cross += value * q;
-            square += q * q;
-        }
-        if square > 0.0 && cross * cross > best_gain * square {
-            best_gain = cross * cross / square;
-            best = cross / square;
-        }
-    }
-    best
 }

@@ -1,19 +1,11 @@
-//! Blocks against hand-made bytes and a second reading of the layout, and round trips against the
-//! step of each type.
+//! Blocks against hand-made bytes, and round trips against the step of each type. The super-blocks
+//! are read a second time in `second_reading.rs`.
 
 use proptest::prelude::*;
 
 use super::*;
 
-const CONVERTIBLE: [TensorType; 7] = [
-    TensorType::F32,
-    TensorType::F16,
-    TensorType::BF16,
-    TensorType::Q4_0,
-    TensorType::Q4_1,
-    TensorType::Q8_0,
-    TensorType::Q6K,
-];
+mod second_reading;
 
 const HALF_ONE: u16 = 0x3c00;
 const HALF_MINUS_TWO: u16 = 0xc000;
@@ -44,8 +36,16 @@ fn structs_have_the_sizes_of_the_table() {
     let cases = [
         (TensorType::Q4_0, size_of::<BlockQ4_0>()),
         (TensorType::Q4_1, size_of::<BlockQ4_1>()),
+        (TensorType::Q5_0, size_of::<BlockQ5_0>()),
+        (TensorType::Q5_1, size_of::<BlockQ5_1>()),
         (TensorType::Q8_0, size_of::<BlockQ8_0>()),
+        (TensorType::Q2K, size_of::<BlockQ2K>()),
+        (TensorType::Q3K, size_of::<BlockQ3K>()),
+        (TensorType::Q4K, size_of::<BlockQ4K>()),
+        (TensorType::Q5K, size_of::<BlockQ5K>()),
         (TensorType::Q6K, size_of::<BlockQ6K>()),
+        (TensorType::Iq4Nl, size_of::<BlockIq4Nl>()),
+        (TensorType::Iq4Xs, size_of::<BlockIq4Xs>()),
     ];
     for (kind, bytes) in cases {
         assert_eq!(kind.block_bytes(), bytes, "{kind}");
@@ -95,6 +95,40 @@ fn q4_1_adds_the_minimum() {
 }
 
 #[test]
+fn the_fifth_bits_stand_in_element_order() {
+    let (mut qh, mut qs) = ([0; 4], [0; 16]);
+    (qh[0], qh[2], qh[3]) = (0x01, 0x02, 0x80);
+    (qs[0], qs[1]) = (0x1f, 0x30);
+    let d = HALF_QUARTER;
+    let q5_0 = BlockQ5_0 { d, qh, qs };
+    let values = decoded(TensorType::Q5_0, bytemuck::bytes_of(&q5_0));
+    let mut expected = [-4.0; 32];
+    // Codes 31, 1, 19 and 16 of the elements 0, 16, 17 and 31.
+    (expected[0], expected[16]) = (3.75, -3.75);
+    (expected[17], expected[31]) = (0.75, 0.0);
+    assert_eq!(values, expected);
+
+    let m = HALF_MINUS_TWO;
+    let q5_1 = BlockQ5_1 { d, m, qh, qs };
+    let values = decoded(TensorType::Q5_1, bytemuck::bytes_of(&q5_1));
+    let expected = expected.map(|value| value + 4.0 - 2.0);
+    assert_eq!(values, expected);
+}
+
+#[test]
+fn iq4_levels_are_looked_up() {
+    let qs = std::array::from_fn(|j| (15 - j as u8) << 4 | j as u8);
+    let d = HALF_QUARTER;
+    let block = BlockIq4Nl { d, qs };
+    let values = decoded(TensorType::Iq4Nl, bytemuck::bytes_of(&block));
+    for (code, level) in IQ4_LEVELS.into_iter().enumerate() {
+        let value = f32::from(level) / 4.0;
+        assert_eq!((values[code], values[31 - code]), (value, value), "{code}");
+    }
+    assert!(IQ4_LEVELS.is_sorted());
+}
+
+#[test]
 fn q8_0_is_signed() {
     let mut block = BlockQ8_0 {
         d: HALF_QUARTER,
@@ -105,39 +139,8 @@ fn q8_0_is_signed() {
     assert_eq!((values[0], values[1], values[31]), (-32.0, 0.0, 31.75));
 }
 
-/// The loops of ggml's description, written down a second time in their own order.
-fn q6_k_by_quarters(block: &BlockQ6K) -> Vec<f32> {
-    let mut out = vec![0.0; 256];
-    let d = half_to_f32(block.d);
-    for half in 0..2 {
-        let (ql, qh) = (&block.ql[64 * half..], &block.qh[32 * half..]);
-        let scales = &block.scales[8 * half..];
-        for l in 0..32 {
-            let quarters = [
-                i32::from(ql[l] & 15 | (qh[l] & 3) << 4),
-                i32::from(ql[l + 32] & 15 | (qh[l] >> 2 & 3) << 4),
-                i32::from(ql[l] >> 4 | (qh[l] >> 4 & 3) << 4),
-                i32::from(ql[l + 32] >> 4 | (qh[l] >> 6) << 4),
-            ];
-            for (quarter, q) in quarters.into_iter().enumerate() {
-                let scale = f32::from(scales[l / 16 + 2 * quarter]);
-                out[128 * half + 32 * quarter + l] = d * scale * (q - 32) as f32;
-            }
-        }
-    }
-    out
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn q6_k_reads_as_described(bytes in proptest::collection::vec(any::<u8>(), 208)) {
-        let mut block: BlockQ6K = bytemuck::pod_read_unaligned(&[&bytes[..], &[0, 0]].concat());
-        block.d = HALF_ONE;
-        let values = decoded(TensorType::Q6K, bytemuck::bytes_of(&block));
-        prop_assert_eq!(values, q6_k_by_quarters(&block));
-    }
 
     #[test]
     fn encoders_take_any_numbers(bits in proptest::collection::vec(any::<u32>(), 256)) {
@@ -161,8 +164,18 @@ fn round_trips_stay_within_a_step() {
         (TensorType::BF16, 1.0 / 256.0),
         (TensorType::Q4_0, 1.0 / 8.0 + SCALE),
         (TensorType::Q4_1, 1.0 / 15.0 + 2.0 * SCALE),
+        (TensorType::Q5_0, 1.0 / 16.0 + SCALE),
+        (TensorType::Q5_1, 1.0 / 31.0 + 2.0 * SCALE),
         (TensorType::Q8_0, 1.0 / 254.0 + SCALE),
+        // Searched scales may clip the largest number a little to serve the others.
+        (TensorType::Q2K, 1.2 / 3.0),
+        (TensorType::Q3K, 1.2 / 4.0),
+        (TensorType::Q4K, 1.2 / 15.0),
+        (TensorType::Q5K, 1.2 / 31.0),
         (TensorType::Q6K, 1.2 / 64.0),
+        // The widest gap between levels is 24 of 127.
+        (TensorType::Iq4Nl, 1.2 * 14.0 / 127.0),
+        (TensorType::Iq4Xs, 1.2 * 14.0 / 127.0),
     ];
     let values = wave(1024);
     let largest = largest_magnitude(&values).abs();
@@ -182,24 +195,38 @@ fn representable_numbers_survive() {
             .map(|index| f32::from(low + index % count) * step)
             .collect()
     };
+    let levels = |step: f32| -> Vec<f32> {
+        let level = |index: usize| f32::from(IQ4_LEVELS[index % 16]) * step;
+        (0..256).map(level).collect()
+    };
     let cases = [
         (TensorType::Q4_0, steps(-8, 7, 0.25)),
         (TensorType::Q4_1, steps(-2, 13, 0.5)),
+        (TensorType::Q5_0, steps(-16, 15, 0.25)),
+        (TensorType::Q5_1, steps(-2, 29, 0.5)),
+        (TensorType::Q3K, steps(-4, 3, 0.125)),
         (TensorType::Q6K, steps(-32, -17, 0.125)),
-        (TensorType::Q8_0, vec![0.0; 256]),
-        (TensorType::Q6K, vec![0.0; 256]),
+        // Whole f16 scales: 63 and 15 steps of a power of two.
+        (TensorType::Q2K, steps(-1, 2, 15.0)),
+        (TensorType::Q4K, steps(-1, 14, 63.0)),
+        (TensorType::Q5K, steps(-1, 30, 63.0)),
+        (TensorType::Iq4Nl, levels(0.25)),
+        (TensorType::Iq4Xs, levels(0.25)),
     ];
-    for (kind, values) in cases {
+    let zeros = CONVERTIBLE.map(|kind| (kind, vec![0.0; 256]));
+    for (kind, values) in cases.into_iter().chain(zeros) {
         assert_eq!(decoded(kind, &encoded(kind, &values)), values, "{kind}");
     }
 }
 
 #[test]
 fn encoders_round_to_the_nearest_step() {
-    // The first number fixes the step at 1; the zeros fix the minimum of Q4_1.
+    // The first number fixes the step at 1; the zeros fix the minimum of Q4_1 and Q5_1.
     let cases = [
         (TensorType::Q4_0, -8.0),
         (TensorType::Q4_1, 15.0),
+        (TensorType::Q5_0, -16.0),
+        (TensorType::Q5_1, 31.0),
         (TensorType::Q8_0, 127.0),
     ];
     for (kind, first) in cases {
@@ -210,26 +237,74 @@ fn encoders_round_to_the_nearest_step() {
     }
 }
 
-#[test]
-fn q6_k_search_beats_the_plain_scale() {
-    // One scale per 16 that puts the largest magnitude on -32 exactly, nothing searched.
-    let values = wave(256);
-    let plain: f32 = values
-        .chunks_exact(16)
+/// The square error of rounding `values` in groups, without any search: `step` gives the step and
+/// the lowest number of a group, `steps` says how many steps there are above it.
+fn plain_error(
+    values: &[f32],
+    group: usize,
+    steps: f32,
+    step: impl Fn(&[f32]) -> (f32, f32),
+) -> f32 {
+    let groups = values.chunks_exact(group);
+    groups
         .flat_map(|group| {
-            let scale = largest_magnitude(group) / -32.0;
+            let (step, lowest) = step(group);
             group.iter().map(move |value| {
-                let q = (value / scale).round().clamp(-32.0, 31.0);
-                (value - q * scale).powi(2)
+                let q = ((value - lowest) / step).round().clamp(0.0, steps);
+                (value - (q * step + lowest)).powi(2)
             })
         })
-        .sum();
-    let searched: f32 = decoded(TensorType::Q6K, &encoded(TensorType::Q6K, &values))
-        .iter()
-        .zip(&values)
-        .map(|(a, b)| (a - b).powi(2))
-        .sum();
-    assert!(searched < plain, "{searched} >= {plain}");
+        .sum()
+}
+
+#[test]
+fn searches_beat_the_plain_scale() {
+    // Exact steps that reach the largest number, nothing searched; the encoders' own steps are
+    // rounded to their codes besides.
+    let signed = |half: f32| {
+        move |group: &[f32]| {
+            let step = largest_magnitude(group) / -half;
+            (step, -half * step)
+        }
+    };
+    let ranged = |steps: f32| {
+        move |group: &[f32]| {
+            let lowest = group.iter().copied().fold(0.0, f32::min);
+            let highest = group.iter().copied().fold(0.0, f32::max);
+            ((highest - lowest) / steps, lowest)
+        }
+    };
+    let values = wave(2048);
+    let cases = [
+        (TensorType::Q2K, plain_error(&values, 16, 3.0, ranged(3.0))),
+        (TensorType::Q3K, plain_error(&values, 16, 7.0, signed(4.0))),
+        (
+            TensorType::Q4K,
+            plain_error(&values, 32, 15.0, ranged(15.0)),
+        ),
+        (
+            TensorType::Q5K,
+            plain_error(&values, 32, 31.0, ranged(31.0)),
+        ),
+        (
+            TensorType::Q6K,
+            plain_error(&values, 16, 63.0, signed(32.0)),
+        ),
+        // Levels that follow the weights' distribution beat even ones; here it is nearly uniform.
+        (
+            TensorType::Iq4Nl,
+            1.5 * plain_error(&values, 32, 15.0, signed(8.0)),
+        ),
+        (
+            TensorType::Iq4Xs,
+            1.5 * plain_error(&values, 32, 15.0, signed(8.0)),
+        ),
+    ];
+    for (kind, plain) in cases {
+        let back = decoded(kind, &encoded(kind, &values));
+        let searched: f32 = back.iter().zip(&values).map(|(a, b)| (a - b).powi(2)).sum();
+        assert!(searched < plain, "{kind}: {searched} >= {plain}");
+    }
 }
 
 #[test]
