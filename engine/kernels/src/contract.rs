@@ -55,7 +55,7 @@ pub(crate) type Body = unsafe fn(&Call<'_>, &mut [f32]);
 /// One row of the table.
 pub struct Kernel {
     /// `{architecture}-{block type}-{instruction set}-{tile}`; `r8x4`: 8 weight rows by up to 4
-    /// activation rows.
+    /// activation rows. `avx2-auto`: the portable loops compiled for AVX2, not written for it.
     pub name: &'static str,
     /// The block type of its weights.
     pub block: TensorType,

@@ -5,6 +5,7 @@ use crate::contract::Kernel;
 
 pub(crate) mod portable;
 pub(crate) mod rows;
+pub(crate) mod vectors;
 pub(crate) mod versions;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86_64;

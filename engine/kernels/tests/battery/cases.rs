@@ -1,25 +1,52 @@
 //! Shapes and contents that kernels have been seen to get wrong: odd column counts, partial row
-//! groups, partial panels, codes and activations at the ends of their ranges.
+//! groups, partial panels, scales, sub-scales, codes and activations at the ends of their ranges.
 
 use std::fmt;
 
 use half::{bf16, f16};
 use sysinfer_formats::TensorType;
 
+use crate::fields::Fields;
+use crate::random::Random;
+
 /// What the weights and activations are filled with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fill {
     /// Random codes, scales and activations.
     Random,
-    /// Every code at its largest, activations at +127 steps.
+    /// Every code and sub-scale at its largest, activations at +127 steps.
     Largest,
-    /// Every code at its smallest, activations alternating between -127 and +127 steps.
+    /// Every code and sub-scale at its smallest, activations alternating between -127 and +127
+    /// steps.
     Smallest,
     /// Scales of zero.
     ZeroScales,
-    /// Scales at the top of f16, a few activations much larger than the rest.
+    /// Sub-scales and sub-minima of zero.
+    ZeroSubScales,
+    /// Each sub-scale byte all zeros, all ones or alternating bits; codes all zeros or all ones.
+    ExtremeSubScales,
+    /// Scales of either sign at the top of f16.
+    HugeScales,
+    /// Scales of either sign below f16's normal range.
+    SubnormalScales,
+    /// Every other block of activations zero, of either sign.
+    ZeroActivations,
+    /// Random scales over the whole range of f16, a few activations much larger than the rest.
     Outliers,
 }
+
+const FILLS: [Fill; 10] = [
+    Fill::Random,
+    Fill::Largest,
+    Fill::Smallest,
+    Fill::ZeroScales,
+    Fill::ZeroSubScales,
+    Fill::ExtremeSubScales,
+    Fill::HugeScales,
+    Fill::SubnormalScales,
+    Fill::ZeroActivations,
+    Fill::Outliers,
+];
 
 /// One matrix and the rows it is multiplied with.
 #[derive(Clone, Debug)]
@@ -45,29 +72,46 @@ impl fmt::Display for Problem {
     }
 }
 
-/// SplitMix64: enough for test data, the same on every machine.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+impl Problem {
+    /// A problem of random contents.
+    pub(crate) fn random(block: TensorType, shape: Shape, seed: u64) -> Self {
+        Self::filled(block, shape, Fill::Random, &mut Random(seed))
     }
 
-    /// Uniform in -1..1.
-    pub(crate) fn unit(&mut self) -> f32 {
-        (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0
+    fn filled(block: TensorType, shape: Shape, fill: Fill, random: &mut Random) -> Self {
+        let Shape {
+            columns,
+            rows,
+            activation_rows,
+        } = shape;
+        Self {
+            block,
+            columns,
+            fill,
+            weights: (0..rows)
+                .map(|_| weights(block, columns, fill, random))
+                .collect(),
+            activations: (0..activation_rows)
+                .map(|_| activations(columns, fill, random))
+                .collect(),
+        }
     }
+}
+
+/// The sizes of a problem.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    pub(crate) columns: usize,
+    pub(crate) rows: usize,
+    pub(crate) activation_rows: usize,
 }
 
 /// Every problem for one block type.
 pub(crate) fn problems(block: TensorType) -> Vec<Problem> {
     let unit = block.block_elements().max(32);
-    let shapes: &[(usize, usize, usize)] = &[
-        // columns, weight rows, activation rows
+    // 13,696 and 576 are widths of real models that are no multiples of 256: super-blocks get the
+    // next width that they can have.
+    let shapes = [
         (unit, 1, 1),
         (unit, 8, 2),
         (2 * unit, 7, 3),
@@ -76,28 +120,16 @@ pub(crate) fn problems(block: TensorType) -> Vec<Problem> {
         (1024, 24, 9),
         (13_696 / unit * unit, 8, 1),
     ];
-    let fills = [
-        Fill::Random,
-        Fill::Largest,
-        Fill::Smallest,
-        Fill::ZeroScales,
-        Fill::Outliers,
-    ];
     let mut all = Vec::new();
-    for (index, &(columns, rows, activation_rows)) in shapes.iter().enumerate() {
-        for fill in fills {
+    for (index, (columns, rows, activation_rows)) in shapes.into_iter().enumerate() {
+        let shape = Shape {
+            columns,
+            rows,
+            activation_rows,
+        };
+        for fill in FILLS {
             let mut random = Random(index as u64 * 97 + fill as u64);
-            all.push(Problem {
-                block,
-                columns,
-                fill,
-                weights: (0..rows)
-                    .map(|_| weights(block, columns, fill, &mut random))
-                    .collect(),
-                activations: (0..activation_rows)
-                    .map(|_| activations(columns, fill, &mut random))
-                    .collect(),
-            });
+            all.push(Problem::filled(block, shape, fill, &mut random));
         }
     }
     all
@@ -107,13 +139,9 @@ fn activations(columns: usize, fill: Fill, random: &mut Random) -> Vec<f32> {
     (0..columns)
         .map(|column| match fill {
             Fill::Largest => 1.0,
-            Fill::Smallest => {
-                if column % 2 == 0 {
-                    -1.0
-                } else {
-                    1.0
-                }
-            }
+            Fill::Smallest if column % 2 == 0 => -1.0,
+            Fill::Smallest => 1.0,
+            Fill::ZeroActivations if column / 32 % 2 == 0 => 0.0f32.copysign(random.unit()),
             Fill::Outliers if random.next().is_multiple_of(50) => 1e4 * random.unit(),
             _ => random.unit(),
         })
@@ -138,51 +166,54 @@ fn plain(fill: Fill, random: &mut Random) -> f32 {
     match fill {
         Fill::Largest => 60_000.0,
         Fill::Smallest => -60_000.0,
+        Fill::HugeScales => 65_504.0f32.copysign(random.unit()),
+        Fill::SubnormalScales => random.unit() / 20_000.0,
         Fill::ZeroScales => 0.0,
         _ => random.unit(),
     }
 }
 
-/// Offsets of the f16 fields of a block, and of its signed 8-bit fields.
-fn fields(block: TensorType) -> (&'static [usize], std::ops::Range<usize>) {
-    match block {
-        TensorType::Q4_0 => (&[0], 0..0),
-        TensorType::Q4_1 => (&[0, 2], 0..0),
-        TensorType::Q8_0 => (&[0], 2..34),
-        TensorType::Q6K => (&[208], 192..208),
-        other => panic!("say where the scales of {} are", other.name()),
-    }
-}
-
 fn quantised(block: TensorType, fill: Fill, random: &mut Random) -> Vec<u8> {
-    let (scales, signed) = fields(block);
+    let fields = Fields::of(block);
     let mut bytes: Vec<u8> = (0..block.block_bytes())
-        .map(|index| match (fill, signed.contains(&index)) {
+        .map(|_| random.next() as u8)
+        .collect();
+    for offset in fields.halves() {
+        let half = f16::from_bits(scale(fill, random));
+        bytes[offset..offset + 2].copy_from_slice(&half.to_le_bytes());
+    }
+    for index in fields.codes.clone() {
+        match fill {
+            // A signed code of Q8_0: 127 and -128.
+            Fill::Largest => bytes[index] = if fields.signed_codes { 127 } else { 0xFF },
+            Fill::Smallest => bytes[index] = if fields.signed_codes { 0x80 } else { 0 },
+            Fill::ExtremeSubScales => bytes[index] = if random.flip() { 0xFF } else { 0 },
+            _ => {}
+        }
+    }
+    let zero = fields.zero_sub_scales();
+    for (position, index) in fields.sub_scales.clone().enumerate() {
+        bytes[index] = match (fill, fields.signed_sub_scales) {
             (Fill::Largest, false) => 0xFF,
             (Fill::Largest, true) => 127,
             (Fill::Smallest, false) => 0,
             (Fill::Smallest, true) => 0x80,
-            _ => random.next() as u8,
-        })
-        .collect();
-    for offset in scales {
-        let scale = match fill {
-            Fill::ZeroScales => 0.0,
-            Fill::Outliers => 65_504.0 * random.unit(),
-            _ => random.unit() / 64.0,
+            (Fill::ZeroSubScales, _) => zero[position],
+            (Fill::ExtremeSubScales, _) => [0, 0xFF, 0x80, 0x7F, 0xAA][random.below(5)],
+            _ => continue,
         };
-        bytes[*offset..*offset + 2].copy_from_slice(&f16::from_f32(scale).to_le_bytes());
     }
     bytes
 }
 
-/// Changes one code of row 0 by one step.
-pub(crate) fn change_one_code(problem: &mut Problem) {
-    let row = &mut problem.weights[0];
-    match problem.block {
-        TensorType::F32 => row[2] ^= 0x10,
-        TensorType::F16 | TensorType::BF16 => row[0] ^= 8,
-        TensorType::Q6K => row[0] ^= 1,
-        _ => *row.last_mut().expect("rows have bytes") ^= 1,
+/// The bits of an f16 scale.
+fn scale(fill: Fill, random: &mut Random) -> u16 {
+    let sign = if random.flip() { 0x8000 } else { 0 };
+    match fill {
+        Fill::ZeroScales => sign,
+        Fill::HugeScales => f16::MAX.to_bits() | sign,
+        Fill::SubnormalScales => random.below(0x0400) as u16 | sign,
+        Fill::Outliers => f16::from_f32(65_504.0 * random.unit()).to_bits(),
+        _ => f16::from_f32(random.unit() / 64.0).to_bits(),
     }
 }

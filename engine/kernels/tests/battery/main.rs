@@ -8,9 +8,13 @@
 //! `SYSINFER_EXPECT_ISA=avx2,avx512vnni` a missing instruction set fails the run instead.
 
 mod cases;
+mod fields;
 mod oracle;
+mod random;
+mod spoilt;
+mod weights;
 
-use cases::{Fill, Problem, problems};
+use cases::{Problem, problems};
 use sysinfer_kernels::isa::Isa;
 use sysinfer_kernels::layout::{Layout, ROWS};
 use sysinfer_kernels::matmul::{Loops, multiply};
@@ -143,27 +147,6 @@ fn bits(rows: &[Vec<f32>]) -> Vec<Vec<u32>> {
     rows.iter()
         .map(|row| row.iter().map(|value| value.to_bits()).collect())
         .collect()
-}
-
-#[test]
-fn one_wrong_code_is_seen() {
-    for kernel in runnable() {
-        let block = kernel.kernel().block;
-        let problem = problems(block)
-            .into_iter()
-            .find(|p| p.fill == Fill::Random)
-            .expect("one is random");
-        let mut spoilt = problem.clone();
-        cases::change_one_code(&mut spoilt);
-        let acts = activations(kernel, &problem);
-        let got = run(kernel, &spoilt, LOOPS);
-        let wanted = oracle::products(&problem, &acts.row(0));
-        let error = (f64::from(got[0][0]) - wanted[0].value).abs();
-        assert!(
-            error > wanted[0].budget,
-            "{kernel:?}: a changed code passed on {problem}"
-        );
-    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use sysinfer_formats::TensorType;
 use sysinfer_formats::blocks::dequantize;
 
 use crate::cases::Problem;
+use crate::fields::Fields;
 
 /// A result and how far an honest f32 kernel may be from it.
 pub(crate) struct Expected {
@@ -47,19 +48,24 @@ pub(crate) fn products(problem: &Problem, activations: &[f32]) -> Vec<Expected> 
 ///
 /// `dequantize` rounds `d q + m` once to f32; that error is within the same size.
 fn sizes(problem: &Problem, row: &[u8], weights: &[f32]) -> Vec<f64> {
-    let plain = weights.iter().map(|w| f64::from(w.abs()));
-    if problem.block != TensorType::Q4_1 {
-        return plain.collect();
+    let minimum = match problem.block {
+        TensorType::F32 | TensorType::F16 | TensorType::BF16 => None,
+        block => Fields::of(block).minimum,
+    };
+    let Some(minimum) = minimum else {
+        return weights.iter().map(|w| f64::from(w.abs())).collect();
+    };
+    let mut row = row.to_vec();
+    for block in row.chunks_exact_mut(problem.block.block_bytes()) {
+        block[minimum..minimum + 2].fill(0);
     }
-    let minima = row.chunks_exact(20).map(|block| {
-        f64::from(
-            half::f16::from_le_bytes([block[2], block[3]])
-                .to_f32()
-                .abs(),
-        )
-    });
-    plain
-        .zip(minima.flat_map(|m| [m; 32]))
-        .map(|(w, m)| w + 2.0 * m)
+    let mut products = vec![0.0; problem.columns];
+    dequantize(problem.block, &row, &mut products).expect("the oracle decodes every type");
+    let pairs = products.into_iter().zip(weights);
+    pairs
+        .map(|(product, weight)| {
+            let product = f64::from(product);
+            product.abs() + (f64::from(*weight) - product).abs()
+        })
         .collect()
 }

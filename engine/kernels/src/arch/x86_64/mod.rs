@@ -8,5 +8,5 @@ pub(crate) mod mem;
 
 /// The tables of this architecture.
 pub(crate) fn tables() -> Vec<&'static [Kernel]> {
-    vec![avx512vnni::KERNELS, avx2::KERNELS]
+    vec![avx512vnni::KERNELS, avx2::KERNELS, avx2::AUTO_KERNELS]
 }

@@ -11,11 +11,14 @@ use super::mem::{load256, prefetch};
 use crate::arch::rows::rows;
 use crate::contract::Kernel;
 
+mod auto;
 mod plain;
 pub(super) mod q4;
 pub(super) mod q6_k;
 mod q8_0;
 pub(super) mod vectors;
+
+pub(crate) use auto::KERNELS as AUTO_KERNELS;
 
 /// The rows of the table for this instruction set.
 pub(crate) static KERNELS: &[Kernel] = rows![(Avx2, Fused, "x86_64-", "-avx2-r8"):
