@@ -1,8 +1,10 @@
 //! The decoder by the papers, in plain f64 loops over dequantised weights: the oracle for the whole
 //! engine. It shares the file parser and nothing else with it.
 
-use sysinfer_formats::Gguf;
+use std::collections::HashMap;
+
 use sysinfer_formats::blocks::dequantize;
+use sysinfer_formats::{Gguf, Tensor};
 
 /// What the metadata says, as far as the oracle needs it.
 struct Shape {
@@ -18,20 +20,20 @@ struct Shape {
     used_experts: usize,
 }
 
-/// A model whose weights are decoded on every use: slow, small, obvious.
-pub struct Naive<'f> {
-    file: &'f Gguf<'f>,
+/// A model with all its weights in f64: slow, small, obvious.
+pub struct Naive {
+    tensors: HashMap<String, Vec<Row>>,
     shape: Shape,
 }
 
 type Row = Vec<f64>;
 
-impl<'f> Naive<'f> {
+impl Naive {
     /// Reads the description of a file.
     ///
     /// # Panics
     /// If a key is missing: the tests' own files have them.
-    pub fn new(file: &'f Gguf<'f>) -> Self {
+    pub fn new(file: &Gguf<'_>) -> Self {
         let metadata = file.metadata();
         let architecture = metadata
             .require_string("general.architecture")
@@ -62,26 +64,22 @@ impl<'f> Naive<'f> {
                 .flatten()
                 .unwrap_or(0) as usize,
         };
-        Self { file, shape }
+        let tensors = file.tensors().iter();
+        let tensors = tensors
+            .map(|tensor| (tensor.name.to_owned(), decoded(tensor)))
+            .collect();
+        Self { tensors, shape }
     }
 
-    fn rows(&self, name: &str) -> Vec<Row> {
-        let tensor = self.file.require(name).expect("the test's file has it");
-        (0..tensor.rows())
-            .map(|row| {
-                let mut values = vec![0.0; tensor.columns()];
-                dequantize(tensor.kind, tensor.row(row), &mut values).expect("a type we decode");
-                values.into_iter().map(f64::from).collect()
-            })
-            .collect()
+    fn rows(&self, name: &str) -> &[Row] {
+        self.tensors.get(name).expect("the test's file has it")
     }
 
     fn multiply(&self, name: &str, inputs: &[Row]) -> Vec<Row> {
         let weights = self.rows(name);
-        let mut products: Vec<Row> = inputs.iter().map(|x| product(&weights, x)).collect();
+        let mut products: Vec<Row> = inputs.iter().map(|x| product(weights, x)).collect();
         let bias = name.replace(".weight", ".bias");
-        if self.file.tensor(&bias).is_some() {
-            let bias = self.rows(&bias);
+        if let Some(bias) = self.tensors.get(&bias) {
             products
                 .iter_mut()
                 .for_each(|row| add(std::slice::from_mut(row), bias.clone()));
@@ -126,7 +124,7 @@ impl<'f> Naive<'f> {
             add(&mut x, self.multiply(&name("ffn_down"), &hidden));
         }
         let last = self.norm("output_norm.weight", &x);
-        let output = if self.file.tensor("output.weight").is_some() {
+        let output = if self.tensors.contains_key("output.weight") {
             "output"
         } else {
             "token_embd"
@@ -146,7 +144,7 @@ impl<'f> Naive<'f> {
         for (rows, norm) in [(&mut queries, "attn_q_norm"), (&mut keys, "attn_k_norm")] {
             for (position, row) in rows.iter_mut().enumerate() {
                 for head in row.chunks_mut(shape.head) {
-                    if self.file.tensor(&name(norm)).is_some() {
+                    if self.tensors.contains_key(&name(norm)) {
                         let normed = self.norm(&name(norm), &[head.to_vec()]);
                         head.copy_from_slice(&normed[0]);
                     }
@@ -167,9 +165,10 @@ impl<'f> Naive<'f> {
         let [gate, up, down] =
             ["ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"].map(|part| self.rows(&name(part)));
         let count = scores[0].len();
-        let of = |rows: &[Row], expert: usize| {
-            rows[expert * rows.len() / count..][..rows.len() / count].to_vec()
-        };
+        fn of(rows: &[Row], expert: usize, count: usize) -> &[Row] {
+            let each = rows.len() / count;
+            &rows[expert * each..][..each]
+        }
         let pairs = inputs.iter().zip(&scores);
         pairs
             .map(|(x, scores)| {
@@ -181,9 +180,9 @@ impl<'f> Naive<'f> {
                 let chosen: f64 = order.iter().map(|expert| share(*expert)).sum();
                 let mut out = vec![0.0; x.len()];
                 for expert in order {
-                    let mut hidden = product(&of(&gate, expert), x);
-                    silu_times(&mut hidden, &product(&of(&up, expert), x));
-                    let result = product(&of(&down, expert), &hidden);
+                    let mut hidden = product(of(gate, expert, count), x);
+                    silu_times(&mut hidden, &product(of(up, expert, count), x));
+                    let result = product(of(down, expert, count), &hidden);
                     for (out, value) in out.iter_mut().zip(result) {
                         *out += share(expert) / chosen * value;
                     }
@@ -221,6 +220,16 @@ impl<'f> Naive<'f> {
         }
         out
     }
+}
+
+fn decoded(tensor: &Tensor<'_>) -> Vec<Row> {
+    (0..tensor.rows())
+        .map(|row| {
+            let mut values = vec![0.0; tensor.columns()];
+            dequantize(tensor.kind, tensor.row(row), &mut values).expect("a type we decode");
+            values.into_iter().map(f64::from).collect()
+        })
+        .collect()
 }
 
 fn product(weights: &[Row], x: &Row) -> Row {
