@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
 use serde::Serialize;
-use sysinfer_engine::{EngineInfo, PhasePlan, Plan};
-use sysinfer_machine::{MapPolicy, place};
-use sysinfer_profiles::{HostMatch, Profile, matching};
+use sysinfer_engine::EngineInfo;
 
 use crate::Ending;
+use crate::chosen_plan;
 use crate::cli::BenchArgs;
 use crate::host::Host;
 use crate::interrupt::Interrupt;
@@ -23,7 +21,6 @@ use crate::report::{self, Row, table};
 use crate::search::Stage;
 use crate::search::budget::{Speed, TablePlan};
 use crate::source::Source;
-use crate::space::{placement, rules};
 use crate::tune::check_prompt;
 
 /// The JSON object: the keys of the peers' benchmark, and the roof.
@@ -50,10 +47,11 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
     let host = Host::discover(None)?;
     host.require_real()?;
     let source = Source::required(&arguments.model)?;
-    let plan = plan(arguments, &host)?;
+    let plan = chosen_plan::plan(&arguments.plan, &host)?;
     let interrupt = Interrupt::install()?;
     let progress = Progress::to_stderr();
     let engine = source.open(plan, &host.topology, &progress)?;
+    chosen_plan::check_kernels(&arguments.plan, &engine)?;
     let (plan, info) = (engine.plan().clone(), engine.info().clone());
     let mut table_plan = TablePlan {
         prompt_tokens: arguments.prompt,
@@ -128,47 +126,6 @@ const UNKNOWN_SPEED: Speed = Speed {
     decode_bytes: 1.0,
     kv_bytes_per_position: 0.0,
 };
-
-fn plan(arguments: &BenchArgs, host: &Host) -> anyhow::Result<Plan> {
-    if let Some(path) = &arguments.profile {
-        return profile_plan(&Profile::load(path)?, arguments.force_profile, host);
-    }
-    let team = match (&arguments.cpus, arguments.threads) {
-        (Some(list), threads) => {
-            let threads = threads.map_or(list.as_slice().len(), usize::from);
-            rules::given_covers(list, threads, &host.topology).map_err(anyhow::Error::msg)?;
-            PhasePlan {
-                threads,
-                map: MapPolicy::Given.name().into(),
-                cpus: list.assign(threads),
-            }
-        }
-        (None, Some(threads)) => {
-            let threads = usize::from(threads);
-            let cpus = place(&host.topology, MapPolicy::Compact, threads).context("--threads")?;
-            PhasePlan {
-                threads,
-                map: MapPolicy::Compact.name().into(),
-                cpus,
-            }
-        }
-        (None, None) => placement::default_team(&host.topology, host.effective_cpus),
-    };
-    Ok(Plan::with_threads(team))
-}
-
-fn profile_plan(profile: &Profile, force: bool, host: &Host) -> anyhow::Result<Plan> {
-    if let HostMatch::Different(differences) = matching::check(profile, &host.info) {
-        let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
-        let lines = lines.join("\n  ");
-        if !force {
-            bail!("the profile is of another host:\n  {lines}\ntune again, or add --force-profile");
-        }
-        eprintln!("the profile is of another host:\n  {lines}");
-    }
-    matching::check_cpus(profile, &host.topology)?;
-    Ok(profile.plan.clone())
-}
 
 fn json(
     arguments: &BenchArgs,

@@ -141,12 +141,9 @@ pub struct ShowArgs {
     pub profile: PathBuf,
 }
 
-/// Arguments of `bench`.
+/// How a model is run where there is no search.
 #[derive(Args, Clone, Debug)]
-pub struct BenchArgs {
-    /// What to run.
-    #[command(flatten)]
-    pub model: ModelArgs,
+pub struct PlanArgs {
     /// Plan to measure [default: one thread per core, compact]
     #[arg(long, value_name = "PROFILE.toml", conflicts_with_all = ["threads", "cpus"])]
     pub profile: Option<PathBuf>,
@@ -159,6 +156,21 @@ pub struct BenchArgs {
     /// CPUs of the threads, in the form of GOMP_CPU_AFFINITY
     #[arg(long, value_name = "GOMP_LIST")]
     pub cpus: Option<CpuList>,
+    /// Kernel for its block type and phase, instead of the plan's; may be given several times
+    /// [default: the plan's, else the best for this CPU]
+    #[arg(long = "kernel", value_name = "NAME")]
+    pub kernels: Vec<String>,
+}
+
+/// Arguments of `bench`.
+#[derive(Args, Clone, Debug)]
+pub struct BenchArgs {
+    /// What to run.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// How to run it.
+    #[command(flatten)]
+    pub plan: PlanArgs,
     /// Total lengths (prompt + output) of the decode run, tokens
     #[arg(long, value_name = "LIST", default_value = "32,64,128,256,512")]
     pub lengths: Numbers,

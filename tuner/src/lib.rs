@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bench;
+pub mod chosen_plan;
 pub mod cli;
 pub mod conclude;
 pub mod dry_run;
