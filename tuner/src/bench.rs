@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use serde::Serialize;
-use sysinfer_engine::EngineInfo;
+use sysinfer_engine::{EngineInfo, Precision};
 
 use crate::Ending;
 use crate::chosen_plan;
@@ -50,7 +50,7 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
     let plan = chosen_plan::plan(&arguments.plan, &host)?;
     let interrupt = Interrupt::install()?;
     let progress = Progress::to_stderr();
-    let engine = source.open(plan, &host.topology, &progress)?;
+    let engine = source.open(plan, Precision::default(), &host.topology, &progress)?;
     chosen_plan::check_kernels(&arguments.plan, &engine)?;
     let (plan, info) = (engine.plan().clone(), engine.info().clone());
     let mut table_plan = TablePlan {

@@ -8,6 +8,7 @@ use sysinfer_engine::Preset;
 use sysinfer_machine::{CpuList, MapPolicy};
 
 use crate::numbers::Numbers;
+use crate::perplexity::PerplexityArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,6 +19,7 @@ Examples:
   sysinfer-tune --dry-run                        show what would be tried on this host, and why
   HWLOC_SYNTHETIC='pack:2 numa:2 l3:1 core:24 pu:1' sysinfer-tune --dry-run
   sysinfer-tune bench model.gguf --threads 2 --json
+  sysinfer-tune perplexity model.gguf text.txt --cache q8_0
   sysinfer-tune show sysinfer-profile.toml
 
 Then: sysinfer-server model.gguf -t 0.0 -n 4096 --profile sysinfer-profile.toml
@@ -49,6 +51,8 @@ pub enum Command {
     Show(ShowArgs),
     /// Measure one plan, without a search
     Bench(BenchArgs),
+    /// Measure what a kernel, a cache type or a quantisation costs in quality
+    Perplexity(PerplexityArgs),
 }
 
 /// The model: a file, or a shape.

@@ -5,6 +5,8 @@
 //! [`stats`] (pure functions on samples), [`conclude`], [`report`] and [`emit`]
 //! (what is left behind).
 //!
+//! [`perplexity`] stands beside all that: it measures quality instead of speed, and chooses nothing.
+//!
 //! The search sees measurements only through [`measure::Probe`], so it is tested on a scripted
 //! machine with a planted truth and noise, without a clock.
 #![forbid(unsafe_code)]
@@ -20,6 +22,7 @@ pub mod interrupt;
 pub mod journal;
 pub mod measure;
 pub mod numbers;
+pub mod perplexity;
 pub mod progress;
 pub mod reference;
 pub mod report;

@@ -68,13 +68,14 @@ impl Source {
         }
     }
 
-    /// Loads the model under `plan`, after a look at the memory there is.
+    /// Loads the model under `plan`, after a look at the memory that its file takes.
     ///
     /// # Errors
     /// Too little memory, an unreadable file, or a plan that the engine refuses.
     pub fn open(
         &self,
         plan: Plan,
+        precision: Precision,
         topology: &Topology,
         progress: &Progress,
     ) -> anyhow::Result<Engine> {
@@ -88,7 +89,6 @@ impl Source {
             let share = 1000 * step.done_bytes.min(step.total_bytes) / step.total_bytes.max(1);
             progress.set(share, step.what);
         };
-        let precision = Precision::default();
         let engine = match self {
             Self::File(path) => Engine::open(path, plan, precision, topology, &mut show),
             Self::Synthetic(preset) => {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use sysinfer_engine::{EngineInfo, Plan};
+use sysinfer_engine::{EngineInfo, Plan, Precision};
 use sysinfer_machine::MapPolicy;
 
 use crate::Ending;
@@ -50,7 +50,7 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     let progress = Progress::to_stderr();
 
     let default = Plan::with_threads(placement::default_team(&host.topology, host.effective_cpus));
-    let engine = source.open(default, &host.topology, &progress)?;
+    let engine = source.open(default, Precision::default(), &host.topology, &progress)?;
     let (default, info) = (engine.plan().clone(), engine.info().clone());
     let mut findings = Findings::default();
     let table = table_plan(arguments, &info, &mut findings.remarks)?;
