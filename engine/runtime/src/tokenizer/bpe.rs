@@ -23,6 +23,8 @@ const LLAMA3_TOKENS: usize = 128_256;
 pub(super) struct Bpe {
     words: PreTokenizer,
     model: BPE,
+    /// Which bytes are tokens; some vocabularies lack a few that their training text never had.
+    spells: [bool; 256],
 }
 
 impl Bpe {
@@ -33,8 +35,15 @@ impl Bpe {
         vocabulary: &Vocabulary,
         words: PreTokenizer,
     ) -> Result<Self, TokenizerError> {
+        let ids = token_ids(vocabulary)?;
+        let mut name = String::new();
+        let spells = std::array::from_fn(|byte| {
+            name.clear();
+            byte_level::encode_byte(byte as u8, &mut name);
+            ids.contains_key(&name)
+        });
         let model = BPE::builder()
-            .vocab_and_merges(token_ids(vocabulary)?, read_merges(metadata)?)
+            .vocab_and_merges(ids, read_merges(metadata)?)
             .ignore_merges(words.ignores_merges)
             // Its cache lives in thread-locals for as long as the thread does, beyond the model.
             .cache_capacity(0)
@@ -42,19 +51,28 @@ impl Bpe {
             .map_err(|error| TokenizerError::Merges {
                 reason: error.to_string(),
             })?;
-        Ok(Self { words, model })
+        Ok(Self {
+            words,
+            model,
+            spells,
+        })
     }
 
-    /// Appends the tokens of `text`. Bytes that the vocabulary lacks are left out, as in llama.cpp;
-    /// byte-level vocabularies have all 256.
+    /// Appends the tokens of `text`. Bytes that the vocabulary lacks are left out, and nothing
+    /// merges over the gap, as in llama.cpp.
     pub(super) fn encode(&self, text: &str, tokens: &mut Vec<u32>) {
         let mut spelled = String::new();
         self.words.split(text, &mut |word| {
-            spelled.clear();
-            byte_level::encode(word, &mut spelled);
-            // An error needs an unknown token that is not in the vocabulary; none is configured.
-            if let Ok(found) = self.model.tokenize(&spelled) {
-                tokens.extend(found.iter().map(|token| token.id));
+            let unspelled = |byte: &u8| !self.spells[usize::from(*byte)];
+            for part in word.as_bytes().split(unspelled) {
+                spelled.clear();
+                for &byte in part {
+                    byte_level::encode_byte(byte, &mut spelled);
+                }
+                // An error needs an unknown token that is not in the vocabulary; none is configured.
+                if let Ok(found) = self.model.tokenize(&spelled) {
+                    tokens.extend(found.iter().map(|token| token.id));
+                }
             }
         });
     }

@@ -47,9 +47,9 @@ const fn bytes() -> [Option<u8>; END] {
     table
 }
 
-/// Appends the bytes of `text`, one character each, to `encoded`.
-pub(super) fn encode(text: &str, encoded: &mut String) {
-    encoded.extend(text.bytes().map(|byte| CHARACTERS[usize::from(byte)]));
+/// Appends the character of `byte` to `encoded`.
+pub(super) fn encode_byte(byte: u8, encoded: &mut String) {
+    encoded.push(CHARACTERS[usize::from(byte)]);
 }
 
 /// Appends the bytes that `text` stands for to `decoded`. A character outside the alphabet, which
@@ -79,7 +79,9 @@ mod tests {
         ];
         for (text, wanted) in cases {
             let mut encoded = String::new();
-            encode(text, &mut encoded);
+            for byte in text.bytes() {
+                encode_byte(byte, &mut encoded);
+            }
             assert_eq!(encoded, wanted);
         }
     }

@@ -46,6 +46,27 @@ fn llama3_takes_a_word_that_is_a_token_without_merging() {
 }
 
 #[test]
+fn nothing_merges_over_a_byte_that_the_vocabulary_lacks() {
+    let tokenizer = bpe()
+        .with("tokenizer.ggml.tokens", strings(["h", "e", "he"]))
+        .with("tokenizer.ggml.merges", strings(["h e"]))
+        .without("tokenizer.ggml.token_type")
+        .without("tokenizer.ggml.bos_token_id")
+        .without("tokenizer.ggml.eos_token_id")
+        .tokenizer();
+    let cases: [(&str, &[u32]); 5] = [
+        ("he", &[2]),
+        ("hxe", &[0, 1]),
+        ("xhe", &[2]),
+        ("hex", &[2]),
+        ("xx", &[]),
+    ];
+    for (text, wanted) in cases {
+        assert_eq!(tokenizer.encode(text, PLAIN), wanted, "{text}");
+    }
+}
+
+#[test]
 fn spm_merges_by_score_and_then_from_the_left() {
     let tokenizer = spm().tokenizer();
     let cases: [(&str, &[&str]); 8] = [
