@@ -4,14 +4,17 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 GOLDEN ?= target/golden
-export SYSINFER_TEST_MODEL ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sysinfer/SmolLM2-135M-Instruct.Q4_1.gguf
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sysinfer
+export SYSINFER_TEST_MODEL ?= $(CACHE)/SmolLM2-135M-Instruct.Q4_1.gguf
+export SYSINFER_TEST_VOCAB ?= $(CACHE)/vocab
 
-.PHONY: help demo test build setup model golden bench lint clean
+.PHONY: help demo test build setup model vocab golden bench lint clean
 
 help:
 	@echo "make demo          build, fetch a small model, tune, serve, stream one answer"
 	@echo "make test          all tests"
 	@echo "make build         the release binaries, in target/release"
+	@echo "make vocab         tokenizers against llama.cpp's, on the vocabularies that it tests with"
 	@echo "make golden        logits against a folder of known ones: make golden GOLDEN=FOLDER"
 	@echo "make bench         kernel benchmarks (criterion)"
 	@echo "make lint          formatting, clippy, documentation: no warnings"
@@ -26,11 +29,16 @@ build: setup
 model:
 	@scripts/model.sh
 
+vocab: setup
+	@scripts/vocab.sh
+	cargo test --locked -p sysinfer-conformance --test vocab -- --nocapture --test-threads 1
+
 demo: build
 	@scripts/demo.sh
 
 test: setup
 	@scripts/model.sh || echo "NOTE: without the small real model, the tests that need it say SKIPPED"
+	@scripts/vocab.sh || echo "NOTE: without the vocabularies, the tests that need them say SKIPPED"
 	cargo build --workspace --locked --bins
 	cargo test --workspace --locked --no-fail-fast
 
