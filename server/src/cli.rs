@@ -8,6 +8,8 @@ use sysinfer_machine::CpuList;
 const EXAMPLES: &str = "\
 Examples:
   sysinfer-server model.gguf -t 0.0 -n 4096 --profile sysinfer-profile.toml
+  sysinfer-server model.gguf --chat-template chatml --host 127.0.0.1
+  sysinfer-server model.gguf --chat-template ./my-template.jinja
   OMP_NUM_THREADS=88 GOMP_CPU_AFFINITY=0-21,24-45,48-69,72-93 ./server model.gguf -t 0.0 -n 4096
 
 Environment (the command line wins over it, and it wins over the profile):
@@ -74,9 +76,10 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub queue: u32,
 
-    /// Chat template: a Jinja file, or one of chatml, llama3, llama2, baichuan, plain
-    /// [default: the one in the model file]
-    #[arg(long, value_name = "FILE|NAME")]
+    /// Chat template: a Jinja file, or one of chatml, llama3, llama2, mistral (the version that fits
+    /// the vocabulary), mistral-v1, mistral-v3, mistral-v7, zephyr, baichuan, plain
+    /// [default: the one in the model file, else the one that fits its vocabulary]
+    #[arg(long, value_name = "NAME|FILE")]
     pub chat_template: Option<String>,
 
     /// Seconds that running requests may take to finish after SIGTERM
@@ -105,6 +108,7 @@ fn temperature(text: &str) -> Result<f32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::prompt::builtin;
 
     fn parse(line: &str) -> Result<Arguments, clap::Error> {
         Arguments::try_parse_from(line.split(' '))
@@ -117,6 +121,18 @@ mod tests {
         assert_eq!((arguments.temperature, arguments.max_tokens), (0.0, 4096));
         assert_eq!((arguments.port, arguments.host.as_str()), (7860, "0.0.0.0"));
         assert_eq!(arguments.served_name(), "Baichuan2-13B-Chat-Q4_0");
+    }
+
+    #[test]
+    fn help_names_every_built_in_template() {
+        let mut command = <Arguments as clap::CommandFactory>::command();
+        let help = command.render_long_help().to_string();
+        let help: Vec<&str> = help
+            .split(|c: char| c.is_whitespace() || c == ',')
+            .collect();
+        for name in builtin::names().split(", ") {
+            assert!(help.contains(&name), "{name} is not in the help");
+        }
     }
 
     #[test]

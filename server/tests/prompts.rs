@@ -44,10 +44,7 @@ fn tokenizer() -> Arc<Tokenizer> {
 }
 
 fn conversation(contents: &[&str]) -> Conversation {
-    let message = |content: &&str| Message {
-        role: Role::User,
-        content: (*content).to_string(),
-    };
+    let message = |content: &&str| Message::new(Role::User, *content);
     Conversation {
         messages: contents.iter().map(message).collect(),
         ..Conversation::default()
@@ -123,6 +120,28 @@ fn variables_of_a_request_are_text_too() {
 }
 
 #[test]
+fn calls_in_a_conversation_are_text_too_names_and_all() {
+    let mut talk = conversation(&["x"]);
+    let calls = json!([{"function": {"name": "</s>", "arguments": {"</s>": "<s>"}}}]);
+    talk.messages[0].more.insert("tool_calls".into(), calls);
+    let source = "{{ messages[0].tool_calls[0].function | tojson }}";
+    let (tokens, text) = encode(&template(source), &talk);
+    assert_eq!((count(&tokens, BEGIN), count(&tokens, END)), (1, 0));
+    assert_eq!(text, r#"{"name": "</s>", "arguments": {"</s>": "<s>"}}"#);
+    let deaf = ModelPrompt::new(&template("x"), tokenizer(), || jiff::Timestamp::UNIX_EPOCH);
+    let error = deaf.unwrap().encode(&talk).unwrap_err().to_string();
+    assert!(error.contains("tool_calls"), "{error}");
+}
+
+#[test]
+fn the_text_of_a_prompt_is_what_the_template_writes() {
+    let framed = template("{% for m in messages %}{{ '<s>' + m.content }}{% endfor %}");
+    let prompt = ModelPrompt::new(&framed, tokenizer(), || jiff::Timestamp::UNIX_EPOCH);
+    let text = prompt.unwrap().render(&conversation(&["a</s>", "好"]));
+    assert_eq!(text, Ok("<s>a</s><s>好".into()));
+}
+
+#[test]
 fn there_is_one_begin_token_whether_the_template_writes_it_or_not() {
     for source in ["{{ bos_token }}x", "x"] {
         let (tokens, _) = encode(&template(source), &conversation(&["x"]));
@@ -132,7 +151,7 @@ fn there_is_one_begin_token_whether_the_template_writes_it_or_not() {
 
 #[test]
 fn baichuan_turns_begin_with_its_role_tokens() {
-    let builtin = TemplateSource::Builtin(builtin::named("baichuan").unwrap());
+    let builtin = TemplateSource::Builtin(builtin::named("baichuan", &|_| false).unwrap());
     let (tokens, _) = encode(&builtin, &conversation(&["x<A>y<U>"]));
     assert_eq!(tokens[..2], [BEGIN, USER]);
     assert_eq!(tokens.last(), Some(&ASSISTANT));

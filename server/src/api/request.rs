@@ -82,6 +82,15 @@ pub struct WireMessage {
     /// Calls that an assistant made.
     #[serde(default)]
     pub tool_calls: Value,
+    /// What an assistant thought before it answered, as vLLM and llama-server name it.
+    #[serde(default)]
+    pub reasoning_content: Option<String>,
+    /// The call that a tool's message answers.
+    #[serde(default)]
+    pub tool_call_id: Option<String>,
+    /// Who of several speakers in one role.
+    #[serde(default)]
+    pub name: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -1,16 +1,15 @@
 //! From a model file to a backend and what the HTTP side needs to know of it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use sysinfer_engine::{
-    Engine, EngineError, EngineInfo, LoadStep, PhasePlan, Plan, Precision, Tokenizer,
-};
+use sysinfer_engine::{Engine, EngineError, EngineInfo, LoadStep, PhasePlan, Plan, Precision};
 use sysinfer_machine::Topology;
 
 use super::engine::EngineBackend;
+use super::template_choice;
 use crate::plan_choice::compressed;
 use crate::prompt::builtin;
 use crate::prompt::encode::{ModelPrompt, TemplateSource};
@@ -19,9 +18,6 @@ use crate::state::ServedModel;
 
 /// Context unless asked for otherwise: caches grow with it.
 const DEFAULT_CONTEXT_TOKENS: usize = 8192;
-
-/// Longest chat template file that is read.
-const LONGEST_TEMPLATE_BYTES: u64 = 1 << 20;
 
 /// What to load and how.
 #[derive(Debug)]
@@ -56,7 +52,8 @@ pub enum LoadError {
     Template(#[from] TemplateError),
     /// `--chat-template` is neither a name nor a readable file.
     #[error(
-        "--chat-template {name}: {problem}; give a Jinja file, or one of chatml, llama3, llama2, baichuan, plain"
+        "--chat-template {name}: {problem}; give a Jinja file, or one of {}",
+        builtin::names()
     )]
     TemplateFile {
         /// What was given.
@@ -91,6 +88,8 @@ pub struct Loaded {
 /// # Errors
 /// [`LoadError`], for the operator.
 pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
+    let given = request.chat_template.as_deref().map(template_choice::given);
+    let given = given.transpose()?;
     let mut tenth = 0;
     let mut progress = |step: LoadStep| log_progress(&step, &mut tenth);
     let engine = Engine::open(
@@ -106,7 +105,7 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
         .ok_or_else(|| LoadError::NoTokenizer(request.model.clone()))?;
     let info = engine.info().clone();
     let context_tokens = context_tokens(request.context, info.context_length)?;
-    let template = template_source(request, &engine, &tokenizer)?;
+    let template = template_choice::chosen(given, &engine, &tokenizer);
     let prompt = ModelPrompt::new(&template, Arc::clone(&tokenizer), Timestamp::now)?;
     let props = props(request, &engine, &template);
     let mut summary = vec![
@@ -157,52 +156,6 @@ fn context_tokens(asked: Option<usize>, model: usize) -> Result<usize, LoadError
         Some(asked) => Ok(asked),
         None => Ok(model.min(DEFAULT_CONTEXT_TOKENS)),
     }
-}
-
-fn template_source(
-    request: &LoadRequest,
-    engine: &Engine,
-    tokenizer: &Tokenizer,
-) -> Result<TemplateSource, LoadError> {
-    if let Some(name) = &request.chat_template {
-        return match builtin::named(name) {
-            Some(builtin) => Ok(TemplateSource::Builtin(builtin)),
-            None => template_file(name),
-        };
-    }
-    if let Some(source) = engine.chat_template() {
-        let origin = "the chat template in the model file".to_string();
-        return Ok(TemplateSource::Text {
-            source: source.to_string(),
-            origin,
-        });
-    }
-    let count = u32::try_from(tokenizer.vocabulary_size()).unwrap_or(u32::MAX);
-    let has_token = |text: &str| (0..count).any(|token| tokenizer.token_text(token) == text);
-    let architecture = &engine.info().architecture;
-    Ok(TemplateSource::Builtin(builtin::likely(
-        architecture,
-        has_token,
-    )))
-}
-
-fn template_file(name: &str) -> Result<TemplateSource, LoadError> {
-    let failed = |problem: String| LoadError::TemplateFile {
-        name: name.into(),
-        problem,
-    };
-    let path = Path::new(name);
-    let length = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?;
-    if !length.is_file() || length.len() > LONGEST_TEMPLATE_BYTES {
-        return Err(failed(format!(
-            "not a file of at most {LONGEST_TEMPLATE_BYTES} bytes"
-        )));
-    }
-    let source = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-    Ok(TemplateSource::Text {
-        source,
-        origin: format!("the chat template {name}"),
-    })
 }
 
 fn plan_lines(plan: &Plan, pins: &str) -> Vec<String> {

@@ -4,3 +4,4 @@
 pub mod engine;
 pub mod load;
 pub mod stop;
+mod template_choice;

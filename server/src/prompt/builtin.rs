@@ -1,4 +1,11 @@
-//! Chat templates for models whose file has none, chosen by name, architecture or vocabulary.
+//! Chat templates for models whose file has none, chosen by name, architecture or vocabulary. Their
+//! text is in `sources`.
+
+mod sources;
+
+use sources::{
+    BAICHUAN, CHATML, LLAMA2, LLAMA3, MISTRAL_V1, MISTRAL_V3, MISTRAL_V7, PLAIN, ZEPHYR,
+};
 
 /// A template that comes with the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,22 +29,14 @@ pub struct RoleTokens {
 }
 
 /// All of them; the last fits any model, badly.
-pub const ALL: [Builtin; 5] = [
-    Builtin {
-        name: "chatml",
-        source: CHATML,
-        role_tokens: None,
-    },
-    Builtin {
-        name: "llama3",
-        source: LLAMA3,
-        role_tokens: None,
-    },
-    Builtin {
-        name: "llama2",
-        source: LLAMA2,
-        role_tokens: None,
-    },
+pub const ALL: [Builtin; 9] = [
+    plain_roles("chatml", CHATML),
+    plain_roles("llama3", LLAMA3),
+    plain_roles("llama2", LLAMA2),
+    plain_roles("mistral-v1", MISTRAL_V1),
+    plain_roles("mistral-v3", MISTRAL_V3),
+    plain_roles("mistral-v7", MISTRAL_V7),
+    plain_roles("zephyr", ZEPHYR),
     // generation_config.json of Baichuan 1 and 2: user_token_id 195, assistant_token_id 196.
     Builtin {
         name: "baichuan",
@@ -47,118 +46,150 @@ pub const ALL: [Builtin; 5] = [
             assistant: 196,
         }),
     },
-    Builtin {
-        name: "plain",
-        source: PLAIN,
-        role_tokens: None,
-    },
+    plain_roles("plain", PLAIN),
 ];
 
-const CHATML: &str = "\
-{%- for message in messages -%}
-{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}
-{%- endfor -%}
-{%- if add_generation_prompt -%}
-{{ '<|im_start|>assistant\\n' }}
-{%- endif -%}
-";
+/// The name that means the version of Mistral's template that the vocabulary was made for.
+const MISTRAL: &str = "mistral";
 
-const LLAMA3: &str = "\
-{{- bos_token -}}
-{%- for message in messages -%}
-{{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n' + (message['content'] | trim) + '<|eot_id|>' }}
-{%- endfor -%}
-{%- if add_generation_prompt -%}
-{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}
-{%- endif -%}
-";
+const fn plain_roles(name: &'static str, source: &'static str) -> Builtin {
+    Builtin {
+        name,
+        source,
+        role_tokens: None,
+    }
+}
 
-/// The system message goes into the first user turn, as Meta's reference code does.
-const LLAMA2: &str = "\
-{%- set head = namespace(text='') -%}
-{%- for message in messages -%}
-{%- if message['role'] == 'system' -%}
-{%- set head.text = '<<SYS>>\\n' + message['content'] + '\\n<</SYS>>\\n\\n' -%}
-{%- elif message['role'] == 'assistant' -%}
-{{ ' ' + (message['content'] | trim) + ' ' + eos_token }}
-{%- else -%}
-{{ bos_token + '[INST] ' + head.text + (message['content'] | trim) + ' [/INST]' }}
-{%- set head.text = '' -%}
-{%- endif -%}
-{%- endfor -%}
-";
+/// What is known of a model that brings no template.
+pub struct Model<'m> {
+    /// `general.architecture`.
+    pub architecture: &'m str,
+    /// `general.name`.
+    pub name: &'m str,
+    /// Whether the vocabulary has a token of that text.
+    pub has_token: &'m dyn Fn(&str) -> bool,
+}
 
-/// `build_chat_input` of Baichuan 2's generation_utils.py: system text, then turns, each behind its
-/// role token.
-const BAICHUAN: &str = "\
-{%- for message in messages -%}
-{%- if message['role'] == 'system' -%}
-{{ message['content'] }}
-{%- elif message['role'] == 'assistant' -%}
-{{ assistant_token + message['content'] }}
-{%- else -%}
-{{ user_token + message['content'] }}
-{%- endif -%}
-{%- endfor -%}
-{%- if add_generation_prompt -%}
-{{ assistant_token }}
-{%- endif -%}
-";
+/// A row of [`GUESSES`]: all that it names must hold.
+struct Guess {
+    template: &'static str,
+    /// Start of the architecture.
+    architecture: &'static str,
+    /// Parts of the model's name in lower case, of which one must be there; none: any name.
+    names: &'static [&'static str],
+    /// Texts of tokens that must be there.
+    has: &'static [&'static str],
+    /// Texts of tokens that must not be there.
+    lacks: &'static [&'static str],
+}
 
-const PLAIN: &str = "\
-{%- for message in messages -%}
-{{ message['role'] + ': ' + message['content'] + '\\n' }}
-{%- endfor -%}
-{%- if add_generation_prompt -%}
-{{ 'assistant:' }}
-{%- endif -%}
-";
+const ANY: Guess = Guess {
+    template: "plain",
+    architecture: "",
+    names: &[],
+    has: &[],
+    lacks: &[],
+};
 
-/// The template of that name.
-pub fn named(name: &str) -> Option<Builtin> {
+/// Tokens of a SentencePiece vocabulary of Llama 2 and its descendants.
+const SENTENCE_PIECE: &[&str] = &["</s>", "<0x0A>"];
+
+/// Which template fits a model without one; the first row that holds. Mistral's and Zephyr's first
+/// models have no tokens of their own, so only their names tell them from Llama 2.
+const GUESSES: [Guess; 10] = [
+    Guess {
+        template: "baichuan",
+        architecture: "baichuan",
+        ..ANY
+    },
+    Guess {
+        template: "llama3",
+        has: &["<|start_header_id|>"],
+        ..ANY
+    },
+    Guess {
+        template: "chatml",
+        has: &["<|im_start|>"],
+        ..ANY
+    },
+    Guess {
+        template: "mistral-v7",
+        has: &["[SYSTEM_PROMPT]"],
+        ..ANY
+    },
+    Guess {
+        template: "mistral-v3",
+        has: &["[INST]"],
+        ..ANY
+    },
+    // Phi 3 has these tokens as well, and ends a turn with `<|end|>`.
+    Guess {
+        template: "zephyr",
+        has: &["<|user|>", "<|assistant|>"],
+        lacks: &["<|end|>"],
+        ..ANY
+    },
+    Guess {
+        template: "mistral-v1",
+        architecture: "llama",
+        names: &["mistral", "mixtral"],
+        has: SENTENCE_PIECE,
+        ..ANY
+    },
+    Guess {
+        template: "zephyr",
+        names: &["zephyr", "tinyllama"],
+        ..ANY
+    },
+    Guess {
+        template: "llama2",
+        architecture: "llama",
+        has: SENTENCE_PIECE,
+        ..ANY
+    },
+    ANY,
+];
+
+impl Guess {
+    fn holds(&self, model: &Model<'_>) -> bool {
+        let name = model.name.to_lowercase();
+        let has = |token: &&str| (model.has_token)(token);
+        model.architecture.starts_with(self.architecture)
+            && (self.names.is_empty() || self.names.iter().any(|part| name.contains(part)))
+            && self.has.iter().all(has)
+            && !self.lacks.iter().any(has)
+    }
+}
+
+/// The template called `name`; `mistral` is the version for the vocabulary.
+pub fn named(name: &str, has_token: &dyn Fn(&str) -> bool) -> Option<Builtin> {
+    let name = match name {
+        MISTRAL if has_token("[SYSTEM_PROMPT]") => "mistral-v7",
+        MISTRAL if has_token("[INST]") => "mistral-v3",
+        MISTRAL => "mistral-v1",
+        other => other,
+    };
     ALL.into_iter().find(|builtin| builtin.name == name)
 }
 
-/// The likeliest template for a model without one: by its architecture, then by the control tokens
-/// in its vocabulary.
-pub fn likely(architecture: &str, has_token: impl Fn(&str) -> bool) -> Builtin {
-    let name = if architecture.starts_with("baichuan") {
-        "baichuan"
-    } else if has_token("<|start_header_id|>") {
-        "llama3"
-    } else if has_token("<|im_start|>") {
-        "chatml"
-    } else if architecture == "llama" && has_token("</s>") && has_token("<0x0A>") {
-        "llama2"
-    } else {
-        "plain"
-    };
-    named(name).unwrap_or(ALL[ALL.len() - 1])
+/// Whether [`named`] knows the name, whatever the vocabulary.
+pub fn is_name(name: &str) -> bool {
+    named(name, &|_| false).is_some()
+}
+
+/// All names, separated by commas.
+pub fn names() -> String {
+    let mut names = ALL.map(|builtin| builtin.name).to_vec();
+    names.insert(3, MISTRAL);
+    names.join(", ")
+}
+
+/// The likeliest template for a model without one.
+pub fn likely(model: &Model<'_>) -> Builtin {
+    let guess = GUESSES.iter().find(|guess| guess.holds(model));
+    let name = guess.map_or(ANY.template, |guess| guess.template);
+    named(name, model.has_token).unwrap_or(ALL[ALL.len() - 1])
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn guesses_go_by_architecture_then_vocabulary() {
-        let cases: [(&str, &[&str], &str); 5] = [
-            ("baichuan", &["</s>", "<0x0A>"], "baichuan"),
-            ("llama", &["<|start_header_id|>", "<|eot_id|>"], "llama3"),
-            ("qwen2", &["<|im_start|>", "<|im_end|>"], "chatml"),
-            ("llama", &["<s>", "</s>", "<0x0A>"], "llama2"),
-            ("gpt2", &["<|endoftext|>"], "plain"),
-        ];
-        for (architecture, tokens, wanted) in cases {
-            let found = likely(architecture, |token| tokens.contains(&token));
-            assert_eq!(found.name, wanted, "{architecture} {tokens:?}");
-        }
-    }
-
-    #[test]
-    fn names_are_unique() {
-        for builtin in ALL {
-            assert_eq!(named(builtin.name), Some(builtin));
-        }
-    }
-}
+mod tests;

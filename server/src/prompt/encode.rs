@@ -97,10 +97,21 @@ impl ModelPrompt {
         })
     }
 
+    /// Refuses what the template would leave out without a word.
+    fn check(&self, conversation: &Conversation) -> Result<(), PromptError> {
+        let calls = |message: &Message| message.more.contains_key("tool_calls");
+        let has_calls = conversation.messages.iter().any(calls);
+        if has_calls && !self.source.contains("tool_calls") {
+            return Err(PromptError::ToolCalls);
+        }
+        Ok(())
+    }
+
     fn guarded(&self, conversation: &Conversation, mark: char) -> Conversation {
         let message = |message: &Message| Message {
             role: message.role,
             content: self.guard.apply(&message.content, mark),
+            more: self.guarded_map(&message.more, mark),
         };
         Conversation {
             messages: conversation.messages.iter().map(message).collect(),
@@ -122,7 +133,14 @@ impl ModelPrompt {
                 .iter()
                 .map(|item| self.guarded_value(item, mark))
                 .collect(),
-            Value::Object(map) => Value::Object(self.guarded_map(map, mark)),
+            // Templates print whole maps as JSON, names included.
+            Value::Object(map) => map
+                .iter()
+                .map(|(name, value)| {
+                    let name = self.guard.apply(name, mark);
+                    (name, self.guarded_value(value, mark))
+                })
+                .collect(),
             other => other.clone(),
         }
     }
@@ -148,13 +166,21 @@ impl ModelPrompt {
 
 impl PromptEncoder for ModelPrompt {
     fn encode(&self, conversation: &Conversation) -> Result<Vec<u32>, PromptError> {
+        self.check(conversation)?;
         let contents = conversation
             .messages
             .iter()
             .map(|message| message.content.as_str());
-        let variables = Value::Object(conversation.variables.clone()).to_string();
-        let texts = contents.chain([variables.as_str(), self.source.as_str()]);
-        let mark = unused_mark(texts)?;
+        let more = conversation.messages.iter().map(|message| &message.more);
+        let more: Vec<String> = more
+            .chain([&conversation.variables])
+            .map(|map| Value::Object(map.clone()).to_string())
+            .collect();
+        let others = more
+            .iter()
+            .map(String::as_str)
+            .chain([self.source.as_str()]);
+        let mark = unused_mark(contents.chain(others))?;
         let rendered = self.template.render(&self.guarded(conversation, mark))?;
         let mut tokens = Vec::new();
         let mut rest = rendered.as_str();
@@ -171,6 +197,11 @@ impl PromptEncoder for ModelPrompt {
             tokens.insert(0, bos);
         }
         Ok(tokens)
+    }
+
+    fn render(&self, conversation: &Conversation) -> Result<String, PromptError> {
+        self.check(conversation)?;
+        self.template.render(conversation)
     }
 }
 

@@ -37,12 +37,26 @@ impl Role {
 }
 
 /// One message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Message {
     /// Who says it.
     pub role: Role,
     /// What.
     pub content: String,
+    /// What else templates know of a message: `reasoning_content`, `tool_calls`, `tool_call_id`,
+    /// `name`.
+    pub more: Map<String, Value>,
+}
+
+impl Message {
+    /// A message of nothing but text.
+    pub fn new(role: Role, content: impl Into<String>) -> Self {
+        Self {
+            role,
+            content: content.into(),
+            more: Map::new(),
+        }
+    }
 }
 
 /// What a prompt is made from.
@@ -60,6 +74,11 @@ pub enum PromptError {
     /// The template refused the conversation or failed on it.
     #[error("the model's chat template cannot render this conversation: {0}")]
     Template(String),
+    /// The template would leave them out.
+    #[error(
+        "the model's chat template does not render tool_calls; leave them and the answers to them out"
+    )]
+    ToolCalls,
     /// No character is left to mark places with.
     #[error("the messages use every private-use character of Unicode plane 16; remove some")]
     NoMark,
@@ -72,4 +91,10 @@ pub trait PromptEncoder: Send + Sync {
     /// # Errors
     /// [`PromptError`], the client's to solve.
     fn encode(&self, conversation: &Conversation) -> Result<Vec<u32>, PromptError>;
+
+    /// The text of the prompt, as the chat template writes it.
+    ///
+    /// # Errors
+    /// [`PromptError`], the client's to solve.
+    fn render(&self, conversation: &Conversation) -> Result<String, PromptError>;
 }

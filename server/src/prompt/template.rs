@@ -110,7 +110,7 @@ impl ChatTemplate {
             strftime(clock(), &format)
         });
         environment
-            .add_template_owned(NAME, source.to_string())
+            .add_template_owned(NAME, without_generation_tags(source))
             .map_err(broken)?;
         Ok(Self {
             environment,
@@ -121,8 +121,9 @@ impl ChatTemplate {
 
     /// Renders a conversation up to where the assistant's answer begins.
     ///
-    /// Variables: `messages` (maps of `role` and `content`), `add_generation_prompt`, `bos_token`,
-    /// `eos_token`, `date_string`, and those of the conversation; `tools` stays undefined.
+    /// Variables: `messages` (maps of `role`, `content` and what else a message has),
+    /// `add_generation_prompt`, `bos_token`, `eos_token`, `date_string`, and those of the
+    /// conversation.
     ///
     /// # Errors
     /// [`PromptError::Template`] with what the template said, or where it failed.
@@ -136,16 +137,21 @@ impl ChatTemplate {
 
     fn variables(&self, conversation: &Conversation) -> Value {
         let message = |message: &super::Message| {
-            Value::from_pairs([
+            let text = [
                 ("role", Value::from(message.role.name())),
                 ("content", Value::from(&message.content)),
-            ])
+            ];
+            let text = text.map(|(name, value)| (name.to_string(), value));
+            let more = message.more.iter();
+            let more = more.map(|(name, value)| (name.clone(), Value::from(Serde(value))));
+            Value::from_pairs(text.into_iter().chain(more))
         };
         let messages: Vec<Value> = conversation.messages.iter().map(message).collect();
         let asked = conversation.variables.iter();
         let asked = asked.map(|(name, value)| (name.clone(), Value::from(Serde(value))));
         let date = strftime((self.clock)(), "%d %b %Y").unwrap_or_default();
-        // Ours come last, so that a request cannot stand in for them.
+        let date = ("date_string".to_string(), Value::from(date));
+        // Ours come last, so that a request cannot stand in for them; only the date may be another.
         let ours = [
             ("messages", Value::from(messages)),
             ("add_generation_prompt", Value::from(true)),
@@ -153,13 +159,36 @@ impl ChatTemplate {
             ("eos_token", Value::from(&self.tokens.eos)),
             ("user_token", Value::from(&self.tokens.user)),
             ("assistant_token", Value::from(&self.tokens.assistant)),
-            ("date_string", Value::from(date)),
         ];
         let ours = ours
             .into_iter()
             .map(|(name, value)| (name.to_string(), value));
-        Value::from_pairs(asked.chain(ours))
+        Value::from_pairs([date].into_iter().chain(asked).chain(ours))
     }
+}
+
+/// The source with `{% generation %}` blocks, which mark a model's own words for training and mean
+/// nothing here, as blocks that this Jinja knows. White space around them is handled as before.
+fn without_generation_tags(source: &str) -> String {
+    let mut clean = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(at) = rest.find("{%") {
+        let (before, tag) = rest.split_at(at + 2);
+        clean.push_str(before);
+        rest = tag;
+        let Some(end) = tag.find("%}") else { break };
+        let inner = &tag[..end];
+        let name = inner.trim_matches(|c: char| c.is_whitespace() || c == '-' || c == '+');
+        let known = match name {
+            "generation" => "if true",
+            "endgeneration" => "endif",
+            _ => continue,
+        };
+        clean.push_str(&inner.replacen(name, known, 1));
+        rest = &tag[end..];
+    }
+    clean.push_str(rest);
+    clean
 }
 
 /// The message of an error without the template's name, which says nothing: there is only one.
@@ -255,7 +284,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::prompt::{Message, Role, builtin};
+    use crate::prompt::{Message, Role};
 
     fn noon() -> Timestamp {
         Timestamp::UNIX_EPOCH
@@ -271,10 +300,7 @@ mod tests {
     }
 
     fn conversation(messages: &[(Role, &str)]) -> Conversation {
-        let message = |(role, content): &(Role, &str)| Message {
-            role: *role,
-            content: (*content).into(),
-        };
+        let message = |(role, content): &(Role, &str)| Message::new(*role, *content);
         Conversation {
             messages: messages.iter().map(message).collect(),
             ..Conversation::default()
@@ -285,39 +311,6 @@ mod tests {
         ChatTemplate::new(source, "test", tokens(), noon)
             .expect("compiles")
             .render(conversation)
-    }
-
-    #[test]
-    fn built_in_templates_write_what_their_models_were_trained_on() {
-        let talk = conversation(&[
-            (Role::System, "Be brief."),
-            (Role::User, " hi\n"),
-            (Role::Assistant, "hello"),
-            (Role::User, "bye"),
-        ]);
-        let cases = [
-            (
-                "chatml",
-                "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n hi\n<|im_end|>\n<|im_start|>assistant\nhello<|im_end|>\n<|im_start|>user\nbye<|im_end|>\n<|im_start|>assistant\n",
-            ),
-            (
-                "llama3",
-                "<s><|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nhello<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nbye<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
-            ),
-            (
-                "llama2",
-                "<s>[INST] <<SYS>>\nBe brief.\n<</SYS>>\n\nhi [/INST] hello </s><s>[INST] bye [/INST]",
-            ),
-            ("baichuan", "Be brief.<U> hi\n<A>hello<U>bye<A>"),
-            (
-                "plain",
-                "system: Be brief.\nuser:  hi\n\nassistant: hello\nuser: bye\nassistant:",
-            ),
-        ];
-        for (name, wanted) in cases {
-            let source = builtin::named(name).expect(name).source;
-            assert_eq!(render(source, &talk), Ok(wanted.to_string()), "{name}");
-        }
     }
 
     #[test]
@@ -355,10 +348,25 @@ mod tests {
                 "1",
             ),
             ("{% for m in messages %}{% break %}{% endfor %}z", "z"),
+            (
+                "a {%- generation -%} b {%- endgeneration -%} c{% generation %}\nd{%endgeneration%}",
+                "abcd",
+            ),
+            ("{{ '{% if' }}{{ '{%' }}", "{% if{%"),
         ];
         for (source, wanted) in cases {
             assert_eq!(render(source, &talk), Ok(wanted.to_string()), "{source}");
         }
+    }
+
+    #[test]
+    fn a_request_may_set_the_date_and_nothing_else_of_ours() {
+        let mut talk = conversation(&[(Role::User, "x")]);
+        for name in ["date_string", "bos_token", "add_generation_prompt"] {
+            talk.variables.insert(name.into(), json!("mine"));
+        }
+        let source = "{{ date_string }} {{ bos_token }} {{ add_generation_prompt }}";
+        assert_eq!(render(source, &talk), Ok("mine <s> True".into()));
     }
 
     #[test]

@@ -44,18 +44,59 @@ fn checked(index: usize, wire: WireMessage) -> Result<Message, ApiError> {
             ));
         }
     };
-    if wire
-        .tool_calls
-        .as_array()
-        .is_some_and(|calls| !calls.is_empty())
-    {
-        let param = format!("messages[{index}].tool_calls");
-        let message =
-            format!("{param}: this server makes no tool calls, so it cannot continue after them");
-        return Err(ApiError::unsupported(param, message));
-    }
+    let more = more(index, role, &wire)?;
     let content = content(index, role, wire.content)?;
-    Ok(Message { role, content })
+    Ok(Message {
+        role,
+        content,
+        more,
+    })
+}
+
+/// What a message has besides text; absent where the wire has null or nothing.
+fn more(index: usize, role: Role, wire: &WireMessage) -> Result<Map<String, Value>, ApiError> {
+    let texts = [
+        ("reasoning_content", &wire.reasoning_content),
+        ("tool_call_id", &wire.tool_call_id),
+        ("name", &wire.name),
+    ];
+    let texts = texts.into_iter().filter_map(|(name, text)| {
+        let text = text.as_ref()?;
+        Some((name.to_string(), Value::from(text.as_str())))
+    });
+    let mut more: Map<String, Value> = texts.collect();
+    let calls = match &wire.tool_calls {
+        Value::Null => return Ok(more),
+        Value::Array(calls) if calls.is_empty() => return Ok(more),
+        Value::Array(calls) if role == Role::Assistant => calls,
+        _ => {
+            let param = format!("messages[{index}].tool_calls");
+            let message = format!("{param} must be a list, in an assistant's message");
+            return Err(ApiError::invalid_param(param, message));
+        }
+    };
+    let calls = calls.iter().enumerate();
+    let calls = calls.map(|(number, call)| tool_call(index, number, call));
+    more.insert("tool_calls".into(), calls.collect::<Result<_, _>>()?);
+    Ok(more)
+}
+
+/// A call as templates expect it: OpenAI's clients send the arguments as JSON in a string, while
+/// templates are written for the map that it holds (transformers, "Tool use").
+fn tool_call(index: usize, number: usize, call: &Value) -> Result<Value, ApiError> {
+    if !call["function"]["name"].is_string() {
+        let param = format!("messages[{index}].tool_calls[{number}]");
+        let message = format!("{param} must have function.name, a string");
+        return Err(ApiError::invalid_param(param, message));
+    }
+    let mut call = call.clone();
+    if let Some(arguments) = call.pointer_mut("/function/arguments") {
+        let parsed = arguments.as_str().map(serde_json::from_str);
+        if let Some(Ok(map @ Value::Object(_))) = parsed {
+            *arguments = map;
+        }
+    }
+    Ok(call)
 }
 
 fn content(index: usize, role: Role, wire: Value) -> Result<String, ApiError> {

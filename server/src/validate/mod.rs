@@ -12,7 +12,7 @@ use sysinfer_engine::SamplingOptions;
 
 use crate::api::request::ChatRequest;
 use crate::error::ApiError;
-use crate::prompt::{Conversation, PromptEncoder};
+use crate::prompt::{Conversation, PromptEncoder, PromptError};
 use crate::scheduler::job::JobError;
 use crate::scheduler::{JobLimits, ValidJob};
 use numbers::{ceiling, count, sampling};
@@ -146,9 +146,6 @@ impl Checked {
         context_tokens: usize,
         fallback_seed: u64,
     ) -> Result<ValidJob, ApiError> {
-        let refused = |error: crate::prompt::PromptError| {
-            ApiError::invalid_param("messages", error.to_string())
-        };
         let tokens = prompt.encode(&self.conversation).map_err(refused)?;
         let job = ValidJob::new(
             tokens,
@@ -158,7 +155,9 @@ impl Checked {
             fallback_seed,
         );
         let job = job.map_err(|error| match error {
-            JobError::Context { .. } => ApiError::context_length(error.to_string()),
+            JobError::Context { .. } => {
+                ApiError::context_length(error.to_string())
+            }
             JobError::EmptyPrompt => ApiError::invalid_param("messages", error.to_string()),
             JobError::Sampling(_) => ApiError::invalid(error.to_string()),
         })?;
@@ -167,6 +166,18 @@ impl Checked {
             None => job,
         })
     }
+
+    /// The text of the prompt that the model would be given. Not for an asynchronous thread either.
+    ///
+    /// # Errors
+    /// A 400: the template refuses the conversation.
+    pub fn into_prompt(self, prompt: &dyn PromptEncoder) -> Result<String, ApiError> {
+        prompt.render(&self.conversation).map_err(refused)
+    }
+}
+
+fn refused(error: PromptError) -> ApiError {
+    ApiError::invalid_param("messages", error.to_string())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::prompt::{PromptError, Role};
+use crate::prompt::Role;
 
 const DEFAULTS: Defaults = Defaults {
     temperature: 0.25,
@@ -25,6 +25,11 @@ impl PromptEncoder for Words {
             return Err(PromptError::Template("no such role".into()));
         }
         Ok(vec![5; text.join(" ").split_whitespace().count()])
+    }
+
+    fn render(&self, conversation: &Conversation) -> Result<String, PromptError> {
+        let contents = conversation.messages.iter().map(|message| &message.content);
+        Ok(contents.fold(String::new(), |text, content| text + content + "|"))
     }
 }
 
@@ -164,7 +169,19 @@ fn refusals_name_their_field() {
         ),
         (
             json!({"messages": [{"role": "assistant", "tool_calls": [{}]}]}),
+            "messages[0].tool_calls[0]",
+        ),
+        (
+            json!({"messages": [{"role": "assistant", "tool_calls": "f()"}]}),
             "messages[0].tool_calls",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": "a", "tool_calls": [1]}]}),
+            "messages[0].tool_calls",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": "a", "name": 1}]}),
+            "messages[0]",
         ),
     ];
     for (fields, param) in cases {
@@ -187,6 +204,36 @@ fn long_prompts_say_how_long() {
     assert_eq!(error["error"]["code"], "context_length_exceeded");
     let message = error["error"]["message"].as_str().unwrap_or_default();
     assert!(message.contains("50"), "{message}");
+}
+
+#[test]
+fn thoughts_and_calls_reach_the_template_as_it_expects_them() {
+    let call = |arguments: Value| json!({"id": "1", "type": "function", "function": {"name": "f", "arguments": arguments}});
+    let body = with(json!({"messages": [
+        {"role": "assistant", "content": null, "reasoning_content": "hm", "tool_calls": [
+            call(json!("{\"a\": 1}")), call(json!("no JSON")), call(json!({"b": 2})),
+        ]},
+        {"role": "tool", "content": "t", "tool_call_id": "1", "name": "f"},
+        {"role": "user", "content": "u", "name": null, "tool_calls": []},
+    ]}));
+    let checked = check(body, DEFAULTS, VOCABULARY).expect("valid");
+    let messages = checked.conversation.messages.iter();
+    let more: Vec<Value> = messages
+        .map(|message| message.more.clone().into())
+        .collect();
+    let calls = json!([
+        call(json!({"a": 1})),
+        call(json!("no JSON")),
+        call(json!({"b": 2}))
+    ]);
+    assert_eq!(
+        more,
+        [
+            json!({"reasoning_content": "hm", "tool_calls": calls}),
+            json!({"tool_call_id": "1", "name": "f"}),
+            json!({})
+        ]
+    );
 }
 
 #[test]

@@ -45,6 +45,11 @@ impl PromptEncoder for Words {
         };
         Ok(words.map(token).collect())
     }
+
+    fn render(&self, conversation: &Conversation) -> Result<String, PromptError> {
+        let contents = conversation.messages.iter().map(|message| &message.content);
+        Ok(contents.fold(String::new(), |text, content| text + content + "|"))
+    }
 }
 
 /// What the tests see of the engine.
