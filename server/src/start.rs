@@ -267,6 +267,13 @@ fn drive(
     for line in &loaded.summary {
         tracing::info!("{line}");
     }
+    let (most, context) = (
+        state.settings.defaults.max_tokens,
+        loaded.model.context_tokens,
+    );
+    if most >= context {
+        tracing::info!("-n {most}: answers end where the context of {context} tokens is full");
+    }
     state.set_ready(loaded.model);
     tracing::info!(
         "ready: model {} at /v1/chat/completions",

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sysinfer_engine::{Engine, EngineError, EngineInfo, LoadStep, PhasePlan, Plan, Precision};
-use sysinfer_machine::Topology;
+use sysinfer_formats::Gguf;
+use sysinfer_machine::{FileMap, Topology};
 
 use super::engine::EngineBackend;
 use super::template_choice;
@@ -88,6 +89,7 @@ pub struct Loaded {
 /// # Errors
 /// [`LoadError`], for the operator.
 pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
+    check_context(request)?;
     let given = request.chat_template.as_deref().map(template_choice::given);
     let given = given.transpose()?;
     let mut tenth = 0;
@@ -148,6 +150,28 @@ fn log_progress(step: &LoadStep, tenth: &mut u64) {
         *tenth = now;
         tracing::info!(percent = now * 10, "loading: {}", step.what);
     }
+}
+
+/// Finds `--context` to be too long before minutes are spent on weights. What else is wrong with a
+/// file is for the engine to say.
+fn check_context(request: &LoadRequest) -> Result<(), LoadError> {
+    let model = FileMap::open(&request.model).ok();
+    let model = model.and_then(|map| context_length(&map));
+    match (request.context, model) {
+        (Some(asked), Some(model)) if asked > model => Err(LoadError::Context { asked, model }),
+        _ => Ok(()),
+    }
+}
+
+/// The context length that a GGUF file states.
+fn context_length(bytes: &[u8]) -> Option<usize> {
+    let file = Gguf::parse(bytes).ok()?;
+    let architecture = file
+        .metadata()
+        .require_string("general.architecture")
+        .ok()?;
+    let key = format!("{architecture}.context_length");
+    usize::try_from(file.metadata().require_unsigned(&key).ok()?).ok()
 }
 
 fn context_tokens(asked: Option<usize>, model: usize) -> Result<usize, LoadError> {

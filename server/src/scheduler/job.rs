@@ -9,8 +9,10 @@ use super::BackendError;
 /// How long an answer may be, and what ends it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobLimits {
-    /// Most tokens of the answer. Cut to what the context leaves.
+    /// Most tokens of the answer. Cut to what the context leaves, unless all must fit.
     pub max_tokens: usize,
+    /// Refuse the job if the context leaves less than `max_tokens`.
+    pub must_fit: bool,
     /// Fewest tokens before an end token is allowed.
     pub min_tokens: usize,
     /// Never end by an end token.
@@ -45,6 +47,18 @@ pub enum JobError {
         /// Tokens of the context.
         context_tokens: usize,
     },
+    /// Room for less than was asked for.
+    #[error(
+        "the conversation has {prompt_tokens} tokens and the answer was to have {asked}, but the context holds {context_tokens} together; shorten the conversation or ask for less"
+    )]
+    Answer {
+        /// Tokens of the prompt.
+        prompt_tokens: usize,
+        /// Tokens that the answer was to have.
+        asked: usize,
+        /// Tokens of the context.
+        context_tokens: usize,
+    },
     /// An option of the sampler is out of range.
     #[error(transparent)]
     Sampling(#[from] sysinfer_engine::sampling::SamplingError),
@@ -72,8 +86,20 @@ impl ValidJob {
                 context_tokens,
             });
         }
+        let room = context_tokens - prompt_tokens;
+        let asked = match limits.must_fit {
+            true => limits.max_tokens.max(limits.min_tokens),
+            false => limits.min_tokens,
+        };
+        if asked > room {
+            return Err(JobError::Answer {
+                prompt_tokens,
+                asked,
+                context_tokens,
+            });
+        }
         sampling.validate()?;
-        limits.max_tokens = limits.max_tokens.clamp(1, context_tokens - prompt_tokens);
+        limits.max_tokens = limits.max_tokens.clamp(1, room);
         limits.stop.retain(|text| !text.is_empty());
         Ok(Self {
             prompt,
@@ -229,6 +255,28 @@ mod tests {
                 wanted,
                 "{prompt} {context} {asked}"
             );
+        }
+    }
+
+    #[test]
+    fn what_must_fit_is_not_cut() {
+        let cases = [
+            ((50, 0, true), true),
+            ((51, 0, true), false),
+            ((51, 0, false), true),
+            ((500, 50, false), true),
+            ((500, 51, false), false),
+        ];
+        for ((max_tokens, min_tokens, must_fit), fits) in cases {
+            let limits = JobLimits {
+                max_tokens,
+                min_tokens,
+                must_fit,
+                ..JobLimits::default()
+            };
+            let job = ValidJob::new(vec![1; 50], 100, limits, SamplingOptions::default(), 0);
+            let refused = matches!(job, Err(JobError::Answer { .. }));
+            assert_eq!(refused, !fits, "{max_tokens} {min_tokens} {must_fit}");
         }
     }
 

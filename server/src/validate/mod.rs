@@ -87,6 +87,9 @@ fn limits(request: &ChatRequest, defaults: Defaults) -> Result<JobLimits, ApiErr
     let asked = ceiling("max_tokens", request.max_tokens)?;
     let asked = ceiling("max_completion_tokens", request.max_completion_tokens)?.or(asked);
     let max_tokens = asked.map_or(defaults.max_tokens, |asked| asked.min(defaults.max_tokens));
+    // A client that asks for as much as it can get, or more, gets what fits; one that asks for less
+    // means it.
+    let must_fit = asked.is_some_and(|asked| asked < defaults.max_tokens);
     let min_tokens = count("min_tokens", request.min_tokens)?.unwrap_or(0);
     if asked.is_some_and(|asked| min_tokens > asked) {
         let message = format!("min_tokens is {min_tokens}, more than max_tokens allows");
@@ -96,6 +99,7 @@ fn limits(request: &ChatRequest, defaults: Defaults) -> Result<JobLimits, ApiErr
     let stop = request.stop.clone();
     Ok(JobLimits {
         max_tokens,
+        must_fit,
         min_tokens,
         ignore_eos: request.ignore_eos,
         stop,
@@ -139,7 +143,8 @@ impl Checked {
     /// asynchronous thread.
     ///
     /// # Errors
-    /// A 400: the template refuses the conversation, or it does not fit `context_tokens`.
+    /// A 400: the template refuses the conversation, or it does not fit `context_tokens` with its
+    /// answer.
     pub fn into_job(
         self,
         prompt: &dyn PromptEncoder,
@@ -155,7 +160,7 @@ impl Checked {
             fallback_seed,
         );
         let job = job.map_err(|error| match error {
-            JobError::Context { .. } => {
+            JobError::Context { .. } | JobError::Answer { .. } => {
                 ApiError::context_length(error.to_string())
             }
             JobError::EmptyPrompt => ApiError::invalid_param("messages", error.to_string()),

@@ -67,6 +67,7 @@ fn fields_reach_the_job() {
     .expect("valid");
     let limits = JobLimits {
         max_tokens: 9,
+        must_fit: true,
         min_tokens: 2,
         ignore_eos: true,
         stop: vec!["x".into()],
@@ -91,6 +92,31 @@ fn fields_reach_the_job() {
 fn more_tokens_than_the_server_gives_are_cut_not_refused() {
     let checked = check(with(json!({"max_tokens": 8192})), DEFAULTS, VOCABULARY).expect("valid");
     assert_eq!(checked.limits.max_tokens, 100);
+}
+
+#[test]
+fn an_answer_that_was_asked_for_must_fit_the_context() {
+    let cases = [
+        (json!({"max_tokens": 47}), Some(47)),
+        (json!({"max_tokens": 48}), None),
+        (json!({"max_completion_tokens": 99}), None),
+        (json!({"min_tokens": 48}), None),
+        // As much as the server gives, or more: as much as fits.
+        (json!({"max_tokens": 100}), Some(47)),
+        (json!({"max_tokens": 8192}), Some(47)),
+    ];
+    for (fields, wanted) in cases {
+        match (job(fields.clone()), wanted) {
+            (Ok(job), Some(wanted)) => {
+                assert_eq!(job.limits().max_tokens, wanted, "{fields}");
+            }
+            (Err(error), None) => {
+                let error = error.body();
+                assert_eq!(error["error"]["code"], "context_length_exceeded", "{error}");
+            }
+            (found, _) => panic!("{fields}: {found:?}"),
+        }
+    }
 }
 
 #[test]
