@@ -12,7 +12,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
 use crate::error::ApiError;
-use crate::routes::{chat, health, models, props};
+use crate::routes::{apply_template, chat, health, models, props};
 use crate::state::ServerState;
 use crate::{auth, observe};
 
@@ -25,6 +25,7 @@ pub fn app(state: Arc<ServerState>) -> Router {
         .route("/v1/chat/completions", post(chat::completions))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::one))
+        .route("/apply-template", post(apply_template::apply_template))
         .route("/props", get(props::props))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)

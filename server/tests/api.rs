@@ -31,6 +31,27 @@ async fn a_whole_answer_has_the_shape_that_clients_expect() {
 }
 
 #[tokio::test]
+async fn the_prompt_of_a_conversation_can_be_seen() {
+    let server = Server::start(Options::default());
+    let post = |body: Value| {
+        Request::post("/apply-template")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body.to_string()))
+            .unwrap()
+    };
+    let talk = json!({"messages": [
+        {"role": "system", "content": "a"}, {"role": "user", "content": [{"type": "text", "text": "你好"}]},
+    ]});
+    let response = server.send(post(talk)).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(body(response).await, json!({"prompt": "a|你好|"}));
+    let response = server.send(post(json!({"messages": []}))).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(body(response).await["error"]["param"], "messages");
+    assert_eq!(server.seen.lock().unwrap().steps, 0);
+}
+
+#[tokio::test]
 async fn limits_and_stops_end_an_answer() {
     let cases = [
         (json!({"max_tokens": 2}), "Hello", "length", 2),

@@ -1,5 +1,6 @@
 //! Handlers: parse, validate, submit, render. The work is elsewhere.
 
+pub mod apply_template;
 pub mod body;
 pub mod chat;
 pub mod health;
