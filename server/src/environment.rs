@@ -4,7 +4,13 @@
 
 use std::ffi::OsString;
 
+use sysinfer_engine::CacheType;
 use sysinfer_machine::CpuList;
+
+use crate::cli;
+
+/// Name of the variable for the type of the cache.
+pub const CACHE_TYPE: &str = "SYSINFER_CACHE_TYPE";
 
 /// Environment variables that matter, parsed. A variable that is set but empty counts as unset.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +21,8 @@ pub struct Environment {
     pub cpus: Option<CpuList>,
     /// `OMP_PROC_BIND=false`: threads stay unpinned.
     pub binding_off: bool,
+    /// `SYSINFER_CACHE_TYPE`.
+    pub cache_type: Option<CacheType>,
     /// `SYSINFER_API_KEY`.
     pub api_key: Option<String>,
     /// `SYSINFER_LOG`.
@@ -53,9 +61,11 @@ impl Environment {
         let binding_off = get("OMP_PROC_BIND", "false")?
             .map(binding_off)
             .transpose()?;
+        let cache_type = get(CACHE_TYPE, "q8_0")?.map(cache_type).transpose()?;
         Ok(Self {
             threads,
             cpus,
+            cache_type,
             binding_off: binding_off.unwrap_or(false),
             api_key: get("SYSINFER_API_KEY", "sk-something")?,
             log_filter: get("SYSINFER_LOG", "info")?,
@@ -100,6 +110,15 @@ fn cpus(value: String) -> Result<CpuList, EnvironmentError> {
         problem: error.to_string(),
         value,
         example: "0-3,8-11",
+    })
+}
+
+fn cache_type(value: String) -> Result<CacheType, EnvironmentError> {
+    cli::cache_type(&value).map_err(|problem| EnvironmentError {
+        name: CACHE_TYPE,
+        value,
+        problem,
+        example: "q8_0",
     })
 }
 
@@ -173,6 +192,7 @@ mod tests {
             ("GOMP_CPU_AFFINITY", "0-", "=0-3"),
             ("GOMP_CPU_AFFINITY", "0-99999999999", "=0-3"),
             ("OMP_PROC_BIND", "yes", "=false"),
+            ("SYSINFER_CACHE_TYPE", "f8", "=q8_0"),
         ];
         for (name, value, example) in cases {
             let message = read(&[(name, value)]).expect_err(value).to_string();

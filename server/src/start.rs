@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Parser;
+use sysinfer_engine::{CacheType, Precision};
 use sysinfer_machine::{Topology, allowed_cpus, effective_cpus, host_info};
 use sysinfer_profiles::{HostMatch, Profile, matching};
 use tokio::sync::oneshot;
@@ -21,7 +22,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::backend::load::{LoadRequest, load};
 use crate::cli::Arguments;
-use crate::environment::Environment;
+use crate::environment::{CACHE_TYPE, Environment};
 use crate::http_threads::{runtime, spare_cpus};
 use crate::plan_choice::{Asked, PlanChoice, Sources, choose};
 use crate::render::unix_seconds;
@@ -66,7 +67,12 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
         .as_deref()
         .map(|path| profile(path, &topology, arguments.force_profile));
     let profile = profile.transpose()?;
-    let choice = plan(&arguments, &environment, profile.as_ref(), &topology)?;
+    let mut choice = plan(&arguments, &environment, profile.as_ref(), &topology)?;
+    let (cache, note) = cache_type(arguments.cache_type, environment.cache_type);
+    if let Some(note) = note {
+        tracing::info!("{note}");
+        choice.notes.push(note);
+    }
     let listener = bind(&arguments.host, arguments.port)?;
     let state = ServerState::new(settings(&arguments, environment));
     let runtime =
@@ -74,6 +80,7 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
     let request = LoadRequest {
         model: arguments.model,
         plan: choice.plan,
+        precision: Precision::with_cache(cache),
         topology,
         context: arguments.context.map(|tokens| tokens as usize),
         chat_template: arguments.chat_template,
@@ -185,6 +192,22 @@ fn plan(
     Ok(choice)
 }
 
+/// The type of the cache, and what was overridden.
+fn cache_type(
+    command: Option<CacheType>,
+    environment: Option<CacheType>,
+) -> (CacheType, Option<String>) {
+    let chosen = command.or(environment).unwrap_or_default();
+    let note = environment.filter(|under| *under != chosen).map(|under| {
+        format!(
+            "cache type: {} from --cache-type, over {} from {CACHE_TYPE}",
+            chosen.name(),
+            under.name()
+        )
+    });
+    (chosen, note)
+}
+
 fn settings(arguments: &Arguments, environment: Environment) -> Settings {
     let mut api_keys = arguments.api_keys.clone();
     if api_keys.is_empty() {
@@ -286,6 +309,17 @@ fn drive(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_command_line_wins_over_the_environment() {
+        use CacheType::{F16, Q8_0};
+        assert_eq!(cache_type(None, None), (F16, None));
+        assert_eq!(cache_type(None, Some(Q8_0)), (Q8_0, None));
+        assert_eq!(cache_type(Some(Q8_0), None), (Q8_0, None));
+        let (chosen, note) = cache_type(Some(F16), Some(Q8_0));
+        let wanted = "cache type: f16 from --cache-type, over q8_0 from SYSINFER_CACHE_TYPE";
+        assert_eq!((chosen, note.as_deref()), (F16, Some(wanted)));
+    }
 
     #[test]
     fn causes_are_said_once() {

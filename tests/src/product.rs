@@ -38,6 +38,7 @@ pub fn command(name: &str) -> Command {
         "GOMP_CPU_AFFINITY",
         "OMP_PROC_BIND",
         "HWLOC_SYNTHETIC",
+        "SYSINFER_CACHE_TYPE",
     ];
     foreign.iter().for_each(|variable| {
         command.env_remove(variable);

@@ -27,6 +27,8 @@ pub struct LoadRequest {
     pub model: PathBuf,
     /// How to run it.
     pub plan: Plan,
+    /// What may be rounded.
+    pub precision: Precision,
     /// The host.
     pub topology: Topology,
     /// `--context`.
@@ -97,7 +99,7 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     let engine = Engine::open(
         &request.model,
         request.plan.clone(),
-        Precision::default(),
+        request.precision,
         &request.topology,
         &mut progress,
     )?;
@@ -118,6 +120,12 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
             info.quantisation,
             info.weight_bytes as f64 / 1e9,
             info.context_length
+        ),
+        format!(
+            "KV cache: {}, {} bytes a token, {:.2} GB when the context is full",
+            request.precision.cache.name(),
+            info.kv_bytes_per_position,
+            info.kv_bytes_per_position as f64 * context_tokens as f64 / 1e9
         ),
         format!("chat template: {}", template.origin()),
     ];
@@ -239,6 +247,7 @@ fn props(request: &LoadRequest, engine: &Engine, template: &TemplateSource) -> V
             "profile": request.profile.as_ref().map(|path| path.display().to_string()),
             "notes": request.notes,
         },
+        "cache_type": request.precision.cache.name(),
         "chat_template": template.origin(),
     })
 }
