@@ -111,6 +111,9 @@ fn init_log(filter: Option<&str>) -> anyhow::Result<()> {
     let log = tracing_subscriber::fmt()
         .with_env_filter(parsed)
         .with_target(false);
+    // What cannot be logged is lost: a complaint about it on the same closed pipe would panic in the
+    // middle of an answer.
+    let log = log.log_internal_errors(false);
     // Colours are for people; files and journals get plain text.
     let log = log
         .with_ansi(std::io::stderr().is_terminal())
