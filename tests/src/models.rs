@@ -21,7 +21,8 @@ const WIDTH: usize = 256;
 const HIDDEN: usize = 512;
 const HEADS: usize = 8;
 const HEAD: usize = WIDTH / HEADS;
-const VOCABULARY: usize = 301; // not a multiple of a row group
+/// Rows of the embedding.
+pub const VOCABULARY: usize = 301; // not a multiple of a row group
 const EXPERTS: usize = 6; // not a multiple of a row group
 const USED_EXPERTS: usize = 2;
 const EXPERT_HIDDEN: usize = 256;
@@ -47,7 +48,7 @@ type Part = (String, Vec<usize>, TensorType);
 /// # Panics
 /// If the type cannot be encoded.
 pub fn build(recipe: Recipe) -> Vec<u8> {
-    build_mixed(recipe, |_| None)
+    compose(recipe, |_| None, |file| file)
 }
 
 /// The same with other types where `kind` names one for a matrix, as real files mix them.
@@ -55,6 +56,23 @@ pub fn build(recipe: Recipe) -> Vec<u8> {
 /// # Panics
 /// If a type cannot be encoded.
 pub fn build_mixed(recipe: Recipe, kind: impl Fn(&str) -> Option<TensorType>) -> Vec<u8> {
+    compose(recipe, kind, |file| file)
+}
+
+/// The model as a GGUF file with more metadata: a vocabulary of at most [`VOCABULARY`] tokens, a
+/// chat template.
+///
+/// # Panics
+/// If the type cannot be encoded.
+pub fn build_with(recipe: Recipe, more: impl FnOnce(GgufWriter) -> GgufWriter) -> Vec<u8> {
+    compose(recipe, |_| None, more)
+}
+
+fn compose(
+    recipe: Recipe,
+    kind: impl Fn(&str) -> Option<TensorType>,
+    more: impl FnOnce(GgufWriter) -> GgufWriter,
+) -> Vec<u8> {
     let matrix = |name: &str, columns, rows| (name.to_owned(), vec![columns, rows], recipe.kind);
     let mut tensors: Vec<Part> = vec![matrix("token_embd.weight", WIDTH, VOCABULARY)];
     for layer in 0..recipe.layers {
@@ -86,7 +104,9 @@ pub fn build_mixed(recipe: Recipe, kind: impl Fn(&str) -> Option<TensorType>) ->
             data,
         })
         .collect();
-    header(recipe).write_to_vec(&list).expect("a valid file")
+    more(header(recipe))
+        .write_to_vec(&list)
+        .expect("a valid file")
 }
 
 fn vector(name: &str, length: usize) -> Part {

@@ -65,6 +65,7 @@ pub struct Server {
 
 impl Server {
     /// Starts `command` (a server's, with its model) on a free port and waits until it is healthy.
+    /// Nobody reads its log after that: the pipe is closed, which must not matter to it.
     ///
     /// # Panics
     /// If it ends or takes too long; with its log.
