@@ -222,7 +222,8 @@ fn strftime(now: Timestamp, format: &str) -> Result<String, Error> {
 /// escapes, which Jinja's own filter would make.
 fn tojson(value: &Value, options: Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = options.get("indent")?;
-    // Accepted for the sake of Python's callers; this is what we do anyway.
+    // Accepted for Python's callers and never done: escapes would hide the marks that keep a client's
+    // text from becoming control tokens.
     let _: Option<bool> = options.get("ensure_ascii")?;
     options.assert_all_used()?;
     let mut text = Vec::new();
