@@ -95,6 +95,9 @@ pub fn run(arguments: &PerplexityArgs) -> anyhow::Result<Ending> {
     print(arguments.format, subject, &measured?)
 }
 
+/// Opens a model file in a precision, under a plan.
+type Load<'l> = dyn Fn((&Path, Precision), Plan) -> anyhow::Result<Engine> + 'l;
+
 impl<'a> Pair<'a> {
     fn of(arguments: &'a PerplexityArgs) -> Self {
         let model = arguments.model.as_path();
@@ -124,7 +127,7 @@ impl<'a> Pair<'a> {
         arguments: &PerplexityArgs,
         text: &str,
         mut plan: Plan,
-        load: &dyn Fn((&Path, Precision), Plan) -> anyhow::Result<Engine>,
+        load: &Load<'_>,
     ) -> anyhow::Result<Loaded> {
         let engine = load(self.model, plan.clone())?;
         chosen_plan::check_kernels(&arguments.plan, &engine)?;
