@@ -108,7 +108,10 @@ fn typed_getters_answer() {
         ("i32s", vec![-7, 8]),
         ("i64s", vec![i64::MIN]),
     ] {
-        assert_eq!(metadata.integers(key), Ok(Some(values)), "{key}");
+        let found = metadata
+            .integers(key)
+            .map(|found| found.map(Vec::from_iter));
+        assert_eq!(found, Ok(Some(values)), "{key}");
     }
     assert_eq!(metadata.string("absent"), Ok(None));
     assert_eq!(metadata.floats("absent"), Ok(None));

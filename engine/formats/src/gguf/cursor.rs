@@ -42,6 +42,13 @@ impl<'a> Cursor<'a> {
         &self.bytes[start..self.position]
     }
 
+    /// Where a name starts that [`Self::name`] read: the offset of its length.
+    pub(super) fn offset_of(&self, name: &str) -> u64 {
+        // The name is a slice of the file, so the difference of addresses is its place.
+        let place = name.as_ptr().addr() - self.bytes.as_ptr().addr();
+        place.saturating_sub(size_of::<u64>()) as u64
+    }
+
     /// The next `count` bytes.
     pub(super) fn take(&mut self, count: u64, field: Arguments<'_>) -> Result<&'a [u8], GgufError> {
         let taken = usize::try_from(count)

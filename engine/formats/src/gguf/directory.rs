@@ -1,10 +1,9 @@
 //! The tensor directory: name, type, shape and place of every tensor, checked once so that a
 //! [`Tensor`] always holds exactly its bytes and no two share any.
 
-use std::collections::HashMap;
-
 use super::cursor::Cursor;
 use super::error::{GgufError, quote};
+use super::names::NameOrder;
 use crate::tensor_type::TensorType;
 
 /// A name of one character, one dimension, type and offset.
@@ -55,7 +54,7 @@ impl<'a> Tensor<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct Directory<'a> {
     tensors: Vec<Tensor<'a>>,
-    positions: HashMap<&'a str, usize>,
+    by_name: NameOrder,
 }
 
 impl<'a> Directory<'a> {
@@ -65,28 +64,28 @@ impl<'a> Directory<'a> {
         count: u64,
         alignment: u64,
     ) -> Result<Self, GgufError> {
-        let mut entries = Vec::new();
-        let mut positions = HashMap::new();
+        // Bounded by the file: every entry takes several bytes of it.
+        let mut entries: Vec<Entry<'_>> = Vec::with_capacity(count as usize);
         for index in 0..count {
-            let offset = cursor.offset();
             let name = cursor.name(format_args!("the name of tensor {index}"))?;
-            if positions.insert(name, entries.len()).is_some() {
-                let name = quote(name).to_string();
-                return Err(GgufError::DuplicateTensor { name, offset });
-            }
             entries.push(Entry::parse(cursor, name)?);
         }
+        let by_name = NameOrder::of(entries.len(), |index| entries[index].name);
+        let by_name = by_name.map_err(|second| GgufError::DuplicateTensor {
+            name: quote(entries[second].name).to_string(),
+            offset: cursor.offset_of(entries[second].name),
+        })?;
         if !entries.is_empty() {
             let padding = cursor.offset().next_multiple_of(alignment) - cursor.offset();
             cursor.take(padding, format_args!("the padding before the tensor data"))?;
         }
         check_overlaps(&entries)?;
         let section = cursor.rest();
-        let tensors = entries
-            .into_iter()
-            .map(|entry| entry.locate(section, alignment))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { tensors, positions })
+        let mut tensors = Vec::with_capacity(entries.len());
+        for entry in entries {
+            tensors.push(entry.locate(section, alignment)?);
+        }
+        Ok(Self { tensors, by_name })
     }
 
     pub(super) fn tensors(&self) -> &[Tensor<'a>] {
@@ -94,7 +93,8 @@ impl<'a> Directory<'a> {
     }
 
     pub(super) fn tensor(&self, name: &str) -> Option<&Tensor<'a>> {
-        self.tensors.get(*self.positions.get(name)?)
+        let position = self.by_name.find(name, |index| self.tensors[index].name)?;
+        self.tensors.get(position)
     }
 }
 

@@ -4,11 +4,9 @@
 //! wanted type and the found one when it holds something else. The `require_` forms make absence an
 //! error too.
 
-use std::collections::HashMap;
-
-use super::array::Array;
 use super::cursor::Cursor;
 use super::error::{GgufError, quote};
+use super::names::NameOrder;
 use super::value::Value;
 
 /// A key of one character (length and byte), a type, a value of one byte.
@@ -27,31 +25,23 @@ const INTEGERS: &str = "an array of integers of at most 64 bits with sign";
 pub struct Metadata<'a> {
     /// In the order of the file.
     entries: Vec<(&'a str, Value<'a>)>,
-    /// Key to index in `entries`.
-    positions: HashMap<&'a str, usize>,
+    by_key: NameOrder,
 }
 
 impl<'a> Metadata<'a> {
     pub(super) fn parse(cursor: &mut Cursor<'a>, count: u64) -> Result<Self, GgufError> {
-        let mut metadata = Self {
-            entries: Vec::new(),
-            positions: HashMap::new(),
-        };
+        // Bounded by the file: every entry takes several bytes of it.
+        let mut entries: Vec<(&str, Value<'_>)> = Vec::with_capacity(count as usize);
         for index in 0..count {
-            let offset = cursor.offset();
             let key = cursor.name(format_args!("metadata key {index}"))?;
-            if metadata
-                .positions
-                .insert(key, metadata.entries.len())
-                .is_some()
-            {
-                let key = quote(key).to_string();
-                return Err(GgufError::DuplicateKey { key, offset });
-            }
-            let value = Value::parse(cursor, key)?;
-            metadata.entries.push((key, value));
+            entries.push((key, Value::parse(cursor, key)?));
         }
-        Ok(metadata)
+        let by_key = NameOrder::of(entries.len(), |index| entries[index].0);
+        let by_key = by_key.map_err(|second| GgufError::DuplicateKey {
+            key: quote(entries[second].0).to_string(),
+            offset: cursor.offset_of(entries[second].0),
+        })?;
+        Ok(Self { entries, by_key })
     }
 
     /// Number of keys.
@@ -66,7 +56,7 @@ impl<'a> Metadata<'a> {
 
     /// The value of `key`, of whatever type.
     pub fn get(&self, key: &str) -> Option<&Value<'a>> {
-        let position = *self.positions.get(key)?;
+        let position = self.by_key.find(key, |index| self.entries[index].0)?;
         self.entries.get(position).map(|(_, value)| value)
     }
 
@@ -134,14 +124,25 @@ impl<'a> Metadata<'a> {
         self.array(key, FLOATS, |value| value.as_float())
     }
 
-    /// An array of any integer type.
+    /// An array of any integer type, read on demand: a file holds a number in as little as a byte.
     ///
     /// # Errors
     /// [`GgufError::WrongType`], also for a `u64` above `i64::MAX`.
-    pub fn integers(&self, key: &str) -> Result<Option<Vec<i64>>, GgufError> {
-        self.array(key, INTEGERS, |value| {
-            i64::try_from(value.as_integer()?).ok()
-        })
+    pub fn integers(
+        &self,
+        key: &str,
+    ) -> Result<Option<impl ExactSizeIterator<Item = i64> + use<'a>>, GgufError> {
+        let integer = |value: Value<'a>| i64::try_from(value.as_integer()?).ok();
+        let array = self.typed(key, INTEGERS, |value| match value {
+            Value::Array(array) => array.iter().all(|v| integer(v).is_some()).then_some(*array),
+            _ => None,
+        })?;
+        // All were converted a moment ago.
+        Ok(array.map(|array| {
+            array
+                .iter()
+                .map(move |value| integer(value).unwrap_or_default())
+        }))
     }
 
     /// [`Self::string`], which must be there.
@@ -201,10 +202,16 @@ impl<'a> Metadata<'a> {
         wanted: &'static str,
         convert: impl Fn(Value<'a>) -> Option<T>,
     ) -> Result<Option<Vec<T>>, GgufError> {
-        let collect = |array: &Array<'a>| array.iter().map(&convert).collect();
-        self.typed(key, wanted, |value| match value {
-            Value::Array(array) => collect(array),
-            _ => None,
+        self.typed(key, wanted, |value| {
+            let Value::Array(array) = value else {
+                return None;
+            };
+            // At its full size at once: a vector that grows takes up to twice as much.
+            let mut converted = Vec::with_capacity(array.len());
+            for value in array.iter() {
+                converted.push(convert(value)?);
+            }
+            Some(converted)
         })
     }
 }

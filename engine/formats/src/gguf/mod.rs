@@ -17,6 +17,7 @@ mod cursor;
 mod directory;
 mod error;
 mod metadata;
+mod names;
 mod owned_value;
 mod value;
 mod write_error;
