@@ -1,14 +1,16 @@
 //! Byte-level BPE: the tokenizers of GPT-2, Llama 3, Qwen and their kin.
 //!
 //! (Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", 2016; over
-//! bytes since GPT-2.) The merging is that of the `tokenizers` crate, built in memory.
+//! bytes since GPT-2.) Merging is done here rather than by a library: a model file can hold a
+//! hundred thousand merges, and what they take in memory stays within a few times their bytes.
 
 use sysinfer_formats::Metadata;
-use tokenizers::Model as _;
-use tokenizers::models::bpe::{BPE, Merges, Vocab};
 
 use super::byte_level;
+use super::byte_strings::ByteStrings;
 use super::error::TokenizerError;
+use super::merges::{Merge, Merges, Word};
+use super::number_table::NumberTable;
 use super::pretokenizers::PreTokenizer;
 use super::vocabulary::{TOKENS, TokenKind, Vocabulary};
 
@@ -22,9 +24,11 @@ const LLAMA3_TOKENS: usize = 128_256;
 #[derive(Debug)]
 pub(super) struct Bpe {
     words: PreTokenizer,
-    model: BPE,
+    /// Ids that merging may come to, by their texts.
+    ids: NumberTable,
+    merges: Merges,
     /// Which bytes are tokens; some vocabularies lack a few that their training text never had.
-    spells: [bool; 256],
+    bytes: [Option<u32>; 256],
 }
 
 impl Bpe {
@@ -36,43 +40,43 @@ impl Bpe {
         words: PreTokenizer,
     ) -> Result<Self, TokenizerError> {
         let ids = token_ids(vocabulary)?;
-        let mut name = String::new();
-        let spells = std::array::from_fn(|byte| {
-            name.clear();
-            byte_level::encode_byte(byte as u8, &mut name);
-            ids.contains_key(&name)
+        let merges = read_merges(metadata, &vocabulary.texts, &ids)?;
+        let mut spelled = String::new();
+        let bytes = std::array::from_fn(|byte| {
+            spelled.clear();
+            byte_level::encode_byte(byte as u8, &mut spelled);
+            find(&ids, &vocabulary.texts, spelled.as_bytes())
         });
-        let model = BPE::builder()
-            .vocab_and_merges(ids, read_merges(metadata)?)
-            .ignore_merges(words.ignores_merges)
-            // Its cache lives in thread-locals for as long as the thread does, beyond the model.
-            .cache_capacity(0)
-            .build()
-            .map_err(|error| TokenizerError::Merges {
-                reason: error.to_string(),
-            })?;
         Ok(Self {
             words,
-            model,
-            spells,
+            ids,
+            merges,
+            bytes,
         })
     }
 
-    /// Appends the tokens of `text`. Bytes that the vocabulary lacks are left out, and nothing
-    /// merges over the gap, as in llama.cpp.
-    pub(super) fn encode(&self, text: &str, tokens: &mut Vec<u32>) {
+    /// Appends the tokens of `text`; `texts` are those of the vocabulary that this was made for. Bytes
+    /// that the vocabulary lacks are left out, and nothing merges over the gap, as in llama.cpp.
+    pub(super) fn encode(&self, texts: &ByteStrings, text: &str, tokens: &mut Vec<u32>) {
         let mut spelled = String::new();
+        let mut merging = Word::default();
         self.words.split(text, &mut |word| {
-            let unspelled = |byte: &u8| !self.spells[usize::from(*byte)];
+            let unspelled = |byte: &u8| self.bytes[usize::from(*byte)].is_none();
             for part in word.as_bytes().split(unspelled) {
-                spelled.clear();
-                for &byte in part {
-                    byte_level::encode_byte(byte, &mut spelled);
+                if self.words.ignores_merges {
+                    spelled.clear();
+                    for &byte in part {
+                        byte_level::encode_byte(byte, &mut spelled);
+                    }
+                    if let Some(token) = find(&self.ids, texts, spelled.as_bytes()) {
+                        tokens.push(token);
+                        continue;
+                    }
                 }
-                // An error needs an unknown token that is not in the vocabulary; none is configured.
-                if let Ok(found) = self.model.tokenize(&spelled) {
-                    tokens.extend(found.iter().map(|token| token.id));
-                }
+                let bytes = part
+                    .iter()
+                    .map(|&byte| self.bytes[usize::from(byte)].unwrap_or_default());
+                merging.merge(bytes, &self.merges, tokens);
             }
         });
     }
@@ -102,39 +106,71 @@ pub(super) fn read_pre_tokenizer(
     })
 }
 
+/// The id of a text.
+fn find(ids: &NumberTable, texts: &ByteStrings, text: &[u8]) -> Option<u32> {
+    ids.find(text, |token| texts.get(token as usize) == text)
+}
+
 /// The ids that merging may come to. Control tokens are not among them, so that no text, whatever
 /// it spells, becomes one by merging.
-fn token_ids(vocabulary: &Vocabulary) -> Result<Vocab, TokenizerError> {
-    let mergeable = vocabulary
-        .iter()
-        .filter(|(_, kind, _)| *kind != TokenKind::Control);
-    mergeable
-        .map(|(token, _, text)| Ok((utf8(TOKENS, token as usize, text)?.to_owned(), token)))
-        .collect()
+fn token_ids(vocabulary: &Vocabulary) -> Result<NumberTable, TokenizerError> {
+    let mut ids = NumberTable::with_capacity(vocabulary.len());
+    for (token, kind, text) in vocabulary.iter() {
+        if kind == TokenKind::Control {
+            continue;
+        }
+        utf8(TOKENS, token as usize, text)?;
+        let is_same = |other: u32| vocabulary.text(other) == text;
+        // Of two tokens with one text the last counts, as in llama.cpp.
+        if let Some(earlier) = ids.entry(text, token, is_same) {
+            *earlier = token;
+        }
+    }
+    Ok(ids)
 }
 
 /// The merges in order of rank, each "left right"; a token itself holds no space in this alphabet.
-fn read_merges(metadata: &Metadata<'_>) -> Result<Merges, TokenizerError> {
-    let merges = metadata
-        .strings(MERGES)?
-        .ok_or_else(|| TokenizerError::Merges {
-            reason: "the key is missing".to_owned(),
-        })?;
-    let pair = |(index, merge): (usize, &&[u8])| {
-        let text = utf8(MERGES, index, merge)?;
-        match text.split_once(' ') {
-            Some((left, right)) if !left.is_empty() && !right.is_empty() => {
-                Ok((left.to_owned(), right.to_owned()))
-            }
-            _ => Err(entry_error(
-                MERGES,
-                index,
-                merge,
-                "two tokens with a space between them are needed",
-            )),
-        }
+fn read_merges(
+    metadata: &Metadata<'_>,
+    texts: &ByteStrings,
+    ids: &NumberTable,
+) -> Result<Merges, TokenizerError> {
+    let list = metadata.strings(MERGES)?;
+    let list = list.filter(|list| i32::try_from(list.len()).is_ok());
+    let list = list.ok_or_else(|| TokenizerError::Merges {
+        reason: "the key is missing".to_owned(),
+    })?;
+    let known = |text: &[u8]| {
+        find(ids, texts, text).ok_or_else(|| TokenizerError::Merges {
+            reason: format!("{} is no token", shown(text)),
+        })
     };
-    merges.iter().enumerate().map(pair).collect()
+    let mut merges = Merges::with_capacity(list.len());
+    let mut joined = Vec::new();
+    for (index, merge) in list.into_iter().enumerate() {
+        let (left, right) = pair(index, merge)?;
+        joined.clear();
+        joined.extend_from_slice(left.as_bytes());
+        joined.extend_from_slice(right.as_bytes());
+        merges.push(Merge {
+            left: known(left.as_bytes())?,
+            right: known(right.as_bytes())?,
+            merged: known(&joined)?,
+        });
+    }
+    Ok(merges)
+}
+
+fn pair(index: usize, merge: &[u8]) -> Result<(&str, &str), TokenizerError> {
+    match utf8(MERGES, index, merge)?.split_once(' ') {
+        Some((left, right)) if !left.is_empty() && !right.is_empty() => Ok((left, right)),
+        _ => Err(entry_error(
+            MERGES,
+            index,
+            merge,
+            "two tokens with a space between them are needed",
+        )),
+    }
 }
 
 fn utf8<'t>(key: &'static str, index: usize, text: &'t [u8]) -> Result<&'t str, TokenizerError> {
@@ -148,11 +184,19 @@ fn entry_error(
     found: &[u8],
     allowed: &'static str,
 ) -> TokenizerError {
-    let shown = &found[..found.len().min(80)];
     TokenizerError::Entry {
         key,
         index,
-        found: format!("\"{}\"", shown.escape_ascii()),
+        found: shown(found),
         allowed,
+    }
+}
+
+/// The beginning of a text, for messages; as it is where it is UTF-8.
+fn shown(text: &[u8]) -> String {
+    let start = &text[..text.len().min(80)];
+    match std::str::from_utf8(start) {
+        Ok(start) => format!("\"{}\"", start.escape_debug()),
+        Err(_) => format!("\"{}\"", start.escape_ascii()),
     }
 }

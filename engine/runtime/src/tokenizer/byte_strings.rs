@@ -8,6 +8,20 @@ pub(super) struct ByteStrings {
 }
 
 impl ByteStrings {
+    /// No strings yet, with room for `count` of `bytes` bytes in all: a vector that grows takes up to
+    /// twice as much.
+    pub(super) fn with_capacity(count: usize, bytes: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(bytes),
+            ends: Vec::with_capacity(count),
+        }
+    }
+
+    /// Bytes of all strings.
+    pub(super) fn total_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Appends the string that `write` appends to the buffer it is given.
     pub(super) fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.bytes);

@@ -10,6 +10,8 @@ mod bpe;
 mod byte_level;
 mod byte_strings;
 mod error;
+mod merges;
+mod number_table;
 mod pretokenizers;
 mod specials;
 mod spm;
@@ -96,11 +98,7 @@ impl Tokenizer {
         };
         vocabulary.assign_roles(metadata, defaults)?;
         let bpe = Bpe::from_gguf(metadata, &vocabulary, words)?;
-        Ok(Self::assemble(
-            vocabulary,
-            Rules::Bpe(Box::new(bpe)),
-            bpe::decode,
-        ))
+        Self::assemble(vocabulary, Rules::Bpe(Box::new(bpe)), bpe::decode)
     }
 
     fn spm(metadata: &Metadata<'_>) -> Result<Self, TokenizerError> {
@@ -113,15 +111,17 @@ impl Tokenizer {
         };
         vocabulary.assign_roles(metadata, defaults)?;
         let spm = Spm::from_gguf(metadata, &vocabulary)?;
-        Ok(Self::assemble(
-            vocabulary,
-            Rules::Spm(Box::new(spm)),
-            spm::decode,
-        ))
+        Self::assemble(vocabulary, Rules::Spm(Box::new(spm)), spm::decode)
     }
 
-    fn assemble(vocabulary: Vocabulary, rules: Rules, decode: fn(&[u8], &mut Vec<u8>)) -> Self {
-        let mut pieces = ByteStrings::default();
+    fn assemble(
+        vocabulary: Vocabulary,
+        rules: Rules,
+        decode: fn(&[u8], &mut Vec<u8>),
+    ) -> Result<Self, TokenizerError> {
+        // A piece is never longer than its text.
+        let mut pieces =
+            ByteStrings::with_capacity(vocabulary.len(), vocabulary.texts.total_bytes());
         for (_, kind, text) in vocabulary.iter() {
             pieces.push_with(|piece| match (kind, vocabulary::byte_of(text)) {
                 (TokenKind::Normal, _) => decode(text, piece),
@@ -129,12 +129,12 @@ impl Tokenizer {
                 _ => piece.extend_from_slice(text),
             });
         }
-        Self {
-            specials: Specials::new(&vocabulary),
+        Ok(Self {
+            specials: Specials::new(&vocabulary)?,
             vocabulary,
             pieces,
             rules,
-        }
+        })
     }
 
     /// The number of tokens.
@@ -159,8 +159,12 @@ impl Tokenizer {
     pub fn encode_segments(&self, segments: &[Segment<'_>], add_special: bool) -> Vec<u32> {
         let mut fragments = Vec::new();
         for segment in segments {
+            let Segment {
+                text,
+                parse_special,
+            } = *segment;
             self.specials
-                .split(segment.text, segment.parse_special, &mut fragments);
+                .split(&self.vocabulary, text, parse_special, &mut fragments);
         }
         let mut tokens = Vec::new();
         if add_special && self.vocabulary.adds_bos {
@@ -182,9 +186,10 @@ impl Tokenizer {
     }
 
     fn encode_text(&self, text: &str, at_start: bool, tokens: &mut Vec<u32>) {
+        let texts = &self.vocabulary.texts;
         match &self.rules {
-            Rules::Bpe(bpe) => bpe.encode(text, tokens),
-            Rules::Spm(spm) => spm.encode(text, at_start && spm.adds_space_prefix, tokens),
+            Rules::Bpe(bpe) => bpe.encode(texts, text, tokens),
+            Rules::Spm(spm) => spm.encode(texts, text, at_start && spm.adds_space_prefix, tokens),
         }
     }
 

@@ -1,12 +1,19 @@
 //! Finding the tokens that are written out in a text: control tokens and user-defined ones.
 //!
-//! A trie over bytes, so that the time per position of the text is bounded by the longest such
-//! token, however many there are. At each position the longest one wins.
+//! The tokens are sorted by their texts; at each position of a text those that agree with it so far
+//! are a run of them, which is narrowed byte by byte. So the time per position is bounded by the
+//! longest such token, however many there are, and the memory is one number per token. At each
+//! position the longest one wins.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::ops::Range;
 
-use super::vocabulary::{TokenKind, Vocabulary};
+use super::error::TokenizerError;
+use super::vocabulary::{TOKENS, TokenKind, Vocabulary};
+
+/// The longest token that may be written out; real ones have some dozens of bytes. Without a bound,
+/// a text of beginnings of a long token would take quadratic time.
+const MOST_BYTES: usize = 512;
 
 /// A part of a text to encode.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,67 +24,54 @@ pub(super) enum Fragment<'t> {
     Token(u32),
 }
 
-/// A token that ends at a node of the trie.
-#[derive(Debug, Clone, Copy)]
-struct Found {
-    token: u32,
-    is_hidden: bool,
-}
-
 /// The written-out tokens of a vocabulary.
 #[derive(Debug)]
 pub(super) struct Specials {
-    /// Node 0 is the root.
-    found: Vec<Option<Found>>,
-    children: HashMap<(usize, u8), usize>,
-    /// Whether any token starts with a byte: most positions of a text are passed over by this.
-    starts: [bool; 256],
+    /// Ids in the order of their texts; of two with one text, only the last.
+    tokens: Vec<u32>,
+    /// Where in `tokens` those are that start with a byte: most positions of a text have none.
+    starts: Box<[Range<u32>; 256]>,
 }
 
 impl Specials {
     /// Collects the control, unknown and user-defined tokens.
-    pub(super) fn new(vocabulary: &Vocabulary) -> Self {
-        let mut specials = Self {
-            found: vec![None],
-            children: HashMap::new(),
-            starts: [false; 256],
-        };
+    pub(super) fn new(vocabulary: &Vocabulary) -> Result<Self, TokenizerError> {
+        let mut tokens = Vec::new();
         for (token, kind, text) in vocabulary.iter() {
             let is_written = kind.is_hidden() || kind == TokenKind::UserDefined;
             // A text is UTF-8, so a token that is not would cut a character.
-            if is_written && std::str::from_utf8(text).is_ok() {
-                specials.insert(
-                    text,
-                    Found {
-                        token,
-                        is_hidden: kind.is_hidden(),
-                    },
-                );
+            if !is_written || text.is_empty() || std::str::from_utf8(text).is_err() {
+                continue;
             }
-        }
-        specials
-    }
-
-    fn insert(&mut self, text: &[u8], found: Found) {
-        let Some(&first) = text.first() else {
-            return;
-        };
-        self.starts[usize::from(first)] = true;
-        let mut node = 0;
-        for &byte in text {
-            let next = self.found.len();
-            node = *self.children.entry((node, byte)).or_insert(next);
-            if node == next {
-                self.found.push(None);
+            if text.len() > MOST_BYTES {
+                return Err(TokenizerError::Entry {
+                    key: TOKENS,
+                    index: token as usize,
+                    found: format!("a control or user-defined token of {} bytes", text.len()),
+                    allowed: "such tokens may have 512",
+                });
             }
+            tokens.push(token);
         }
-        self.found[node] = Some(found);
+        tokens.sort_unstable_by_key(|&token| (vocabulary.text(token), std::cmp::Reverse(token)));
+        tokens.dedup_by_key(|token| vocabulary.text(*token));
+        let first = |token: &u32| vocabulary.text(*token).first().copied();
+        let bound =
+            |byte: usize| tokens.partition_point(|token| first(token) < Some(byte as u8)) as u32;
+        let end =
+            |byte: usize| tokens.partition_point(|token| first(token) <= Some(byte as u8)) as u32;
+        Ok(Self {
+            starts: Box::new(std::array::from_fn(|byte| bound(byte)..end(byte))),
+            tokens,
+        })
     }
 
     /// Appends `text` to `fragments`, cut at the tokens written in it: user-defined ones always,
-    /// control and unknown ones only if `parse_special`.
+    /// control and unknown ones only if `parse_special`. `vocabulary` is the one that this was made
+    /// for.
     pub(super) fn split<'t>(
         &self,
+        vocabulary: &Vocabulary,
         text: &'t str,
         parse_special: bool,
         fragments: &mut Vec<Fragment<'t>>,
@@ -86,7 +80,7 @@ impl Specials {
         let mut text_start = 0;
         let mut position = 0;
         while position < bytes.len() {
-            match self.longest(&bytes[position..], parse_special) {
+            match self.longest(vocabulary, &bytes[position..], parse_special) {
                 None => position += 1,
                 Some((token, length)) => {
                     push_text(fragments, &text[text_start..position]);
@@ -100,20 +94,34 @@ impl Specials {
     }
 
     /// The longest token that `bytes` starts with, and its length in bytes.
-    fn longest(&self, bytes: &[u8], parse_special: bool) -> Option<(u32, usize)> {
-        if !self.starts[usize::from(*bytes.first()?)] {
-            return None;
-        }
-        let mut node = 0;
+    fn longest(
+        &self,
+        vocabulary: &Vocabulary,
+        bytes: &[u8],
+        parse_special: bool,
+    ) -> Option<(u32, usize)> {
+        let run = &self.starts[usize::from(*bytes.first()?)];
+        let mut run = &self.tokens[run.start as usize..run.end as usize];
         let mut longest = None;
-        for (index, &byte) in bytes.iter().enumerate() {
-            let Some(&next) = self.children.get(&(node, byte)) else {
+        // All of `run` agree with the first `length` bytes.
+        for length in 1.. {
+            // The shortest comes first.
+            let &token = run.first()?;
+            if vocabulary.text(token).len() == length {
+                if parse_special || !vocabulary.kind(token).is_hidden() {
+                    longest = Some((token, length));
+                }
+                run = &run[1..];
+            }
+            let Some(next) = bytes.get(length) else {
                 break;
             };
-            node = next;
-            if let Some(found) = self.found[node].filter(|found| parse_special || !found.is_hidden)
-            {
-                longest = Some((found.token, index + 1));
+            let at = |token: &u32| vocabulary.text(*token)[length];
+            let start = run.partition_point(|token| at(token) < *next);
+            let count = run[start..].partition_point(|token| at(token) == *next);
+            run = &run[start..start + count];
+            if run.is_empty() {
+                break;
             }
         }
         longest

@@ -6,11 +6,13 @@
 //! the leftmost among equals.
 
 use std::cmp::Ordering;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 
 use sysinfer_formats::Metadata;
 
+use super::byte_strings::ByteStrings;
 use super::error::TokenizerError;
+use super::number_table::NumberTable;
 use super::vocabulary::{SCORES, TokenKind, Vocabulary, byte_of, check_length};
 
 const ADD_SPACE_PREFIX: &str = "tokenizer.ggml.add_space_prefix";
@@ -21,7 +23,8 @@ const SPACE: &str = "▁";
 /// A SentencePiece BPE tokenizer.
 #[derive(Debug)]
 pub(super) struct Spm {
-    ids: HashMap<Box<[u8]>, u32>,
+    /// Ids that merging may come to, by their texts.
+    ids: NumberTable,
     scores: Vec<f32>,
     /// The tokens of single bytes, for characters that are no token.
     bytes: [Option<u32>; 256],
@@ -48,7 +51,7 @@ impl Spm {
             });
         }
         let mut spm = Self {
-            ids: HashMap::with_capacity(vocabulary.len()),
+            ids: NumberTable::with_capacity(vocabulary.len()),
             scores,
             bytes: [None; 256],
             unknown: vocabulary.unknown,
@@ -56,7 +59,7 @@ impl Spm {
             adds_space_prefix: metadata.boolean(ADD_SPACE_PREFIX)?.unwrap_or(true),
         };
         for (token, kind, text) in vocabulary.iter() {
-            spm.add(token, kind, text)?;
+            spm.add(&vocabulary.texts, token, kind, text)?;
         }
         Ok(spm)
     }
@@ -64,14 +67,24 @@ impl Spm {
     /// Enters a token where texts are looked up. Control and unknown tokens are not entered, so
     /// that no text, whatever it spells, becomes one by merging; neither are bytes, which are no
     /// text.
-    fn add(&mut self, token: u32, kind: TokenKind, text: &[u8]) -> Result<(), TokenizerError> {
+    fn add(
+        &mut self,
+        texts: &ByteStrings,
+        token: u32,
+        kind: TokenKind,
+        text: &[u8],
+    ) -> Result<(), TokenizerError> {
         let byte = byte_of(text);
         if let Some(byte) = byte {
             self.bytes[usize::from(byte)] = Some(token);
         }
         match kind {
             TokenKind::Normal | TokenKind::UserDefined if byte.is_none() => {
-                self.ids.insert(text.into(), token);
+                let is_same = |other: u32| texts.get(other as usize) == text;
+                // Of two tokens with one text the last counts, as in llama.cpp.
+                if let Some(earlier) = self.ids.entry(text, token, is_same) {
+                    *earlier = token;
+                }
                 self.longest_bytes = self.longest_bytes.max(text.len());
             }
             TokenKind::Byte if byte.is_none() => {
@@ -87,9 +100,16 @@ impl Spm {
         Ok(())
     }
 
-    /// Appends the tokens of `text`, with a space put in front of it if `with_prefix`. Characters
-    /// that are no token become their bytes, or else the unknown token, or else nothing.
-    pub(super) fn encode(&self, text: &str, with_prefix: bool, tokens: &mut Vec<u32>) {
+    /// Appends the tokens of `text`, with a space put in front of it if `with_prefix`; `texts` are
+    /// those of the vocabulary that this was made for. Characters that are no token become their
+    /// bytes, or else the unknown token, or else nothing.
+    pub(super) fn encode(
+        &self,
+        texts: &ByteStrings,
+        text: &str,
+        with_prefix: bool,
+        tokens: &mut Vec<u32>,
+    ) {
         let prefix = if with_prefix { SPACE } else { "" };
         let mut spelled = String::with_capacity(text.len() + text.len() / 2 + prefix.len());
         spelled.push_str(prefix);
@@ -97,20 +117,19 @@ impl Spm {
             spelled.push_str(if index == 0 { "" } else { SPACE });
             spelled.push_str(word);
         }
-        let symbols = self.merge(spelled.as_bytes(), split_characters(&spelled));
-        let mut next = (!symbols.is_empty()).then_some(0);
-        while let Some(index) = next {
-            let symbol = &symbols[index];
-            self.push(&spelled.as_bytes()[symbol.start..symbol.end], tokens);
+        let symbols = self.merge(texts, spelled.as_bytes(), split_characters(&spelled));
+        let mut next = 0;
+        while let Some(symbol) = symbols.get(next) {
+            self.push(texts, &spelled.as_bytes()[symbol.start..symbol.end], tokens);
             next = symbol.next;
         }
     }
 
     /// Merges neighbours as long as their union is a token.
-    fn merge(&self, text: &[u8], mut symbols: Vec<Symbol>) -> Vec<Symbol> {
+    fn merge(&self, texts: &ByteStrings, text: &[u8], mut symbols: Vec<Symbol>) -> Vec<Symbol> {
         let mut queue = BinaryHeap::with_capacity(symbols.len());
         for left in 0..symbols.len() {
-            queue.extend(self.union(text, &symbols, left));
+            queue.extend(self.union(texts, text, &symbols, left));
         }
         while let Some(union) = queue.pop() {
             let Symbol {
@@ -119,39 +138,43 @@ impl Spm {
                 previous,
                 next,
             } = symbols[union.left];
-            let Some(right) = next.map(|next| symbols[next]) else {
+            let Some(&right) = symbols.get(next) else {
                 continue;
             };
             // One of the two has merged with another neighbour since, or is gone.
             if start == end || right.end - start != union.length_bytes {
                 continue;
             }
-            if let Some(next) = next {
-                symbols[next].end = symbols[next].start;
-            }
+            symbols[next].end = symbols[next].start;
             symbols[union.left] = Symbol {
                 start,
                 end: right.end,
                 previous,
                 next: right.next,
             };
-            if let Some(after) = right.next {
-                symbols[after].previous = Some(union.left);
+            if let Some(after) = symbols.get_mut(right.next) {
+                after.previous = union.left;
             }
-            queue.extend(previous.and_then(|previous| self.union(text, &symbols, previous)));
-            queue.extend(self.union(text, &symbols, union.left));
+            queue.extend(self.union(texts, text, &symbols, previous));
+            queue.extend(self.union(texts, text, &symbols, union.left));
         }
         symbols
     }
 
     /// What the symbol `left` and its right neighbour would make, if that is a token.
-    fn union(&self, text: &[u8], symbols: &[Symbol], left: usize) -> Option<Union> {
-        let start = symbols[left].start;
-        let end = symbols[symbols[left].next?].end;
+    fn union(
+        &self,
+        texts: &ByteStrings,
+        text: &[u8],
+        symbols: &[Symbol],
+        left: usize,
+    ) -> Option<Union> {
+        let &Symbol { start, next, .. } = symbols.get(left)?;
+        let end = symbols.get(next)?.end;
         if end - start > self.longest_bytes {
             return None;
         }
-        let &token = self.ids.get(&text[start..end])?;
+        let token = self.find(texts, &text[start..end])?;
         let score = self.scores[token as usize];
         Some(Union {
             score,
@@ -160,16 +183,22 @@ impl Spm {
         })
     }
 
+    fn find(&self, texts: &ByteStrings, text: &[u8]) -> Option<u32> {
+        self.ids
+            .find(text, |token| texts.get(token as usize) == text)
+    }
+
     /// Appends the token of a symbol, or those of its bytes.
-    fn push(&self, text: &[u8], tokens: &mut Vec<u32>) {
-        if let Some(&token) = self.ids.get(text) {
+    fn push(&self, texts: &ByteStrings, text: &[u8], tokens: &mut Vec<u32>) {
+        if let Some(token) = self.find(texts, text) {
             tokens.push(token);
             return;
         }
         let bytes = text.iter().map(|&byte| self.bytes[usize::from(byte)]);
-        match bytes.collect::<Option<Vec<u32>>>() {
-            Some(bytes) => tokens.extend(bytes),
-            None => tokens.extend(self.unknown),
+        if bytes.clone().all(|token| token.is_some()) {
+            tokens.extend(bytes.flatten());
+        } else {
+            tokens.extend(self.unknown);
         }
     }
 }
@@ -196,24 +225,29 @@ pub(super) fn decode(text: &[u8], piece: &mut Vec<u8>) {
 struct Symbol {
     start: usize,
     end: usize,
-    previous: Option<usize>,
-    next: Option<usize>,
+    /// [`NONE`] at the start of the text.
+    previous: usize,
+    /// [`NONE`] at its end.
+    next: usize,
 }
+
+/// Stands for "no neighbour".
+const NONE: usize = usize::MAX;
 
 /// One symbol per character.
 fn split_characters(text: &str) -> Vec<Symbol> {
-    let mut symbols: Vec<Symbol> = text
-        .char_indices()
-        .enumerate()
-        .map(|(index, (start, character))| Symbol {
+    // At its full size at once: a vector that grows takes up to twice as much.
+    let mut symbols = Vec::with_capacity(text.chars().count());
+    for (index, (start, character)) in text.char_indices().enumerate() {
+        symbols.push(Symbol {
             start,
             end: start + character.len_utf8(),
-            previous: index.checked_sub(1),
-            next: Some(index + 1),
-        })
-        .collect();
+            previous: index.wrapping_sub(1),
+            next: index + 1,
+        });
+    }
     if let Some(last) = symbols.last_mut() {
-        last.next = None;
+        last.next = NONE;
     }
     symbols
 }

@@ -103,7 +103,8 @@ impl Vocabulary {
             });
         }
         let kinds = read_kinds(metadata, tokens.len())?;
-        let mut texts = ByteStrings::default();
+        let bytes = tokens.iter().map(|token| token.len()).sum();
+        let mut texts = ByteStrings::with_capacity(tokens.len(), bytes);
         for token in tokens {
             texts.push_with(|bytes| bytes.extend_from_slice(token));
         }
@@ -219,7 +220,7 @@ fn read_kinds(metadata: &Metadata<'_>, wanted: usize) -> Result<Vec<TokenKind>, 
         return Ok(vec![TokenKind::Normal; wanted]);
     };
     check_length(TOKEN_TYPE, numbers.len(), wanted)?;
-    let kind = |(index, &number): (usize, &i64)| {
+    let kind = |(index, number): (usize, i64)| {
         TokenKind::from_number(number).ok_or(TokenizerError::Entry {
             key: TOKEN_TYPE,
             index,
@@ -227,7 +228,7 @@ fn read_kinds(metadata: &Metadata<'_>, wanted: usize) -> Result<Vec<TokenKind>, 
             allowed: "0 to 6 are allowed",
         })
     };
-    numbers.iter().enumerate().map(kind).collect()
+    numbers.enumerate().map(kind).collect()
 }
 
 /// Checks that an array has one entry per token.

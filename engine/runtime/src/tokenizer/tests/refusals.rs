@@ -81,10 +81,7 @@ fn arrays_that_do_not_fit_the_tokens_are_refused() {
             bpe().with(MERGES, strings(["h e", "he"])),
             "tokenizer.ggml.merges[1] is \"he\"",
         ),
-        (
-            bpe().with(MERGES, strings(["h x"])),
-            "`hx` out of vocabulary",
-        ),
+        (bpe().with(MERGES, strings(["h x"])), "\"hx\" is no token"),
     ]);
 }
 
