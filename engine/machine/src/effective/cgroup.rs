@@ -31,7 +31,7 @@ impl Hierarchy {
 
     /// From the contents of `/proc/self/cgroup` and `/proc/self/mountinfo`. On hybrid systems the
     /// `cpu` controller is where version 1 has it.
-    fn find(cgroups: &str, mounts: &str) -> Option<Hierarchy> {
+    pub(super) fn find(cgroups: &str, mounts: &str) -> Option<Hierarchy> {
         [Version::One, Version::Two]
             .into_iter()
             .find_map(|version| {

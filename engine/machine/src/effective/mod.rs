@@ -3,6 +3,8 @@
 
 mod cgroup;
 
+use std::path::Path;
+
 use cgroup::Hierarchy;
 
 use crate::{Topology, pin};
@@ -11,6 +13,16 @@ use crate::{Topology, pin};
 /// version 2 or 1; `None` without a limit.
 pub fn cpu_quota() -> Option<f64> {
     Hierarchy::of_this_process()?.quota(&cgroup::read_file)
+}
+
+/// As [`cpu_quota`], from the contents of `/proc/self/cgroup` and `/proc/self/mountinfo`; `read` gives
+/// those of the files in the hierarchy. Whatever they say, the answer is a finite number or `None`.
+pub fn cpu_quota_of(
+    cgroups: &str,
+    mounts: &str,
+    read: &impl Fn(&Path) -> Option<String>,
+) -> Option<f64> {
+    Hierarchy::find(cgroups, mounts)?.quota(read)
 }
 
 /// CPUs that can be busy at once: the allowed ones, but no more than the quota, rounded down; at
