@@ -3,16 +3,18 @@
 //! serde says what is wrong, and TOML's spans say where. The key is found by looking which
 //! key or value covers the place; a mistyped key gets the nearest known ones.
 
-use std::ops::Range;
-
 use toml::de::{DeTable, DeValue};
 
 use crate::error::ProfileError;
 use crate::schema::{Profile, SCHEMA};
 use crate::suggest::nearest;
 
-/// A profile is a few KiB; anything above this is another file.
-pub const LIMIT_BYTES: u64 = 1 << 20;
+/// A profile is a few KiB, and some 60 for plans of 4,096 threads; anything above this is another
+/// file. A TOML parser takes dozens of times the bytes of its text, so this bounds memory too.
+pub const LIMIT_BYTES: u64 = 128 << 10;
+
+/// Longest quotation of the text in a message, in characters.
+const LONGEST_QUOTE: usize = 400;
 
 impl Profile {
     /// Reads a profile from TOML. `origin` names the text in errors (a file name).
@@ -28,24 +30,17 @@ impl Profile {
             });
         }
         let source = Source { text, origin };
-        let document = DeTable::parse(text).map_err(|error| source.explain(&error, &[]))?;
-        let places = places_of(document.get_ref());
-        source.check_schema(&places, document.get_ref())?;
+        let document = DeTable::parse(text).map_err(|error| source.explain(&error, None))?;
+        let document = document.get_ref();
+        source.check_schema(document)?;
         let profile: Profile =
-            toml::from_str(text).map_err(|error| source.explain(&error, &places))?;
+            toml::from_str(text).map_err(|error| source.explain(&error, Some(document)))?;
         profile.validate().map_err(|(key, problem)| {
-            let line = source.line_of_key(&places, &key);
+            let line = source.line_of_key(document, &key);
             source.invalid(line, key, problem)
         })?;
         Ok(profile)
     }
-}
-
-/// Where a key and its value stand, in bytes.
-struct Place {
-    path: String,
-    key: Range<usize>,
-    value: Range<usize>,
 }
 
 struct Source<'a> {
@@ -58,8 +53,8 @@ impl Source<'_> {
         ProfileError::Invalid {
             origin: self.origin.into(),
             line,
-            key,
-            problem,
+            key: shortened(&key),
+            problem: shortened(&problem),
         }
     }
 
@@ -69,24 +64,22 @@ impl Source<'_> {
     }
 
     /// Line of a dotted key, or of its nearest enclosing table where it is absent.
-    fn line_of_key(&self, places: &[Place], key: &str) -> usize {
-        let mut path = key;
-        loop {
-            if let Some(place) = places.iter().find(|place| place.path == path) {
-                return self.line_at(place.key.start);
-            }
-            match path.rfind('.') {
-                Some(dot) => path = &path[..dot],
-                None => return 1,
-            }
+    fn line_of_key(&self, document: &DeTable<'_>, key: &str) -> usize {
+        let (mut table, mut offset) = (Some(document), 0);
+        for name in key.split('.') {
+            let entry = table.and_then(|table| table.get_key_value(name));
+            let Some((key, value)) = entry else { break };
+            offset = key.span().start;
+            table = tables_in(value.get_ref()).next();
         }
+        self.line_at(offset)
     }
 
-    fn check_schema(&self, places: &[Place], document: &DeTable<'_>) -> Result<(), ProfileError> {
+    fn check_schema(&self, document: &DeTable<'_>) -> Result<(), ProfileError> {
         let found = document
             .iter()
             .find(|(key, _)| key.get_ref().as_ref() == "schema");
-        let line = self.line_of_key(places, "schema");
+        let line = self.line_of_key(document, "schema");
         let Some((_, value)) = found else {
             let problem = format!("missing; a profile begins with: schema = {SCHEMA}");
             return Err(self.invalid(1, "schema".into(), problem));
@@ -109,9 +102,9 @@ impl Source<'_> {
     }
 
     /// Turns a TOML error into line, key and problem.
-    fn explain(&self, error: &toml::de::Error, places: &[Place]) -> ProfileError {
+    fn explain(&self, error: &toml::de::Error, document: Option<&DeTable<'_>>) -> ProfileError {
         let offset = error.span().map_or(0, |span| span.start);
-        let key = key_at(places, offset).unwrap_or_default();
+        let key = document.map_or_else(String::new, |document| key_at(document, offset));
         let problem = describe(error.message());
         self.invalid(self.line_at(offset), key, problem)
     }
@@ -136,47 +129,65 @@ fn describe(message: &str) -> String {
     }
 }
 
-/// The dotted key whose key or value text covers `offset` most closely.
-fn key_at(places: &[Place], offset: usize) -> Option<String> {
-    let spans = places
-        .iter()
-        .flat_map(|place| [(&place.key, place), (&place.value, place)]);
-    spans
-        .filter(|(span, _)| span.contains(&offset))
-        .min_by_key(|(span, _)| span.len())
-        .map(|(_, place)| place.path.clone())
+/// The beginning of a text: a key or a value can be as long as the file.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_QUOTE) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
-fn places_of(table: &DeTable<'_>) -> Vec<Place> {
-    let mut places = Vec::new();
-    collect(table, "", &mut places);
-    places
+/// The dotted key whose key or value text covers `offset` most closely; empty if none does.
+fn key_at(document: &DeTable<'_>, offset: usize) -> String {
+    let mut search = Search {
+        offset,
+        path: Vec::new(),
+        closest: Vec::new(),
+        closest_bytes: usize::MAX,
+    };
+    search.visit(document);
+    search.closest.join(".")
 }
 
-/// Depth is bounded by the TOML parser's own nesting limit.
-fn collect(table: &DeTable<'_>, prefix: &str, places: &mut Vec<Place>) {
-    for (key, value) in table.iter() {
-        let name = key.get_ref();
-        let path = if prefix.is_empty() {
-            name.to_string()
-        } else {
-            format!("{prefix}.{name}")
-        };
-        match value.get_ref() {
-            DeValue::Table(inner) => collect(inner, &path, places),
-            DeValue::Array(items) => {
-                for item in items.iter() {
-                    if let DeValue::Table(inner) = item.get_ref() {
-                        collect(inner, &path, places);
-                    }
+/// The tables that a value is or, as an array, holds.
+fn tables_in<'d, 't>(value: &'d DeValue<'t>) -> impl Iterator<Item = &'d DeTable<'t>> {
+    let (table, items) = match value {
+        DeValue::Table(table) => (Some(table), None),
+        DeValue::Array(items) => (None, Some(items)),
+        _ => (None, None),
+    };
+    let in_items = items.into_iter().flat_map(|items| items.iter());
+    let in_items = in_items.filter_map(|item| match item.get_ref() {
+        DeValue::Table(table) => Some(table),
+        _ => None,
+    });
+    table.into_iter().chain(in_items)
+}
+
+/// A walk through all keys, by names on the way rather than by paths, which together could be far
+/// longer than the file.
+struct Search<'d> {
+    offset: usize,
+    path: Vec<&'d str>,
+    closest: Vec<&'d str>,
+    closest_bytes: usize,
+}
+
+impl<'d> Search<'d> {
+    /// Depth is bounded by the TOML parser's own nesting limit.
+    fn visit(&mut self, table: &'d DeTable<'_>) {
+        for (key, value) in table.iter() {
+            self.path.push(key.get_ref());
+            for span in [key.span(), value.span()] {
+                if span.contains(&self.offset) && span.len() < self.closest_bytes {
+                    self.closest_bytes = span.len();
+                    self.closest.clone_from(&self.path);
                 }
             }
-            _ => {}
+            for inner in tables_in(value.get_ref()) {
+                self.visit(inner);
+            }
+            self.path.pop();
         }
-        places.push(Place {
-            path,
-            key: key.span(),
-            value: value.span(),
-        });
     }
 }
