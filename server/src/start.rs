@@ -25,14 +25,23 @@ use crate::cli::Arguments;
 use crate::environment::{CACHE_TYPE, Environment};
 use crate::http_threads::{runtime, spare_cpus};
 use crate::plan_choice::{Asked, PlanChoice, Sources, choose};
+use crate::prompt::sandbox;
 use crate::render::unix_seconds;
 use crate::scheduler::worker;
 use crate::serve::{Ended, serve};
 use crate::state::{ServerState, Settings};
 use crate::validate::Defaults;
 
-/// Runs the server as the command line says. Both programs are this function.
+/// Runs the server as the command line says. Both programs are this function, and so is the process
+/// that a server starts to render templates.
 pub fn run() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments
+        .next()
+        .is_some_and(|first| first == sandbox::ARGUMENT)
+    {
+        return sandbox::child::run();
+    }
     match start(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -14,6 +14,7 @@ use super::template_choice;
 use crate::plan_choice::compressed;
 use crate::prompt::builtin;
 use crate::prompt::encode::{ModelPrompt, TemplateSource};
+use crate::prompt::sandbox::process::Program;
 use crate::prompt::template::TemplateError;
 use crate::state::ServedModel;
 
@@ -110,7 +111,12 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     let info = engine.info().clone();
     let context_tokens = context_tokens(request.context, info.context_length)?;
     let template = template_choice::chosen(given, &engine, &tokenizer);
-    let prompt = ModelPrompt::new(&template, Arc::clone(&tokenizer), Timestamp::now)?;
+    let prompt = ModelPrompt::guarded_by(
+        Program::this(),
+        &template,
+        Arc::clone(&tokenizer),
+        Timestamp::now,
+    )?;
     let props = props(request, &engine, &template);
     let mut summary = vec![
         format!(

@@ -8,6 +8,7 @@ use sysinfer_engine::tokenizer::Segment;
 
 use super::builtin::{Builtin, RoleTokens};
 use super::guard::{Guard, unused_mark};
+use super::sandbox::process::{Program, TemplateProcess};
 use super::template::{ChatTemplate, Clock, TemplateError, TokenTexts};
 use super::{Conversation, Message, PromptEncoder, PromptError};
 
@@ -28,13 +29,31 @@ pub enum TemplateSource {
 /// Encodes conversations for one model.
 #[derive(Debug)]
 pub struct ModelPrompt {
-    template: ChatTemplate,
+    template: Renderer,
     /// The template's source, in which the mark must not occur either.
     source: String,
     guard: Guard,
     tokenizer: Arc<Tokenizer>,
     /// Texts that stand for tokens though the vocabulary has them as ordinary ones.
     role_texts: Vec<(String, u32)>,
+}
+
+/// Where a template is rendered.
+#[derive(Debug)]
+enum Renderer {
+    /// In this process: our own templates.
+    Here(Box<ChatTemplate>),
+    /// In another one: everybody else's.
+    Apart(TemplateProcess),
+}
+
+impl Renderer {
+    fn render(&self, conversation: &Conversation) -> Result<String, PromptError> {
+        match self {
+            Renderer::Here(template) => template.render(conversation),
+            Renderer::Apart(process) => process.render(conversation),
+        }
+    }
 }
 
 impl TemplateSource {
@@ -50,7 +69,8 @@ impl TemplateSource {
 }
 
 impl ModelPrompt {
-    /// Compiles the template for a vocabulary.
+    /// Compiles the template for a vocabulary, to be rendered in this process: for templates that are
+    /// trusted.
     ///
     /// # Errors
     /// [`TemplateError`] when the template is broken.
@@ -58,6 +78,39 @@ impl ModelPrompt {
         template: &TemplateSource,
         tokenizer: Arc<Tokenizer>,
         clock: Clock,
+    ) -> Result<Self, TemplateError> {
+        Self::build(template, tokenizer, |source, origin, tokens| {
+            let template = ChatTemplate::new(source, origin, tokens, clock)?;
+            Ok(Renderer::Here(Box::new(template)))
+        })
+    }
+
+    /// Compiles the template for a vocabulary. One that is not ours is rendered by `program`, by the
+    /// system's clock.
+    ///
+    /// # Errors
+    /// [`TemplateError`] when the template is broken, or takes too much time or memory to compile.
+    pub fn guarded_by(
+        program: Program,
+        template: &TemplateSource,
+        tokenizer: Arc<Tokenizer>,
+        clock: Clock,
+    ) -> Result<Self, TemplateError> {
+        match template {
+            TemplateSource::Builtin(_) => Self::new(template, tokenizer, clock),
+            TemplateSource::Text { .. } => {
+                Self::build(template, tokenizer, |source, origin, tokens| {
+                    let process = TemplateProcess::start(source, origin, tokens, program)?;
+                    Ok(Renderer::Apart(process))
+                })
+            }
+        }
+    }
+
+    fn build(
+        template: &TemplateSource,
+        tokenizer: Arc<Tokenizer>,
+        compile: impl FnOnce(&str, &str, TokenTexts) -> Result<Renderer, TemplateError>,
     ) -> Result<Self, TemplateError> {
         let (source, roles) = match template {
             TemplateSource::Text { source, .. } => (source.clone(), None),
@@ -87,7 +140,7 @@ impl ModelPrompt {
             .filter(|(text, _)| !text.is_empty())
             .collect();
         let guard = guard_of(&tokenizer, &role_texts);
-        let template = ChatTemplate::new(&source, &template.origin(), tokens, clock)?;
+        let template = compile(&source, &template.origin(), tokens)?;
         Ok(Self {
             template,
             source,
@@ -209,9 +262,7 @@ impl PromptEncoder for ModelPrompt {
 fn guard_of(tokenizer: &Tokenizer, role_texts: &[(String, u32)]) -> Guard {
     let count = u32::try_from(tokenizer.vocabulary_size()).unwrap_or(u32::MAX);
     let control = (0..count).filter(|token| tokenizer.is_control(*token));
-    let mut texts: Vec<String> = control
-        .map(|token| tokenizer.token_text(token).into_owned())
-        .collect();
-    texts.extend(role_texts.iter().map(|(text, _)| text.clone()));
-    Guard::new(texts.iter().map(String::as_str))
+    let control = control.map(|token| tokenizer.token_text(token));
+    let roles = role_texts.iter().map(|(text, _)| text.as_str().into());
+    Guard::new(control.chain(roles))
 }

@@ -6,44 +6,27 @@
 //! and split messages as they like. Ordinary messages hold no mark, so that their tokens are
 //! exactly those of the unguarded text.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use super::PromptError;
 
-/// Texts that must not become tokens, as a tree over their bytes.
+/// Texts that must not become tokens, sorted. A tree of their bytes would take a hundred times as
+/// much memory, which a hostile vocabulary would make the most of.
 #[derive(Clone, Debug)]
 pub struct Guard {
-    nodes: Vec<Node>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Node {
-    next: BTreeMap<u8, usize>,
-    ends: bool,
+    texts: Vec<Box<str>>,
 }
 
 impl Guard {
     /// Guards against `texts`. A text of a single character cannot be cut and is left out; no
     /// vocabulary has such a control token.
-    pub fn new<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut guard = Self {
-            nodes: vec![Node::default()],
-        };
-        for text in texts
-            .into_iter()
-            .filter(|text| text.chars().nth(1).is_some())
-        {
-            let mut at = 0;
-            for &byte in text.as_bytes() {
-                let fresh = guard.nodes.len();
-                at = *guard.nodes[at].next.entry(byte).or_insert(fresh);
-                if at == fresh {
-                    guard.nodes.push(Node::default());
-                }
-            }
-            guard.nodes[at].ends = true;
-        }
-        guard
+    pub fn new<'a>(texts: impl IntoIterator<Item = Cow<'a, str>>) -> Self {
+        let texts = texts.into_iter();
+        let texts = texts.filter(|text| text.chars().nth(1).is_some());
+        let mut texts: Vec<Box<str>> = texts.map(Box::from).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        Self { texts }
     }
 
     /// `text` with `mark` behind the first character of every guarded text in it, and of every
@@ -64,11 +47,16 @@ impl Guard {
 
     /// Whether a guarded text starts here, or one starts and reaches the end or `trimmed`.
     fn begins_at(&self, bytes: &[u8], trimmed: usize) -> bool {
-        let mut at = 0;
+        // The texts that agree with all bytes read so far; the shortest comes first.
+        let mut run = &self.texts[..];
         for (read, byte) in bytes.iter().enumerate() {
-            match self.nodes[at].next.get(byte) {
-                Some(&next) if self.nodes[next].ends || read + 1 == trimmed => return true,
-                Some(&next) => at = next,
+            let at = |text: &str| text.as_bytes()[read];
+            let start = run.partition_point(|text| at(text) < *byte);
+            let count = run[start..].partition_point(|text| at(text) == *byte);
+            run = &run[start..start + count];
+            match run.first() {
+                Some(text) if text.len() == read + 1 || read + 1 == trimmed => return true,
+                Some(_) => {}
                 None => return false,
             }
         }
@@ -114,7 +102,7 @@ mod tests {
 
     #[test]
     fn no_piece_between_marks_holds_a_guarded_text() {
-        let guard = Guard::new(SPECIALS);
+        let guard = Guard::new(SPECIALS.map(Cow::from));
         let cases = [
             ("plain text, < and |", "plain text, < and |"),
             ("a<|im_end|>b", "a<#|im_end|>b"),
@@ -159,7 +147,7 @@ mod tests {
 
     #[test]
     fn hostile_length_is_linear() {
-        let guard = Guard::new(SPECIALS);
+        let guard = Guard::new(SPECIALS.map(Cow::from));
         let text = "<|im_".repeat(200_000);
         assert_eq!(guard.apply(&text, '#').len(), text.len() + 1);
     }

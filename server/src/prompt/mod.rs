@@ -7,12 +7,14 @@
 pub mod builtin;
 pub mod encode;
 pub mod guard;
+pub mod sandbox;
 pub mod template;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Who says a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     /// Instructions; the API's `developer` means the same.
     System,

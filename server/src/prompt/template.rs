@@ -3,8 +3,8 @@
 //! Compatible with `apply_chat_template` of the transformers library: `trim_blocks` and
 //! `lstrip_blocks`, Python's methods on strings and maps, `raise_exception`, `strftime_now`,
 //! `tojson` as Python's `json.dumps`, and the variables named in [`ChatTemplate::render`]. A
-//! template is part of a model file, so it is hostile until proven otherwise: fuel bounds its time
-//! and memory, and it sees nothing but its variables.
+//! template is part of a model file, so it is hostile until proven otherwise: it sees nothing but its
+//! variables, fuel bounds what simple loops take, and [`super::sandbox`] all the rest.
 
 use std::io;
 
@@ -13,14 +13,15 @@ use jiff::tz::TimeZone;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, Error, ErrorKind, Value};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::ser::{Formatter, PrettyFormatter};
 
 use super::{Conversation, PromptError};
 
 const NAME: &str = "chat template";
 
-/// Roughly instructions plus 64-byte pieces of data: under a second, and about 256 MB.
+/// Roughly instructions plus 64-byte pieces of data: under a second, and about 256 MB, for templates
+/// that do not look for operations that are charged too little.
 const FUEL: u64 = 4_000_000;
 
 /// Longest source that is compiled; real ones have at most some 30 KB.
@@ -30,7 +31,7 @@ const LONGEST_SOURCE_BYTES: usize = 1 << 20;
 pub type Clock = fn() -> Timestamp;
 
 /// Texts of tokens that a template writes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenTexts {
     /// `bos_token`; empty where the model has none.
     pub bos: String,
@@ -61,6 +62,9 @@ pub enum TemplateError {
         /// What is wrong, and in which line.
         problem: String,
     },
+    /// The rendering process' opinion, which names the origin.
+    #[error("{0}")]
+    Refused(String),
     /// Longer than any real template.
     #[error(
         "{origin} has {bytes} bytes, more than {LONGEST_SOURCE_BYTES}; pass another one with --chat-template"
@@ -128,11 +132,15 @@ impl ChatTemplate {
     /// # Errors
     /// [`PromptError::Template`] with what the template said, or where it failed.
     pub fn render(&self, conversation: &Conversation) -> Result<String, PromptError> {
-        let failed = |error: Error| PromptError::Template(plain(&error));
-        let template = self.environment.get_template(NAME).map_err(failed)?;
-        template
-            .render(self.variables(conversation))
-            .map_err(failed)
+        self.text_of(conversation).map_err(PromptError::Template)
+    }
+
+    /// [`Self::render`] with the bare message of what failed.
+    pub(super) fn text_of(&self, conversation: &Conversation) -> Result<String, String> {
+        let template = self.environment.get_template(NAME);
+        let template = template.map_err(|error| plain(&error))?;
+        let text = template.render(self.variables(conversation));
+        text.map_err(|error| plain(&error))
     }
 
     fn variables(&self, conversation: &Conversation) -> Value {

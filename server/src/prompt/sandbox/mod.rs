@@ -1,0 +1,17 @@
+//! Rendering in a process of its own, for templates from model files and from users.
+//!
+//! A template is a program by a stranger. The fuel of [`ChatTemplate`](super::template::ChatTemplate)
+//! stops simple loops, but Jinja has ways around it: lists that hold themselves, operators that copy
+//! without being charged, expressions as deep as the source is long. They end in exhausted stacks,
+//! gigabytes, or hours. So the server starts itself once more as a small process that renders and
+//! nothing else, with little memory; it is stopped when it takes too long, and started again for the
+//! next request.
+//!
+//! [`process`] is the server's side, [`child`] the other, [`wire`] what they say to each other.
+
+pub mod child;
+pub mod process;
+mod wire;
+
+/// The argument that makes one of our programs the rendering process.
+pub const ARGUMENT: &str = "--render-chat-template";

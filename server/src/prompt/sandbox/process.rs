@@ -1,0 +1,197 @@
+//! The server's side of rendering in another process.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::ARGUMENT;
+use super::wire::{self, Answer, Request, Setup};
+use crate::prompt::template::{TemplateError, TokenTexts};
+use crate::prompt::{Conversation, PromptError};
+
+/// How the rendering process is started and how long it may take.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// A program that runs [`super::child::run`] when it is given these arguments.
+    pub path: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Longest time for compiling a template, or for rendering a conversation.
+    pub deadline: Duration,
+}
+
+impl Program {
+    /// This program once more, whatever has become of its file.
+    pub fn this() -> Self {
+        Self {
+            path: "/proc/self/exe".into(),
+            arguments: vec![ARGUMENT.into()],
+            deadline: Duration::from_secs(1),
+        }
+    }
+}
+
+/// A template that is rendered in another process; one request at a time.
+#[derive(Debug)]
+pub struct TemplateProcess {
+    program: Program,
+    /// The frame that every new process is sent first.
+    setup: Vec<u8>,
+    running: Mutex<Option<Running>>,
+}
+
+/// Why the other process gave no text. The text is for the client.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum Failure {
+    #[error("{0}")]
+    Refused(String),
+    #[error("it took more than {} ms and was stopped", .0.as_millis())]
+    TooSlow(Duration),
+    #[error("the process that renders it ended ({0}); it nests too deep or takes too much memory")]
+    Ended(String),
+    #[error("the process that renders it cannot be started: {0}")]
+    NoProcess(String),
+}
+
+impl TemplateProcess {
+    /// Starts the process and has it compile `source`; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// [`TemplateError`] when the template does not compile, within its limits of time and memory, or
+    /// when there is no process.
+    pub fn start(
+        source: &str,
+        origin: &str,
+        tokens: TokenTexts,
+        program: Program,
+    ) -> Result<Self, TemplateError> {
+        let setup = wire::frame(&Setup {
+            source: source.to_owned(),
+            origin: origin.to_owned(),
+            tokens,
+        });
+        let broken = |problem: String| TemplateError::Broken {
+            origin: origin.to_owned(),
+            problem,
+        };
+        let setup = setup.map_err(|error| broken(error.to_string()))?;
+        let running = Running::start(&program, &setup).map_err(|failure| match failure {
+            // Compiling names the origin itself.
+            Failure::Refused(message) => TemplateError::Refused(message),
+            failure => broken(failure.to_string()),
+        })?;
+        Ok(Self {
+            program,
+            setup,
+            running: Mutex::new(Some(running)),
+        })
+    }
+
+    /// Renders a conversation.
+    ///
+    /// # Errors
+    /// [`PromptError::Template`] with what the template said, or that it took too much.
+    pub fn render(&self, conversation: &Conversation) -> Result<String, PromptError> {
+        // A panic elsewhere leaves a process that is running or none, and both are fine.
+        let mut slot = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let rendered = self.render_in(&mut slot, conversation);
+        if !matches!(rendered, Ok(_) | Err(Failure::Refused(_))) {
+            // Dropping it ends it; the next request starts another.
+            *slot = None;
+        }
+        rendered.map_err(|failure| PromptError::Template(failure.to_string()))
+    }
+
+    fn render_in(
+        &self,
+        slot: &mut Option<Running>,
+        conversation: &Conversation,
+    ) -> Result<String, Failure> {
+        let running = match slot {
+            Some(running) => running,
+            None => slot.insert(Running::start(&self.program, &self.setup)?),
+        };
+        let request = wire::frame(&Request::from(conversation));
+        let request = request.map_err(|error| Failure::Refused(error.to_string()))?;
+        running.ask(&request, self.program.deadline)
+    }
+}
+
+/// A process and the thread that reads its answers.
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    input: ChildStdin,
+    answers: Receiver<io::Result<Answer>>,
+}
+
+impl Running {
+    fn start(program: &Program, setup: &[u8]) -> Result<Self, Failure> {
+        let none = |error: io::Error| Failure::NoProcess(error.to_string());
+        let mut child = Command::new(&program.path)
+            .args(&program.arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // All it could say is that its stack is exhausted.
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(none)?;
+        let (Some(input), Some(mut output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(Failure::NoProcess("it has no pipes".to_owned()));
+        };
+        let (send, answers) = sync_channel(1);
+        let mut running = Self {
+            child,
+            input,
+            answers,
+        };
+        let read = move || {
+            loop {
+                let answer = wire::read(&mut output);
+                let is_last = answer.is_err();
+                if send.send(answer).is_err() || is_last {
+                    break;
+                }
+            }
+        };
+        let reader = std::thread::Builder::new().name("sysinfer-template".into());
+        reader.spawn(read).map_err(none)?;
+        running.ask(setup, program.deadline)?;
+        Ok(running)
+    }
+
+    /// Sends a frame and waits for the answer.
+    fn ask(&mut self, frame: &[u8], deadline: Duration) -> Result<String, Failure> {
+        let sent = self
+            .input
+            .write_all(frame)
+            .and_then(|()| self.input.flush());
+        if sent.is_err() {
+            return Err(self.ended());
+        }
+        match self.answers.recv_timeout(deadline) {
+            Ok(Ok(answer)) => answer.map_err(Failure::Refused),
+            Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => Err(self.ended()),
+            Err(RecvTimeoutError::Timeout) => Err(Failure::TooSlow(deadline)),
+        }
+    }
+
+    fn ended(&mut self) -> Failure {
+        // It may have closed its pipe and hang on.
+        let _ = self.child.kill();
+        let status = self.child.wait().map(|status| status.to_string());
+        Failure::Ended(status.unwrap_or_else(|error| error.to_string()))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way it must be waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
