@@ -24,10 +24,7 @@ fn start(source: &str) -> Result<TemplateProcess, String> {
 }
 
 fn says(content: &str) -> Conversation {
-    let message = Message {
-        role: Role::User,
-        content: content.into(),
-    };
+    let message = Message::new(Role::User, content);
     Conversation {
         messages: vec![message],
         ..Conversation::default()

@@ -61,7 +61,7 @@ fn in_f32(file: &Gguf<'_>) -> Vec<u8> {
         .collect();
     let keys = file.metadata().iter();
     keys.fold(GgufWriter::new(), |writer, (key, value)| {
-        writer.metadata(key, value.clone())
+        writer.metadata(key, *value)
     })
     .write_to_vec(&tensors)
     .expect("a valid file")

@@ -25,7 +25,7 @@ pub(super) struct Setup {
 /// What is rendered.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Request {
-    messages: Vec<(Role, String)>,
+    messages: Vec<(Role, String, Map<String, Value>)>,
     variables: Map<String, Value>,
 }
 
@@ -34,9 +34,10 @@ pub(super) type Answer = Result<String, String>;
 
 impl From<&Conversation> for Request {
     fn from(conversation: &Conversation) -> Self {
-        let pair = |message: &Message| (message.role, message.content.clone());
+        let parts =
+            |message: &Message| (message.role, message.content.clone(), message.more.clone());
         Self {
-            messages: conversation.messages.iter().map(pair).collect(),
+            messages: conversation.messages.iter().map(parts).collect(),
             variables: conversation.variables.clone(),
         }
     }
@@ -44,7 +45,11 @@ impl From<&Conversation> for Request {
 
 impl From<Request> for Conversation {
     fn from(request: Request) -> Self {
-        let message = |(role, content)| Message { role, content };
+        let message = |(role, content, more)| Message {
+            role,
+            content,
+            more,
+        };
         Self {
             messages: request.messages.into_iter().map(message).collect(),
             variables: request.variables,
@@ -108,6 +113,7 @@ mod tests {
             messages: vec![Message {
                 role: Role::Tool,
                 content: "\u{1e}é\"\n".into(),
+                more: Map::from_iter([("name".to_owned(), "clock".into())]),
             }],
             variables: Map::from_iter([(
                 "deep".to_owned(),
