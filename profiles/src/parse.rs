@@ -150,7 +150,7 @@ fn key_at(document: &DeTable<'_>, offset: usize) -> String {
 }
 
 /// The tables that a value is or, as an array, holds.
-fn tables_in<'d, 't>(value: &'d DeValue<'t>) -> impl Iterator<Item = &'d DeTable<'t>> {
+pub(crate) fn tables_in<'d, 't>(value: &'d DeValue<'t>) -> impl Iterator<Item = &'d DeTable<'t>> {
     let (table, items) = match value {
         DeValue::Table(table) => (Some(table), None),
         DeValue::Array(items) => (None, Some(items)),

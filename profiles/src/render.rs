@@ -3,7 +3,12 @@
 //! serde writes the values, so the two directions cannot disagree; comments are woven in by
 //! section and key afterwards.
 
+use std::ops::Range;
+
+use toml::de::DeTable;
+
 use crate::error::ProfileError;
+use crate::parse::tables_in;
 use crate::schema::Profile;
 
 const HEAD: &str = "\
@@ -109,9 +114,18 @@ impl Profile {
     pub fn to_toml(&self) -> Result<String, ProfileError> {
         let plain =
             toml::to_string(self).map_err(|error| ProfileError::Render(error.to_string()))?;
+        let texts = long_texts(&plain)?;
         let mut text = String::from(HEAD);
         let mut section = "";
-        for line in plain.lines() {
+        let mut offset = 0;
+        for line in plain.split_inclusive('\n') {
+            let is_inside = texts.iter().any(|span| span.contains(&offset));
+            offset += line.len();
+            if is_inside {
+                text.push_str(line);
+                continue;
+            }
+            let line = line.trim_end_matches('\n');
             if line.starts_with('[') {
                 section = line;
                 if let Some((_, comment)) = SECTIONS.iter().find(|(name, _)| *name == section) {
@@ -128,6 +142,23 @@ impl Profile {
         }
         Ok(text)
     }
+}
+
+/// Where texts stand that go over several lines: no place for comments.
+fn long_texts(plain: &str) -> Result<Vec<Range<usize>>, ProfileError> {
+    let document =
+        DeTable::parse(plain).map_err(|error| ProfileError::Render(error.to_string()))?;
+    let mut texts = Vec::new();
+    let mut tables = vec![document.get_ref()];
+    while let Some(table) = tables.pop() {
+        for (_, value) in table.iter() {
+            tables.extend(tables_in(value.get_ref()));
+            if plain[value.span()].contains('\n') && value.get_ref().is_str() {
+                texts.push(value.span());
+            }
+        }
+    }
+    Ok(texts)
 }
 
 fn comment_for(section: &str, line: &str) -> Option<&'static str> {

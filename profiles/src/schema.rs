@@ -144,6 +144,37 @@ pub struct LengthEvidence {
     pub reference_tokens_per_second: Option<f64>,
 }
 
+impl LengthEvidence {
+    /// All rates and times, by their keys below `evidence`.
+    fn rates(&self) -> [(&'static str, Option<f64>); 8] {
+        [
+            (
+                "lengths.decode_tokens_per_second",
+                self.decode_tokens_per_second,
+            ),
+            ("lengths.decode_low", self.decode_low),
+            ("lengths.decode_high", self.decode_high),
+            ("lengths.decode_gb_per_second", self.decode_gb_per_second),
+            (
+                "lengths.percent_of_read_bandwidth",
+                self.percent_of_read_bandwidth,
+            ),
+            (
+                "lengths.prefill_tokens_per_second",
+                self.prefill_tokens_per_second,
+            ),
+            (
+                "lengths.time_to_first_token_ms",
+                self.time_to_first_token_ms,
+            ),
+            (
+                "lengths.reference_tokens_per_second",
+                self.reference_tokens_per_second,
+            ),
+        ]
+    }
+}
+
 impl From<&HostInfo> for HostFacts {
     fn from(host: &HostInfo) -> Self {
         Self {
@@ -194,7 +225,9 @@ impl Profile {
             ("gain_decode", evidence.gain_decode),
             ("gain_prefill", evidence.gain_prefill),
         ];
-        for (key, value) in rates {
+        let lengths = evidence.lengths.iter().flat_map(LengthEvidence::rates);
+        let lengths = lengths.filter_map(|(key, value)| Some((key, value?)));
+        for (key, value) in rates.into_iter().chain(lengths) {
             if !(value.is_finite() && value >= 0.0) {
                 let problem = format!("{value} is not a rate; it must be 0 or a positive number");
                 return Err((format!("evidence.{key}"), problem));

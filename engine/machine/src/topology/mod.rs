@@ -4,7 +4,7 @@
 mod flat;
 mod hwloc;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::MachineError;
@@ -172,14 +172,11 @@ impl Topology {
 /// Whether every parent has the same number of different children.
 fn alike(pairs: impl Iterator<Item = (usize, usize)>) -> bool {
     let pairs: BTreeSet<(usize, usize)> = pairs.collect();
-    let children = |parent| pairs.iter().filter(|pair| pair.0 == parent).count();
-    let parents: BTreeSet<usize> = pairs.iter().map(|pair| pair.0).collect();
-    parents
-        .into_iter()
-        .map(children)
-        .collect::<BTreeSet<_>>()
-        .len()
-        <= 1
+    let mut children = BTreeMap::<usize, usize>::new();
+    for (parent, _) in pairs {
+        *children.entry(parent).or_default() += 1;
+    }
+    children.into_values().collect::<BTreeSet<_>>().len() <= 1
 }
 
 fn distinct(pairs: impl Iterator<Item = (usize, usize)>) -> usize {
