@@ -9,9 +9,9 @@ use crate::error::ProfileError;
 use crate::schema::{Profile, SCHEMA};
 use crate::suggest::nearest;
 
-/// A profile is a few KiB, and some 60 for plans of 4,096 threads; anything above this is another
+/// A profile is a few KiB, and some 55 for plans of 4,096 threads; anything above this is another
 /// file. A TOML parser takes dozens of times the bytes of its text, so this bounds memory too.
-pub const LIMIT_BYTES: u64 = 128 << 10;
+pub const LIMIT_BYTES: u64 = 64 << 10;
 
 /// Longest quotation of the text in a message, in characters.
 const LONGEST_QUOTE: usize = 400;

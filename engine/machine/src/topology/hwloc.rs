@@ -16,8 +16,9 @@ use crate::{MachineError, pin};
 /// The largest topology file; a real one of a large machine has some hundred KiB.
 const MOST_FILE_BYTES: u64 = 64 << 20;
 
-/// The most objects of a synthetic machine at any level.
-const MOST_SYNTHETIC_OBJECTS: usize = 65_536;
+/// The most objects of a synthetic machine at any level: libhwloc takes time and memory by their
+/// square, a second and some hundred megabytes for these.
+const MOST_SYNTHETIC_OBJECTS: usize = 16_384;
 
 /// Data and unified caches from the core outwards.
 const CACHE_LEVELS: [ObjectType; 5] = [
@@ -82,7 +83,7 @@ fn check_size(description: &str) -> Result<(), &'static str> {
             .ok()
             .and_then(|count: usize| objects.checked_mul(count))
             .filter(|&objects| objects <= MOST_SYNTHETIC_OBJECTS)
-            .ok_or("it has more than 65536 objects")?;
+            .ok_or("it has more than 16384 objects")?;
     }
     if description.trim().is_empty() {
         Err("it is empty")

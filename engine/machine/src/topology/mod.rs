@@ -84,7 +84,7 @@ impl Topology {
     /// syntax; counts are per parent).
     ///
     /// # Errors
-    /// [`MachineError::Synthetic`] if libhwloc rejects it or it has more than 65,536 objects.
+    /// [`MachineError::Synthetic`] if libhwloc rejects it or it has more than 16,384 objects.
     pub fn from_synthetic(description: &str) -> Result<Topology, MachineError> {
         hwloc::from_synthetic(description)
     }
