@@ -11,7 +11,7 @@ use super::byte_strings::ByteStrings;
 use super::error::TokenizerError;
 use super::merges::{Merge, Merges, Word};
 use super::number_table::NumberTable;
-use super::pretokenizers::PreTokenizer;
+use super::pretokenizers::{PreTokenizer, Way};
 use super::vocabulary::{TOKENS, TokenKind, Vocabulary};
 
 const MERGES: &str = "tokenizer.ggml.merges";
@@ -24,6 +24,8 @@ const LLAMA3_TOKENS: usize = 128_256;
 #[derive(Debug)]
 pub(super) struct Bpe {
     words: PreTokenizer,
+    /// Whether a word that is a token as a whole is taken without looking at the merges.
+    ignores_merges: bool,
     /// Ids that merging may come to, by their texts.
     ids: NumberTable,
     merges: Merges,
@@ -32,12 +34,12 @@ pub(super) struct Bpe {
 }
 
 impl Bpe {
-    /// Builds the tokenizer from the merges of a model file and its way of cutting `words`.
+    /// Builds the tokenizer from the merges of a model file and its `way` of cutting words.
     /// `vocabulary` has its roles assigned.
     pub(super) fn from_gguf(
         metadata: &Metadata<'_>,
         vocabulary: &Vocabulary,
-        words: PreTokenizer,
+        way: &Way,
     ) -> Result<Self, TokenizerError> {
         let ids = token_ids(vocabulary)?;
         let merges = read_merges(metadata, &vocabulary.texts, &ids)?;
@@ -48,7 +50,8 @@ impl Bpe {
             find(&ids, &vocabulary.texts, spelled.as_bytes())
         });
         Ok(Self {
-            words,
+            words: PreTokenizer::compile(way),
+            ignores_merges: way.ignores_merges,
             ids,
             merges,
             bytes,
@@ -63,7 +66,7 @@ impl Bpe {
         self.words.split(text, &mut |word| {
             let unspelled = |byte: &u8| self.bytes[usize::from(*byte)].is_none();
             for part in word.as_bytes().split(unspelled) {
-                if self.words.ignores_merges {
+                if self.ignores_merges {
                     spelled.clear();
                     for &byte in part {
                         byte_level::encode_byte(byte, &mut spelled);
@@ -91,18 +94,18 @@ pub(super) fn decode(text: &[u8], piece: &mut Vec<u8>) {
 }
 
 /// How the model file cuts text into words.
-pub(super) fn read_pre_tokenizer(
+pub(super) fn read_way(
     metadata: &Metadata<'_>,
     vocabulary: &Vocabulary,
-) -> Result<PreTokenizer, TokenizerError> {
+) -> Result<&'static Way, TokenizerError> {
     let name = match metadata.string(PRE)? {
         Some(name) => name,
         None if vocabulary.len() == LLAMA3_TOKENS => "llama-bpe",
         None => "default",
     };
-    PreTokenizer::named(name).ok_or_else(|| TokenizerError::UnsupportedPreTokenizer {
+    Way::named(name).ok_or_else(|| TokenizerError::UnsupportedPreTokenizer {
         name: name.chars().take(80).collect(),
-        supported: PreTokenizer::supported(),
+        supported: Way::supported(),
     })
 }
 

@@ -89,15 +89,15 @@ impl Tokenizer {
 
     fn bpe(metadata: &Metadata<'_>) -> Result<Self, TokenizerError> {
         let mut vocabulary = Vocabulary::read_tokens(metadata)?;
-        let words = bpe::read_pre_tokenizer(metadata, &vocabulary)?;
+        let way = bpe::read_way(metadata, &vocabulary)?;
         let defaults = Defaults {
             bos: None,
             eos: None,
             unknown: None,
-            adds_bos: words.adds_bos,
+            adds_bos: way.adds_bos,
         };
         vocabulary.assign_roles(metadata, defaults)?;
-        let bpe = Bpe::from_gguf(metadata, &vocabulary, words)?;
+        let bpe = Bpe::from_gguf(metadata, &vocabulary, way)?;
         Self::assemble(vocabulary, Rules::Bpe(Box::new(bpe)), bpe::decode)
     }
 

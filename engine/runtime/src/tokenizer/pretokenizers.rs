@@ -24,11 +24,27 @@ enum Spaces {
 }
 
 /// One way of cutting, as a row of [`WAYS`].
-struct Way {
+#[derive(Debug)]
+pub(super) struct Way {
     names: &'static [&'static str],
     steps: &'static [(&'static str, Spaces)],
-    ignores_merges: bool,
-    adds_bos: bool,
+    /// Whether a word that is a token as a whole is taken without looking at the merges.
+    pub(super) ignores_merges: bool,
+    /// Whether texts start with the BOS token where the file does not say.
+    pub(super) adds_bos: bool,
+}
+
+impl Way {
+    /// The way called `name` in `tokenizer.ggml.pre`, or `None` when it is not known.
+    pub(super) fn named(name: &str) -> Option<&'static Self> {
+        WAYS.iter().find(|way| way.names.contains(&name))
+    }
+
+    /// The names that [`Way::named`] knows, separated by commas.
+    pub(super) fn supported() -> String {
+        let names: Vec<&str> = WAYS.iter().flat_map(|way| way.names).copied().collect();
+        names.join(", ")
+    }
 }
 
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+";
@@ -142,32 +158,19 @@ struct Step {
 #[derive(Debug)]
 pub(super) struct PreTokenizer {
     steps: Vec<Step>,
-    /// Whether a word that is a token as a whole is taken without looking at the merges.
-    pub(super) ignores_merges: bool,
-    /// Whether texts start with the BOS token where the file does not say.
-    pub(super) adds_bos: bool,
 }
 
 impl PreTokenizer {
-    /// The way called `name` in `tokenizer.ggml.pre`, or `None` when it is not known.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        let way = WAYS.iter().find(|way| way.names.contains(&name))?;
+    /// Compiles the expressions of a way, which takes milliseconds.
+    pub(super) fn compile(way: &Way) -> Self {
         let compile = |&(expression, spaces): &(&str, Spaces)| Step {
             expression: Regex::new(expression)
                 .expect("expressions of WAYS are constants, all compiled by a test"),
             spaces,
         };
-        Some(Self {
+        Self {
             steps: way.steps.iter().map(compile).collect(),
-            ignores_merges: way.ignores_merges,
-            adds_bos: way.adds_bos,
-        })
-    }
-
-    /// The names that [`PreTokenizer::named`] knows, separated by commas.
-    pub(super) fn supported() -> String {
-        let names: Vec<&str> = WAYS.iter().flat_map(|way| way.names).copied().collect();
-        names.join(", ")
+        }
     }
 
     /// Hands the words of `text` to `each`, in order; together they are the whole text.
@@ -226,7 +229,7 @@ mod tests {
 
     fn words(name: &str, text: &str) -> Vec<String> {
         let mut words = Vec::new();
-        let way = PreTokenizer::named(name).expect(name);
+        let way = PreTokenizer::compile(Way::named(name).expect(name));
         way.split(text, &mut |word| words.push(word.to_owned()));
         words
     }
@@ -279,7 +282,7 @@ mod tests {
 
     #[test]
     fn unknown_names_are_not_guessed() {
-        assert!(PreTokenizer::named("tekken").is_none());
-        assert!(PreTokenizer::supported().contains("llama-bpe, llama3"));
+        assert!(Way::named("tekken").is_none());
+        assert!(Way::supported().contains("llama-bpe, llama3"));
     }
 }
