@@ -8,7 +8,10 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sysinfer
 export SYSINFER_TEST_MODEL ?= $(CACHE)/SmolLM2-135M-Instruct.Q4_1.gguf
 export SYSINFER_TEST_VOCAB ?= $(CACHE)/vocab
 
-.PHONY: help demo test build setup model vocab golden bench lint clean
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= cpu_list gguf profile template tokenizer
+
+.PHONY: help demo test build setup model vocab golden fuzz bench lint clean
 
 help:
 	@echo "make demo          build, fetch a small model, tune, serve, stream one answer"
@@ -16,6 +19,7 @@ help:
 	@echo "make build         the release binaries, in target/release"
 	@echo "make vocab         tokenizers against llama.cpp's, on the vocabularies that it tests with"
 	@echo "make golden        logits against a folder of known ones: make golden GOLDEN=FOLDER"
+	@echo "make fuzz          hostile input, a minute per target: make fuzz FUZZ_SECONDS=60 FUZZ_TARGETS='gguf profile'"
 	@echo "make bench         kernel benchmarks (criterion)"
 	@echo "make lint          formatting, clippy, documentation: no warnings"
 	@echo "make setup         install the system packages that a build needs"
@@ -45,6 +49,9 @@ test: setup
 golden: setup
 	@test -e "$(GOLDEN)/golden.json" || { echo "$(GOLDEN) has no golden.json: make golden GOLDEN=FOLDER"; exit 2; }
 	cargo run --release --locked -q -p sysinfer-conformance --bin golden -- "$(GOLDEN)"
+
+fuzz: setup
+	@scripts/fuzz.sh "$(FUZZ_SECONDS)" $(FUZZ_TARGETS)
 
 bench: setup
 	cargo bench --locked -p sysinfer-kernels

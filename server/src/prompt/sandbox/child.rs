@@ -19,6 +19,14 @@ const STACK_BYTES: usize = 256 << 20;
 /// Address space, the stack included; a prompt of a million tokens takes some dozens of megabytes.
 const MOST_BYTES: u64 = 1 << 30;
 
+/// A prompt is little more than its messages: what a template adds is its own text, some times over.
+const ADDED_BYTES: usize = 1 << 20;
+
+/// The longest prompt that may come of so many bytes of template and conversation.
+fn longest_prompt(given_bytes: usize) -> usize {
+    ADDED_BYTES + 4 * given_bytes
+}
+
 /// Runs the rendering process on this process' standard input and output.
 pub fn run() -> ExitCode {
     let limits = [(Resource::As, MOST_BYTES), (Resource::Core, 0)];
@@ -39,13 +47,18 @@ pub fn run() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let mut input = io::stdin().lock();
-    let Ok(setup) = wire::read(&mut input) else {
+    let Ok((setup, setup_bytes)) = wire::read_sized(&mut input) else {
         return ExitCode::FAILURE;
     };
     let mut order = Order::Compile(setup);
     while send.send(order).is_ok() {
-        match wire::read::<Request>(&mut input) {
-            Ok(request) => order = Order::Render(request.into()),
+        match wire::read_sized::<Request>(&mut input) {
+            Ok((request, bytes)) => {
+                order = Order::Render {
+                    conversation: request.into(),
+                    most_bytes: longest_prompt(setup_bytes + bytes),
+                };
+            }
             Err(_) => break,
         }
     }
@@ -55,7 +68,10 @@ pub fn run() -> ExitCode {
 
 enum Order {
     Compile(Setup),
-    Render(Conversation),
+    Render {
+        conversation: Conversation,
+        most_bytes: usize,
+    },
 }
 
 fn serve(orders: &Receiver<Order>) {
@@ -76,7 +92,10 @@ fn serve(orders: &Receiver<Order>) {
                     .map(|_| String::new())
                     .map_err(String::clone)
             }
-            Order::Render(conversation) => render(&template, &conversation),
+            Order::Render {
+                conversation,
+                most_bytes,
+            } => render(&template, &conversation, most_bytes),
         };
         if reply(&answer, &mut out).is_err() {
             return;
@@ -84,11 +103,22 @@ fn serve(orders: &Receiver<Order>) {
     }
 }
 
-fn render(template: &Result<ChatTemplate, String>, conversation: &Conversation) -> Answer {
-    template
+fn render(
+    template: &Result<ChatTemplate, String>,
+    conversation: &Conversation,
+    most_bytes: usize,
+) -> Answer {
+    let text = template
         .as_ref()
         .map_err(String::clone)?
-        .text_of(conversation)
+        .text_of(conversation)?;
+    if text.len() > most_bytes {
+        let bytes = text.len();
+        return Err(format!(
+            "it made {bytes} bytes of these messages, more than the {most_bytes} that they may become"
+        ));
+    }
+    Ok(text)
 }
 
 /// Writes an answer, or why it cannot be written.

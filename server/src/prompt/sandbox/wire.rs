@@ -81,6 +81,14 @@ pub(super) fn write(value: &impl Serialize, out: &mut impl Write) -> io::Result<
 /// # Errors
 /// The end of the stream, a length above 64 MiB, another value.
 pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
+    read_sized(from).map(|(value, _)| value)
+}
+
+/// Reads a value; with it comes how many bytes it took.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_sized<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<(T, usize)> {
     let mut length = [0; size_of::<u32>()];
     from.read_exact(&mut length)?;
     let length = checked(u32::from_le_bytes(length) as usize)?;
@@ -89,7 +97,7 @@ pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
     if from.take(length as u64).read_to_end(&mut bytes)? < length {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    Ok(serde_json::from_slice(&bytes)?)
+    Ok((serde_json::from_slice(&bytes)?, length))
 }
 
 fn checked(length: usize) -> io::Result<usize> {

@@ -1,0 +1,136 @@
+//! Chat templates: any source, any conversation. It renders or is refused in time, whatever it does to
+//! the process that renders it, and no message becomes a control token.
+//!
+//! Parts are separated by the byte 0x1E: the source (or `builtin NAME`), then messages, whose first
+//! byte says the role: `s`, `u`, `a` or `t`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sysinfer_server::prompt::encode::{ModelPrompt, TemplateSource};
+use sysinfer_server::prompt::sandbox::ARGUMENT;
+use sysinfer_server::prompt::sandbox::process::Program;
+use sysinfer_server::prompt::{Conversation, Message, PromptEncoder, Role, builtin};
+
+use super::vocabularies::{Sample, samples};
+use super::{SMALL_FLOOR_BYTES, Target, text};
+use crate::product::binary;
+
+/// See [`Target`].
+pub const TARGET: Target = Target {
+    name: "template",
+    run,
+    most_bytes: 16 << 10,
+    // A frame's worth of text, read in growing pieces, and the tokens of it.
+    largest_floor_bytes: 4 * MOST_TEXT_BYTES + SMALL_FLOOR_BYTES,
+    largest_per_input_byte: 16,
+    peak_floor_bytes: 64 * MOST_TEXT_BYTES,
+    peak_per_input_byte: 1024,
+};
+
+/// Longest text that is turned into tokens here; what a template may write is far more.
+const MOST_TEXT_BYTES: usize = 1 << 20;
+
+/// Names the server's program, for binaries that do not lie beside it.
+const SERVER_VARIABLE: &str = "SYSINFER_FUZZ_SERVER";
+
+const SEPARATOR: u8 = 0x1E;
+
+fn run(data: &[u8]) {
+    let mut parts = data.split(|byte| *byte == SEPARATOR).map(text);
+    let source = parts.next().unwrap_or_default();
+    let conversation = Conversation {
+        messages: parts.map(message).collect(),
+        ..Conversation::default()
+    };
+    match source.strip_prefix("builtin ") {
+        Some(name) => built_in(name, &conversation),
+        None => given(source, &conversation),
+    }
+}
+
+fn message(part: String) -> Message {
+    let role = match part.as_bytes().first() {
+        Some(b's') => Role::System,
+        Some(b'a') => Role::Assistant,
+        Some(b't') => Role::Tool,
+        _ => Role::User,
+    };
+    let mut characters = part.chars();
+    characters.next();
+    Message::new(role, characters.as_str())
+}
+
+/// The server's own way with a template that is not its own.
+fn given(source: String, conversation: &Conversation) {
+    let template = TemplateSource::Text {
+        source,
+        origin: "fuzz.jinja".to_owned(),
+    };
+    let Sample { tokenizer, .. } = &samples()[0];
+    match ModelPrompt::guarded_by(program(), &template, Arc::clone(tokenizer), epoch) {
+        Ok(prompt) => match prompt.encode(conversation) {
+            Ok(tokens) => {
+                let size = tokenizer.vocabulary_size();
+                assert!(tokens.iter().all(|token| (*token as usize) < size));
+            }
+            Err(error) => assert!(error.to_string().contains("chat template"), "{error}"),
+        },
+        Err(error) => {
+            let message = error.to_string();
+            assert!(message.contains("fuzz.jinja"), "{message}");
+        }
+    }
+}
+
+/// The server's program as the rendering process. It has less time than in a server, so that a run
+/// that uses all of it twice still takes less than a second.
+fn program() -> Program {
+    let path = std::env::var_os(SERVER_VARIABLE);
+    Program {
+        path: path.map_or_else(|| binary("sysinfer-server"), Into::into),
+        arguments: vec![ARGUMENT.into()],
+        deadline: Duration::from_millis(250),
+    }
+}
+
+/// Whatever messages say, a built-in template writes as many control tokens as for messages that say
+/// nothing.
+fn built_in(name: &str, conversation: &Conversation) {
+    if !builtin::is_name(name) {
+        return;
+    }
+    let mut quiet = conversation.clone();
+    for message in &mut quiet.messages {
+        message.content = "x".into();
+    }
+    for sample in samples() {
+        let tokenizer = Arc::clone(&sample.tokenizer);
+        let count = tokenizer.vocabulary_size() as u32;
+        let has_token = |text: &str| (0..count).any(|id| sample.tokenizer.token_text(id) == text);
+        let Some(builtin) = builtin::named(name, &has_token) else {
+            continue;
+        };
+        let prompt = ModelPrompt::new(&TemplateSource::Builtin(builtin), tokenizer, epoch);
+        let prompt = prompt.expect("our own templates compile");
+        let controls = |conversation| {
+            let tokens = prompt.encode(conversation).ok()?;
+            let is_control = |token: &&u32| sample.tokenizer.is_control(**token);
+            Some(
+                tokens
+                    .iter()
+                    .filter(is_control)
+                    .copied()
+                    .collect::<Vec<u32>>(),
+            )
+        };
+        // Messages can use up every character that marks places; that is an error of its own.
+        if let Some(found) = controls(conversation) {
+            assert_eq!(Some(found), controls(&quiet), "{name} {}", sample.name);
+        }
+    }
+}
+
+fn epoch() -> jiff::Timestamp {
+    jiff::Timestamp::UNIX_EPOCH
+}
