@@ -72,7 +72,7 @@ pub fn require(model: u64, reference: Option<u64>, available: Option<u64>) -> an
         (Some(reference), Some(available)) if needed > available => bail!(
             "the model needs about {} of memory and its reference {}, and {} are available; add \
              --no-reference for perplexity alone, or --reference FILE.gguf for a smaller reference, \
-             such as the same model in Q8_0",
+             such as the same model in Q8_0; a smaller --context takes less for both",
             gigabytes(model),
             gigabytes(reference),
             gigabytes(available)
