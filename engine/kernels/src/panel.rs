@@ -8,8 +8,8 @@ pub const BLOCK: usize = 32;
 /// What a kernel wants its activations to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActivationKind {
-    /// Blocks of 32 values rounded to 8 bits with one f32 scale (ggml's `Q8_0` rounding:
-    /// `scale = max|x| / 127`, nearest), and the sums of the two halves of a block, from which
+    /// Blocks of 32 values rounded to 8 bits with one f32 scale (ggml's `Q8_0` rounding, nearest
+    /// multiple of `max|x| / 127`, then the scale of least square error), and the sums of the two halves of a block, from which
     /// kernels take the zero point of the weights out of their inner loop.
     Q8,
     /// The values as they are, `panel_rows` per column: for F32, F16 and BF16 weights.

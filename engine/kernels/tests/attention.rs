@@ -110,10 +110,13 @@ fn kept(cache: CacheType, head: &[f32]) -> Vec<f64> {
             .chunks(32)
             .flat_map(|block| {
                 let largest = block.iter().fold(0.0f32, |a, b| a.max(b.abs()));
-                let step = half(largest / 127.0);
-                block.iter().map(move |value| {
-                    (f64::from(*value) / step).round().clamp(-127.0, 127.0) * step
-                })
+                // In f32, as a rounding to f16 may go the other way in f64.
+                let bounded = || block.iter().map(|x| x * (127.0 / largest));
+                let cross: f32 = bounded().map(|x| x * x.round_ties_even()).sum();
+                let square: f32 = bounded().map(|x| x.round_ties_even().powi(2)).sum();
+                let step = half(largest / 127.0 * (cross / square));
+                let multiples: Vec<f32> = bounded().map(f32::round_ties_even).collect();
+                multiples.into_iter().map(move |q| f64::from(q) * step)
             })
             .collect(),
     }

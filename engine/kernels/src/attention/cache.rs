@@ -112,16 +112,23 @@ fn store_key_f16_body<const FUSED: bool>(key: &[f32], lane: usize, tile: &mut [u
     }
 }
 
-/// Rounds up to 32 values to steps of `max|x| / 127`, the step itself first rounded to f16.
+/// Rounds up to 32 values to multiples of `max|x| / 127`; returns, in f16, the step of least square
+/// error for these multiples, `sum(x q) / sum(q q)`.
 fn quantize(values: &[f32], quants: &mut [i8]) -> [u8; 2] {
     let largest = values.iter().fold(0.0f32, |a, b| a.max(b.abs()));
-    let scale = half::f16::from_f32((largest / 127.0).min(half::f16::MAX.to_f32()));
-    let step = scale.to_f32();
-    let inverse = if step > 0.0 { 1.0 / step } else { 0.0 };
+    let inverse = 127.0 / largest;
+    let inverse = if inverse.is_finite() { inverse } else { 0.0 };
+    let (mut cross, mut square) = (0.0f32, 0.0f32);
     for (quant, value) in quants.iter_mut().zip(values) {
-        *quant = (value * inverse).round_ties_even().clamp(-127.0, 127.0) as i8;
+        let bounded = (value * inverse).clamp(-127.0, 127.0);
+        let rounded = bounded.round_ties_even();
+        *quant = rounded as i8;
+        cross += bounded * rounded;
+        square += rounded * rounded;
     }
-    scale.to_le_bytes()
+    let correction = if square == 0.0 { 0.0 } else { cross / square };
+    let step = (largest / 127.0 * correction).min(half::f16::MAX.to_f32());
+    half::f16::from_f32(step).to_le_bytes()
 }
 
 fn store_key_q8_0(key: &[f32], lane: usize, tile: &mut [u8]) {
