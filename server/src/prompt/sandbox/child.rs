@@ -20,7 +20,7 @@ const STACK_BYTES: usize = 256 << 20;
 const MOST_BYTES: u64 = 1 << 30;
 
 /// A prompt is little more than its messages: what a template adds is its own text, some times over.
-const ADDED_BYTES: usize = 1 << 20;
+const ADDED_BYTES: usize = 64 << 10;
 
 /// The longest prompt that may come of so many bytes of template and conversation.
 fn longest_prompt(given_bytes: usize) -> usize {
