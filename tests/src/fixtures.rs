@@ -1,6 +1,6 @@
 //! Models that the tests make or find.
 
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -28,10 +28,18 @@ pub fn real_model(test: &str) -> Option<PathBuf> {
     match path {
         Some(path) if path.is_file() => Some(path),
         _ => {
-            eprintln!("SKIPPED {test}: SYSINFER_TEST_MODEL names no file; `make test` fetches it");
+            aloud(&format!(
+                "SKIPPED {test}: SYSINFER_TEST_MODEL names no file; `make test` fetches it"
+            ));
             None
         }
     }
+}
+
+/// Says something whether or not the test harness shows the output of tests that pass.
+pub fn aloud(text: &str) {
+    // Without standard error there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Opens a model with `threads` unpinned threads and a change to the plan.

@@ -6,10 +6,10 @@
 //! `SYSINFER_TEST_VOCAB_CASES` a recording to replay instead of the one in the repository.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use sysinfer_conformance::fixtures::aloud;
 use sysinfer_engine::Tokenizer;
 use sysinfer_engine::tokenizer::Encode;
 use sysinfer_formats::Gguf;
@@ -31,12 +31,6 @@ struct Recording {
     recorded_with: String,
     strings: Vec<String>,
     tokens: BTreeMap<String, Vec<Vec<u32>>>,
-}
-
-/// Says something whether or not the test harness shows output of tests that pass.
-fn aloud(text: &str) {
-    // Without standard error there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// The folder of vocabularies, or a loud skip.
