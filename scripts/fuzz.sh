@@ -33,7 +33,7 @@ for target in "$@"; do
     status=0
     cargo fuzz run "$target" "${folders[@]}" -- \
         -max_total_time="$seconds" -timeout=1 -rss_limit_mb=2048 -malloc_limit_mb=1024 \
-        -max_len=65536 -dict="fuzz/dictionaries/$target" -print_final_stats=1 \
+        -max_len=65536 -len_control=20 -dict="fuzz/dictionaries/$target" -print_final_stats=1 \
         >"$log" 2>&1 || status=$?
     grep -E 'INITED|ERROR|SUMMARY|panicked|Test unit written' "$log" || true
     grep MEMORY "$log" | tail -n 1 || true

@@ -6,7 +6,7 @@ mod counting;
 use std::path::{Path, PathBuf};
 
 use sysinfer_conformance::fuzz::{
-    LARGEST_PER_FILE_BYTE, TARGETS, Target, allocation, gguf, gguf_mutator, seeds,
+    LARGEST_PER_FILE_BYTE, TARGETS, Target, allocation, gguf, gguf_mutator, seeds, swollen,
 };
 
 /// The corpus of a target, next to this crate.
@@ -77,7 +77,7 @@ fn texts() {
 #[test]
 fn files_made_to_swell_stay_within_bounds() {
     gguf::TARGET.prepare();
-    for (name, file) in seeds::swollen(1 << 20) {
+    for (name, file) in swollen::files(1 << 20) {
         let allocated = gguf::TARGET.check(&file);
         // Large enough that no constant matters.
         let most = LARGEST_PER_FILE_BYTE * file.len();

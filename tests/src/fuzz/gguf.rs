@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sysinfer_engine::model::config::Config;
 use sysinfer_engine::tokenizer::Encode;
-use sysinfer_engine::{Engine, Entry, PhasePlan, Plan, Precision, Tokenizer, Wanted};
+use sysinfer_engine::{CacheType, Engine, Entry, PhasePlan, Plan, Precision, Tokenizer, Wanted};
 use sysinfer_formats::{Gguf, Tensor, Value, blocks};
 use sysinfer_machine::Topology;
 use sysinfer_server::prompt::builtin;
@@ -107,7 +107,8 @@ pub fn runs_as_engine(data: &[u8]) -> bool {
     file.seek(SeekFrom::Start(0)).expect("it is a file");
     let plan = Plan::with_threads(PhasePlan::unpinned(1));
     let topology = Topology::flat(&[0]);
-    let precision = Precision::default();
+    let cache = CacheType::ALL[data.len() % CacheType::ALL.len()];
+    let precision = Precision::with_cache(cache);
     let Ok(mut engine) = Engine::open(file.path(), plan, precision, &topology, &mut |_| {}) else {
         return false;
     };

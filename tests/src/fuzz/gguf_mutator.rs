@@ -22,14 +22,16 @@ const EDGES: [u64; 14] = [
 ];
 
 /// Texts that metadata holds and code decides by.
-const WORDS: [&str; 14] = [
+const WORDS: [&str; 16] = [
+    "qwen2",
+    "qwen3",
+    "qwen3moe",
     "llama",
     "baichuan",
     "gpt2",
     "none",
     "linear",
     "llama-bpe",
-    "qwen2",
     "smollm",
     "deepseek-llm",
     "default",

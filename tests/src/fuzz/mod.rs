@@ -11,6 +11,7 @@ pub mod gguf;
 pub mod gguf_mutator;
 pub mod profile;
 pub mod seeds;
+pub mod swollen;
 pub mod template;
 pub mod tokenizer;
 pub mod vocabularies;

@@ -13,11 +13,11 @@ pub const TARGET: Target = Target {
     run,
     most_bytes: 64 << 10,
     largest_floor_bytes: SMALL_FLOOR_BYTES,
-    // The TOML parser makes tokens of some 50 bytes out of single brackets and commas. A profile may
-    // have 64 KiB, so that is 4 MB at most.
-    largest_per_input_byte: 64,
+    // The TOML parser makes a token of some 50 bytes or an error of 100 out of a single sign, in
+    // vectors that double. A profile may have 64 KiB, so that is 16 MB at most.
+    largest_per_input_byte: 256,
     peak_floor_bytes: 4 * SMALL_FLOOR_BYTES,
-    peak_per_input_byte: 256,
+    peak_per_input_byte: 512,
 };
 
 /// Longest message: it may quote a key or a value of the text, cut to a line or so.

@@ -97,20 +97,15 @@ fn program() -> Program {
 /// Whatever messages say, a built-in template writes as many control tokens as for messages that say
 /// nothing.
 fn built_in(name: &str, conversation: &Conversation) {
-    if !builtin::is_name(name) {
+    let Some(builtin) = builtin::named(name, &|_| false) else {
         return;
-    }
+    };
     let mut quiet = conversation.clone();
     for message in &mut quiet.messages {
         message.content = "x".into();
     }
     for sample in samples() {
         let tokenizer = Arc::clone(&sample.tokenizer);
-        let count = tokenizer.vocabulary_size() as u32;
-        let has_token = |text: &str| (0..count).any(|id| sample.tokenizer.token_text(id) == text);
-        let Some(builtin) = builtin::named(name, &has_token) else {
-            continue;
-        };
         let prompt = ModelPrompt::new(&TemplateSource::Builtin(builtin), tokenizer, epoch);
         let prompt = prompt.expect("our own templates compile");
         let controls = |conversation| {

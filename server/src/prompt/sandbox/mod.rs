@@ -7,7 +7,7 @@
 //! nothing else, with little memory; it is stopped when it takes too long, and started again for the
 //! next request.
 //!
-//! [`process`] is the server's side, [`child`] the other, [`wire`] what they say to each other.
+//! [`process`] is the server's side, [`child`] the other, `wire` what they say to each other.
 
 pub mod child;
 pub mod process;

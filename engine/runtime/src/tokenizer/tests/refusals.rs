@@ -86,6 +86,21 @@ fn arrays_that_do_not_fit_the_tokens_are_refused() {
 }
 
 #[test]
+fn long_tokens_are_refused_where_texts_are_searched_for_them() {
+    let long = "x".repeat(513);
+    let with = |kind| {
+        bpe()
+            .with(TOKENS, strings([long.as_str(), "a"]))
+            .with(TYPES, numbers(kind, 2))
+            .with(MERGES, strings([]))
+            .with(EOS, 1_u32)
+    };
+    assert!(with(1).build().is_ok());
+    let wanted = "a control or user-defined token of 513 bytes";
+    assert_refused([(with(3), wanted), (with(4), wanted)]);
+}
+
+#[test]
 fn roles_beyond_the_vocabulary_are_refused() {
     assert_refused([
         (
