@@ -1,6 +1,7 @@
 //! What happens to activations between matrix products: norms, rotations, gates, sums.
 
-use crate::arch::versions::{exp, multiply_add, sum8, versions};
+use crate::arch::floats::Floats;
+use crate::arch::versions::versions;
 
 versions! {
     /// Root mean square norm: `out = x / sqrt(mean(x^2) + epsilon) * weight` (arXiv:1910.07467).
@@ -11,20 +12,19 @@ versions! {
 }
 
 #[inline(always)]
-fn rms_norm_body<const FUSED: bool>(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
+fn rms_norm_body<F: Floats>(floats: F, x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
     assert!(x.len() == weight.len() && x.len() == out.len());
     // Sixteen partial sums: enough chains to fill the adders, and the same order on every CPU.
-    let mut lanes = [[0.0f32; 8]; 2];
+    let mut sums = [floats.splat(0.0); 2];
     let (chunks, rest) = x.as_chunks::<16>();
     for chunk in chunks {
-        for (half, lanes) in lanes.iter_mut().enumerate() {
-            for (lane, sum) in lanes.iter_mut().enumerate() {
-                let value = chunk[8 * half + lane];
-                *sum = multiply_add::<FUSED>(value, value, *sum);
-            }
+        for (sum, values) in sums.iter_mut().zip(chunk.as_chunks::<8>().0) {
+            let values = floats.load(values);
+            *sum = floats.multiply_add(values, values, *sum);
         }
     }
-    let squares = sum8(lanes[0]) + sum8(lanes[1]) + rest.iter().map(|v| v * v).sum::<f32>();
+    let rest = rest.iter().map(|v| v * v).sum::<f32>();
+    let squares = floats.sum(sums[0]) + floats.sum(sums[1]) + rest;
     let scale = 1.0 / (squares / x.len() as f32 + epsilon).sqrt();
     for ((out, x), weight) in out.iter_mut().zip(x).zip(weight) {
         *out = x * scale * weight;
@@ -40,7 +40,7 @@ versions! {
 }
 
 #[inline(always)]
-fn add_body<const FUSED: bool>(sums: &mut [f32], values: &[f32]) {
+fn add_body<F: Floats>(_: F, sums: &mut [f32], values: &[f32]) {
     assert_eq!(sums.len(), values.len());
     for (sum, value) in sums.iter_mut().zip(values) {
         *sum += value;
@@ -57,10 +57,23 @@ versions! {
 }
 
 #[inline(always)]
-fn silu_times_body<const FUSED: bool>(gate: &mut [f32], up: &[f32]) {
+fn silu_times_body<F: Floats>(floats: F, gate: &mut [f32], up: &[f32]) {
     assert_eq!(gate.len(), up.len());
-    for (gate, up) in gate.iter_mut().zip(up) {
-        *gate = *gate / (1.0 + exp::<FUSED>(-*gate)) * up;
+    let ((chunks, rest), (up_chunks, up_rest)) = (gate.as_chunks_mut::<8>(), up.as_chunks::<8>());
+    let one = floats.splat(1.0);
+    let times = |gate: &mut [f32; 8], up: &[f32; 8]| {
+        let x = floats.load(gate);
+        let decay = floats.exp(floats.sub(floats.splat(0.0), x));
+        let silu = floats.div(x, floats.add(one, decay));
+        floats.store(floats.mul(silu, floats.load(up)), gate);
+    };
+    for (gate, up) in chunks.iter_mut().zip(up_chunks) {
+        times(gate, up);
+    }
+    for (gate, up) in rest.iter_mut().zip(up_rest) {
+        let mut lanes = [*gate; 8];
+        times(&mut lanes, &[*up; 8]);
+        *gate = lanes[0];
     }
 }
 
@@ -76,7 +89,7 @@ versions! {
 }
 
 #[inline(always)]
-fn rotate_pairs_body<const FUSED: bool>(head: &mut [f32], cosines: &[f32], sines: &[f32]) {
+fn rotate_pairs_body<F: Floats>(_: F, head: &mut [f32], cosines: &[f32], sines: &[f32]) {
     assert!(cosines.len() == sines.len() && head.len() >= 2 * cosines.len());
     for ((pair, cosine), sine) in head
         .as_chunks_mut::<2>()
@@ -99,7 +112,7 @@ versions! {
 }
 
 #[inline(always)]
-fn rotate_halves_body<const FUSED: bool>(head: &mut [f32], cosines: &[f32], sines: &[f32]) {
+fn rotate_halves_body<F: Floats>(_: F, head: &mut [f32], cosines: &[f32], sines: &[f32]) {
     assert!(cosines.len() == sines.len() && head.len() >= 2 * cosines.len());
     let (first, second) = head.split_at_mut(cosines.len());
     for (((a, b), cosine), sine) in first.iter_mut().zip(second).zip(cosines).zip(sines) {
@@ -116,12 +129,12 @@ versions! {
 }
 
 #[inline(always)]
-fn to_f16_body<const FUSED: bool>(values: &[f32], out: &mut [u16]) {
+fn to_f16_body<F: Floats>(floats: F, values: &[f32], out: &mut [u16]) {
     assert_eq!(values.len(), out.len());
     let ((chunks, rest), (out_chunks, out_rest)) =
         (values.as_chunks::<8>(), out.as_chunks_mut::<8>());
     for (chunk, out) in chunks.iter().zip(out_chunks) {
-        *out = crate::arch::versions::narrow::<FUSED>(chunk);
+        *out = floats.to_f16(floats.load(chunk));
     }
     for (value, out) in rest.iter().zip(out_rest) {
         *out = half::f16::from_f32(*value).to_bits();

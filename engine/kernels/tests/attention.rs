@@ -221,6 +221,7 @@ fn run(
             keys: &bytemuck::cast_slice(&cached.keys)[part.clone()],
             values: &bytemuck::cast_slice(&cached.values)[part],
             first_position: start,
+            next: [&[]; 2],
         });
         state.close_chunk();
     }

@@ -3,6 +3,7 @@
 
 use crate::contract::Kernel;
 
+pub(crate) mod floats;
 pub(crate) mod portable;
 pub(crate) mod rows;
 pub(crate) mod vectors;

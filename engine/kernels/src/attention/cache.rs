@@ -14,7 +14,8 @@
 //!
 //! A block of `q8_0` is 32 values of one position; the last one of a head may be shorter.
 
-use crate::arch::versions::{narrow, versions, widen};
+use crate::arch::floats::Floats;
+use crate::arch::versions::versions;
 
 /// Positions in a tile of keys.
 pub const TILE: usize = 8;
@@ -105,10 +106,10 @@ versions! {
 }
 
 #[inline(always)]
-fn store_key_f16_body<const FUSED: bool>(key: &[f32], lane: usize, tile: &mut [u16]) {
+fn store_key_f16_body<F: Floats>(floats: F, key: &[f32], lane: usize, tile: &mut [u16]) {
     let tiles = tile.chunks_exact_mut(8 * TILE);
     for (values, tile) in key.as_chunks::<8>().0.iter().zip(tiles) {
-        scatter(&narrow::<FUSED>(values), lane, tile);
+        scatter(&floats.to_f16(floats.load(values)), lane, tile);
     }
 }
 
@@ -159,45 +160,76 @@ fn store_value_q8_0(value: &[f32], out: &mut [u8]) {
     }
 }
 
-/// Eight f16 as they lie in memory.
+/// f16 in f32.
 #[inline(always)]
-fn scales<const FUSED: bool>(bytes: &[u8; 16]) -> [f32; 8] {
-    let (pairs, _) = bytes.as_chunks::<2>();
-    widen::<FUSED>(&std::array::from_fn(|i| u16::from_le_bytes(pairs[i])))
+pub(super) fn widen_f16<F: Floats>(floats: F, values: &[u16], wide: &mut Vec<f32>) {
+    wide.resize(values.len(), 0.0);
+    let wide = wide.as_chunks_mut::<8>().0.iter_mut();
+    for (wide, values) in wide.zip(values.as_chunks::<8>().0) {
+        floats.store(floats.load_f16(values), wide);
+    }
 }
 
-/// Keys of whole tiles as `[tile][head_size][8]` f32.
+/// Eight f16 as they lie in memory.
 #[inline(always)]
-pub(super) fn widen_keys_q8_0<const FUSED: bool>(keys: &[u8], size: usize, wide: &mut [f32]) {
+fn steps<F: Floats>(floats: F, bytes: &[u8; 16]) -> F::Lanes {
+    let (pairs, _) = bytes.as_chunks::<2>();
+    floats.load_f16(&std::array::from_fn(|i| u16::from_le_bytes(pairs[i])))
+}
+
+/// Keys of whole tiles as `[tile][head_size][8]` f32, asking for those that are `ahead` bytes on.
+#[inline(always)]
+pub(super) fn widen_keys_q8_0<F: Floats>(
+    floats: F,
+    (keys, ahead): (&[u8], usize),
+    size: usize,
+    wide: &mut [f32],
+) {
     let scale_bytes = 2 * TILE * size.div_ceil(QUANTS);
     let tiles = keys.chunks_exact(scale_bytes + TILE * size);
     for (tile, wide) in tiles.zip(wide.chunks_exact_mut(TILE * size)) {
+        for line in tile.chunks(64) {
+            floats.prefetch(&line[0], ahead);
+        }
         let (heads, quants) = tile.split_at(scale_bytes);
         let blocks = wide
             .chunks_mut(QUANTS * TILE)
             .zip(quants.chunks(QUANTS * TILE));
         for ((wide, quants), head) in blocks.zip(heads.as_chunks::<16>().0) {
-            let steps = scales::<FUSED>(head);
+            let steps = steps(floats, head);
             let lanes = wide.as_chunks_mut::<TILE>().0.iter_mut();
             for (wide, quants) in lanes.zip(quants.as_chunks::<TILE>().0) {
-                *wide = std::array::from_fn(|i| f32::from(quants[i] as i8) * steps[i]);
+                let quants = floats.load_i8(bytemuck::cast_ref(quants));
+                floats.store(floats.mul(quants, steps), wide);
             }
         }
     }
 }
 
-/// Values of some positions as `[position][head_size]` f32.
+/// Values of some positions as `[position][head_size]` f32, asking for those that are `ahead` bytes
+/// on.
 #[inline(always)]
-pub(super) fn widen_values_q8_0(values: &[u8], size: usize, wide: &mut [f32]) {
+pub(super) fn widen_values_q8_0<F: Floats>(
+    floats: F,
+    (values, ahead): (&[u8], usize),
+    size: usize,
+    wide: &mut [f32],
+) {
     let scale_bytes = 2 * size.div_ceil(QUANTS);
     let rows = values.chunks_exact(scale_bytes + size);
     for (row, wide) in rows.zip(wide.chunks_exact_mut(size)) {
+        for line in row.chunks(64) {
+            floats.prefetch(&line[0], ahead);
+        }
         let (heads, quants) = row.split_at(scale_bytes);
         let blocks = wide.chunks_mut(QUANTS).zip(quants.chunks(QUANTS));
         for ((wide, quants), head) in blocks.zip(heads.as_chunks::<2>().0) {
-            let step = half::f16::from_le_bytes(*head).to_f32();
-            for (wide, quant) in wide.iter_mut().zip(quants) {
-                *wide = f32::from(*quant as i8) * step;
+            let step = floats.splat(half::f16::from_le_bytes(*head).to_f32());
+            // Heads are multiples of eight values.
+            let lanes = wide.as_chunks_mut::<8>().0.iter_mut();
+            for (wide, quants) in lanes.zip(quants.as_chunks::<8>().0) {
+                let quants = floats.load_i8(bytemuck::cast_ref(quants));
+                floats.store(floats.mul(quants, step), wide);
             }
         }
     }

@@ -10,16 +10,25 @@
 //! the last bit.
 
 mod cache;
+mod scores;
+mod softmax;
+mod stored;
+mod values;
 
 pub use cache::{CacheType, TILE};
 
-use crate::arch::versions::{exp, multiply_add, sum8, versions, widen};
-use cache::{widen_keys_q8_0, widen_values_q8_0};
+use crate::arch::floats::Floats;
+use crate::arch::versions::versions;
+use cache::{widen_f16, widen_keys_q8_0, widen_values_q8_0};
+use scores::scores;
+use softmax::weigh;
+use stored::Stored;
+use values::add_values;
 
 /// Positions handled at a time; spans start at multiples of it.
 pub const BLOCK: usize = 32;
 /// From this many query rows on, widening a block once pays.
-const WIDEN_FROM: usize = 8;
+const WIDEN_FROM: usize = 16;
 
 /// A span of cached keys and values of one head, in whole blocks of [`BLOCK`] positions.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +39,8 @@ pub struct Span<'a> {
     pub values: &'a [u8],
     /// Position of the first key in its sequence.
     pub first_position: usize,
+    /// Keys and values of the span that will follow, to be fetched meanwhile; empty: unknown.
+    pub next: [&'a [u8]; 2],
 }
 
 /// One row of queries.
@@ -138,14 +149,14 @@ versions! {
 }
 
 #[inline(always)]
-fn join_body<const FUSED: bool>(partial: &[f32], total: &mut [f32]) {
+fn join_body<F: Floats>(floats: F, partial: &[f32], total: &mut [f32]) {
     if partial[1] == 0.0 {
         return;
     }
     let largest = partial[0].max(total[0]);
     let (new, old) = (
-        exp::<FUSED>(partial[0] - largest),
-        exp::<FUSED>(total[0] - largest),
+        floats.exp_of(partial[0] - largest),
+        floats.exp_of(total[0] - largest),
     );
     for (total, partial) in total[1..].iter_mut().zip(&partial[1..]) {
         *total = *total * old + partial * new;
@@ -166,81 +177,78 @@ pub fn merge<'a>(partials: impl Iterator<Item = &'a [f32]>, total: &mut Vec<f32>
     }
 }
 
-/// A stored number that can be read as f32, eight at a time.
-trait Lanes: Copy {
-    fn lanes<const FUSED: bool>(values: &[Self; 8]) -> [f32; 8];
-}
-
-impl Lanes for f32 {
-    #[inline(always)]
-    fn lanes<const FUSED: bool>(values: &[f32; 8]) -> [f32; 8] {
-        *values
-    }
-}
-
-/// f16 bits.
-impl Lanes for u16 {
-    #[inline(always)]
-    fn lanes<const FUSED: bool>(values: &[u16; 8]) -> [f32; 8] {
-        widen::<FUSED>(values)
-    }
-}
-
 versions! {
     /// [`Attention::attend`], block by block.
     fn attend_span(state: &mut Attention, span: Span<'_>) => attend_span_body
 }
 
 #[inline(always)]
-fn attend_span_body<const FUSED: bool>(state: &mut Attention, span: Span<'_>) {
-    let position_bytes = state.cache.position_bytes(state.head_size);
-    let last_seen = state
-        .rows
-        .iter()
-        .map(|row| row.position + 1)
-        .max()
-        .unwrap_or(0);
+fn attend_span_body<F: Floats>(floats: F, state: &mut Attention, span: Span<'_>) {
+    let block_bytes = state.cache.position_bytes(state.head_size) * BLOCK;
+    let last_seen = state.rows.iter().map(|row| row.position + 1).max();
     let visible = last_seen
+        .unwrap_or(0)
         .saturating_sub(span.first_position)
-        .min(span.keys.len() / position_bytes);
+        .min(span.keys.len() / block_bytes * BLOCK);
     let (mut wide_keys, mut wide_values) = (
         std::mem::take(&mut state.wide_keys),
         std::mem::take(&mut state.wide_values),
     );
-    for first in (0..visible).step_by(BLOCK) {
-        let part = first * position_bytes..(first + BLOCK) * position_bytes;
+    for index in 0..visible.div_ceil(BLOCK) {
+        let part = index * block_bytes..(index + 1) * block_bytes;
         let (keys, values) = (&span.keys[part.clone()], &span.values[part]);
         let block = Block {
-            first_position: span.first_position + first,
-            positions: BLOCK.min(visible - first),
+            first_position: span.first_position + index * BLOCK,
+            positions: BLOCK.min(visible - index * BLOCK),
+            ahead: ahead(
+                [span.keys, span.values],
+                span.next,
+                index * block_bytes,
+                block_bytes,
+            ),
         };
         match state.cache {
-            CacheType::F32 => block.attend::<FUSED, f32>(
+            CacheType::F32 => block.attend::<F, f32>(
+                floats,
                 state,
                 bytemuck::cast_slice(keys),
                 bytemuck::cast_slice(values),
             ),
-            CacheType::F16 if state.rows.len() < WIDEN_FROM => block.attend::<FUSED, u16>(
+            CacheType::F16 if state.rows.len() < WIDEN_FROM => block.attend::<F, u16>(
+                floats,
                 state,
                 bytemuck::cast_slice(keys),
                 bytemuck::cast_slice(values),
             ),
             CacheType::F16 => {
-                widen_all::<FUSED>(bytemuck::cast_slice(keys), &mut wide_keys);
-                widen_all::<FUSED>(bytemuck::cast_slice(values), &mut wide_values);
-                block.attend::<FUSED, f32>(state, &wide_keys, &wide_values);
+                widen_f16(floats, bytemuck::cast_slice(keys), &mut wide_keys);
+                widen_f16(floats, bytemuck::cast_slice(values), &mut wide_values);
+                block.attend::<F, f32>(floats, state, &wide_keys, &wide_values);
             }
             CacheType::Q8_0 => {
                 let size = state.head_size;
                 wide_keys.resize(BLOCK * size, 0.0);
                 wide_values.resize(BLOCK * size, 0.0);
-                widen_keys_q8_0::<FUSED>(keys, size, &mut wide_keys);
-                widen_values_q8_0(values, size, &mut wide_values);
-                block.attend::<FUSED, f32>(state, &wide_keys, &wide_values);
+                widen_keys_q8_0(floats, (keys, block.ahead[0]), size, &mut wide_keys);
+                widen_values_q8_0(floats, (values, block.ahead[1]), size, &mut wide_values);
+                block.attend::<F, f32>(floats, state, &wide_keys, &wide_values);
             }
         }
     }
     (state.wide_keys, state.wide_values) = (wide_keys, wide_values);
+}
+
+/// How many bytes beyond the block at `offset` of this span the block after it lies, for keys and
+/// for values: the next one of the span, or the first of the next span. 0 where there is none.
+#[inline(always)]
+fn ahead(here: [&[u8]; 2], next: [&[u8]; 2], offset: usize, block_bytes: usize) -> [usize; 2] {
+    if offset + block_bytes < here[0].len() {
+        return [block_bytes; 2];
+    }
+    std::array::from_fn(|part| match next[part] {
+        [] => 0,
+        next => (next.as_ptr().addr()).wrapping_sub(here[part].as_ptr().addr() + offset),
+    })
 }
 
 /// Up to [`BLOCK`] positions that are handled together.
@@ -248,189 +256,39 @@ struct Block {
     first_position: usize,
     /// How many of them exist.
     positions: usize,
+    /// How far ahead the next keys and values are.
+    ahead: [usize; 2],
 }
 
 impl Block {
     /// Scores, weights and weighted values of all query rows.
     #[inline(always)]
-    fn attend<const FUSED: bool, T: Lanes>(self, state: &mut Attention, keys: &[T], values: &[T]) {
+    fn attend<F: Floats, T: Stored>(
+        self,
+        floats: F,
+        state: &mut Attention,
+        keys: &[T],
+        values: &[T],
+    ) {
         let size = state.head_size;
-        scores::<FUSED, T>(&state.queries, keys, size, &mut state.weights);
-        weigh::<FUSED>(state, self.first_position, self.positions);
+        scores(
+            floats,
+            &state.queries,
+            (keys, self.ahead[0]),
+            size,
+            &mut state.weights,
+        );
+        weigh(floats, state, self.first_position, self.positions);
         let values = &values[..self.positions * size];
-        add_values::<FUSED, T>(&state.weights, values, size, &mut state.open);
+        add_values(
+            floats,
+            &state.weights,
+            (values, self.ahead[1]),
+            size,
+            &mut state.open,
+        );
     }
 }
 
-#[inline(always)]
-fn widen_all<const FUSED: bool>(values: &[u16], wide: &mut Vec<f32>) {
-    wide.resize(values.len(), 0.0);
-    for (wide, value) in wide
-        .as_chunks_mut::<8>()
-        .0
-        .iter_mut()
-        .zip(values.as_chunks::<8>().0)
-    {
-        *wide = widen::<FUSED>(value);
-    }
-}
-
-/// Scores to weights: masks, finds the new largest, rescales what was there, exponentiates.
-#[inline(always)]
-fn weigh<const FUSED: bool>(state: &mut Attention, first_position: usize, keys: usize) {
-    let rows = state.rows.iter().zip(&mut state.weights);
-    for ((row, scores), open) in
-        rows.zip(state.open.chunks_exact_mut(PARTIAL_HEAD + state.head_size))
-    {
-        let seen = (row.position + 1).saturating_sub(first_position).min(keys);
-        if seen == 0 {
-            scores.fill(0.0);
-            continue;
-        }
-        if row.slope != 0.0 {
-            for (key, score) in scores[..seen].iter_mut().enumerate() {
-                *score -= row.slope * (row.position - first_position - key) as f32;
-            }
-        }
-        scores[seen..].fill(f32::NEG_INFINITY);
-        let before = open[0];
-        let mut lanes = [before; 8];
-        for chunk in scores.as_chunks::<8>().0 {
-            for (lane, score) in lanes.iter_mut().zip(chunk) {
-                *lane = if *score > *lane { *score } else { *lane };
-            }
-        }
-        let largest = lanes
-            .iter()
-            .fold(before, |a, b| if *b > a { *b } else { a });
-        let mut sums = [0.0; 8];
-        for chunk in scores.as_chunks_mut::<8>().0 {
-            for (score, sum) in chunk.iter_mut().zip(&mut sums) {
-                *score = exp::<FUSED>(*score - largest);
-                *sum += *score;
-            }
-        }
-        if largest > before {
-            let shrink = exp::<FUSED>(before - largest);
-            open[1..].iter_mut().for_each(|value| *value *= shrink);
-        }
-        open[0] = largest;
-        open[1] += sum8(sums);
-    }
-}
-
-/// Scores of every query row against the keys of a block.
-#[inline(always)]
-fn scores<const FUSED: bool, T: Lanes>(
-    queries: &[f32],
-    keys: &[T],
-    size: usize,
-    scores: &mut [[f32; BLOCK]],
-) {
-    let (tiles, _) = keys.as_chunks::<TILE>();
-    for (queries, scores) in queries.chunks(2 * size).zip(scores.chunks_mut(2)) {
-        let (first, second) = queries.split_at(size);
-        if let [first_scores, second_scores] = scores {
-            [*first_scores, *second_scores] = score_rows::<FUSED, 2, T>([first, second], tiles);
-        } else {
-            [scores[0]] = score_rows::<FUSED, 1, T>([first], tiles);
-        }
-    }
-}
-
-/// Scores of `R` rows: one chain of sums per key, over the values of the head in order.
-#[inline(always)]
-fn score_rows<const FUSED: bool, const R: usize, T: Lanes>(
-    queries: [&[f32]; R],
-    tiles: &[[T; TILE]],
-) -> [[f32; BLOCK]; R] {
-    let size = queries[0].len();
-    let mut sums = [[[0.0f32; TILE]; BLOCK / TILE]; R];
-    let tiles: [&[[T; TILE]]; BLOCK / TILE] =
-        std::array::from_fn(|tile| &tiles[tile * size..(tile + 1) * size]);
-    for index in 0..size {
-        let keys: [[f32; TILE]; BLOCK / TILE] =
-            std::array::from_fn(|tile| T::lanes::<FUSED>(&tiles[tile][index]));
-        for r in 0..R {
-            let query = queries[r][index];
-            for tile in 0..BLOCK / TILE {
-                for lane in 0..TILE {
-                    let sum = &mut sums[r][tile][lane];
-                    *sum = multiply_add::<FUSED>(query, keys[tile][lane], *sum);
-                }
-            }
-        }
-    }
-    std::array::from_fn(|r| std::array::from_fn(|key| sums[r][key / TILE][key % TILE]))
-}
-
-/// Adds the weighted values of a block to every row's open chunk.
-#[inline(always)]
-fn add_values<const FUSED: bool, T: Lanes>(
-    weights: &[[f32; BLOCK]],
-    values: &[T],
-    size: usize,
-    open: &mut [f32],
-) {
-    let stride = PARTIAL_HEAD + size;
-    for (weights, open) in weights.chunks(2).zip(open.chunks_mut(2 * stride)) {
-        let (first, second) = open.split_at_mut(stride);
-        if let [first_weights, second_weights] = weights
-            && !second.is_empty()
-        {
-            let out = [&mut first[PARTIAL_HEAD..], &mut second[PARTIAL_HEAD..]];
-            weighted_sums::<FUSED, 2, T>([first_weights, second_weights], values, out);
-        } else {
-            weighted_sums::<FUSED, 1, T>([&weights[0]], values, [&mut first[PARTIAL_HEAD..]]);
-        }
-    }
-}
-
-/// `out[r] += sum over keys of weights[r][key] * values[key]`, 32 or 8 values at a time.
-#[inline(always)]
-fn weighted_sums<const FUSED: bool, const R: usize, T: Lanes>(
-    weights: [&[f32; BLOCK]; R],
-    values: &[T],
-    mut out: [&mut [f32]; R],
-) {
-    let vectors = out[0].len() / 8;
-    let mut first = 0;
-    while first + 4 <= vectors {
-        sum_vectors::<FUSED, R, 4, T>(weights, values, &mut out, first);
-        first += 4;
-    }
-    while first < vectors {
-        sum_vectors::<FUSED, R, 1, T>(weights, values, &mut out, first);
-        first += 1;
-    }
-}
-
-/// [`weighted_sums`] of `N` vectors of eight values from vector `first` on.
-#[inline(always)]
-fn sum_vectors<const FUSED: bool, const R: usize, const N: usize, T: Lanes>(
-    weights: [&[f32; BLOCK]; R],
-    values: &[T],
-    out: &mut [&mut [f32]; R],
-    first: usize,
-) {
-    let vectors = out[0].len() / 8;
-    let mut sums: [[[f32; 8]; N]; R] =
-        std::array::from_fn(|r| std::array::from_fn(|n| out[r].as_chunks::<8>().0[first + n]));
-    for (key, value) in values.as_chunks::<8>().0.chunks_exact(vectors).enumerate() {
-        let value: [[f32; 8]; N] = std::array::from_fn(|n| T::lanes::<FUSED>(&value[first + n]));
-        for r in 0..R {
-            let weight = weights[r][key];
-            for n in 0..N {
-                for lane in 0..8 {
-                    sums[r][n][lane] =
-                        multiply_add::<FUSED>(weight, value[n][lane], sums[r][n][lane]);
-                }
-            }
-        }
-    }
-    for r in 0..R {
-        for n in 0..N {
-            out[r].as_chunks_mut::<8>().0[first + n] = sums[r][n];
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Rounding activations to 8 bits.
 
-use crate::arch::versions::sum8;
+use crate::arch::floats::sum8;
 
 /// Rounds 32 values to multiples of `max|x| / 127`; returns the step, the sums of the two halves
 /// and the multiples. Ties go to even, as the vector instructions of every CPU have it.

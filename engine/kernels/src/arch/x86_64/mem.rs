@@ -40,25 +40,10 @@ pub(crate) fn prefetch<const LINES: usize>(bytes: &[u8], distance: usize) {
     }
 }
 
-/// Eight f16 in f32.
+/// Eight f32.
 #[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-pub(crate) fn widen_f16(values: &[u16; 8]) -> [f32; 8] {
-    let mut out = [0.0; 8];
-    store_f32(
-        &mut out,
-        _mm256_cvtph_ps(load128(bytemuck::cast_ref(values))),
-    );
-    out
-}
-
-/// Eight f32 rounded to f16, ties to even.
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-pub(crate) fn narrow_f16(values: &[f32; 8]) -> [u16; 8] {
+#[target_feature(enable = "avx2")]
+pub(crate) fn load_f32(values: &[f32; 8]) -> __m256 {
     // SAFETY: the reference covers the 32 bytes read; the load needs no alignment.
-    let values = unsafe { _mm256_loadu_ps(values.as_ptr()) };
-    let half = _mm256_cvtps_ph::<{ _MM_FROUND_TO_NEAREST_INT }>(values);
-    let words = [_mm_cvtsi128_si64(half), _mm_extract_epi64::<1>(half)];
-    bytemuck::cast(words)
+    unsafe { _mm256_loadu_ps(values.as_ptr()) }
 }

@@ -120,21 +120,38 @@ impl AttentionPlan {
 
     /// The queries of a unit against the positions that it looks at.
     fn attend_unit(&self, unit: &Unit, layer: usize, cache: &[KvBlock], scratch: &mut Scratch) {
-        let position_bytes = self.cache.cache.position_bytes(self.cache.head_size);
         for chunk in chunks_of(&unit.positions, self.chunk) {
             for (block, positions) in blocks_of(&chunk) {
-                let (keys, values) = cache[block].head(layer, unit.kv_head);
-                let first = positions.start % BLOCK_POSITIONS;
-                let part = first * position_bytes
-                    ..(first + positions.len()).next_multiple_of(BLOCK) * position_bytes;
+                let [keys, values] = self.span(unit, layer, cache, (block, &positions));
+                let following = positions.end..unit.positions.end;
+                let next = blocks_of(&following).next();
+                let next = next
+                    .map(|(block, positions)| self.span(unit, layer, cache, (block, &positions)));
                 scratch.attention.attend(Span {
-                    keys: &keys[part.clone()],
-                    values: &values[part],
+                    keys,
+                    values,
                     first_position: positions.start,
+                    next: next.unwrap_or_default(),
                 });
             }
             scratch.attention.close_chunk();
         }
+    }
+
+    /// Keys and values of some positions of a block, in whole blocks of the kernel.
+    fn span<'c>(
+        &self,
+        unit: &Unit,
+        layer: usize,
+        cache: &'c [KvBlock],
+        (block, positions): (usize, &Range<usize>),
+    ) -> [&'c [u8]; 2] {
+        let position_bytes = self.cache.cache.position_bytes(self.cache.head_size);
+        let (keys, values) = cache[block].head(layer, unit.kv_head);
+        let first = positions.start % BLOCK_POSITIONS;
+        let last = (first + positions.len()).next_multiple_of(BLOCK);
+        let part = first * position_bytes..last * position_bytes;
+        [&keys[part.clone()], &values[part]]
     }
 
     /// Normalised, rotated and scaled queries of one row, for all heads of a group.

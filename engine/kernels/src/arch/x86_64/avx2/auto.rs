@@ -6,6 +6,7 @@
 use std::arch::x86_64::*;
 
 use super::super::mem;
+use super::Avx2;
 use super::vectors::broadcast4;
 use crate::arch::portable::quantised;
 use crate::arch::rows::rows;
@@ -39,19 +40,6 @@ mod bodies {
         q5_k: by_32(PackedQ5K),
         iq4_nl: by_32(PackedIq4Nl),
         iq4_xs: by_32(PackedIq4Xs),
-    }
-}
-
-/// AVX2, FMA and F16C: whoever holds it runs on a CPU that has them.
-#[derive(Clone, Copy)]
-struct Avx2(());
-
-impl Avx2 {
-    /// The proof, to be had only where the instruction set may be used already.
-    #[inline]
-    #[target_feature(enable = "avx2,fma,f16c")]
-    fn here() -> Self {
-        Self(())
     }
 }
 

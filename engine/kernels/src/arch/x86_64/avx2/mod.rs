@@ -12,6 +12,7 @@ use crate::arch::rows::rows;
 use crate::contract::Kernel;
 
 mod auto;
+mod floats;
 mod plain;
 pub(super) mod q4;
 pub(super) mod q6_k;
@@ -30,6 +31,19 @@ pub(crate) static KERNELS: &[Kernel] = rows![(Avx2, Fused, "x86_64-", "-avx2-r8"
     (Q8_0, "q8_0", Q8, q8_0::q8_0),
     (Q6K, "q6_k", Q8, q6_k::q6_k),
 ];
+
+/// AVX2, FMA and F16C: whoever holds it runs on a CPU that has them, with that many registers.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2<const REGISTERS: usize = 16>(());
+
+impl<const REGISTERS: usize> Avx2<REGISTERS> {
+    /// The proof, to be had only where the instruction set may be used already.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    pub(crate) fn here() -> Self {
+        Self(())
+    }
+}
 
 /// The portable quantiser, compiled for this instruction set.
 #[target_feature(enable = "avx2,fma,f16c")]

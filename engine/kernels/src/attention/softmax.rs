@@ -1,0 +1,74 @@
+//! Scores to weights: masks, finds the new largest, rescales what was there, exponentiates.
+
+use super::{Attention, BLOCK, PARTIAL_HEAD, QueryRow};
+use crate::arch::floats::Floats;
+
+/// Turns the scores of a block into weights, for every query row.
+#[inline(always)]
+pub(super) fn weigh<F: Floats>(
+    floats: F,
+    state: &mut Attention,
+    first_position: usize,
+    positions: usize,
+) {
+    let rows = state.rows.iter().zip(&mut state.weights);
+    let open = state.open.chunks_exact_mut(PARTIAL_HEAD + state.head_size);
+    for ((row, scores), open) in rows.zip(open) {
+        let seen = (row.position + 1).saturating_sub(first_position);
+        let seen = seen.min(positions);
+        if seen == 0 {
+            scores.fill(0.0);
+            continue;
+        }
+        if row.slope != 0.0 {
+            subtract_distance(floats, row, first_position, scores);
+        }
+        scores[seen..].fill(f32::NEG_INFINITY);
+        let before = open[0];
+        let largest = largest(floats, before, scores);
+        let mut sums = floats.splat(0.0);
+        for chunk in scores.as_chunks_mut::<8>().0 {
+            let score = floats.load(chunk);
+            let weight = floats.exp(floats.sub(score, floats.splat(largest)));
+            sums = floats.add(sums, weight);
+            floats.store(weight, chunk);
+        }
+        if largest > before {
+            let shrink = floats.exp_of(before - largest);
+            open[1..].iter_mut().for_each(|value| *value *= shrink);
+        }
+        open[0] = largest;
+        open[1] += floats.sum(sums);
+    }
+}
+
+/// ALiBi: a key `n` positions back loses `n` times the slope.
+#[inline(always)]
+fn subtract_distance<F: Floats>(
+    floats: F,
+    row: &QueryRow,
+    first_position: usize,
+    scores: &mut [f32; BLOCK],
+) {
+    let distance = floats.splat(row.position as f32 - first_position as f32);
+    let slope = floats.splat(row.slope);
+    for (index, chunk) in scores.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+        let keys = std::array::from_fn(|lane| (8 * index + lane) as f32);
+        let distance = floats.sub(distance, floats.load(&keys));
+        let score = floats.sub(floats.load(chunk), floats.mul(slope, distance));
+        floats.store(score, chunk);
+    }
+}
+
+/// The largest of `before` and the scores that are numbers.
+#[inline(always)]
+fn largest<F: Floats>(floats: F, before: f32, scores: &[f32; BLOCK]) -> f32 {
+    let mut lanes = floats.splat(before);
+    for chunk in scores.as_chunks::<8>().0 {
+        lanes = floats.max(floats.load(chunk), lanes);
+    }
+    let lanes = floats.array(lanes);
+    lanes
+        .iter()
+        .fold(before, |a, b| if *b > a { *b } else { a })
+}
