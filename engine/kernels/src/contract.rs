@@ -54,8 +54,8 @@ pub(crate) type Body = unsafe fn(&Call<'_>, &mut [f32]);
 
 /// One row of the table.
 pub struct Kernel {
-    /// `{architecture}-{block type}-{instruction set}-{tile}`; `r8x4`: 8 weight rows by up to 4
-    /// activation rows. `avx2-auto`: the portable loops compiled for AVX2, not written for it.
+    /// `{architecture}-{block type}-{instruction set}-{tile}`; `r16x4`: 16 weight rows at a time by up
+    /// to 4 activation rows.
     pub name: &'static str,
     /// The block type of its weights.
     pub block: TensorType,

@@ -13,8 +13,10 @@
 //! * [`elementwise`], [`attention`]: what is not a matrix product.
 //! * [`stream`]: reads memory and does nothing else: the roof that rates are held against.
 //!
-//! To add a kernel: write one file under `arch/`, add one row to its `KERNELS`, run the battery
-//! (`tests/battery.rs`), which finds it in the table and compares it with an f64 oracle.
+//! Kernels of quantised types are two loops (`arch/blocks`) over what an instruction set gives
+//! (`arch/vectors.rs`). To add an instruction set: implement that trait, instantiate the loops, add its
+//! table to `arch`, run the battery (`tests/battery`), which finds its rows and compares them with an
+//! f64 oracle.
 
 pub mod activations;
 pub mod arch;

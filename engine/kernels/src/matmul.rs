@@ -1,6 +1,7 @@
 //! The loops around a kernel: row groups, activation panels, and which of them stay in cache.
 
 use crate::activations::Activations;
+use crate::arch::blocks::GROUPS;
 use crate::contract::{Call, Runnable};
 use crate::layout::ROWS;
 
@@ -97,9 +98,9 @@ pub fn multiply(
     }
     let cached_panels = (loops.cached_rows / panel_rows).max(1);
     for first in (0..panels).step_by(cached_panels) {
-        for (group, part) in weights.chunks_exact(group_bytes).enumerate() {
+        for (index, part) in weights.chunks(GROUPS * group_bytes).enumerate() {
             for panel in first..(first + cached_panels).min(panels) {
-                run(group, part, panel);
+                run(index * GROUPS, part, panel);
             }
         }
     }

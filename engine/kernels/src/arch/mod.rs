@@ -3,6 +3,7 @@
 
 use crate::contract::Kernel;
 
+pub(crate) mod blocks;
 pub(crate) mod floats;
 pub(crate) mod portable;
 pub(crate) mod rows;
@@ -17,7 +18,7 @@ pub(crate) fn tables() -> Vec<&'static [Kernel]> {
     let mut tables = x86_64::tables();
     #[cfg(not(target_arch = "x86_64"))]
     let mut tables = Vec::new();
-    tables.push(portable::KERNELS);
+    tables.extend([portable::QUANTISED, portable::PLAIN]);
     tables
 }
 

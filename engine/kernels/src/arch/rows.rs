@@ -1,14 +1,15 @@
 //! Rows of the table from bodies that serve both phases.
 
 /// A decode and a prefill row for each block type: `(block, text, activations, module::body)`, all
-/// of one instruction set and numeric class, named `prefix + text + suffix` (`+ x4` for prefill).
+/// of one instruction set and numeric class, named `prefix + text + decode` and `prefix + text +
+/// prefill`.
 macro_rules! rows {
-    [($isa:ident, $numerics:ident, $prefix:literal, $suffix:literal):
+    [($isa:ident, $numerics:ident, $prefix:literal, $decode:literal, $prefill:literal):
         $(($block:ident, $text:literal, $activations:ident, $module:ident::$body:ident)),+ $(,)?] => {
         &[$(
-            $crate::arch::rows::rows!(@row $isa, $numerics, concat!($prefix, $text, $suffix),
+            $crate::arch::rows::rows!(@row $isa, $numerics, concat!($prefix, $text, $decode),
                 $block, Decode, $activations, $module::$body),
-            $crate::arch::rows::rows!(@row $isa, $numerics, concat!($prefix, $text, $suffix, "x4"),
+            $crate::arch::rows::rows!(@row $isa, $numerics, concat!($prefix, $text, $prefill),
                 $block, Prefill, $activations, $module::$body),
         )+]
     };

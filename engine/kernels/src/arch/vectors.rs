@@ -1,58 +1,77 @@
-//! The few operations that plain loops over eight rows leave to each instruction set.
+//! What the products of quantised weights leave to each instruction set.
 //!
-//! The kernels of `portable` are written over [`Lanes`] and compile to whatever vectors the enclosing
-//! function may use. What no compiler finds by itself (widening, products of bytes, table
-//! look-ups) goes through [`Vectors`]: one implementation in plain Rust, one per instruction set
-//! that has the instructions.
+//! The kernels of `blocks` are written over vectors of eight rows. A vector of [`Vectors::Words`]
+//! holds four codes of each of them, and a product with four activations, broadcast, adds to eight
+//! integer sums. One implementation in plain Rust, one per instruction set.
 
+use crate::arch::floats::{Floats, PlainFloats};
 use crate::layout::{Halves, ROWS};
 
-/// Four codes of each row, as the bytes of a word: one vector of a plane.
-pub(crate) type Lanes = [u32; ROWS];
+/// Arithmetic on eight rows. A value of the type is the proof that this CPU has the instructions.
+pub(crate) trait Vectors: Floats {
+    /// Four bytes of each row: one vector of a plane.
+    type Words: Copy;
+    /// An integer of each row.
+    type Ints: Copy;
+    /// Integer sums of each row while they are being added up.
+    type Dots: Copy;
 
-/// What an instruction set does better than a loop. A value of the type is the proof that this CPU
-/// has it.
-pub(crate) trait Vectors: Copy {
+    /// The code that stands for zero where codes are signed, as [`Vectors::signed`] gives them.
+    const SIGNED_ZERO: i16;
+
     /// The f16 of eight rows in f32.
-    fn widen(self, halves: &Halves) -> [f32; ROWS];
-
+    fn widen(self, halves: &Halves) -> Self::Lanes;
     /// Eight bytes as integers.
-    fn extend(self, bytes: [u8; ROWS]) -> [i32; ROWS];
+    fn extend(self, bytes: [u8; ROWS]) -> Self::Ints;
+    /// Eight signed bytes as integers.
+    fn extend_signed(self, bytes: [i8; ROWS]) -> Self::Ints;
+    /// The same integer for all rows.
+    fn integer(self, value: i32) -> Self::Ints;
+    /// `a + b`.
+    fn plus(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
+    /// `a * b`.
+    fn times(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
+    /// Two sums of activations, weighed and added, for all rows.
+    fn weigh_sums(self, sums: [i16; 2], weights: [i16; 2]) -> Self::Ints;
+    /// Integers in f32.
+    fn real(self, values: Self::Ints) -> Self::Lanes;
 
-    /// Adds to each row's sum the products of its four codes, 0..=127, with four activations.
-    fn dot_unsigned(self, sums: [i32; ROWS], codes: Lanes, quants: [i8; 4]) -> [i32; ROWS];
+    /// 32 bytes of a plane.
+    fn words(self, bytes: &[u8; 32]) -> Self::Words;
+    /// Of every byte, the bits of `mask` (which starts at bit 0) from bit `from` on, moved to bit
+    /// `to`.
+    fn field(self, words: Self::Words, mask: u8, from: usize, to: usize) -> Self::Words;
+    /// Bits of either.
+    fn or(self, a: Self::Words, b: Self::Words) -> Self::Words;
+    /// Signed bytes as this instruction set multiplies them.
+    fn signed(self, words: Self::Words) -> Self::Words;
+    /// Replaces every byte, 0..16, by the level that it numbers, as [`Vectors::signed`] has it.
+    fn look_up(self, levels: &[i8; 16], codes: Self::Words) -> Self::Words;
 
-    /// Adds to each row's sum the products of its four signed codes with four activations, which
-    /// are never -128.
-    fn dot_signed(self, sums: [i32; ROWS], codes: Lanes, quants: [i8; 4]) -> [i32; ROWS];
-
-    /// Adds to each row's sum the product of two of its integers.
-    fn weigh(self, sums: [i32; ROWS], weights: [i32; ROWS], values: [i32; ROWS]) -> [i32; ROWS];
-
-    /// Adds to each row's sum its integer in units of `scales[row] * scale`: three roundings.
-    fn add_integers(
+    /// Starts sums at `first`.
+    fn start(self, first: Self::Ints) -> Self::Dots;
+    /// Adds to each row's sum the products of its four codes, 0..=`MOST`, with four activations.
+    /// `step` counts the calls since the start: at most as many as there are vectors in a part.
+    fn dot<const MOST: i32>(
         self,
-        sums: [f32; ROWS],
-        values: [i32; ROWS],
-        scales: &[f32; ROWS],
-        scale: f32,
-    ) -> [f32; ROWS];
-
-    /// Adds to each row's sum its value times `factor`: two roundings.
-    fn add_product(self, sums: [f32; ROWS], values: &[f32; ROWS], factor: f32) -> [f32; ROWS];
-
-    /// Replaces every byte, 0..16, by the level that it numbers.
-    fn look_up(self, levels: &[i8; 16], codes: Lanes) -> Lanes;
-
-    /// Asks for the cache lines that lie `distance` bytes beyond `bytes`; a hint.
-    fn prefetch(self, bytes: &[u8], distance: usize);
+        dots: Self::Dots,
+        step: usize,
+        codes: Self::Words,
+        quants: [i8; 4],
+    ) -> Self::Dots;
+    /// The same for codes from [`Vectors::signed`]; activations are never -128.
+    fn dot_signed(self, dots: Self::Dots, codes: Self::Words, quants: [i8; 4]) -> Self::Dots;
+    /// The sums; every product is in them once the number of steps is that of `dot`'s last.
+    fn finish(self, dots: Self::Dots) -> Self::Ints;
 }
 
-/// Plain Rust, on any CPU.
-#[derive(Clone, Copy)]
-pub(crate) struct Portable;
+impl Vectors for PlainFloats {
+    type Words = [u32; ROWS];
+    type Ints = [i32; ROWS];
+    type Dots = [i32; ROWS];
 
-impl Vectors for Portable {
+    const SIGNED_ZERO: i16 = 0;
+
     #[inline(always)]
     fn widen(self, halves: &Halves) -> [f32; ROWS] {
         let pairs = halves.as_chunks::<2>().0;
@@ -65,48 +84,67 @@ impl Vectors for Portable {
     }
 
     #[inline(always)]
-    fn dot_unsigned(self, mut sums: [i32; ROWS], codes: Lanes, quants: [i8; 4]) -> [i32; ROWS] {
-        for (i, quant) in quants.into_iter().enumerate() {
-            for (sum, word) in sums.iter_mut().zip(codes) {
-                *sum += (word >> (8 * i) & 0xFF) as i32 * i32::from(quant);
+    fn extend_signed(self, bytes: [i8; ROWS]) -> [i32; ROWS] {
+        bytes.map(i32::from)
+    }
+
+    #[inline(always)]
+    fn integer(self, value: i32) -> [i32; ROWS] {
+        [value; ROWS]
+    }
+
+    #[inline(always)]
+    fn plus(self, a: [i32; ROWS], b: [i32; ROWS]) -> [i32; ROWS] {
+        std::array::from_fn(|row| a[row] + b[row])
+    }
+
+    #[inline(always)]
+    fn times(self, a: [i32; ROWS], b: [i32; ROWS]) -> [i32; ROWS] {
+        std::array::from_fn(|row| a[row] * b[row])
+    }
+
+    #[inline(always)]
+    fn weigh_sums(self, sums: [i16; 2], weights: [i16; 2]) -> [i32; ROWS] {
+        let product = |i: usize| i32::from(sums[i]) * i32::from(weights[i]);
+        [product(0) + product(1); ROWS]
+    }
+
+    #[inline(always)]
+    fn real(self, values: [i32; ROWS]) -> [f32; ROWS] {
+        values.map(|value| value as f32)
+    }
+
+    #[inline(always)]
+    fn words(self, bytes: &[u8; 32]) -> [u32; ROWS] {
+        let words = bytes.as_chunks::<4>().0;
+        std::array::from_fn(|row| u32::from_le_bytes(words[row]))
+    }
+
+    #[inline(always)]
+    fn field(self, words: [u32; ROWS], mask: u8, from: usize, to: usize) -> [u32; ROWS] {
+        let mask = u32::from_ne_bytes([mask << to; 4]);
+        let moved = |word: u32| {
+            if from >= to {
+                word >> (from - to)
+            } else {
+                word << (to - from)
             }
-        }
-        sums
+        };
+        words.map(|word| moved(word) & mask)
     }
 
     #[inline(always)]
-    fn dot_signed(self, mut sums: [i32; ROWS], codes: Lanes, quants: [i8; 4]) -> [i32; ROWS] {
-        for (i, quant) in quants.into_iter().enumerate() {
-            for (sum, word) in sums.iter_mut().zip(codes) {
-                *sum += ((word << (24 - 8 * i)) as i32 >> 24) * i32::from(quant);
-            }
-        }
-        sums
+    fn or(self, a: [u32; ROWS], b: [u32; ROWS]) -> [u32; ROWS] {
+        std::array::from_fn(|row| a[row] | b[row])
     }
 
     #[inline(always)]
-    fn weigh(self, sums: [i32; ROWS], weights: [i32; ROWS], values: [i32; ROWS]) -> [i32; ROWS] {
-        std::array::from_fn(|row| sums[row] + weights[row] * values[row])
+    fn signed(self, words: [u32; ROWS]) -> [u32; ROWS] {
+        words
     }
 
     #[inline(always)]
-    fn add_integers(
-        self,
-        sums: [f32; ROWS],
-        values: [i32; ROWS],
-        scales: &[f32; ROWS],
-        scale: f32,
-    ) -> [f32; ROWS] {
-        std::array::from_fn(|row| sums[row] + values[row] as f32 * (scales[row] * scale))
-    }
-
-    #[inline(always)]
-    fn add_product(self, sums: [f32; ROWS], values: &[f32; ROWS], factor: f32) -> [f32; ROWS] {
-        std::array::from_fn(|row| sums[row] + values[row] * factor)
-    }
-
-    #[inline(always)]
-    fn look_up(self, levels: &[i8; 16], codes: Lanes) -> Lanes {
+    fn look_up(self, levels: &[i8; 16], codes: [u32; ROWS]) -> [u32; ROWS] {
         codes.map(|word| {
             let bytes = word.to_le_bytes();
             u32::from_le_bytes(bytes.map(|code| levels[usize::from(code & 15)] as u8))
@@ -114,5 +152,38 @@ impl Vectors for Portable {
     }
 
     #[inline(always)]
-    fn prefetch(self, _bytes: &[u8], _distance: usize) {}
+    fn start(self, first: [i32; ROWS]) -> [i32; ROWS] {
+        first
+    }
+
+    #[inline(always)]
+    fn dot<const MOST: i32>(
+        self,
+        mut dots: [i32; ROWS],
+        _step: usize,
+        codes: [u32; ROWS],
+        quants: [i8; 4],
+    ) -> [i32; ROWS] {
+        for (i, quant) in quants.into_iter().enumerate() {
+            for (sum, word) in dots.iter_mut().zip(codes) {
+                *sum += (word >> (8 * i) & 0xFF) as i32 * i32::from(quant);
+            }
+        }
+        dots
+    }
+
+    #[inline(always)]
+    fn dot_signed(self, mut dots: [i32; ROWS], codes: [u32; ROWS], quants: [i8; 4]) -> [i32; ROWS] {
+        for (i, quant) in quants.into_iter().enumerate() {
+            for (sum, word) in dots.iter_mut().zip(codes) {
+                *sum += ((word << (24 - 8 * i)) as i32 >> 24) * i32::from(quant);
+            }
+        }
+        dots
+    }
+
+    #[inline(always)]
+    fn finish(self, dots: [i32; ROWS]) -> [i32; ROWS] {
+        dots
+    }
 }

@@ -11,16 +11,18 @@ macro_rules! versions {
         $vis fn $name($($arg: $type),*) {
             #[cfg(target_arch = "x86_64")]
             {
-                #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512vl")]
+                #[target_feature(
+                    enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"
+                )]
                 fn many($($arg: $type),*) {
-                    $body($crate::arch::x86_64::avx2::Avx2::<32>::here(), $($arg),*)
+                    $body($crate::arch::x86_64::avx512vnni::Avx512Vnni::here(), $($arg),*)
                 }
                 #[target_feature(enable = "avx2,fma,f16c")]
                 fn wide($($arg: $type),*) {
-                    $body($crate::arch::x86_64::avx2::Avx2::<16>::here(), $($arg),*)
+                    $body($crate::arch::x86_64::avx2::Avx2::here(), $($arg),*)
                 }
                 if $crate::Isa::Avx512Vnni.detected() {
-                    // SAFETY: the instruction set, which is more than is asked for, was detected.
+                    // SAFETY: the instruction set was detected on the line above.
                     return unsafe { many($($arg),*) };
                 }
                 if $crate::Isa::Avx2.detected() {

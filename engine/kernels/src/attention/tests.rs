@@ -56,7 +56,7 @@ fn plain(state: &mut Attention, span: Span<'_>) {
 fn avx2(state: &mut Attention, span: Span<'_>) {
     #[target_feature(enable = "avx2,fma,f16c")]
     fn wide(state: &mut Attention, span: Span<'_>) {
-        attend_span_body(crate::arch::x86_64::avx2::Avx2::<16>::here(), state, span);
+        attend_span_body(crate::arch::x86_64::avx2::Avx2::here(), state, span);
     }
     assert!(crate::Isa::Avx2.detected());
     // SAFETY: the instruction set was detected on the line above.

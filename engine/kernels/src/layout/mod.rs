@@ -38,8 +38,6 @@ pub(crate) use q4_k::{PackedPairs, PackedQ4K};
 pub(crate) use q5::{PackedQ5_0, PackedQ5_1};
 pub(crate) use q5_k::PackedQ5K;
 pub(crate) use q6_k::PackedQ6K;
-#[cfg(target_arch = "x86_64")]
-pub(crate) use q6_k::Q6K_PART;
 pub(crate) use q8_0::PackedQ8_0;
 
 /// Rows of a row group.

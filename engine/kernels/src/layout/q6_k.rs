@@ -26,10 +26,6 @@ pub(crate) struct Q6KPart {
 
 const _: () = assert!(size_of::<PackedQ6K>() == ROWS * size_of::<BlockQ6K>());
 
-/// Bytes of one 32-column part.
-#[cfg(target_arch = "x86_64")]
-pub(crate) const Q6K_PART: usize = size_of::<Q6KPart>();
-
 impl Packed for PackedQ6K {
     fn put(&mut self, row: usize, block: &[u8]) {
         let block: BlockQ6K = bytemuck::pod_read_unaligned(block);

@@ -3,10 +3,18 @@
 use crate::contract::Kernel;
 
 pub(crate) mod avx2;
-mod avx512vnni;
+pub(crate) mod avx512vnni;
+mod avxvnni;
 pub(crate) mod mem;
+mod plain;
+mod ymm;
 
 /// The tables of this architecture.
 pub(crate) fn tables() -> Vec<&'static [Kernel]> {
-    vec![avx512vnni::KERNELS, avx2::KERNELS, avx2::AUTO_KERNELS]
+    vec![
+        avx512vnni::KERNELS,
+        avxvnni::KERNELS,
+        avx2::QUANTISED,
+        avx2::PLAIN,
+    ]
 }

@@ -1,9 +1,9 @@
-//! [`Floats`] for AVX2, FMA and F16C: one instruction each.
+//! [`Floats`] of 256 bits: one instruction each.
 
 use std::arch::x86_64::*;
 
 use super::super::mem;
-use super::Avx2;
+use super::{Products, Ymm};
 use crate::arch::floats::Floats;
 
 /// The methods of the trait, each an expression that only a CPU with the instruction set may run.
@@ -24,10 +24,10 @@ macro_rules! instructions {
     };
 }
 
-impl<const REGISTERS: usize> Floats for Avx2<REGISTERS> {
+impl<X: Products> Floats for Ymm<X> {
     type Lanes = __m256;
 
-    const REGISTERS: usize = REGISTERS;
+    const REGISTERS: usize = X::REGISTERS;
 
     instructions! {
         fn splat(value: f32) -> __m256 = _mm256_set1_ps(value);

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::super::mem::{load128, load256, prefetch, store_f32};
+use super::mem::{load128, load256, prefetch, store_f32};
 use crate::contract::Call;
 use crate::layout::ROWS;
 

@@ -1,49 +1,48 @@
 //! AVX2 with FMA and F16C.
-//!
-//! Eight rows meet one broadcast piece of the activations in every instruction. Unsigned quants
-//! times signed ones go through `vpmaddubsw`, whose 16-bit sums are added as long as the block
-//! type's range allows and widened once; zero points are taken out through the activations' sums.
 
 use std::arch::x86_64::*;
 
 use super::mem::{load256, prefetch};
-
+use super::plain;
+use super::ymm::{Dot, Products, Ymm};
+use crate::arch::blocks::{kernels, quantised_rows};
 use crate::arch::rows::rows;
 use crate::contract::Kernel;
 
-mod auto;
-mod floats;
-mod plain;
-pub(super) mod q4;
-pub(super) mod q6_k;
-mod q8_0;
-pub(super) mod vectors;
-
-pub(crate) use auto::KERNELS as AUTO_KERNELS;
-
-/// The rows of the table for this instruction set.
-pub(crate) static KERNELS: &[Kernel] = rows![(Avx2, Fused, "x86_64-", "-avx2-r8"):
-    (F32, "f32", F32, plain::f32),
-    (F16, "f16", F32, plain::f16),
-    (BF16, "bf16", F32, plain::bf16),
-    (Q4_0, "q4_0", Q8, q4::q4_0),
-    (Q4_1, "q4_1", Q8, q4::q4_1),
-    (Q8_0, "q8_0", Q8, q8_0::q8_0),
-    (Q6K, "q6_k", Q8, q6_k::q6_k),
-];
-
-/// AVX2, FMA and F16C: whoever holds it runs on a CPU that has them, with that many registers.
+/// The instruction set.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx2<const REGISTERS: usize = 16>(());
+pub(crate) struct Avx2;
 
-impl<const REGISTERS: usize> Avx2<REGISTERS> {
+impl Products for Avx2 {
+    const REGISTERS: usize = 16;
+    const DOT: Option<Dot> = None;
+}
+
+impl Avx2 {
     /// The proof, to be had only where the instruction set may be used already.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    pub(crate) fn here() -> Self {
-        Self(())
+    pub(crate) fn here() -> Ymm<Avx2> {
+        // SAFETY: this function's own target features.
+        unsafe { Ymm::assume() }
     }
 }
+
+kernels! {
+    #[target_feature(enable = "avx2,fma,f16c")]
+    super::Avx2::here()
+}
+
+/// The rows of the table for quantised types.
+pub(crate) static QUANTISED: &[Kernel] =
+    quantised_rows!(Avx2, Fused, "x86_64-", "-avx2-r8", "-avx2-r8x4");
+
+/// The rows of the table for weights that are floats.
+pub(crate) static PLAIN: &[Kernel] = rows![(Avx2, Fused, "x86_64-", "-avx2-r8", "-avx2-r8x4"):
+    (F32, "f32", F32, plain::f32),
+    (F16, "f16", F32, plain::f16),
+    (BF16, "bf16", F32, plain::bf16),
+];
 
 /// The portable quantiser, compiled for this instruction set.
 #[target_feature(enable = "avx2,fma,f16c")]

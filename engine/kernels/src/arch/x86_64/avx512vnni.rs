@@ -1,0 +1,41 @@
+//! AVX-512 VNNI at 256 bits: `vpdpbusd`, and registers for two row groups at once.
+//!
+//! Vectors stay at 256 bits, eight rows, so the packed form is the same; Zen 4 issues two of them a
+//! cycle, and no CPU lowers its clock for them.
+
+use super::ymm::{Dot, Products, Ymm};
+use crate::arch::blocks::{kernels, quantised_rows};
+use crate::contract::Kernel;
+
+/// The instruction set.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512Vnni;
+
+impl Products for Avx512Vnni {
+    const REGISTERS: usize = 32;
+    const DOT: Option<Dot> = Some(Dot::Evex);
+}
+
+impl Avx512Vnni {
+    /// The proof, to be had only where the instruction set may be used already.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    pub(crate) fn here() -> Ymm<Avx512Vnni> {
+        // SAFETY: this function's own target features.
+        unsafe { Ymm::assume() }
+    }
+}
+
+kernels! {
+    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    super::Avx512Vnni::here()
+}
+
+/// The rows of the table for this instruction set.
+pub(crate) static KERNELS: &[Kernel] = quantised_rows!(
+    Avx512Vnni,
+    Fused,
+    "x86_64-",
+    "-avx512vnni-r8",
+    "-avx512vnni-r16x4"
+);
