@@ -97,6 +97,12 @@ impl Activations {
         &self.words[panel * words..][..words]
     }
 
+    /// Words of some panels.
+    pub fn panels_of(&self, panels: std::ops::Range<usize>) -> &[f32] {
+        let words = self.panel_words();
+        &self.words[panels.start * words..panels.end * words]
+    }
+
     /// All panels as separate mutable pieces, for filling them from several threads.
     pub fn panels_mut(&mut self) -> Vec<PanelMut<'_>> {
         let (kind, panel_rows, words, rows) =

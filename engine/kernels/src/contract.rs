@@ -34,20 +34,22 @@ pub enum Numerics {
     Fused,
 }
 
-/// What a kernel works on: whole row groups against one panel of activations.
+/// What a kernel works on: whole row groups against panels of activations.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     /// Packed bytes of one or more row groups.
     pub weights: &'a [u8],
     /// Columns of the matrix.
     pub columns: usize,
-    /// One panel of activations, see [`crate::panel`].
-    pub panel: &'a [f32],
+    /// Panels of activations one after another, see [`crate::panel`].
+    pub panels: &'a [f32],
+    /// How many they are.
+    pub panel_count: usize,
     /// How far ahead of its reads the kernel asks for weights; 0: not at all.
     pub prefetch_bytes: usize,
 }
 
-/// A kernel body for panels of a fixed number of rows. Writes `[group][panel row][8]`.
+/// A kernel body for panels of a fixed number of rows. Writes `[group][panel][panel row][8]`.
 ///
 /// Unsafe to call because the CPU must have the kernel's instruction set; slices are checked.
 pub(crate) type Body = unsafe fn(&Call<'_>, &mut [f32]);
@@ -100,7 +102,7 @@ impl Runnable {
         self.0
     }
 
-    /// Multiplies whole row groups by one panel of `panel_rows` rows: `out[group][row][8]`.
+    /// Multiplies whole row groups by panels of `panel_rows` rows: `out[group][panel][row][8]`.
     ///
     /// # Panics
     /// If `panel_rows` is not 1, 2 or 4, or the slices do not fit each other.

@@ -1,5 +1,7 @@
 //! The loops around a kernel: row groups, activation panels, and which of them stay in cache.
 
+use std::ops::Range;
+
 use crate::activations::Activations;
 use crate::arch::blocks::GROUPS;
 use crate::contract::{Call, Runnable};
@@ -9,6 +11,13 @@ use crate::layout::ROWS;
 const GROUPS_PER_CALL: usize = 16;
 /// Most rows of a panel.
 const PANEL_ROWS: usize = 4;
+/// Most panels of a call.
+const MOST_PANELS: usize = 64;
+/// Most results of a call.
+const RESULTS: usize = {
+    let (few, many) = (GROUPS_PER_CALL, GROUPS * MOST_PANELS);
+    (if few > many { few } else { many }) * PANEL_ROWS * ROWS
+};
 
 /// Block sizes of the loops; they change speed only.
 #[derive(Clone, Copy, Debug)]
@@ -69,39 +78,38 @@ pub fn multiply(
     );
     let (panels, panel_rows) = (activations.panels(), activations.panel_rows());
     let tile = panel_rows * ROWS;
-    let mut buffer = [0.0f32; GROUPS_PER_CALL * PANEL_ROWS * ROWS];
-    let mut run = |first_group: usize, weights: &[u8], panel: usize| {
+    let mut buffer = [0.0f32; RESULTS];
+    let mut run = |first_group: usize, weights: &[u8], panels: Range<usize>| {
         let call = Call {
             weights,
             columns,
-            panel: activations.panel(panel),
+            panels: activations.panels_of(panels.clone()),
+            panel_count: panels.len(),
             prefetch_bytes: loops.prefetch_bytes,
         };
-        let out = &mut buffer[..weights.len() / group_bytes * tile];
+        let out = &mut buffer[..weights.len() / group_bytes * panels.len() * tile];
         kernel.run(&call, panel_rows, out);
-        let first_row = panel * panel_rows;
-        let rows = panel_rows.min(activations.rows() - first_row);
         for (index, values) in out.chunks_exact(tile).enumerate() {
+            let first_row = (panels.start + index % panels.len()) * panel_rows;
             sink(Tile {
-                group: first_group + index,
+                group: first_group + index / panels.len(),
                 first_row,
-                rows,
+                rows: panel_rows.min(activations.rows() - first_row),
                 values,
             });
         }
     };
-    if panels == 1 {
-        for (index, part) in weights.chunks(GROUPS_PER_CALL * group_bytes).enumerate() {
-            run(index * GROUPS_PER_CALL, part, 0);
-        }
-        return;
-    }
-    let cached_panels = (loops.cached_rows / panel_rows).max(1);
-    for first in (0..panels).step_by(cached_panels) {
-        for (index, part) in weights.chunks(GROUPS * group_bytes).enumerate() {
-            for panel in first..(first + cached_panels).min(panels) {
-                run(index * GROUPS, part, panel);
-            }
+    let (groups, cached) = if panels == 1 {
+        (GROUPS_PER_CALL, 1)
+    } else {
+        (
+            GROUPS,
+            (loops.cached_rows / panel_rows).clamp(1, MOST_PANELS),
+        )
+    };
+    for first in (0..panels).step_by(cached) {
+        for (index, part) in weights.chunks(groups * group_bytes).enumerate() {
+            run(index * groups, part, first..(first + cached).min(panels));
         }
     }
 }

@@ -2,8 +2,11 @@
 //! where their scales and codes are.
 //!
 //! An instruction set compiles the loops with its own [`Vectors`](super::vectors::Vectors), through
-//! [`kernels!`]. With many registers, two row groups go together, so that every broadcast piece of the
-//! activations is multiplied twice.
+//! [`kernels!`]. Where many activations meet the same weights, codes and scales are opened once for
+//! all of them, a few parts at a time; with many registers, two row groups go together, so that every
+//! broadcast piece of the activations is multiplied twice.
+
+use crate::layout::ROWS;
 
 mod planes;
 mod scale16;
@@ -16,8 +19,32 @@ pub(crate) use scale32::run as by_32;
 
 /// Row groups that a kernel is given at once where activations are many.
 pub(crate) const GROUPS: usize = 2;
-/// Rows of a panel that are many.
-const MANY: usize = 4;
+
+/// How the results of a call lie: `[group][panel][panel row][8]`.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// Parts of 32 columns.
+    parts: usize,
+    /// Blocks of a row group.
+    group: usize,
+    /// Rows of eight results of a row group.
+    results: usize,
+}
+
+impl Shape {
+    /// Blocks and results, `groups` row groups at a time; at the end perhaps fewer.
+    #[inline(always)]
+    fn groups<'a, B>(
+        self,
+        groups: usize,
+        blocks: &'a [B],
+        out: &'a mut [[f32; ROWS]],
+    ) -> impl Iterator<Item = (&'a [B], &'a mut [[f32; ROWS]])> {
+        blocks
+            .chunks(groups * self.group)
+            .zip(out.chunks_mut(groups * self.results))
+    }
+}
 
 /// Defines `bodies`, the kernels of all quantised types for one instruction set: an attribute for
 /// each of them and their [`Vectors`](super::vectors::Vectors).

@@ -5,6 +5,7 @@
 
 use bytemuck::Pod;
 
+use super::Shape;
 use super::scale32::ahead;
 use crate::arch::vectors::Vectors;
 use crate::contract::Call;
@@ -39,30 +40,135 @@ pub(crate) trait Scale16: Pod {
     fn codes<V: Vectors>(&self, vectors: V, part: usize, j: usize) -> [V::Words; 2];
 }
 
-/// The kernel.
+/// The kernel: few panels meet every part of a block as it is opened, many share opened ones.
 #[inline(always)]
 pub(crate) fn run<B: Scale16, V: Vectors, const P: usize>(
     vectors: V,
     call: &Call<'_>,
     out: &mut [f32],
 ) {
-    let panel: &[Q8Panel<P>] = bytemuck::cast_slice(call.panel);
+    let panels: &[Q8Panel<P>] = bytemuck::cast_slice(call.panels);
     let blocks: &[B] = bytemuck::cast_slice(call.weights);
-    let columns = panel.len() / PARTS;
-    let groups = blocks.chunks_exact(columns);
-    for (blocks, out) in groups.zip(out.as_chunks_mut::<ROWS>().0.chunks_exact_mut(P)) {
-        let mut sums = [vectors.splat(0.0); P];
-        for (block, panel) in blocks.iter().zip(panel.as_chunks::<PARTS>().0) {
+    let parts = panels.len() / call.panel_count;
+    let out = out.as_chunks_mut::<ROWS>().0;
+    let shape = Shape {
+        parts,
+        group: parts / PARTS,
+        results: call.panel_count * P,
+    };
+    for (blocks, out) in shape.groups(1, blocks, out) {
+        if call.panel_count == 1 {
+            multiply::<B, V, P>(vectors, blocks, panels, call.prefetch_bytes, out);
+        } else {
+            multiply_opened::<B, V, P>(vectors, blocks, panels, shape, out);
+        }
+    }
+}
+
+/// One row group against one panel.
+#[inline(always)]
+fn multiply<B: Scale16, V: Vectors, const P: usize>(
+    vectors: V,
+    blocks: &[B],
+    panel: &[Q8Panel<P>],
+    prefetch_bytes: usize,
+    out: &mut [[f32; ROWS]],
+) {
+    let mut sums = [vectors.splat(0.0); P];
+    for (block, panel) in blocks.iter().zip(panel.as_chunks::<PARTS>().0) {
+        let heads = block.heads(vectors);
+        for (part, activations) in panel.iter().enumerate() {
+            if prefetch_bytes > 0 {
+                ahead(vectors, block, part, PARTS, prefetch_bytes);
+            }
+            let opened = Opened::of(vectors, block, heads, part);
+            add_part::<B, V, P>(vectors, &opened, activations, &mut sums);
+        }
+    }
+    for (out, sum) in out.iter_mut().zip(sums) {
+        vectors.store(sum, out);
+    }
+}
+
+/// Blocks that are opened at a time: 7 KB, which stay in the first-level cache while all panels pass
+/// by.
+const OPENED: usize = 2;
+
+/// One row group against several panels.
+#[inline(always)]
+fn multiply_opened<B: Scale16, V: Vectors, const P: usize>(
+    vectors: V,
+    blocks: &[B],
+    panels: &[Q8Panel<P>],
+    shape: Shape,
+    out: &mut [[f32; ROWS]],
+) {
+    let nothing = Opened {
+        codes: [vectors.words(&[0; 32]); 8],
+        scales: [vectors.integer(0); 2],
+        minima: [vectors.integer(0); 2],
+        heads: [vectors.splat(0.0); 2],
+    };
+    let mut opened = [nothing; OPENED * PARTS];
+    for (index, blocks) in blocks.chunks(OPENED).enumerate() {
+        for (block, opened) in blocks.iter().zip(opened.as_chunks_mut::<PARTS>().0) {
             let heads = block.heads(vectors);
-            for (part, activations) in panel.iter().enumerate() {
-                if call.prefetch_bytes > 0 {
-                    ahead(vectors, block, part, PARTS, call.prefetch_bytes);
-                }
-                add_part(vectors, (block, part), heads, activations, &mut sums);
+            for (part, opened) in opened.iter_mut().enumerate() {
+                *opened = Opened::of(vectors, block, heads, part);
             }
         }
-        for (out, sum) in out.iter_mut().zip(sums) {
-            vectors.store(sum, out);
+        let (first, count) = (index * OPENED * PARTS, blocks.len() * PARTS);
+        let outs = out.as_chunks_mut::<P>().0.iter_mut();
+        for (panel, out) in panels.chunks_exact(shape.parts).zip(outs) {
+            let mut sums = [vectors.splat(0.0); P];
+            if first > 0 {
+                for p in 0..P {
+                    sums[p] = vectors.load(&out[p]);
+                }
+            }
+            for (opened, activations) in opened.iter().zip(&panel[first..first + count]) {
+                add_part::<B, V, P>(vectors, opened, activations, &mut sums);
+            }
+            for p in 0..P {
+                vectors.store(sums[p], &mut out[p]);
+            }
+        }
+    }
+}
+
+/// A part of a row group, ready to be multiplied.
+struct Opened<V: Vectors> {
+    /// Vectors of columns `4 j ..`, then of `16 + 4 j ..`.
+    codes: [V::Words; 8],
+    /// Sub-scales of the two halves.
+    scales: [V::Ints; 2],
+    /// Minima of the two halves.
+    minima: [V::Ints; 2],
+    /// What both are multiples of.
+    heads: [V::Lanes; 2],
+}
+
+impl<V: Vectors> Clone for Opened<V> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V: Vectors> Copy for Opened<V> {}
+
+impl<V: Vectors> Opened<V> {
+    #[inline(always)]
+    fn of<B: Scale16>(vectors: V, block: &B, heads: [V::Lanes; 2], part: usize) -> Self {
+        let mut codes = [vectors.words(&[0; 32]); 8];
+        for j in 0..4 {
+            [codes[j], codes[4 + j]] = block.codes(vectors, part, j);
+        }
+        Self {
+            codes,
+            scales: block.scales(vectors, part),
+            minima: block.minima(vectors, part),
+            heads,
         }
     }
 }
@@ -71,60 +177,52 @@ pub(crate) fn run<B: Scale16, V: Vectors, const P: usize>(
 #[inline(always)]
 fn add_part<B: Scale16, V: Vectors, const P: usize>(
     vectors: V,
-    (block, part): (&B, usize),
-    heads: [V::Lanes; 2],
+    opened: &Opened<V>,
     activations: &Q8Panel<P>,
     sums: &mut [V::Lanes; P],
 ) {
-    let dots = dots(vectors, block, part, activations);
-    let (scales, minima) = (block.scales(vectors, part), block.minima(vectors, part));
-    let both = |weights: [V::Ints; 2], values: [V::Ints; 2]| {
-        let first = vectors.times(weights[0], values[0]);
-        vectors.real(vectors.plus(first, vectors.times(weights[1], values[1])))
-    };
-    for p in 0..P {
-        let scale = vectors.splat(activations.scales[p]);
-        let weighed = both(scales, dots[p].map(|dots| vectors.finish(dots)));
-        sums[p] = vectors.multiply_add(weighed, vectors.mul(heads[0], scale), sums[p]);
-        if B::MINIMA {
-            let totals =
-                [[1, 0], [0, 1]].map(|weights| vectors.weigh_sums(activations.sums[p], weights));
-            let weighed = both(minima, totals);
-            sums[p] = vectors.multiply_add(weighed, vectors.mul(heads[1], scale), sums[p]);
+    let mut weighed = [vectors.integer(0); P];
+    for half in 0..2 {
+        let codes: &[V::Words; 4] = opened.codes.as_chunks().0.get(half).expect("two halves");
+        let zero = if half == 0 {
+            [-B::ZERO, 0]
+        } else {
+            [0, -B::ZERO]
+        };
+        let mut dots = [vectors.start(vectors.integer(0)); P];
+        if B::ZERO != 0 {
+            for p in 0..P {
+                dots[p] = vectors.start(vectors.weigh_sums(activations.sums[p], zero));
+            }
         }
-    }
-}
-
-/// Sums of codes, less the zero point, times activations of one part, by half.
-#[inline(always)]
-fn dots<B: Scale16, V: Vectors, const P: usize>(
-    vectors: V,
-    block: &B,
-    part: usize,
-    activations: &Q8Panel<P>,
-) -> [[V::Dots; 2]; P] {
-    let zeros = [[-B::ZERO, 0], [0, -B::ZERO]];
-    let mut dots = activations.sums.map(|sums| {
-        zeros.map(|weights| {
-            vectors.start(if B::ZERO == 0 {
-                vectors.integer(0)
-            } else {
-                vectors.weigh_sums(sums, weights)
-            })
-        })
-    });
-    for j in 0..4 {
-        let codes = block.codes(vectors, part, j);
-        for p in 0..P {
-            let pieces = activations.quants[p].as_chunks::<4>().0;
-            for half in 0..2 {
-                let (sums, piece) = (dots[p][half], pieces[4 * half + j]);
-                dots[p][half] = match B::MOST {
-                    63 => vectors.dot::<63>(sums, j, codes[half], piece),
-                    _ => vectors.dot::<15>(sums, j, codes[half], piece),
+        for vector in 0..4 {
+            for p in 0..P {
+                let piece = activations.quants[p].as_chunks::<4>().0[4 * half + vector];
+                dots[p] = match B::MOST {
+                    63 => vectors.dot::<63>(dots[p], vector, codes[vector], piece),
+                    _ => vectors.dot::<15>(dots[p], vector, codes[vector], piece),
                 };
             }
         }
+        for p in 0..P {
+            let product = vectors.times(opened.scales[half], vectors.finish(dots[p]));
+            weighed[p] = vectors.plus(weighed[p], product);
+        }
     }
-    dots
+    for p in 0..P {
+        let scale = vectors.splat(activations.scales[p]);
+        let step = vectors.mul(opened.heads[0], scale);
+        sums[p] = vectors.multiply_add(vectors.real(weighed[p]), step, sums[p]);
+        if B::MINIMA {
+            let total = |half, weights| {
+                vectors.times(
+                    opened.minima[half],
+                    vectors.weigh_sums(activations.sums[p], weights),
+                )
+            };
+            let minima = vectors.real(vectors.plus(total(0, [1, 0]), total(1, [0, 1])));
+            let step = vectors.mul(opened.heads[1], scale);
+            sums[p] = vectors.multiply_add(minima, step, sums[p]);
+        }
+    }
 }

@@ -6,7 +6,7 @@
 
 use bytemuck::Pod;
 
-use super::{GROUPS, MANY};
+use super::{GROUPS, Shape};
 use crate::arch::vectors::Vectors;
 use crate::contract::Call;
 use crate::layout::ROWS;
@@ -36,80 +36,191 @@ pub(crate) trait Scale32: Pod {
     fn codes<V: Vectors>(&self, vectors: V, part: usize, j: usize) -> [V::Words; 2];
 }
 
-/// The kernel.
+/// The kernel: few panels meet every part of a block as it is opened, many share opened ones.
 #[inline(always)]
 pub(crate) fn run<B: Scale32, V: Vectors, const P: usize>(
     vectors: V,
     call: &Call<'_>,
     out: &mut [f32],
 ) {
-    let panel: &[Q8Panel<P>] = bytemuck::cast_slice(call.panel);
+    let panels: &[Q8Panel<P>] = bytemuck::cast_slice(call.panels);
     let blocks: &[B] = bytemuck::cast_slice(call.weights);
-    let columns = panel.len() / B::PARTS;
-    let groups = if P >= MANY && V::REGISTERS >= 32 {
-        GROUPS
-    } else {
-        1
+    let parts = panels.len() / call.panel_count;
+    let out = out.as_chunks_mut::<ROWS>().0;
+    let groups = if V::REGISTERS >= 32 { GROUPS } else { 1 };
+    let shape = Shape {
+        parts,
+        group: parts / B::PARTS,
+        results: call.panel_count * P,
     };
-    let (blocks, rest) = blocks.split_at(blocks.len() / (groups * columns) * groups * columns);
-    let (out, out_rest) = out
-        .as_chunks_mut::<ROWS>()
-        .0
-        .split_at_mut(blocks.len() / columns * P);
-    for (blocks, out) in blocks
-        .chunks_exact(groups * columns)
-        .zip(out.chunks_exact_mut(groups * P))
-    {
-        if groups == GROUPS {
-            tile::<B, V, P, GROUPS>(vectors, blocks, panel, call.prefetch_bytes, out);
-        } else {
-            tile::<B, V, P, 1>(vectors, blocks, panel, call.prefetch_bytes, out);
+    if call.panel_count == 1 {
+        for (blocks, out) in shape.groups(1, blocks, out) {
+            multiply::<B, V, P>(vectors, blocks, panels, call.prefetch_bytes, out);
         }
+        return;
     }
-    for (blocks, out) in rest.chunks_exact(columns).zip(out_rest.chunks_exact_mut(P)) {
-        tile::<B, V, P, 1>(vectors, blocks, panel, call.prefetch_bytes, out);
+    for (blocks, out) in shape.groups(groups, blocks, out) {
+        if blocks.len() == GROUPS * shape.group && GROUPS <= groups {
+            multiply_opened::<B, V, P, GROUPS>(vectors, blocks, panels, shape, out);
+        } else {
+            multiply_opened::<B, V, P, 1>(vectors, blocks, panels, shape, out);
+        }
     }
 }
 
-/// `G` row groups, one after another in `blocks`, against a panel.
+/// One row group against one panel.
 #[inline(always)]
-fn tile<B: Scale32, V: Vectors, const P: usize, const G: usize>(
+fn multiply<B: Scale32, V: Vectors, const P: usize>(
     vectors: V,
     blocks: &[B],
     panel: &[Q8Panel<P>],
     prefetch_bytes: usize,
     out: &mut [[f32; ROWS]],
 ) {
-    let columns = panel.len() / B::PARTS;
-    let groups: [&[B]; G] = std::array::from_fn(|g| &blocks[g * columns..][..columns]);
-    let mut sums = [[vectors.splat(0.0); P]; G];
-    for (column, panel) in panel.chunks_exact(B::PARTS).enumerate() {
-        let blocks: [&B; G] = std::array::from_fn(|g| &groups[g][column]);
-        let heads = blocks.map(|block| block.heads(vectors));
+    let mut sums = [[vectors.splat(0.0); P]];
+    for (block, panel) in blocks.iter().zip(panel.chunks_exact(B::PARTS)) {
+        let heads = block.heads(vectors);
         for (part, activations) in panel.iter().enumerate() {
             if prefetch_bytes > 0 {
-                for block in blocks {
-                    ahead(vectors, block, part, B::PARTS, prefetch_bytes);
+                ahead(vectors, block, part, B::PARTS, prefetch_bytes);
+            }
+            let opened = [Opened::of(vectors, block, heads, part)];
+            add_part::<B, V, P, 1>(vectors, &opened, activations, &mut sums);
+        }
+    }
+    for (out, sum) in out.iter_mut().zip(sums[0]) {
+        vectors.store(sum, out);
+    }
+}
+
+/// Parts that are opened at a time: with two row groups 9 KB, which stay in the first-level cache
+/// while all panels pass by.
+const OPENED: usize = 16;
+
+/// `G` row groups, one after another in `blocks`, against several panels.
+#[inline(always)]
+fn multiply_opened<B: Scale32, V: Vectors, const P: usize, const G: usize>(
+    vectors: V,
+    blocks: &[B],
+    panels: &[Q8Panel<P>],
+    shape: Shape,
+    out: &mut [[f32; ROWS]],
+) {
+    let nothing = Opened {
+        codes: [vectors.words(&[0; 32]); 8],
+        scales: [vectors.splat(0.0); 2],
+    };
+    let mut opened = [[nothing; G]; OPENED];
+    for first in (0..shape.parts).step_by(OPENED) {
+        let count = OPENED.min(shape.parts - first);
+        for g in 0..G {
+            for (index, opened) in opened[..count].iter_mut().enumerate() {
+                let part = first + index;
+                let block = &blocks[g * shape.group + part / B::PARTS];
+                let heads = block.heads(vectors);
+                opened[g] = Opened::of(vectors, block, heads, part % B::PARTS);
+            }
+        }
+        for (index, panel) in panels.chunks_exact(shape.parts).enumerate() {
+            let place = |g: usize, p: usize| g * shape.results + index * P + p;
+            let mut sums = [[vectors.splat(0.0); P]; G];
+            for g in 0..G {
+                for p in 0..P {
+                    if first > 0 {
+                        sums[g][p] = vectors.load(&out[place(g, p)]);
+                    }
                 }
             }
-            let dots = dots::<B, V, P, G>(vectors, blocks, part, activations);
+            for (opened, activations) in opened.iter().zip(&panel[first..first + count]) {
+                add_part::<B, V, P, G>(vectors, opened, activations, &mut sums);
+            }
             for g in 0..G {
-                let [scales, minima] = blocks[g].scales(vectors, heads[g], part);
                 for p in 0..P {
-                    let scale = vectors.mul(scales, vectors.splat(activations.scales[p]));
-                    let real = vectors.real(vectors.finish(dots[g][p]));
-                    let sum = &mut sums[g][p];
-                    *sum = vectors.multiply_add(real, scale, *sum);
-                    if B::MINIMA {
-                        let total = vectors.splat(activations.totals[p]);
-                        *sum = vectors.multiply_add(minima, total, *sum);
-                    }
+                    vectors.store(sums[g][p], &mut out[place(g, p)]);
                 }
             }
         }
     }
-    for (out, sum) in out.iter_mut().zip(sums.as_flattened()) {
-        vectors.store(*sum, out);
+}
+
+/// A part of a row group, ready to be multiplied.
+struct Opened<V: Vectors> {
+    /// Vectors of columns `4 j ..`, then of `16 + 4 j ..`.
+    codes: [V::Words; 8],
+    /// Scales and minima.
+    scales: [V::Lanes; 2],
+}
+
+impl<V: Vectors> Clone for Opened<V> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V: Vectors> Copy for Opened<V> {}
+
+impl<V: Vectors> Opened<V> {
+    #[inline(always)]
+    fn of<B: Scale32>(vectors: V, block: &B, heads: [V::Lanes; 2], part: usize) -> Self {
+        let mut codes = [vectors.words(&[0; 32]); 8];
+        for j in 0..4 {
+            [codes[j], codes[4 + j]] = block.codes(vectors, part, j);
+        }
+        Self {
+            codes,
+            scales: block.scales(vectors, heads, part),
+        }
+    }
+}
+
+/// Adds the products of one part of `G` row groups with `P` rows of activations.
+#[inline(always)]
+fn add_part<B: Scale32, V: Vectors, const P: usize, const G: usize>(
+    vectors: V,
+    opened: &[Opened<V>; G],
+    activations: &Q8Panel<P>,
+    sums: &mut [[V::Lanes; P]; G],
+) {
+    let zero = if B::MOST == 0 {
+        V::SIGNED_ZERO
+    } else {
+        B::ZERO
+    };
+    let mut dots = [[vectors.start(vectors.integer(0)); P]; G];
+    if zero != 0 {
+        for p in 0..P {
+            let first = vectors.weigh_sums(activations.sums[p], [-zero; 2]);
+            for dots in &mut dots {
+                dots[p] = vectors.start(first);
+            }
+        }
+    }
+    for vector in 0..8 {
+        for p in 0..P {
+            let piece = activations.quants[p].as_chunks::<4>().0[vector];
+            for g in 0..G {
+                let (dots, codes) = (&mut dots[g][p], opened[g].codes[vector]);
+                *dots = match B::MOST {
+                    0 => vectors.dot_signed(*dots, codes, piece),
+                    15 => vectors.dot::<15>(*dots, vector, codes, piece),
+                    _ => vectors.dot::<31>(*dots, vector, codes, piece),
+                };
+            }
+        }
+    }
+    for g in 0..G {
+        let [scales, minima] = opened[g].scales;
+        for p in 0..P {
+            let scale = vectors.mul(scales, vectors.splat(activations.scales[p]));
+            let real = vectors.real(vectors.finish(dots[g][p]));
+            let sum = &mut sums[g][p];
+            *sum = vectors.multiply_add(real, scale, *sum);
+            if B::MINIMA {
+                let total = vectors.splat(activations.totals[p]);
+                *sum = vectors.multiply_add(minima, total, *sum);
+            }
+        }
     }
 }
 
@@ -127,44 +238,4 @@ pub(super) fn ahead<B, V: Vectors>(
     for line in 0..bytes.div_ceil(64) {
         vectors.prefetch(block, distance + part * bytes + 64 * line);
     }
-}
-
-/// Sums of codes, less the zero point, times activations of one part.
-#[inline(always)]
-fn dots<B: Scale32, V: Vectors, const P: usize, const G: usize>(
-    vectors: V,
-    blocks: [&B; G],
-    part: usize,
-    activations: &Q8Panel<P>,
-) -> [[V::Dots; P]; G] {
-    let zero = if B::MOST == 0 {
-        V::SIGNED_ZERO
-    } else {
-        B::ZERO
-    };
-    let first = activations.sums.map(|sums| {
-        vectors.start(if zero == 0 {
-            vectors.integer(0)
-        } else {
-            vectors.weigh_sums(sums, [-zero; 2])
-        })
-    });
-    let mut dots = [first; G];
-    for j in 0..4 {
-        let codes = blocks.map(|block| block.codes(vectors, part, j));
-        for half in 0..2 {
-            for p in 0..P {
-                let piece = activations.quants[p].as_chunks::<4>().0[4 * half + j];
-                for g in 0..G {
-                    let (sums, codes) = (dots[g][p], codes[g][half]);
-                    dots[g][p] = match B::MOST {
-                        0 => vectors.dot_signed(sums, codes, piece),
-                        15 => vectors.dot::<15>(sums, 2 * j + half, codes, piece),
-                        _ => vectors.dot::<31>(sums, 2 * j + half, codes, piece),
-                    };
-                }
-            }
-        }
-    }
-    dots
 }

@@ -11,9 +11,10 @@ fn run<const P: usize, const BYTES: usize>(
     out: &mut [f32],
     widen: impl Fn([u8; BYTES]) -> f32,
 ) {
-    let columns = call.panel.as_chunks::<P>().0;
+    let panels = call.panels.as_chunks::<P>().0.chunks_exact(call.columns);
     let groups = call.weights.chunks_exact(call.columns * ROWS * BYTES);
-    for (group, out) in groups.zip(out.as_chunks_mut::<ROWS>().0.chunks_exact_mut(P)) {
+    let tiles = groups.flat_map(|group| panels.clone().map(move |columns| (group, columns)));
+    for ((group, columns), out) in tiles.zip(out.as_chunks_mut::<ROWS>().0.chunks_exact_mut(P)) {
         let mut sums = [[[0.0f32; ROWS]; P]; 2];
         let values = group.as_chunks::<BYTES>().0.chunks_exact(ROWS);
         for (column, (weights, activations)) in values.zip(columns).enumerate() {

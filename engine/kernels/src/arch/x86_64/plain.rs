@@ -12,13 +12,16 @@ macro_rules! body {
         #[doc = $doc]
         #[target_feature(enable = "avx2,fma,f16c")]
         pub(super) fn $name<const P: usize>(call: &Call<'_>, out: &mut [f32]) {
-            let panel = call.panel.as_chunks::<P>().0;
+            let panels = call.panels.as_chunks::<P>().0.chunks_exact(call.columns);
             let columns = call
                 .weights
                 .as_chunks::<$bytes>()
                 .0
                 .chunks_exact(call.columns);
-            for (group, out) in columns.zip(out.as_chunks_mut::<ROWS>().0.chunks_exact_mut(P)) {
+            let tiles = columns.flat_map(|group| panels.clone().map(move |panel| (group, panel)));
+            for ((group, panel), out) in
+                tiles.zip(out.as_chunks_mut::<ROWS>().0.chunks_exact_mut(P))
+            {
                 let mut sums = [[_mm256_setzero_ps(); P]; 2];
                 for (column, (bytes, acts)) in group.iter().zip(panel).enumerate() {
                     if call.prefetch_bytes > 0 && column % (64 / $bytes) == 0 {

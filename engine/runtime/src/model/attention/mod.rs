@@ -1,11 +1,11 @@
 //! Attention over cached keys and values, divided among the workers.
 //!
-//! The work is cut into *units* ([`plan`]): one key/value head with all query heads that share it,
+//! The work is cut into *units* (`plan`): one key/value head with all query heads that share it,
 //! for some rows of one sequence, over some positions. A sequence that adds few tokens (decode) is
 //! cut along its context; one that adds many (a prompt) along its tokens. Partial results are merged
 //! after every chunk of the plan either way, so that neither the cut nor the number of workers shows
-//! in a result. Units ([`pass`]) leave partial results (`[largest score, sum, values]` per row and
-//! head), which [`gather`] merges for the next product.
+//! in a result. Units (`pass`) leave partial results (`[largest score, sum, values]` per row and
+//! head), which `gather` merges for the next product.
 
 mod gather;
 mod pass;
