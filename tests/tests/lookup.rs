@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use sysinfer_conformance::fixtures::{open, open_as, tiny_model};
 use sysinfer_conformance::models::{Recipe, build};
+use sysinfer_conformance::product::{command, said};
 use sysinfer_engine::{
     CacheType, Drafter, Drafts, Drawn, Engine, Entry, Lookup, PhasePlan, Plan, Precision, Sampler,
     SamplingOptions, Turn, Wanted,
@@ -259,4 +261,33 @@ fn every_family_and_cache_gives_the_same_bits() {
         all.accepted += drafts.accepted;
     }
     assert!(all.accepted > 20 && all.drafted > all.accepted, "{all:?}");
+}
+
+#[test]
+fn the_bench_compares_answers_with_and_without() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let prompt = folder.path().join("prompt.txt");
+    std::fs::write(&prompt, "one two three one two three one two").expect("a small file");
+    let bench = |arguments: &[&str]| {
+        let mut bench = command("sysinfer-tune");
+        bench.args(["bench", "--threads", "1", "--repeat", "2", "--tokens", "40"]);
+        bench.args(arguments).arg("--lookup").arg(&prompt);
+        bench.output().expect("the tuner starts")
+    };
+    let tiny = tiny_model().to_str().expect("temporary folders are UTF-8");
+    let output = bench(&[tiny, "--json"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let json: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    let compared = &json["lookup"][0];
+    assert!(compared["tokens"].as_u64().is_some_and(|n| n > 1), "{json}");
+    assert_eq!(compared["rounds"], 2, "{json}");
+    let output = bench(&[tiny]);
+    assert!(
+        said(&output).contains("the same with and without lookup"),
+        "{}",
+        said(&output)
+    );
+    let output = bench(&["--synthetic", "tiny"]);
+    assert!(!output.status.success(), "a model without tokenizer");
+    assert!(said(&output).contains("no tokenizer"), "{}", said(&output));
 }
