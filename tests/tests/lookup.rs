@@ -137,7 +137,7 @@ fn clients_see_no_difference() {
             let (got, drafts) = answer(&mut drafted, job());
             assert_eq!(got, wanted, "{name}, logprobs {logprobs:?}");
             assert_eq!(none, Drafts::default());
-            assert!(drafts.accepted <= drafts.drafted);
+            assert!(drafts.accepted <= drafts.drafted, "{name}: {drafts:?}");
             accepted += drafts.accepted;
             if let Some(Event::Finished(finish)) = got.last() {
                 reasons.push(finish.reason);
@@ -163,6 +163,29 @@ fn answers_end_on_their_last_token_wherever_drafts_end() {
     let job = || job(prompt(), limits(CONTEXT), SamplingOptions::default());
     let (wanted, _) = answer(&mut plain, job());
     assert_eq!(answer(&mut drafted, job()).0, wanted);
+}
+
+#[test]
+fn stop_texts_end_answers_in_the_middle_of_a_draft_too() {
+    let (mut plain, mut drafted) = (backend(Lookup::off()), backend(eager()));
+    let job_of = |limits| job(prompt(), limits, babble());
+    let (whole, _) = answer(&mut plain, job_of(limits(120)));
+    assert_eq!(answer(&mut drafted, job_of(limits(120))).0, whole);
+    let whole = text(&whole);
+    let words: Vec<&str> = whole.split_inclusive(' ').collect();
+    // Five words are seldom said twice, so most of these end the answer late, and some where the
+    // last word was drafted.
+    for last in (20..words.len()).step_by(3) {
+        let stop = words[last - 5..last].concat().trim_end().to_string();
+        let wish = JobLimits {
+            stop: vec![stop],
+            ..limits(120)
+        };
+        let (wanted, _) = answer(&mut plain, job_of(wish.clone()));
+        let (got, _) = answer(&mut drafted, job_of(wish.clone()));
+        assert_eq!(got, wanted, "{wish:?}");
+    }
+    assert!(words.len() > 80, "{whole}");
 }
 
 #[test]

@@ -20,9 +20,13 @@ pub struct EngineBackend {
     words: Words,
     lookup: Lookup,
     sequence: Sequence,
-    /// Of the answer at work.
+    live: Option<Live>,
+}
+
+/// The job at work.
+struct Live {
+    answer: Answer,
     drafter: Drafter,
-    live: Option<Answer>,
 }
 
 impl EngineBackend {
@@ -43,18 +47,17 @@ impl EngineBackend {
             words,
             lookup,
             sequence,
-            drafter: Drafter::default(),
             live: None,
         })
     }
 
     /// Computes the next part of the prompt; its end gives the first token.
     fn prefill(&mut self, emit: &mut dyn FnMut(JobId, Event)) -> Result<(), EngineError> {
-        let Some(live) = &mut self.live else {
+        let Some(Live { answer, .. }) = &mut self.live else {
             return Ok(());
         };
-        let tokens = live.next_of_prompt(self.engine.plan().blocking.prefill_chunk);
-        let wanted = if tokens.len() == live.missing_of_prompt() {
+        let tokens = answer.next_of_prompt(self.engine.plan().blocking.prefill_chunk);
+        let wanted = if tokens.len() == answer.missing_of_prompt() {
             Wanted::Last
         } else {
             Wanted::None
@@ -66,28 +69,28 @@ impl EngineBackend {
             wanted,
         };
         let logits = self.engine.step(&mut [entry])?;
-        live.computed(count);
+        answer.computed(count);
         if logits.rows() > 0 {
-            live.draw(&mut self.words, logits.row(0), emit);
+            answer.draw(&mut self.words, logits.row(0), emit);
         }
         Ok(())
     }
 
     /// Computes the next token, and those after it that were drafted rightly.
     fn decode(&mut self, emit: &mut dyn FnMut(JobId, Event)) -> Result<(), EngineError> {
-        let Some(live) = &mut self.live else {
+        let Some(Live { answer, drafter }) = &mut self.live else {
             return Ok(());
         };
         let turn = Turn {
             sequence: &mut self.sequence,
-            drafter: &mut self.drafter,
-            last: live.last(),
-            most_tokens: live.tokens_left(),
+            drafter,
+            last: answer.last(),
+            most_tokens: answer.tokens_left(),
         };
         let words = &mut self.words;
         self.lookup
             .step(&mut self.engine, &mut [turn], &mut |_, logits| {
-                live.draw(words, logits, emit)
+                answer.draw(words, logits, emit)
             })
     }
 }
@@ -103,8 +106,10 @@ impl Backend for EngineBackend {
         // The last token of the prompt is always computed: its logits are the first answer.
         let cached = same.min(job.prompt().len() - 1);
         self.sequence.truncate(cached);
-        self.drafter = Drafter::default();
-        self.live = Some(Answer::new(id, job, cached, &self.words)?);
+        self.live = Some(Live {
+            answer: Answer::new(id, job, cached, &self.words)?,
+            drafter: Drafter::default(),
+        });
         Ok(())
     }
 
@@ -112,7 +117,7 @@ impl Backend for EngineBackend {
         let Some(live) = &self.live else {
             return Ok(());
         };
-        let stepped = if live.missing_of_prompt() > 0 {
+        let stepped = if live.answer.missing_of_prompt() > 0 {
             self.prefill(emit)
         } else {
             self.decode(emit)
@@ -122,14 +127,18 @@ impl Backend for EngineBackend {
             self.sequence.clear();
             return Err(BackendError(error.to_string()));
         }
-        if let Some(live) = &mut self.live {
-            live.end(self.drafter.drafts(), emit);
+        if let Some(Live { answer, drafter }) = &mut self.live {
+            answer.end(drafter.drafts(), emit);
         }
         Ok(())
     }
 
     fn release(&mut self, id: JobId) {
-        if self.live.as_ref().is_some_and(|live| live.id() == id) {
+        if self
+            .live
+            .as_ref()
+            .is_some_and(|live| live.answer.id() == id)
+        {
             self.live = None;
         }
     }

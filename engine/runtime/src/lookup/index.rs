@@ -169,7 +169,7 @@ mod tests {
             (&[1, 2, 1], 0, &[]),
             (&[1, 2, 3, 4, 5, 6, 1, 2], 2, &[3, 4, 5, 6]),
             // The latest of two places that match equally well.
-            (&[1, 2, 7, 0, 1, 2, 8, 0, 1, 2], 3, &[8, 0, 1, 2]),
+            (&[5, 1, 2, 7, 6, 1, 2, 8, 9, 1, 2], 2, &[8, 9, 1, 2]),
             // An earlier place that matches better.
             (&[5, 1, 2, 7, 9, 6, 1, 2, 8, 5, 1, 2], 3, &[7, 9, 6, 1]),
             // The end is reached: the loop goes on.
