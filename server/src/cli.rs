@@ -10,6 +10,7 @@ const EXAMPLES: &str = "\
 Examples:
   sysinfer-server model.gguf -t 0.0 -n 4096 --profile sysinfer-profile.toml
   sysinfer-server model.gguf --chat-template chatml --host 127.0.0.1
+  sysinfer-server model.gguf --lookup off
   sysinfer-server model.gguf --chat-template ./my-template.jinja
   OMP_NUM_THREADS=88 GOMP_CPU_AFFINITY=0-21,24-45,48-69,72-93 ./server model.gguf -t 0.0 -n 4096
 
@@ -18,6 +19,7 @@ Environment (the command line wins over it, and it wins over the profile):
   GOMP_CPU_AFFINITY    CPUs of the threads, for example 0-21,24-45 or 0-30:2
   OMP_PROC_BIND        false: leave threads unpinned
   SYSINFER_CACHE_TYPE  type of keys and values, as --cache-type
+  SYSINFER_LOOKUP      auto or off, as --lookup
   SYSINFER_API_KEY     an API key, as --api-key; not visible in process lists
   SYSINFER_LOG         log filter, for example debug or warn";
 
@@ -75,6 +77,11 @@ pub struct Arguments {
     #[arg(long, value_name = "TYPE", value_parser = cache_type)]
     pub cache_type: Option<CacheType>,
 
+    /// Whether tokens are drafted from what prompt and answer repeat, several checked in one step:
+    /// auto (where it is measured to pay) or off. Answers are the same [default: auto]
+    #[arg(long, value_name = "MODE", value_parser = lookup_mode)]
+    pub lookup: Option<LookupMode>,
+
     /// Name of the model in the API [default: the file name without .gguf]
     #[arg(long, value_name = "NAME")]
     pub model_name: Option<String>,
@@ -92,6 +99,26 @@ pub struct Arguments {
     /// Seconds that running requests may take to finish after SIGTERM
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub drain_timeout: u32,
+}
+
+/// Whether tokens are drafted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LookupMode {
+    /// Where it is measured to pay.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+}
+
+impl LookupMode {
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            LookupMode::Auto => "auto",
+            LookupMode::Off => "off",
+        }
+    }
 }
 
 impl Arguments {
@@ -113,6 +140,16 @@ pub fn cache_type(text: &str) -> Result<CacheType, String> {
     let served = [CacheType::F16, CacheType::Q8_0];
     let found = served.into_iter().find(|kind| kind.name() == text);
     found.ok_or_else(|| "it must be f16 or q8_0".into())
+}
+
+/// The mode of that name.
+///
+/// # Errors
+/// The names that are known.
+pub fn lookup_mode(text: &str) -> Result<LookupMode, String> {
+    let modes = [LookupMode::Auto, LookupMode::Off];
+    let found = modes.into_iter().find(|mode| mode.name() == text);
+    found.ok_or_else(|| "it must be auto or off".into())
 }
 
 fn temperature(text: &str) -> Result<f32, String> {
@@ -148,6 +185,14 @@ mod tests {
     }
 
     #[test]
+    fn lookup_has_two_modes() {
+        let found = |line: &str| parse(line).expect(line).lookup;
+        assert_eq!(found("s m.gguf"), None);
+        assert_eq!(found("s m.gguf --lookup auto"), Some(LookupMode::Auto));
+        assert_eq!(found("s m.gguf --lookup off"), Some(LookupMode::Off));
+    }
+
+    #[test]
     fn help_names_every_built_in_template() {
         let mut command = <Arguments as clap::CommandFactory>::command();
         let help = command.render_long_help().to_string();
@@ -172,6 +217,7 @@ mod tests {
             ("s m.gguf --force-profile", "--profile"),
             ("s m.gguf --queue 0", "--queue"),
             ("s m.gguf --cache-type q4_0", "f16 or q8_0"),
+            ("s m.gguf --lookup on", "auto or off"),
         ];
         for (line, wanted) in cases {
             let message = parse(line).expect_err(line).to_string();

@@ -7,10 +7,12 @@ use std::ffi::OsString;
 use sysinfer_engine::CacheType;
 use sysinfer_machine::CpuList;
 
-use crate::cli;
+use crate::cli::{self, LookupMode};
 
 /// Name of the variable for the type of the cache.
 pub const CACHE_TYPE: &str = "SYSINFER_CACHE_TYPE";
+/// Name of the variable for the mode of lookup.
+pub const LOOKUP: &str = "SYSINFER_LOOKUP";
 
 /// Environment variables that matter, parsed. A variable that is set but empty counts as unset.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +25,8 @@ pub struct Environment {
     pub binding_off: bool,
     /// `SYSINFER_CACHE_TYPE`.
     pub cache_type: Option<CacheType>,
+    /// `SYSINFER_LOOKUP`.
+    pub lookup: Option<LookupMode>,
     /// `SYSINFER_API_KEY`.
     pub api_key: Option<String>,
     /// `SYSINFER_LOG`.
@@ -62,10 +66,12 @@ impl Environment {
             .map(binding_off)
             .transpose()?;
         let cache_type = get(CACHE_TYPE, "q8_0")?.map(cache_type).transpose()?;
+        let lookup = get(LOOKUP, "off")?.map(lookup).transpose()?;
         Ok(Self {
             threads,
             cpus,
             cache_type,
+            lookup,
             binding_off: binding_off.unwrap_or(false),
             api_key: get("SYSINFER_API_KEY", "sk-something")?,
             log_filter: get("SYSINFER_LOG", "info")?,
@@ -119,6 +125,15 @@ fn cache_type(value: String) -> Result<CacheType, EnvironmentError> {
         value,
         problem,
         example: "q8_0",
+    })
+}
+
+fn lookup(value: String) -> Result<LookupMode, EnvironmentError> {
+    cli::lookup_mode(&value).map_err(|problem| EnvironmentError {
+        name: LOOKUP,
+        value,
+        problem,
+        example: "off",
     })
 }
 
@@ -193,6 +208,7 @@ mod tests {
             ("GOMP_CPU_AFFINITY", "0-99999999999", "=0-3"),
             ("OMP_PROC_BIND", "yes", "=false"),
             ("SYSINFER_CACHE_TYPE", "f8", "=q8_0"),
+            ("SYSINFER_LOOKUP", "on", "=off"),
         ];
         for (name, value, example) in cases {
             let message = read(&[(name, value)]).expect_err(value).to_string();

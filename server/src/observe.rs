@@ -132,6 +132,8 @@ impl Drop for GenerationLog {
                     prompt_tokens,
                     cached_tokens = finish.cached_tokens,
                     completion_tokens = finish.completion_tokens,
+                    drafted_tokens = finish.drafts.drafted,
+                    accepted_tokens = finish.drafts.accepted,
                     finish = finish.reason.name(),
                     first_token_ms,
                     total_ms,

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use sysinfer_engine::{CacheType, Precision};
+use sysinfer_engine::Precision;
 use sysinfer_machine::{Topology, allowed_cpus, effective_cpus, host_info};
 use sysinfer_profiles::{HostMatch, Profile, matching};
 use tokio::sync::oneshot;
@@ -22,7 +22,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::backend::load::{LoadRequest, load};
 use crate::cli::Arguments;
-use crate::environment::{CACHE_TYPE, Environment};
+use crate::environment::{CACHE_TYPE, Environment, LOOKUP};
 use crate::http_threads::{runtime, spare_cpus};
 use crate::plan_choice::{Asked, PlanChoice, Sources, choose};
 use crate::prompt::sandbox;
@@ -77,8 +77,11 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
         .map(|path| profile(path, &topology, arguments.force_profile));
     let profile = profile.transpose()?;
     let mut choice = plan(&arguments, &environment, profile.as_ref(), &topology)?;
-    let (cache, note) = cache_type(arguments.cache_type, environment.cache_type);
-    if let Some(note) = note {
+    let (given, under) = (arguments.cache_type, environment.cache_type);
+    let (cache, cache_note) = CACHE_TYPE_SETTING.choose(given, under, |cache| cache.name());
+    let (given, under) = (arguments.lookup, environment.lookup);
+    let (lookup, lookup_note) = LOOKUP_SETTING.choose(given, under, |mode| mode.name());
+    for note in [cache_note, lookup_note].into_iter().flatten() {
         tracing::info!("{note}");
         choice.notes.push(note);
     }
@@ -91,6 +94,7 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
         plan: choice.plan,
         precision: Precision::with_cache(cache),
         topology,
+        lookup,
         context: arguments.context.map(|tokens| tokens as usize),
         chat_template: arguments.chat_template,
         profile: arguments.profile,
@@ -204,20 +208,45 @@ fn plan(
     Ok(choice)
 }
 
-/// The type of the cache, and what was overridden.
-fn cache_type(
-    command: Option<CacheType>,
-    environment: Option<CacheType>,
-) -> (CacheType, Option<String>) {
-    let chosen = command.or(environment).unwrap_or_default();
-    let note = environment.filter(|under| *under != chosen).map(|under| {
-        format!(
-            "cache type: {} from --cache-type, over {} from {CACHE_TYPE}",
-            chosen.name(),
-            under.name()
-        )
-    });
-    (chosen, note)
+/// A choice that the command line or the environment may make, by its names.
+struct Setting {
+    what: &'static str,
+    flag: &'static str,
+    variable: &'static str,
+}
+
+const CACHE_TYPE_SETTING: Setting = Setting {
+    what: "cache type",
+    flag: "--cache-type",
+    variable: CACHE_TYPE,
+};
+const LOOKUP_SETTING: Setting = Setting {
+    what: "lookup",
+    flag: "--lookup",
+    variable: LOOKUP,
+};
+
+impl Setting {
+    /// What holds, and what was overridden.
+    fn choose<T: Copy + Default + PartialEq>(
+        &self,
+        command: Option<T>,
+        environment: Option<T>,
+        name: impl Fn(T) -> &'static str,
+    ) -> (T, Option<String>) {
+        let Setting {
+            what,
+            flag,
+            variable,
+        } = self;
+        let chosen = command.or(environment).unwrap_or_default();
+        let overridden = environment.filter(|under| *under != chosen);
+        let note = overridden.map(|under| {
+            let (chosen, under) = (name(chosen), name(under));
+            format!("{what}: {chosen} from {flag}, over {under} from {variable}")
+        });
+        (chosen, note)
+    }
 }
 
 fn settings(arguments: &Arguments, environment: Environment) -> Settings {
@@ -320,11 +349,16 @@ fn drive(
 
 #[cfg(test)]
 mod tests {
+    use sysinfer_engine::CacheType;
+
     use super::*;
 
     #[test]
     fn the_command_line_wins_over_the_environment() {
         use CacheType::{F16, Q8_0};
+        let cache_type = |command, environment| {
+            CACHE_TYPE_SETTING.choose(command, environment, |cache: CacheType| cache.name())
+        };
         assert_eq!(cache_type(None, None), (F16, None));
         assert_eq!(cache_type(None, Some(Q8_0)), (Q8_0, None));
         assert_eq!(cache_type(Some(Q8_0), None), (Q8_0, None));

@@ -39,6 +39,7 @@ pub fn command(name: &str) -> Command {
         "OMP_PROC_BIND",
         "HWLOC_SYNTHETIC",
         "SYSINFER_CACHE_TYPE",
+        "SYSINFER_LOOKUP",
     ];
     foreign.iter().for_each(|variable| {
         command.env_remove(variable);

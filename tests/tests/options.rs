@@ -22,7 +22,7 @@ fn what_cannot_be_is_refused_before_the_weights_are_read() {
     let broken = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(broken.path(), "{% if %}").expect("a small file");
     let broken = broken.path().to_str().expect("temporary folders are UTF-8");
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 5] = [
         (
             &["--context", "1025"],
             "--context 1025 is more than the 1024",
@@ -30,6 +30,7 @@ fn what_cannot_be_is_refused_before_the_weights_are_read() {
         (&["--chat-template", "zephir"], "mistral, mistral-v1"),
         (&["--chat-template", broken], "is broken"),
         (&["--cache-type", "q4_0"], "f16 or q8_0"),
+        (&["--lookup", "on"], "auto or off"),
     ];
     for (arguments, wanted) in cases {
         let message = refusal(arguments);
@@ -59,6 +60,34 @@ fn the_type_of_the_cache_can_be_chosen_and_seen() {
         let clamp = "-n 4096: answers end where the context of 1024 tokens is full";
         assert!(server.log.contains(clamp), "{}", server.log);
         let body = json!({"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4});
+        assert_eq!(server.post("/v1/chat/completions", &body).0, 200);
+    }
+}
+
+#[test]
+fn lookup_can_be_turned_off_and_seen() {
+    let cases: [(&[&str], Option<&str>, &str, &str); 3] = [
+        (&[], None, "auto", "lookup: auto, up to 7 tokens"),
+        (&[], Some("off"), "off", "lookup: off"),
+        (
+            &["--lookup", "auto"],
+            Some("off"),
+            "auto",
+            "lookup: auto from --lookup, over off from SYSINFER_LOOKUP",
+        ),
+    ];
+    for (arguments, variable, wanted, logged) in cases {
+        let mut server = command("sysinfer-server");
+        server.arg(tiny_model()).args(arguments);
+        if let Some(value) = variable {
+            server.env("SYSINFER_LOOKUP", value);
+        }
+        let server = Server::start(&mut server);
+        let (_, props) = server.get("/props");
+        let props: Value = serde_json::from_str(&props).expect("props are JSON");
+        assert_eq!(props["lookup"], wanted);
+        assert!(server.log.contains(logged), "{}", server.log);
+        let body = json!({"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 40});
         assert_eq!(server.post("/v1/chat/completions", &body).0, 200);
     }
 }

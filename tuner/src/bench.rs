@@ -12,6 +12,7 @@ use crate::cli::BenchArgs;
 use crate::host::Host;
 use crate::interrupt::Interrupt;
 use crate::journal::Nowhere;
+use crate::lookup_bench;
 use crate::measure::engine_probe::EngineProbe;
 use crate::measure::session::{Halt, Session};
 use crate::measure::table::{self as measured_table, TableData};
@@ -44,6 +45,9 @@ struct Json {
 /// # Errors
 /// Arguments that cannot be followed, a model that cannot be loaded, a failure while measuring.
 pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
+    if !arguments.lookup.is_empty() {
+        return lookup_bench::run(arguments);
+    }
     let host = Host::discover(None)?;
     host.require_real()?;
     let source = Source::required(&arguments.model)?;

@@ -19,6 +19,7 @@ Examples:
   sysinfer-tune --dry-run                        show what would be tried on this host, and why
   HWLOC_SYNTHETIC='pack:2 numa:2 l3:1 core:24 pu:1' sysinfer-tune --dry-run
   sysinfer-tune bench model.gguf --threads 2 --json
+  sysinfer-tune bench model.gguf --lookup summarise-this.txt --lookup free-text.txt
   sysinfer-tune perplexity model.gguf text.txt --cache q8_0
   sysinfer-tune show sysinfer-profile.toml
 
@@ -187,6 +188,14 @@ pub struct BenchArgs {
     /// Runs; the median counts
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub repeat: u16,
+    /// Measure lookup instead: the text of FILE is continued with and without drafts from what
+    /// prompt and answer repeat, and both answers are compared. May be given several times;
+    /// control tokens that are written out count, so FILE can hold a whole chat prompt
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["lengths", "prefill", "prompt"])]
+    pub lookup: Vec<PathBuf>,
+    /// Most tokens of an answer of --lookup; an end token ends it before
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
+    pub tokens: u16,
     /// Print one JSON object instead of a table
     #[arg(long)]
     pub json: bool,
@@ -234,7 +243,7 @@ mod tests {
 
     #[test]
     fn wrong_arguments_are_refused() {
-        let wrong: [&[&str]; 9] = [
+        let wrong: [&[&str]; 11] = [
             &["m.gguf", "--synthetic", "tiny"],
             &["--synthetic", "llama4"],
             &["m.gguf", "--maps", "sideways"],
@@ -244,6 +253,8 @@ mod tests {
             &["m.gguf", "--repeat", "0"],
             &["m.gguf", "--topology-xml", "t.xml"],
             &["bench", "m.gguf", "--profile", "p.toml", "--threads", "2"],
+            &["bench", "m.gguf", "--lookup", "p.txt", "--prompt", "2"],
+            &["bench", "m.gguf", "--lookup", "p.txt", "--tokens", "0"],
         ];
         for arguments in wrong {
             let line = std::iter::once(&"sysinfer-tune").chain(arguments);

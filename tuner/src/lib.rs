@@ -20,6 +20,7 @@ pub mod emit;
 pub mod host;
 pub mod interrupt;
 pub mod journal;
+pub mod lookup_bench;
 pub mod measure;
 pub mod numbers;
 pub mod perplexity;

@@ -28,7 +28,7 @@ use crate::teams::{Teams, home, node_mix};
 use crate::tokenizer::Tokenizer;
 
 /// A step of at most this many tokens is run by the decode team and kernels.
-const MOST_DECODE_ROWS: usize = 8;
+pub const MOST_DECODE_ROWS: usize = 8;
 /// Seed of synthetic weights: the same numbers on every host.
 const SYNTHETIC_SEED: u64 = 1;
 

@@ -1,51 +1,36 @@
 //! Jobs on the real engine, one sequence at a time.
 //!
-//! A step is one call of [`Engine::step`]: a chunk of the prompt, or one token. So a client that
-//! leaves is noticed within a chunk, in the middle of a long prompt too. The keys and values of the
-//! last conversation stay: the next prompt is computed from where it differs.
+//! A step is one call of [`Engine::step`]: a chunk of the prompt, or the next token, with a draft of
+//! those after it where that pays. So a client that leaves is noticed within a chunk, in the middle
+//! of a long prompt too. The keys and values of the last conversation stay: the next prompt is
+//! computed from where it differs.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use sysinfer_engine::tokenizer::TextStream;
-use sysinfer_engine::{Engine, EngineError, Entry, Sampler, Sequence, Tokenizer, Wanted};
-
-use super::stop::StopMatcher;
-use crate::scheduler::{
-    Backend, BackendError, Event, Finish, FinishReason, JobId, Logprob, TokenLogprobs, ValidJob,
+use sysinfer_engine::{
+    Drafter, Engine, EngineError, Entry, Lookup, Sequence, Tokenizer, Turn, Wanted,
 };
+
+use super::answer::{Answer, Words};
+use crate::scheduler::{Backend, BackendError, Event, JobId, ValidJob};
 
 /// An engine with the one sequence it works on.
 pub struct EngineBackend {
     engine: Engine,
-    tokenizer: Arc<Tokenizer>,
-    /// Tokens that end an answer.
-    ends: Vec<u32>,
+    words: Words,
+    lookup: Lookup,
     sequence: Sequence,
     live: Option<Live>,
-    /// Logits with the end tokens taken out.
-    masked: Vec<f32>,
 }
 
 /// The job at work.
 struct Live {
-    id: JobId,
-    job: ValidJob,
-    sampler: Sampler,
-    text: TextStream,
-    stop: StopMatcher,
-    /// Prompt tokens that are in the sequence.
-    computed: usize,
-    /// Of these, the ones that were there already.
-    cached: usize,
-    generated: usize,
-    last: u32,
-    admitted: Instant,
-    first_token: Option<Instant>,
+    answer: Answer,
+    drafter: Drafter,
 }
 
 impl EngineBackend {
-    /// Prepares an engine for answers in a context of `context_tokens`.
+    /// Prepares an engine for answers in a context of `context_tokens`, drafted as `lookup` does.
     ///
     /// # Errors
     /// No memory for the sequence, or a context longer than the model's.
@@ -53,155 +38,60 @@ impl EngineBackend {
         engine: Engine,
         tokenizer: Arc<Tokenizer>,
         context_tokens: usize,
+        lookup: Lookup,
     ) -> Result<Self, EngineError> {
         let sequence = engine.sequence(context_tokens)?;
-        let count = u32::try_from(engine.info().vocabulary_size).unwrap_or(u32::MAX);
-        let ends = (0..count)
-            .filter(|token| tokenizer.is_end(*token))
-            .collect();
+        let words = Words::new(tokenizer, engine.info().vocabulary_size);
         Ok(Self {
             engine,
-            tokenizer,
-            ends,
+            words,
+            lookup,
             sequence,
             live: None,
-            masked: Vec::new(),
         })
     }
 
-    /// Says what the token that was just drawn means for its job.
-    fn speak(
-        &mut self,
-        token: u32,
-        logprobs: Option<TokenLogprobs>,
-        emit: &mut dyn FnMut(JobId, Event),
-    ) {
-        let Some(live) = &mut self.live else { return };
-        live.first_token.get_or_insert_with(Instant::now);
-        live.generated += 1;
-        live.last = token;
-        live.sampler.accept(token);
-        if self.ends.contains(&token) {
-            live.finish(FinishReason::Stop, emit);
-            return;
-        }
-        let passed = live.stop.push(live.text.push(token));
-        emit(
-            live.id,
-            Event::Text {
-                text: passed.text,
-                logprobs,
-            },
-        );
-        if passed.stopped {
-            emit(live.id, live.finished(FinishReason::Stop));
-        } else if live.generated >= live.job.limits().max_tokens {
-            live.finish(FinishReason::Length, emit);
-        }
-    }
-}
-
-impl Live {
-    fn new(
-        id: JobId,
-        job: ValidJob,
-        cached: usize,
-        tokenizer: Arc<Tokenizer>,
-    ) -> Result<Self, BackendError> {
-        let sampler = Sampler::new(job.sampling().clone(), job.fallback_seed());
-        let mut sampler = sampler.map_err(|error| BackendError(error.to_string()))?;
-        sampler.accept_prompt(job.prompt());
-        Ok(Self {
-            id,
-            sampler,
-            text: TextStream::new(tokenizer, job.prompt().last().copied(), false),
-            stop: StopMatcher::new(job.limits().stop.clone()),
-            computed: cached,
-            cached,
-            generated: 0,
-            last: 0,
-            admitted: Instant::now(),
-            first_token: None,
-            job,
-        })
-    }
-
-    /// The tokens of the next step, and whether it completes the prompt or continues the answer.
-    fn next_input(&self, chunk: usize) -> (&[u32], Wanted) {
-        let prompt = self.job.prompt();
-        if self.computed == prompt.len() {
-            return (std::slice::from_ref(&self.last), Wanted::Last);
-        }
-        let end = prompt.len().min(self.computed + chunk.max(1));
-        let wanted = if end == prompt.len() {
+    /// Computes the next part of the prompt; its end gives the first token.
+    fn prefill(&mut self, emit: &mut dyn FnMut(JobId, Event)) -> Result<(), EngineError> {
+        let Some(Live { answer, .. }) = &mut self.live else {
+            return Ok(());
+        };
+        let tokens = answer.next_of_prompt(self.engine.plan().blocking.prefill_chunk);
+        let wanted = if tokens.len() == answer.missing_of_prompt() {
             Wanted::Last
         } else {
             Wanted::None
         };
-        (&prompt[self.computed..end], wanted)
-    }
-
-    /// Whether end tokens must not be drawn yet.
-    fn must_go_on(&self) -> bool {
-        let limits = self.job.limits();
-        limits.ignore_eos || self.generated < limits.min_tokens
-    }
-
-    /// Draws the next token, with logprobs if the job asks for them.
-    fn draw(&mut self, logits: &[f32], tokenizer: &Tokenizer) -> (u32, Option<TokenLogprobs>) {
-        let Some(count) = self.job.top_logprobs() else {
-            return (self.sampler.sample(logits), None);
+        let count = tokens.len();
+        let entry = Entry {
+            sequence: &mut self.sequence,
+            tokens,
+            wanted,
         };
-        let sampled = self.sampler.sample_with_logprobs(logits, count);
-        let entry = |token: u32, logprob: f32| Logprob {
-            bytes: shown(tokenizer, token),
-            logprob,
-        };
-        let top = sampled
-            .top
-            .iter()
-            .map(|(token, logprob)| entry(*token, *logprob))
-            .collect();
-        (
-            sampled.token,
-            Some(TokenLogprobs {
-                chosen: entry(sampled.token, sampled.logprob),
-                top,
-            }),
-        )
-    }
-
-    /// Sends what was held back, then the end.
-    fn finish(&mut self, reason: FinishReason, emit: &mut dyn FnMut(JobId, Event)) {
-        let passed = self.stop.push(self.text.flush());
-        let text = if passed.stopped {
-            passed.text
-        } else {
-            passed.text + &self.stop.flush()
-        };
-        if !text.is_empty() {
-            emit(
-                self.id,
-                Event::Text {
-                    text,
-                    logprobs: None,
-                },
-            );
+        let logits = self.engine.step(&mut [entry])?;
+        answer.computed(count);
+        if logits.rows() > 0 {
+            answer.draw(&mut self.words, logits.row(0), emit);
         }
-        emit(self.id, self.finished(reason));
+        Ok(())
     }
 
-    fn finished(&self, reason: FinishReason) -> Event {
-        let now = Instant::now();
-        let first = self.first_token.unwrap_or(now);
-        Event::Finished(Finish {
-            reason,
-            prompt_tokens: self.job.prompt().len(),
-            cached_tokens: self.cached,
-            completion_tokens: self.generated,
-            prefill_time: first - self.admitted,
-            decode_time: now - first,
-        })
+    /// Computes the next token, and those after it that were drafted rightly.
+    fn decode(&mut self, emit: &mut dyn FnMut(JobId, Event)) -> Result<(), EngineError> {
+        let Some(Live { answer, drafter }) = &mut self.live else {
+            return Ok(());
+        };
+        let turn = Turn {
+            sequence: &mut self.sequence,
+            drafter,
+            last: answer.last(),
+            most_tokens: answer.tokens_left(),
+        };
+        let words = &mut self.words;
+        self.lookup
+            .step(&mut self.engine, &mut [turn], &mut |_, logits| {
+                answer.draw(words, logits, emit)
+            })
     }
 }
 
@@ -216,64 +106,40 @@ impl Backend for EngineBackend {
         // The last token of the prompt is always computed: its logits are the first answer.
         let cached = same.min(job.prompt().len() - 1);
         self.sequence.truncate(cached);
-        self.live = Some(Live::new(id, job, cached, Arc::clone(&self.tokenizer))?);
+        self.live = Some(Live {
+            answer: Answer::new(id, job, cached, &self.words)?,
+            drafter: Drafter::default(),
+        });
         Ok(())
     }
 
     fn step(&mut self, emit: &mut dyn FnMut(JobId, Event)) -> Result<(), BackendError> {
-        let Some(live) = &mut self.live else {
+        let Some(live) = &self.live else {
             return Ok(());
         };
-        let (tokens, wanted) = live.next_input(self.engine.plan().blocking.prefill_chunk);
-        let count = tokens.len();
-        let entry = Entry {
-            sequence: &mut self.sequence,
-            tokens,
-            wanted,
-        };
-        let logits = match self.engine.step(&mut [entry]) {
-            Ok(logits) => logits,
-            Err(error) => {
-                // Nobody knows how far the step came, so no prompt may build on it.
-                self.sequence.clear();
-                return Err(BackendError(error.to_string()));
-            }
-        };
-        if live.computed < live.job.prompt().len() {
-            live.computed += count;
-        }
-        if logits.rows() == 0 {
-            return Ok(());
-        }
-        let (token, logprobs) = if live.must_go_on() {
-            self.masked.clear();
-            self.masked.extend_from_slice(logits.row(0));
-            for end in &self.ends {
-                if let Some(logit) = self.masked.get_mut(*end as usize) {
-                    *logit = f32::NEG_INFINITY;
-                }
-            }
-            live.draw(&self.masked, &self.tokenizer)
+        let stepped = if live.answer.missing_of_prompt() > 0 {
+            self.prefill(emit)
         } else {
-            live.draw(logits.row(0), &self.tokenizer)
+            self.decode(emit)
         };
-        self.speak(token, logprobs, emit);
+        if let Err(error) = stepped {
+            // Nobody knows how far the step came, so no prompt may build on it.
+            self.sequence.clear();
+            return Err(BackendError(error.to_string()));
+        }
+        if let Some(Live { answer, drafter }) = &mut self.live {
+            answer.end(drafter.drafts(), emit);
+        }
         Ok(())
     }
 
     fn release(&mut self, id: JobId) {
-        if self.live.as_ref().is_some_and(|live| live.id == id) {
+        if self
+            .live
+            .as_ref()
+            .is_some_and(|live| live.answer.id() == id)
+        {
             self.live = None;
         }
-    }
-}
-
-/// A token as logprobs show it: its text, or its name if it has none.
-fn shown(tokenizer: &Tokenizer, token: u32) -> Vec<u8> {
-    let piece = tokenizer.piece(token);
-    if piece.is_empty() {
-        tokenizer.token_text(token).as_bytes().to_vec()
-    } else {
-        piece.to_vec()
     }
 }

@@ -2,15 +2,20 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use sysinfer_engine::{Engine, EngineError, EngineInfo, LoadStep, PhasePlan, Plan, Precision};
+use sysinfer_engine::lookup::MOST_DRAFTED;
+use sysinfer_engine::{
+    Engine, EngineError, EngineInfo, LoadStep, Lookup, PhasePlan, Plan, Precision,
+};
 use sysinfer_formats::Gguf;
 use sysinfer_machine::{FileMap, Topology};
 
 use super::engine::EngineBackend;
 use super::template_choice;
+use crate::cli::LookupMode;
 use crate::plan_choice::compressed;
 use crate::prompt::builtin;
 use crate::prompt::encode::{ModelPrompt, TemplateSource};
@@ -32,6 +37,8 @@ pub struct LoadRequest {
     pub precision: Precision,
     /// The host.
     pub topology: Topology,
+    /// Whether tokens are drafted.
+    pub lookup: LookupMode,
     /// `--context`.
     pub context: Option<usize>,
     /// `--chat-template`.
@@ -134,9 +141,10 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
             info.kv_bytes_per_position as f64 * context_tokens as f64 / 1e9
         ),
         format!("chat template: {}", template.origin()),
+        lookup_line(request.lookup),
     ];
     summary.extend(plan_lines(engine.plan(), &engine.pins()));
-    let backend = EngineBackend::new(engine, tokenizer, context_tokens)?;
+    let backend = EngineBackend::new(engine, tokenizer, context_tokens, lookup(request.lookup))?;
     let vocabulary_size = info.vocabulary_size;
     let model = ServedModel {
         prompt: Arc::new(prompt),
@@ -193,6 +201,23 @@ fn context_tokens(asked: Option<usize>, model: usize) -> Result<usize, LoadError
         Some(asked) if asked > model => Err(LoadError::Context { asked, model }),
         Some(asked) => Ok(asked),
         None => Ok(model.min(DEFAULT_CONTEXT_TOKENS)),
+    }
+}
+
+fn lookup(mode: LookupMode) -> Lookup {
+    let start = Instant::now();
+    match mode {
+        LookupMode::Auto => Lookup::auto(Box::new(move || start.elapsed())),
+        LookupMode::Off => Lookup::off(),
+    }
+}
+
+fn lookup_line(mode: LookupMode) -> String {
+    match mode {
+        LookupMode::Auto => format!(
+            "lookup: auto, up to {MOST_DRAFTED} tokens are drafted from what prompt and answer repeat, where that is measured to pay"
+        ),
+        LookupMode::Off => "lookup: off".into(),
     }
 }
 
@@ -254,6 +279,7 @@ fn props(request: &LoadRequest, engine: &Engine, template: &TemplateSource) -> V
             "notes": request.notes,
         },
         "cache_type": request.precision.cache.name(),
+        "lookup": request.lookup.name(),
         "chat_template": template.origin(),
     })
 }

@@ -1,6 +1,7 @@
 //! The real [`Backend`](crate::scheduler::Backend): [`load`] makes it from a model file, [`engine`]
-//! runs it, [`stop`] finds stop texts in what it says.
+//! runs it, [`answer`] draws and says one answer's tokens, [`stop`] finds stop texts in what it says.
 
+pub mod answer;
 pub mod engine;
 pub mod load;
 pub mod stop;

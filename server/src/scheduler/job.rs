@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sysinfer_engine::SamplingOptions;
+use sysinfer_engine::{Drafts, SamplingOptions};
 
 use super::BackendError;
 
@@ -188,6 +188,8 @@ pub struct Finish {
     pub cached_tokens: usize,
     /// Tokens generated, the end token included.
     pub completion_tokens: usize,
+    /// Tokens that lookup drafted, and how many of them the answer has.
+    pub drafts: Drafts,
     /// From admission to the first token.
     pub prefill_time: Duration,
     /// From the first token to the last.

@@ -78,7 +78,7 @@ fn release(backend: &mut dyn Backend, live: &mut Vec<Live>, over: impl Fn(&Live)
 mod tests {
     use std::time::Duration;
 
-    use sysinfer_engine::SamplingOptions;
+    use sysinfer_engine::{Drafts, SamplingOptions};
 
     use super::*;
     use crate::scheduler::{BackendError, Events, Finish, FinishReason, JobLimits, ValidJob};
@@ -143,6 +143,7 @@ mod tests {
             prompt_tokens: 1,
             cached_tokens: 0,
             completion_tokens: 2,
+            drafts: Drafts::default(),
             prefill_time: Duration::ZERO,
             decode_time: Duration::ZERO,
         }

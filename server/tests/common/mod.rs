@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::http::{Request, Response, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use sysinfer_engine::Drafts;
 use sysinfer_server::app::app;
 use sysinfer_server::backend::stop::StopMatcher;
 use sysinfer_server::prompt::{Conversation, PromptEncoder, PromptError};
@@ -149,6 +150,7 @@ fn finish(reason: FinishReason, prompt_tokens: usize, completion_tokens: usize) 
         prompt_tokens,
         cached_tokens: 0,
         completion_tokens,
+        drafts: Drafts::default(),
         prefill_time: Duration::ZERO,
         decode_time: Duration::ZERO,
     }

@@ -1,0 +1,24 @@
+//! Speculative decoding without a draft model: what a text repeats is its own draft.
+//!
+//! Answers quote their prompt and themselves. [`index`] finds the longest match of a sequence's
+//! newest tokens among its earlier ones; what followed there is the draft (prompt lookup decoding,
+//! Saxena 2023; n-gram speculation of vLLM and llama.cpp). A decode step reads all weights once for
+//! up to eight rows, so it can check seven drafted tokens for little more than one token costs.
+//! [`controller`] weighs [`acceptance`] against [`costs`] and says how long drafts are; [`step`]
+//! runs a step for all live sequences and takes back what was not accepted.
+//!
+//! Nothing of this changes an answer: every token is drawn by the caller from the logits that it
+//! would have seen anyway, in order, and a drafted token counts only if it was drawn.
+
+pub mod acceptance;
+pub mod controller;
+pub mod costs;
+pub mod index;
+pub mod step;
+#[cfg(test)]
+mod tests;
+
+pub use step::{Drafter, Drafts, Drawn, Lookup, Turn};
+
+/// Most tokens of one draft: with the token before it they fill a decode step.
+pub const MOST_DRAFTED: usize = crate::engine::MOST_DECODE_ROWS - 1;

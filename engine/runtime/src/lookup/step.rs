@@ -1,0 +1,215 @@
+//! A decode step of all live sequences: draft, run, draw, take back.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::acceptance::Acceptance;
+use super::controller::{Controller, Outcome, Prospect};
+use super::index::NgramIndex;
+use crate::batch::{Entry, Wanted};
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::sequence::Sequence;
+
+/// Time since some moment that stays the same.
+pub type Clock = Box<dyn FnMut() -> Duration + Send>;
+
+/// Runs decode steps, with drafts where they pay. One for all sequences of an engine.
+pub struct Lookup {
+    controller: Controller,
+    /// `None`: never drafts.
+    clock: Option<Clock>,
+}
+
+/// What one answer is drafted from, and how that went. It belongs to one sequence from the end of its
+/// prompt to the end of its answer.
+#[derive(Clone, Debug, Default)]
+pub struct Drafter {
+    index: NgramIndex,
+    acceptance: Acceptance,
+    drafts: Drafts,
+    draft: Vec<u32>,
+}
+
+/// How many tokens were drafted for an answer, and how many of them it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drafts {
+    /// Tokens that were run through the model beside those that were drawn.
+    pub drafted: usize,
+    /// Of these, tokens that were then drawn.
+    pub accepted: usize,
+}
+
+/// One sequence's part of a step.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    /// Prompt and answer but for the last token.
+    pub sequence: &'a mut Sequence,
+    /// The answer's drafter.
+    pub drafter: &'a mut Drafter,
+    /// The last token that was drawn.
+    pub last: u32,
+    /// Tokens that the answer may still get.
+    pub most_tokens: usize,
+}
+
+/// What the caller made of a row of logits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drawn {
+    /// The token.
+    pub token: u32,
+    /// Whether it ends the answer.
+    pub over: bool,
+}
+
+impl Lookup {
+    /// Drafts where `clock` says that it pays.
+    pub fn auto(clock: Clock) -> Self {
+        Self {
+            controller: Controller::default(),
+            clock: Some(clock),
+        }
+    }
+
+    /// Plain steps only.
+    pub fn off() -> Self {
+        Self {
+            controller: Controller::default(),
+            clock: None,
+        }
+    }
+
+    /// One step for all of `turns`. `draw` gets the number of a turn and the logits after its last
+    /// token, and, as long as what it draws was drafted and the answer is not over, those after the
+    /// drawn token: the same calls, in the same order for each turn, as without drafts. Every
+    /// sequence then holds what it would hold after as many plain steps.
+    ///
+    /// # Errors
+    /// Those of [`Engine::step`].
+    pub fn step(
+        &mut self,
+        engine: &mut Engine,
+        turns: &mut [Turn<'_>],
+        draw: &mut dyn FnMut(usize, &[f32]) -> Drawn,
+    ) -> Result<(), EngineError> {
+        self.draft(turns);
+        let inputs: Vec<Vec<u32>> = turns.iter().map(Turn::input).collect();
+        let began = self.clock.as_mut().map(|clock| clock());
+        let mut batch: Vec<Entry<'_>> = turns
+            .iter_mut()
+            .zip(&inputs)
+            .map(|(turn, tokens)| Entry {
+                sequence: &mut *turn.sequence,
+                tokens,
+                wanted: Wanted::All,
+            })
+            .collect();
+        let logits = engine.step(&mut batch)?;
+        let ended = self.clock.as_mut().map(|clock| clock());
+        let (mut first_row, mut tokens) = (0, 0);
+        for (number, (turn, input)) in turns.iter_mut().zip(&inputs).enumerate() {
+            let row = |row: usize| logits.row(first_row + row);
+            tokens += turn.verify(input, row, &mut |logits| draw(number, logits));
+            first_row += input.len();
+        }
+        if let (Some(began), Some(ended)) = (began, ended) {
+            self.controller.note(Outcome {
+                sequences: turns.len(),
+                rows: first_row,
+                tokens,
+                took: ended.saturating_sub(began),
+            });
+        }
+        Ok(())
+    }
+
+    /// Leaves in every turn's drafter the draft of this step.
+    fn draft(&mut self, turns: &mut [Turn<'_>]) {
+        if self.clock.is_none() {
+            return;
+        }
+        for turn in &mut *turns {
+            turn.drafter.catch_up(turn.sequence.tokens(), turn.last);
+        }
+        let prospects: Vec<Prospect<'_>> = turns.iter().map(Turn::prospect).collect();
+        let lengths = self.controller.drafts(&prospects);
+        for (turn, length) in turns.iter_mut().zip(lengths) {
+            let Drafter { index, draft, .. } = &mut *turn.drafter;
+            index.draft(length, draft);
+        }
+    }
+}
+
+impl fmt::Debug for Lookup {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Lookup")
+            .field("controller", &self.controller)
+            .field("on", &self.clock.is_some())
+            .finish()
+    }
+}
+
+impl Drafter {
+    /// What came of its drafts so far.
+    pub fn drafts(&self) -> Drafts {
+        self.drafts
+    }
+
+    /// Takes in the tokens that it does not know yet: those of `sequence`, then `last`.
+    fn catch_up(&mut self, sequence: &[u32], last: u32) {
+        if self.index.is_empty() {
+            self.index.extend(sequence);
+        }
+        let new = sequence.get(self.index.len()..).unwrap_or_default();
+        for token in new.iter().chain([&last]) {
+            if let (Some(at), Some(predicted)) = (self.index.current(), self.index.predicted()) {
+                self.acceptance.note(at.length, predicted == *token);
+            }
+            self.index.push(*token);
+        }
+    }
+}
+
+impl Turn<'_> {
+    fn prospect(&self) -> Prospect<'_> {
+        let room = self.sequence.capacity() - self.sequence.len();
+        Prospect {
+            acceptance: &self.drafter.acceptance,
+            match_length: self.drafter.index.current().map_or(0, |at| at.length),
+            // A step gives one token more than was drafted, and all of them need a place.
+            most: self.most_tokens.min(room).saturating_sub(1),
+        }
+    }
+
+    /// The last token and the draft.
+    fn input(&self) -> Vec<u32> {
+        let draft = self.drafter.draft.iter().copied();
+        std::iter::once(self.last).chain(draft).collect()
+    }
+
+    /// Draws from one row of logits after another while what is drawn was drafted, and takes the
+    /// rest of the draft back. Returns the number of tokens drawn.
+    fn verify<'l>(
+        &mut self,
+        input: &[u32],
+        row: impl Fn(usize) -> &'l [f32],
+        draw: &mut dyn FnMut(&[f32]) -> Drawn,
+    ) -> usize {
+        let drafted = input.len() - 1;
+        let before = self.sequence.len() - input.len();
+        let mut drawn = 0;
+        loop {
+            let Drawn { token, over } = draw(row(drawn));
+            drawn += 1;
+            let right = input.get(drawn) == Some(&token);
+            self.drafter.drafts.accepted += usize::from(right);
+            if over || !right {
+                break;
+            }
+        }
+        self.drafter.drafts.drafted += drafted;
+        self.sequence.truncate(before + drawn);
+        drawn
+    }
+}

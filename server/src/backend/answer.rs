@@ -1,0 +1,250 @@
+//! One job's answer: its tokens drawn one by one, and what its client gets to see of them.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use sysinfer_engine::tokenizer::TextStream;
+use sysinfer_engine::{Drafts, Drawn, Sampler, Tokenizer};
+
+use super::stop::StopMatcher;
+use crate::scheduler::{
+    BackendError, Event, Finish, FinishReason, JobId, Logprob, TokenLogprobs, ValidJob,
+};
+
+/// What all answers are made of: the model's vocabulary.
+pub struct Words {
+    tokenizer: Arc<Tokenizer>,
+    /// Tokens that end an answer.
+    ends: Vec<u32>,
+    /// Logits with the end tokens taken out.
+    masked: Vec<f32>,
+}
+
+/// The job at work.
+pub struct Answer {
+    id: JobId,
+    job: ValidJob,
+    sampler: Sampler,
+    text: TextStream,
+    stop: StopMatcher,
+    /// Prompt tokens that are in the sequence.
+    computed: usize,
+    /// Of these, the ones that were there already.
+    cached: usize,
+    generated: usize,
+    last: u32,
+    admitted: Instant,
+    first_token: Option<Instant>,
+    ended: Option<FinishReason>,
+}
+
+impl Words {
+    /// The vocabulary of a model with `vocabulary_size` rows.
+    pub fn new(tokenizer: Arc<Tokenizer>, vocabulary_size: usize) -> Self {
+        let count = u32::try_from(vocabulary_size).unwrap_or(u32::MAX);
+        let ends = (0..count).filter(|token| tokenizer.is_end(*token));
+        Self {
+            ends: ends.collect(),
+            tokenizer,
+            masked: Vec::new(),
+        }
+    }
+
+    /// Puts `logits` without the end tokens into `masked`.
+    fn mask(&mut self, logits: &[f32]) {
+        self.masked.clear();
+        self.masked.extend_from_slice(logits);
+        for end in &self.ends {
+            if let Some(logit) = self.masked.get_mut(*end as usize) {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
+    }
+}
+
+impl Answer {
+    /// Nothing yet, after a prompt whose first `cached` tokens are in the sequence.
+    ///
+    /// # Errors
+    /// Options that no sampler follows.
+    pub fn new(
+        id: JobId,
+        job: ValidJob,
+        cached: usize,
+        words: &Words,
+    ) -> Result<Self, BackendError> {
+        let sampler = Sampler::new(job.sampling().clone(), job.fallback_seed());
+        let mut sampler = sampler.map_err(|error| BackendError(error.to_string()))?;
+        sampler.accept_prompt(job.prompt());
+        let tokenizer = Arc::clone(&words.tokenizer);
+        Ok(Self {
+            id,
+            sampler,
+            text: TextStream::new(tokenizer, job.prompt().last().copied(), false),
+            stop: StopMatcher::new(job.limits().stop.clone()),
+            computed: cached,
+            cached,
+            generated: 0,
+            last: 0,
+            admitted: Instant::now(),
+            first_token: None,
+            ended: None,
+            job,
+        })
+    }
+
+    /// The job's id.
+    pub fn id(&self) -> JobId {
+        self.id
+    }
+
+    /// Tokens of the prompt that are not in the sequence yet.
+    pub fn missing_of_prompt(&self) -> usize {
+        self.job.prompt().len() - self.computed
+    }
+
+    /// The next of them, at most `chunk`.
+    pub fn next_of_prompt(&self, chunk: usize) -> &[u32] {
+        let count = self.missing_of_prompt().min(chunk.max(1));
+        &self.job.prompt()[self.computed..self.computed + count]
+    }
+
+    /// Notes that the next `count` of them are in the sequence.
+    pub fn computed(&mut self, count: usize) {
+        self.computed += count;
+    }
+
+    /// The last token that was drawn.
+    pub fn last(&self) -> u32 {
+        self.last
+    }
+
+    /// Tokens that the answer may still get.
+    pub fn tokens_left(&self) -> usize {
+        self.job.limits().max_tokens.saturating_sub(self.generated)
+    }
+
+    /// Draws the next token and says what it means.
+    pub fn draw(
+        &mut self,
+        words: &mut Words,
+        logits: &[f32],
+        emit: &mut dyn FnMut(JobId, Event),
+    ) -> Drawn {
+        let (token, logprobs) = if self.must_go_on() {
+            words.mask(logits);
+            self.sample(&words.masked, &words.tokenizer)
+        } else {
+            self.sample(logits, &words.tokenizer)
+        };
+        self.first_token.get_or_insert_with(Instant::now);
+        self.generated += 1;
+        self.last = token;
+        self.sampler.accept(token);
+        if words.ends.contains(&token) {
+            self.flush(emit);
+            self.ended = Some(FinishReason::Stop);
+        } else {
+            self.speak(token, logprobs, emit);
+        }
+        Drawn {
+            token,
+            over: self.ended.is_some(),
+        }
+    }
+
+    /// Whether end tokens must not be drawn yet.
+    fn must_go_on(&self) -> bool {
+        let limits = self.job.limits();
+        limits.ignore_eos || self.generated < limits.min_tokens
+    }
+
+    /// Draws a token, with logprobs if the job asks for them.
+    fn sample(&mut self, logits: &[f32], tokenizer: &Tokenizer) -> (u32, Option<TokenLogprobs>) {
+        let Some(count) = self.job.top_logprobs() else {
+            return (self.sampler.sample(logits), None);
+        };
+        let sampled = self.sampler.sample_with_logprobs(logits, count);
+        let entry = |token: u32, logprob: f32| Logprob {
+            bytes: shown(tokenizer, token),
+            logprob,
+        };
+        let top = sampled.top.iter();
+        let logprobs = TokenLogprobs {
+            chosen: entry(sampled.token, sampled.logprob),
+            top: top
+                .map(|(token, logprob)| entry(*token, *logprob))
+                .collect(),
+        };
+        (sampled.token, Some(logprobs))
+    }
+
+    /// Sends the text of an ordinary token and sees whether it ends the answer.
+    fn speak(
+        &mut self,
+        token: u32,
+        logprobs: Option<TokenLogprobs>,
+        emit: &mut dyn FnMut(JobId, Event),
+    ) {
+        let passed = self.stop.push(self.text.push(token));
+        emit(
+            self.id,
+            Event::Text {
+                text: passed.text,
+                logprobs,
+            },
+        );
+        if passed.stopped {
+            self.ended = Some(FinishReason::Stop);
+        } else if self.tokens_left() == 0 {
+            self.flush(emit);
+            self.ended = Some(FinishReason::Length);
+        }
+    }
+
+    /// Sends what was held back.
+    fn flush(&mut self, emit: &mut dyn FnMut(JobId, Event)) {
+        let passed = self.stop.push(self.text.flush());
+        let text = if passed.stopped {
+            passed.text
+        } else {
+            passed.text + &self.stop.flush()
+        };
+        if !text.is_empty() {
+            emit(
+                self.id,
+                Event::Text {
+                    text,
+                    logprobs: None,
+                },
+            );
+        }
+    }
+
+    /// Sends the end, if the answer is over.
+    pub fn end(&mut self, drafts: Drafts, emit: &mut dyn FnMut(JobId, Event)) {
+        let Some(reason) = self.ended else { return };
+        let now = Instant::now();
+        let first = self.first_token.unwrap_or(now);
+        let finish = Finish {
+            reason,
+            prompt_tokens: self.job.prompt().len(),
+            cached_tokens: self.cached,
+            completion_tokens: self.generated,
+            drafts,
+            prefill_time: first - self.admitted,
+            decode_time: now - first,
+        };
+        emit(self.id, Event::Finished(finish));
+    }
+}
+
+/// A token as logprobs show it: its text, or its name if it has none.
+fn shown(tokenizer: &Tokenizer, token: u32) -> Vec<u8> {
+    let piece = tokenizer.piece(token);
+    if piece.is_empty() {
+        tokenizer.token_text(token).as_bytes().to_vec()
+    } else {
+        piece.to_vec()
+    }
+}
