@@ -112,7 +112,7 @@ impl Bits {
 /// Bits 0..4, each in a byte of its own: the product has bit `i` at `i + 7 k` for every `k` of 0..4,
 /// which for `k = i` is the lowest of byte `i`.
 fn spread(bits: u32) -> Four {
-    (bits & 15) * 0x0020_4081 & each(1)
+    ((bits & 15) * 0x0020_4081) & each(1)
 }
 
 /// Puts one of `2 low.len()` values of 6 bits into two planes: value `v` has bits 0..4 in byte `v` of
