@@ -11,6 +11,7 @@ Examples:
   sysinfer-server model.gguf -t 0.0 -n 4096 --profile sysinfer-profile.toml
   sysinfer-server model.gguf --chat-template chatml --host 127.0.0.1
   sysinfer-server model.gguf --chat-template ./my-template.jinja
+  sysinfer-server model.gguf --keep-file-cache   (quick to start again, at the price of memory)
   OMP_NUM_THREADS=88 GOMP_CPU_AFFINITY=0-21,24-45,48-69,72-93 ./server model.gguf -t 0.0 -n 4096
 
 Environment (the command line wins over it, and it wins over the profile):
@@ -18,6 +19,7 @@ Environment (the command line wins over it, and it wins over the profile):
   GOMP_CPU_AFFINITY    CPUs of the threads, for example 0-21,24-45 or 0-30:2
   OMP_PROC_BIND        false: leave threads unpinned
   SYSINFER_CACHE_TYPE  type of keys and values, as --cache-type
+  SYSINFER_KEEP_FILE_CACHE  true: as --keep-file-cache
   SYSINFER_API_KEY     an API key, as --api-key; not visible in process lists
   SYSINFER_LOG         log filter, for example debug or warn";
 
@@ -74,6 +76,11 @@ pub struct Arguments {
     /// [default: f16]
     #[arg(long, value_name = "TYPE", value_parser = cache_type)]
     pub cache_type: Option<CacheType>,
+
+    /// Leave the model file in the page cache once its weights are packed: the next start reads it
+    /// from memory, which it takes until the system wants it
+    #[arg(long)]
+    pub keep_file_cache: bool,
 
     /// Name of the model in the API [default: the file name without .gguf]
     #[arg(long, value_name = "NAME")]
@@ -145,6 +152,13 @@ mod tests {
         let found = |line: &str| parse(line).expect(line).cache_type;
         assert_eq!(found("s m.gguf"), None);
         assert_eq!(found("s m.gguf --cache-type q8_0"), Some(CacheType::Q8_0));
+    }
+
+    #[test]
+    fn the_file_is_kept_in_memory_only_on_request() {
+        let found = |line: &str| parse(line).expect(line).keep_file_cache;
+        assert!(!found("s m.gguf"));
+        assert!(found("s m.gguf --keep-file-cache"));
     }
 
     #[test]

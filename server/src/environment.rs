@@ -12,6 +12,9 @@ use crate::cli;
 /// Name of the variable for the type of the cache.
 pub const CACHE_TYPE: &str = "SYSINFER_CACHE_TYPE";
 
+/// Name of the variable that leaves the file in the page cache.
+const KEEP_FILE_CACHE: &str = "SYSINFER_KEEP_FILE_CACHE";
+
 /// Environment variables that matter, parsed. A variable that is set but empty counts as unset.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
@@ -23,6 +26,8 @@ pub struct Environment {
     pub binding_off: bool,
     /// `SYSINFER_CACHE_TYPE`.
     pub cache_type: Option<CacheType>,
+    /// `SYSINFER_KEEP_FILE_CACHE`.
+    pub keep_file_cache: bool,
     /// `SYSINFER_API_KEY`.
     pub api_key: Option<String>,
     /// `SYSINFER_LOG`.
@@ -62,7 +67,11 @@ impl Environment {
             .map(binding_off)
             .transpose()?;
         let cache_type = get(CACHE_TYPE, "q8_0")?.map(cache_type).transpose()?;
+        let keep_file_cache = get(KEEP_FILE_CACHE, "true")?
+            .map(keep_file_cache)
+            .transpose()?;
         Ok(Self {
+            keep_file_cache: keep_file_cache.unwrap_or(false),
             threads,
             cpus,
             cache_type,
@@ -120,6 +129,19 @@ fn cache_type(value: String) -> Result<CacheType, EnvironmentError> {
         problem,
         example: "q8_0",
     })
+}
+
+fn keep_file_cache(value: String) -> Result<bool, EnvironmentError> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err(EnvironmentError {
+            name: KEEP_FILE_CACHE,
+            problem: "it must be true or false".into(),
+            value,
+            example: "true",
+        }),
+    }
 }
 
 /// Only `false` changes anything: threads are pinned by default, and the plan says where.
@@ -183,6 +205,14 @@ mod tests {
     }
 
     #[test]
+    fn the_file_cache_is_kept_on_request() {
+        for (value, kept) in [("", false), ("0", false), ("True", true), ("1", true)] {
+            let found = read(&[("SYSINFER_KEEP_FILE_CACHE", value)]).expect(value);
+            assert_eq!(found.keep_file_cache, kept, "{value}");
+        }
+    }
+
+    #[test]
     fn bad_values_name_variable_value_and_example() {
         let cases = [
             ("OMP_NUM_THREADS", "many", "=8"),
@@ -193,6 +223,7 @@ mod tests {
             ("GOMP_CPU_AFFINITY", "0-99999999999", "=0-3"),
             ("OMP_PROC_BIND", "yes", "=false"),
             ("SYSINFER_CACHE_TYPE", "f8", "=q8_0"),
+            ("SYSINFER_KEEP_FILE_CACHE", "perhaps", "=true"),
         ];
         for (name, value, example) in cases {
             let message = read(&[(name, value)]).expect_err(value).to_string();
