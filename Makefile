@@ -11,7 +11,7 @@ export SYSINFER_TEST_VOCAB ?= $(CACHE)/vocab
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= cpu_list gguf profile template tokenizer
 
-.PHONY: help demo test build setup model vocab golden fuzz bench lint clean
+.PHONY: help demo test build setup model vocab golden fuzz bench bench-peers lint clean
 
 help:
 	@echo "make demo          build, fetch a small model, tune, serve, stream one answer"
@@ -21,6 +21,7 @@ help:
 	@echo "make golden        logits against a folder of known ones: make golden GOLDEN=FOLDER"
 	@echo "make fuzz          hostile input, a minute per target: make fuzz FUZZ_SECONDS=60 FUZZ_TARGETS='gguf profile'"
 	@echo "make bench         kernel benchmarks (criterion)"
+	@echo "make bench-peers   rates, start and memory beside llama.cpp's: make bench-peers ROUNDS=5 MODELS='smollm2 llama3.2-1b'"
 	@echo "make lint          formatting, clippy, documentation: no warnings"
 	@echo "make setup         install the system packages that a build needs"
 
@@ -55,6 +56,9 @@ fuzz: setup
 
 bench: setup
 	cargo bench --locked -p sysinfer-kernels
+
+bench-peers: build
+	@scripts/bench_peers.sh
 
 lint: setup
 	cargo fmt --all --check

@@ -12,6 +12,7 @@ Examples:
   sysinfer-server model.gguf --chat-template chatml --host 127.0.0.1
   sysinfer-server model.gguf --lookup off
   sysinfer-server model.gguf --chat-template ./my-template.jinja
+  sysinfer-server model.gguf --keep-file-cache   (quick to start again, at the price of memory)
   OMP_NUM_THREADS=88 GOMP_CPU_AFFINITY=0-21,24-45,48-69,72-93 ./server model.gguf -t 0.0 -n 4096
 
 Environment (the command line wins over it, and it wins over the profile):
@@ -20,6 +21,7 @@ Environment (the command line wins over it, and it wins over the profile):
   OMP_PROC_BIND        false: leave threads unpinned
   SYSINFER_CACHE_TYPE  type of keys and values, as --cache-type
   SYSINFER_LOOKUP      auto or off, as --lookup
+  SYSINFER_KEEP_FILE_CACHE  true: as --keep-file-cache
   SYSINFER_API_KEY     an API key, as --api-key; not visible in process lists
   SYSINFER_LOG         log filter, for example debug or warn";
 
@@ -81,6 +83,10 @@ pub struct Arguments {
     /// auto (where it is measured to pay) or off. Answers are the same [default: auto]
     #[arg(long, value_name = "MODE", value_parser = lookup_mode)]
     pub lookup: Option<LookupMode>,
+    /// Leave the model file in the page cache once its weights are packed: the next start reads it
+    /// from memory, which it takes until the system wants it
+    #[arg(long)]
+    pub keep_file_cache: bool,
 
     /// Name of the model in the API [default: the file name without .gguf]
     #[arg(long, value_name = "NAME")]
@@ -190,6 +196,13 @@ mod tests {
         assert_eq!(found("s m.gguf"), None);
         assert_eq!(found("s m.gguf --lookup auto"), Some(LookupMode::Auto));
         assert_eq!(found("s m.gguf --lookup off"), Some(LookupMode::Off));
+    }
+
+    #[test]
+    fn the_file_is_kept_in_memory_only_on_request() {
+        let found = |line: &str| parse(line).expect(line).keep_file_cache;
+        assert!(!found("s m.gguf"));
+        assert!(found("s m.gguf --keep-file-cache"));
     }
 
     #[test]

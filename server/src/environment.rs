@@ -14,6 +14,9 @@ pub const CACHE_TYPE: &str = "SYSINFER_CACHE_TYPE";
 /// Name of the variable for the mode of lookup.
 pub const LOOKUP: &str = "SYSINFER_LOOKUP";
 
+/// Name of the variable that leaves the file in the page cache.
+const KEEP_FILE_CACHE: &str = "SYSINFER_KEEP_FILE_CACHE";
+
 /// Environment variables that matter, parsed. A variable that is set but empty counts as unset.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
@@ -27,6 +30,8 @@ pub struct Environment {
     pub cache_type: Option<CacheType>,
     /// `SYSINFER_LOOKUP`.
     pub lookup: Option<LookupMode>,
+    /// `SYSINFER_KEEP_FILE_CACHE`.
+    pub keep_file_cache: bool,
     /// `SYSINFER_API_KEY`.
     pub api_key: Option<String>,
     /// `SYSINFER_LOG`.
@@ -67,7 +72,11 @@ impl Environment {
             .transpose()?;
         let cache_type = get(CACHE_TYPE, "q8_0")?.map(cache_type).transpose()?;
         let lookup = get(LOOKUP, "off")?.map(lookup).transpose()?;
+        let keep_file_cache = get(KEEP_FILE_CACHE, "true")?
+            .map(keep_file_cache)
+            .transpose()?;
         Ok(Self {
+            keep_file_cache: keep_file_cache.unwrap_or(false),
             threads,
             cpus,
             cache_type,
@@ -137,6 +146,19 @@ fn lookup(value: String) -> Result<LookupMode, EnvironmentError> {
     })
 }
 
+fn keep_file_cache(value: String) -> Result<bool, EnvironmentError> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err(EnvironmentError {
+            name: KEEP_FILE_CACHE,
+            problem: "it must be true or false".into(),
+            value,
+            example: "true",
+        }),
+    }
+}
+
 /// Only `false` changes anything: threads are pinned by default, and the plan says where.
 fn binding_off(value: String) -> Result<bool, EnvironmentError> {
     let first = value
@@ -198,6 +220,14 @@ mod tests {
     }
 
     #[test]
+    fn the_file_cache_is_kept_on_request() {
+        for (value, kept) in [("", false), ("0", false), ("True", true), ("1", true)] {
+            let found = read(&[("SYSINFER_KEEP_FILE_CACHE", value)]).expect(value);
+            assert_eq!(found.keep_file_cache, kept, "{value}");
+        }
+    }
+
+    #[test]
     fn bad_values_name_variable_value_and_example() {
         let cases = [
             ("OMP_NUM_THREADS", "many", "=8"),
@@ -209,6 +239,7 @@ mod tests {
             ("OMP_PROC_BIND", "yes", "=false"),
             ("SYSINFER_CACHE_TYPE", "f8", "=q8_0"),
             ("SYSINFER_LOOKUP", "on", "=off"),
+            ("SYSINFER_KEEP_FILE_CACHE", "perhaps", "=true"),
         ];
         for (name, value, example) in cases {
             let message = read(&[(name, value)]).expect_err(value).to_string();

@@ -85,6 +85,7 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
         tracing::info!("{note}");
         choice.notes.push(note);
     }
+    choice.plan.memory.keep_file_cache |= arguments.keep_file_cache || environment.keep_file_cache;
     let listener = bind(&arguments.host, arguments.port)?;
     let state = ServerState::new(settings(&arguments, environment));
     let runtime =

@@ -9,7 +9,8 @@ use sysinfer_engine::{EngineInfo, Precision};
 use crate::Ending;
 use crate::chosen_plan;
 use crate::cli::BenchArgs;
-use crate::host::Host;
+use crate::first_token;
+use crate::host::{Host, peak_bytes};
 use crate::interrupt::Interrupt;
 use crate::journal::Nowhere;
 use crate::lookup_bench;
@@ -33,14 +34,29 @@ struct Json {
     kv: &'static str,
     prompt: usize,
     repeat: usize,
-    /// Median tokens/s by total length.
+    /// Sequences of a decode step.
+    sequences: usize,
+    /// Median tokens/s by total length, of all sequences together.
     decode: BTreeMap<usize, f64>,
+    /// Median of weights and cache read while decoding, by total length.
+    decode_gb_per_second: BTreeMap<usize, f64>,
     /// Median tokens/s by prompt length.
     prefill: BTreeMap<usize, f64>,
     read_gb_per_second: Option<f64>,
+    /// From the call to the engine until it could run.
+    load_seconds: f64,
+    /// The most memory resident until loading was done: afterwards, the buffer of the read bandwidth
+    /// counts too.
+    load_peak_bytes: Option<u64>,
 }
 
-/// Measures and prints.
+/// What loading took.
+struct Loading {
+    seconds: f64,
+    peak_bytes: Option<u64>,
+}
+
+/// Measures and prints, all that was asked for or only the way to the first token.
 ///
 /// # Errors
 /// Arguments that cannot be followed, a model that cannot be loaded, a failure while measuring.
@@ -48,13 +64,21 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
     if !arguments.lookup.is_empty() {
         return lookup_bench::run(arguments);
     }
+    if arguments.first_token {
+        return first_token::run(arguments);
+    }
     let host = Host::discover(None)?;
     host.require_real()?;
     let source = Source::required(&arguments.model)?;
     let plan = chosen_plan::plan(&arguments.plan, &host)?;
     let interrupt = Interrupt::install()?;
     let progress = Progress::to_stderr();
+    let loading = Instant::now();
     let engine = source.open(plan, Precision::default(), &host.topology, &progress)?;
+    let loading = Loading {
+        seconds: loading.elapsed().as_secs_f64(),
+        peak_bytes: peak_bytes(),
+    };
     chosen_plan::check_kernels(&arguments.plan, &engine)?;
     let (plan, info) = (engine.plan().clone(), engine.info().clone());
     let mut table_plan = TablePlan {
@@ -68,7 +92,8 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
         .cut_to_context(info.context_length)
         .iter()
         .for_each(|line| eprintln!("{line}"));
-    let mut probe = EngineProbe::new(engine, &host.topology, &interrupt, capacity(&table_plan));
+    let mut probe = EngineProbe::new(engine, &host.topology, &interrupt, capacity(&table_plan))
+        .with_sequences(arguments.sequences.into());
     let pins = probe.pins();
     let started = Instant::now();
     let clock = || started.elapsed().as_secs_f64();
@@ -97,7 +122,13 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
     if arguments.json {
         println!(
             "{}",
-            json(arguments, &source.name(), plan.decode.threads, &rows, roof)?
+            json(
+                arguments,
+                &source.name(),
+                plan.decode.threads,
+                (&rows, roof),
+                &loading
+            )?
         );
     } else {
         print_table(&info, &pins, &rows, roof);
@@ -135,10 +166,16 @@ fn json(
     arguments: &BenchArgs,
     model: &str,
     threads: usize,
-    rows: &[Row],
-    roof: Option<f64>,
+    (rows, roof): (&[Row], Option<f64>),
+    loading: &Loading,
 ) -> anyhow::Result<String> {
     let rounded = |value: f64| (value * 1000.0).round() / 1000.0;
+    let by_length = |value: fn(&Row) -> Option<f64>| {
+        let values = rows
+            .iter()
+            .filter_map(|row| Some((row.total_tokens, rounded(value(row)?))));
+        values.collect()
+    };
     let object = Json {
         engine: "sysinfer",
         model: model.into(),
@@ -146,15 +183,13 @@ fn json(
         kv: "f16",
         prompt: arguments.prompt,
         repeat: arguments.repeat.into(),
-        decode: rows
-            .iter()
-            .filter_map(|row| Some((row.total_tokens, rounded(row.decode?.median))))
-            .collect(),
-        prefill: rows
-            .iter()
-            .filter_map(|row| Some((row.total_tokens, rounded(row.prefill?.median))))
-            .collect(),
+        sequences: arguments.sequences.into(),
+        decode: by_length(|row| row.decode.map(|rates| rates.median)),
+        decode_gb_per_second: by_length(|row| row.decode_gb_per_second),
+        prefill: by_length(|row| row.prefill.map(|rates| rates.median)),
         read_gb_per_second: roof.map(rounded),
+        load_seconds: rounded(loading.seconds),
+        load_peak_bytes: loading.peak_bytes,
     };
     Ok(serde_json::to_string(&object)?)
 }
@@ -180,11 +215,18 @@ mod tests {
             panic!("bench was not parsed");
         };
         let rows = report::rows(&data(), Some(20.0), None);
-        let text = json(&arguments, "m.gguf", 2, &rows, Some(20.0)).expect("renders");
+        let loading = Loading {
+            seconds: 1.5,
+            peak_bytes: Some(7),
+        };
+        let measured = (&rows[..], Some(20.0));
+        let text = json(&arguments, "m.gguf", 2, measured, &loading).expect("renders");
         assert_eq!(
             text,
             r#"{"engine":"sysinfer","model":"m.gguf","threads":2,"kv":"f16","prompt":16,"repeat":2,"#.to_string()
-                + r#""decode":{"32":12.0,"64":10.0},"prefill":{"128":256.0},"read_gb_per_second":20.0}"#
+                + r#""sequences":1,"decode":{"32":12.0,"64":10.0},"#
+                + r#""decode_gb_per_second":{"32":12.0,"64":10.0},"prefill":{"128":256.0},"#
+                + r#""read_gb_per_second":20.0,"load_seconds":1.5,"load_peak_bytes":7}"#
         );
     }
 }

@@ -29,6 +29,7 @@ pub fn plan(arguments: &PlanArgs, host: &Host) -> anyhow::Result<Plan> {
             Role::Prefill => choice.prefill = Some(name.clone()),
         }
     }
+    plan.memory.keep_file_cache |= arguments.file.keep_file_cache;
     Ok(plan)
 }
 
@@ -111,6 +112,7 @@ fn profile_plan(profile: &Profile, force: bool, host: &Host) -> anyhow::Result<P
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::FileArgs;
     use sysinfer_formats::TensorType;
 
     fn arguments(kernels: &[&str]) -> PlanArgs {
@@ -120,6 +122,7 @@ mod tests {
             threads: Some(1),
             cpus: None,
             kernels: kernels.iter().map(|name| (*name).to_owned()).collect(),
+            file: FileArgs::default(),
         }
     }
 

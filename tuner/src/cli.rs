@@ -20,6 +20,8 @@ Examples:
   HWLOC_SYNTHETIC='pack:2 numa:2 l3:1 core:24 pu:1' sysinfer-tune --dry-run
   sysinfer-tune bench model.gguf --threads 2 --json
   sysinfer-tune bench model.gguf --lookup summarise-this.txt --lookup free-text.txt
+  sysinfer-tune bench model.gguf --sequences 4 --lengths 64 --prefill none
+  sysinfer-tune bench model.gguf --first-token
   sysinfer-tune perplexity model.gguf text.txt --cache q8_0
   sysinfer-tune show sysinfer-profile.toml
 
@@ -65,6 +67,15 @@ pub struct ModelArgs {
     /// Random weights of a known shape instead of a file; speed does not depend on weight values
     #[arg(long, value_name = "PRESET", value_parser = preset_parser())]
     pub synthetic: Option<String>,
+}
+
+/// What becomes of the model's file.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct FileArgs {
+    /// Leave the model file in the page cache once it is loaded: it opens faster the next time, and
+    /// takes that memory until the system wants it
+    #[arg(long)]
+    pub keep_file_cache: bool,
 }
 
 /// Arguments of `sysinfer-tune MODEL.gguf`.
@@ -116,6 +127,9 @@ pub struct TuneArgs {
     /// [default: none, with --quick 120]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(10..))]
     pub time_limit: Option<u32>,
+    /// What becomes of the model's file.
+    #[command(flatten)]
+    pub file: FileArgs,
     /// Print the host and every candidate with its reason; measure nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -165,6 +179,9 @@ pub struct PlanArgs {
     /// [default: the plan's, else the best for this CPU]
     #[arg(long = "kernel", value_name = "NAME")]
     pub kernels: Vec<String>,
+    /// What becomes of the file.
+    #[command(flatten)]
+    pub file: FileArgs,
 }
 
 /// Arguments of `bench`.
@@ -176,12 +193,19 @@ pub struct BenchArgs {
     /// How to run it.
     #[command(flatten)]
     pub plan: PlanArgs,
-    /// Total lengths (prompt + output) of the decode run, tokens
-    #[arg(long, value_name = "LIST", default_value = "32,64,128,256,512")]
+    /// Total lengths (prompt + output) of the decode run, tokens, or none
+    #[arg(long, value_name = "LIST", default_value = "32,64,128,256,512", value_parser = Numbers::or_none)]
     pub lengths: Numbers,
-    /// Prompt lengths, tokens
-    #[arg(long, value_name = "LIST", default_value = "128,512")]
+    /// Prompt lengths, tokens, or none
+    #[arg(long, value_name = "LIST", default_value = "128,512", value_parser = Numbers::or_none)]
     pub prefill: Numbers,
+    /// Sequences that every decode step extends; rates are those of all together
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub sequences: u16,
+    /// Only load, read the prompt and choose one token; print how long that took from the start of
+    /// the program, and the most memory that it took
+    #[arg(long, conflicts_with_all = ["lengths", "prefill", "sequences", "repeat"])]
+    pub first_token: bool,
     /// Tokens of the prompt that decode runs start from
     #[arg(long, value_name = "TOKENS", default_value_t = 16)]
     pub prompt: usize,
@@ -226,6 +250,14 @@ mod tests {
         let synth =
             Cli::try_parse_from(["sysinfer-tune", "synth", "tiny", "t.gguf"]).expect("synth");
         assert!(matches!(synth.command, Some(Command::Synth(_))));
+        assert!(!bare.tune.file.keep_file_cache);
+        let kept = Cli::parse_from(["sysinfer-tune", "m.gguf", "--keep-file-cache"]);
+        assert!(kept.tune.file.keep_file_cache);
+        let line = "sysinfer-tune bench m.gguf --sequences 4 --lengths 64 --prefill none";
+        let Some(Command::Bench(wide)) = Cli::parse_from(line.split(' ')).command else {
+            panic!("bench was not parsed");
+        };
+        assert_eq!((wide.sequences, wide.prefill.values().len()), (4, 0));
         let bench = [
             "sysinfer-tune",
             "bench",
@@ -243,7 +275,10 @@ mod tests {
 
     #[test]
     fn wrong_arguments_are_refused() {
-        let wrong: [&[&str]; 11] = [
+        let wrong: [&[&str]; 14] = [
+            &["bench", "m.gguf", "--sequences", "0"],
+            &["bench", "m.gguf", "--first-token", "--lengths", "64"],
+            &["m.gguf", "--lengths", "none"],
             &["m.gguf", "--synthetic", "tiny"],
             &["--synthetic", "llama4"],
             &["m.gguf", "--maps", "sideways"],

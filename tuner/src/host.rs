@@ -60,9 +60,21 @@ pub fn available_bytes() -> Option<u64> {
 }
 
 fn parse_available(meminfo: &str) -> Option<u64> {
-    let line = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    kib_field(meminfo, "MemAvailable:")
+}
+
+/// The most memory that this process has had resident so far, bytes (`VmHWM`): its own, and pages of
+/// files that it maps; `None` where unknown.
+pub fn peak_bytes() -> Option<u64> {
+    kib_field(
+        &std::fs::read_to_string("/proc/self/status").ok()?,
+        "VmHWM:",
+    )
+}
+
+/// A line `NAME: 123 kB` of a file under /proc, in bytes.
+fn kib_field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)
 }
@@ -118,6 +130,13 @@ mod tests {
         ] {
             assert_eq!(parse_available(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn the_peak_is_at_least_what_was_touched() {
+        let before = peak_bytes().expect("Linux says it");
+        let touched = vec![1u8; before as usize + (8 << 20)];
+        assert!(peak_bytes().expect("as before") > touched.len() as u64);
     }
 
     #[test]

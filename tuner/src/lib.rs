@@ -17,6 +17,7 @@ pub mod cli;
 pub mod conclude;
 pub mod dry_run;
 pub mod emit;
+pub mod first_token;
 pub mod host;
 pub mod interrupt;
 pub mod journal;

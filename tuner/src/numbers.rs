@@ -12,6 +12,17 @@ const LARGEST: usize = 1 << 20;
 pub struct Numbers(Vec<usize>);
 
 impl Numbers {
+    /// A list that may be left empty: `none`, or as any other.
+    ///
+    /// # Errors
+    /// As for other lists.
+    pub fn or_none(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "none" => Ok(Self(Vec::new())),
+            text => text.parse(),
+        }
+    }
+
     /// The counts, ascending.
     pub fn values(&self) -> &[usize] {
         &self.0

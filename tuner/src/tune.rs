@@ -49,9 +49,13 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     let interrupt = Interrupt::install()?;
     let progress = Progress::to_stderr();
 
-    let default = Plan::with_threads(placement::default_team(&host.topology, host.effective_cpus));
+    let mut default =
+        Plan::with_threads(placement::default_team(&host.topology, host.effective_cpus));
+    default.memory.keep_file_cache = arguments.file.keep_file_cache;
     let engine = source.open(default, Precision::default(), &host.topology, &progress)?;
-    let (default, info) = (engine.plan().clone(), engine.info().clone());
+    let (mut default, info) = (engine.plan().clone(), engine.info().clone());
+    // A wish about this run, not about the servers that follow the profile.
+    default.memory.keep_file_cache = false;
     let mut findings = Findings::default();
     let table = table_plan(arguments, &info, &mut findings.remarks)?;
     let longest = table

@@ -1,8 +1,10 @@
-//! A read-only map of a file: how model files are read without copying them first.
+//! A read-only map of a file: how model files are read without copying them first, and how the memory
+//! that this takes is given back, the process' and the system's.
 
 use std::fs::{File, Metadata};
 use std::io::ErrorKind;
-use std::ops::Deref;
+use std::num::NonZeroU64;
+use std::ops::{Deref, Range};
 use std::path::Path;
 
 use memmap2::{Mmap, UncheckedAdvice};
@@ -40,12 +42,41 @@ impl FileMap {
         Ok(FileMap { map, file })
     }
 
-    /// Gives back the memory that caches the file, ours and the system's; reading it again works and
-    /// reads from disk. Best effort.
-    pub fn release(&self) {
-        // SAFETY: pages of a private file map that is never written are read from the file again.
-        let _ = unsafe { self.map.unchecked_advise(UncheckedAdvice::DontNeed) };
-        let _ = fadvise(&self.file, 0, None, Advice::DontNeed);
+    /// Gives this process' pages of `part`, a part of this map, back; they no longer count as its
+    /// memory. Reading them again works, and finds them in the system's cache of the file while that
+    /// has them. Best effort; what is not of this map stays as it is.
+    pub fn release(&self, part: &[u8]) {
+        let Some(range) = self.range_of(part) else {
+            return;
+        };
+        // From the page that the first byte is in: a neighbour on it is read again at no great cost.
+        let start = range.start - range.start % rustix::param::page_size();
+        // SAFETY: pages of a private file map that is never written are read from the file again, as
+        // they were, also by whoever reads them at this moment.
+        let _ = unsafe {
+            let advice = UncheckedAdvice::DontNeed;
+            self.map
+                .unchecked_advise_range(advice, start, range.end - start)
+        };
+    }
+
+    /// Like [`Self::release`], and then gives back what the system caches of the file there: reading
+    /// it again reads from disk. The system keeps pages that anybody maps, and pages that it holds in
+    /// larger units which reach beyond `part`.
+    pub fn release_with_cache(&self, part: &[u8]) {
+        let Some(range) = self.range_of(part) else {
+            return;
+        };
+        self.release(part);
+        let bytes = NonZeroU64::new(range.len() as u64);
+        let _ = fadvise(&self.file, range.start as u64, bytes, Advice::DontNeed);
+    }
+
+    /// Where `part` is in the file, if it is some bytes of this map.
+    fn range_of(&self, part: &[u8]) -> Option<Range<usize>> {
+        let start = part.as_ptr().addr().checked_sub(self.map.as_ptr().addr())?;
+        let end = start.checked_add(part.len())?;
+        (!part.is_empty() && end <= self.map.len()).then_some(start..end)
     }
 }
 
@@ -89,8 +120,46 @@ mod tests {
         let expected = std::fs::read(&path).unwrap();
         let map = FileMap::open(&path).unwrap();
         assert_eq!(&map[..], expected);
-        map.release();
+        map.release_with_cache(&map);
         assert_eq!(&map[..], expected);
+    }
+
+    /// Resident bytes of the mapping that holds `address`, from the process' own account of its memory.
+    fn resident_bytes(address: usize) -> usize {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let mut here = false;
+        for line in maps.lines() {
+            let first = line.split_whitespace().next().unwrap_or_default();
+            if let Some((start, end)) = first.split_once('-') {
+                let number = |text| usize::from_str_radix(text, 16).unwrap();
+                here = (number(start)..number(end)).contains(&address);
+            } else if here && first == "Rss:" {
+                let kib = line.split_whitespace().nth(1).unwrap();
+                return kib.parse::<usize>().unwrap() << 10;
+            }
+        }
+        panic!("no mapping holds {address:#x}");
+    }
+
+    #[test]
+    fn released_parts_are_no_longer_resident() {
+        const BYTES: usize = 8 << 20;
+        let path = std::env::temp_dir().join(format!("sysinfer-release-{}", std::process::id()));
+        std::fs::write(&path, vec![7; BYTES]).unwrap();
+        let map = FileMap::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let read_all = || map.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+        let resident = || resident_bytes(map.as_ptr().addr());
+        assert_eq!(read_all(), 7 * BYTES as u64);
+        assert_eq!(resident(), BYTES);
+        map.release(&map[BYTES / 4..BYTES / 2]);
+        assert_eq!(resident(), BYTES - BYTES / 4, "a quarter was released");
+        map.release(&[7; 4096]);
+        map.release(&map[..0]);
+        assert_eq!(resident(), BYTES - BYTES / 4, "nothing of this map");
+        map.release_with_cache(&map);
+        assert_eq!(resident(), 0);
+        assert_eq!(read_all(), 7 * BYTES as u64, "it can be read again");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::model::config::Config;
 use crate::model::forward::{Buffers, Mode, Model};
 use crate::model::loader::Loader;
 use crate::model::preset::Preset;
-use crate::model::source::{self, InF32, Source, Synthetic};
+use crate::model::source::{self, InF32, Mapped, Source, Synthetic};
 use crate::model::step::Scratch;
 
 use crate::plan::Plan;
@@ -60,7 +60,9 @@ pub struct LoadStep {
 }
 
 impl Engine {
-    /// Maps a GGUF file, packs its weights by the workers that will read them, unmaps it.
+    /// Maps a GGUF file, packs its weights by the workers that will read them, unmaps it. Memory of
+    /// the map is given back along the way, and so is that of the system's cache of the file, unless
+    /// the plan keeps it.
     ///
     /// # Errors
     /// A file that is no GGUF or no model that runs here, a plan that this host or model cannot
@@ -78,12 +80,22 @@ impl Engine {
         let tokenizer = Tokenizer::from_gguf(file.metadata())?.map(Arc::new);
         let template = file.metadata().string("tokenizer.chat_template");
         let template = template.map_err(|error| EngineError::Model(error.to_string()))?;
+        let template = template.map(str::to_owned);
+        let keep_cache = plan.memory.keep_file_cache;
+        let source = Mapped {
+            file,
+            map: &map,
+            keep_cache,
+        };
         let how = (plan, precision);
-        let mut engine = Self::load(&file, config, how, topology, progress)?;
+        let mut engine = Self::load(&source, config, how, topology, progress)?;
         check_vocabulary(tokenizer.as_deref(), &engine.model.config)?;
         engine.tokenizer = tokenizer;
-        engine.chat_template = template.map(str::to_owned);
-        map.release();
+        engine.chat_template = template;
+        if !keep_cache {
+            // What lies at the seams of the pieces that went before, and the file's directory.
+            map.release_with_cache(&map);
+        }
         Ok(engine)
     }
 

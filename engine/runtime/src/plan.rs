@@ -22,7 +22,7 @@ pub struct Plan {
     /// Block sizes of the kernels and of the step.
     #[serde(default)]
     pub blocking: Blocking,
-    /// Pages of weights and cache.
+    /// Pages of weights and cache, and those of the file.
     #[serde(default)]
     pub memory: MemoryPlan,
 }
@@ -77,7 +77,7 @@ impl Default for Blocking {
     }
 }
 
-/// Pages of the engine's own memory.
+/// Pages of the engine's own memory, and of the file that it loads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MemoryPlan {
@@ -86,6 +86,10 @@ pub struct MemoryPlan {
     /// Ask the kernel to keep each worker's weights on its NUMA node (`mbind`); first touch puts
     /// them there anyway where this is forbidden.
     pub bind_nodes: bool,
+    /// Leave the model file in the system's page cache once its weights are packed: it is read from
+    /// memory when it is opened again, and takes that memory until the system wants it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub keep_file_cache: bool,
 }
 
 impl Default for MemoryPlan {
@@ -93,6 +97,7 @@ impl Default for MemoryPlan {
         Self {
             huge_pages: true,
             bind_nodes: true,
+            keep_file_cache: false,
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Only `Engine::step` is timed: choosing the next token is the server's business, and so it is in
 //! the numbers of other engines that these are compared with.
+//!
+//! Decode runs may extend several sequences in each step; prompts are always of one.
 
 use std::time::Instant;
 
@@ -23,7 +25,7 @@ const FIRST_ORDINARY_TOKEN: usize = 3;
 const WARM_PROMPT_TOKENS: usize = 16;
 const WARM_STEPS: usize = 2;
 
-/// An engine, the sequence that it extends, and the bandwidth probe of the same team.
+/// An engine, the sequences that it extends, and the bandwidth probe of the same team.
 pub struct EngineProbe<'a> {
     engine: Engine,
     topology: &'a Topology,
@@ -34,6 +36,10 @@ pub struct EngineProbe<'a> {
     sequence: Option<Sequence>,
     /// How much of the sequence is the fixed prompt.
     prompt_len: usize,
+    /// What decode steps extend beside it, filled anew for every run.
+    others: Vec<Sequence>,
+    /// Sequences that timed decode steps extend, at least 1.
+    width: usize,
     /// Whether the present plan has run.
     warm: bool,
     /// Whether the decode team ran last: after anything else its first steps are slow.
@@ -62,10 +68,20 @@ impl<'a> EngineProbe<'a> {
             capacity,
             sequence: None,
             prompt_len: 0,
+            others: Vec::new(),
+            width: 1,
             warm: false,
             decoding: false,
             streamer: None,
         }
+    }
+
+    /// Lets timed decode steps extend `sequences` sequences at once, of which each starts from the
+    /// same prompt. Rates are then those of all together.
+    #[must_use]
+    pub fn with_sequences(mut self, sequences: usize) -> Self {
+        self.width = sequences.max(1);
+        self
     }
 
     /// Shape and sizes of the model.
@@ -92,6 +108,7 @@ impl<'a> EngineProbe<'a> {
         if moved {
             self.sequence = None;
             self.prompt_len = 0;
+            self.others.clear();
         }
         Ok(())
     }
@@ -132,6 +149,20 @@ impl<'a> EngineProbe<'a> {
         }
     }
 
+    /// Gives every other sequence of a wide decode run the first `tokens` of the fixed prompt.
+    fn load_others(&mut self, tokens: usize) -> Result<(), ProbeError> {
+        let prompt = prompt(tokens, self.engine.info().vocabulary_size);
+        while self.others.len() + 1 < self.width {
+            let sequence = self.engine.sequence(self.capacity).map_err(failed)?;
+            self.others.push(sequence);
+        }
+        for sequence in &mut self.others {
+            sequence.clear();
+            step(&mut self.engine, sequence, &prompt)?;
+        }
+        Ok(())
+    }
+
     /// Steps that are not timed: a few after anything but decoding, and a prompt under a plan that
     /// has not run yet.
     fn warm_up(&mut self, work: &Work) -> Result<(), ProbeError> {
@@ -144,47 +175,52 @@ impl<'a> EngineProbe<'a> {
             self.load_prompt(WARM_PROMPT_TOKENS.min(room))?;
         }
         self.reuse_prompt(self.prompt_len.min(room))?;
-        self.grow(&[self.prompt_len + WARM_STEPS])?;
+        self.grow(&[self.prompt_len + WARM_STEPS], false)?;
         self.warm = true;
         Ok(())
     }
 
-    /// Extends the sequence one token at a time; stops early on Ctrl-C with what was reached.
-    fn grow(&mut self, lengths: &[usize]) -> Result<Vec<Point>, ProbeError> {
+    /// Extends the sequence one token at a time, and with it the others if this is a wide run; stops
+    /// early on Ctrl-C with what was reached.
+    fn grow(&mut self, lengths: &[usize], others: bool) -> Result<Vec<Point>, ProbeError> {
         let (decode_bytes, kv_bytes) = {
             let info = self.engine.info();
             (info.decode_bytes as f64, info.kv_bytes_per_position as f64)
         };
-        let Some(mut sequence) = self.sequence.take() else {
+        let Some(sequence) = &mut self.sequence else {
             return Err(ProbeError::Failed("decoding needs a prompt".into()));
         };
         let start = sequence.len();
         let vocabulary = self.engine.info().vocabulary_size;
-        let mut token = prompt(start + 1, vocabulary)[start];
+        let mut all = vec![sequence];
+        if others {
+            all.extend(&mut self.others);
+        }
+        let width = all.len();
+        let mut tokens = vec![prompt(start + 1, vocabulary)[start]; width];
         let (mut seconds, mut bytes, mut points) = (0.0, 0.0, Vec::new());
         'lengths: for &length in lengths {
-            while sequence.len() < length {
+            while all[0].len() < length {
                 if self.interrupt.is_set() && self.warm {
                     break 'lengths;
                 }
+                let mut batch: Vec<Entry<'_>> = entries(&mut all, &tokens);
                 let started = Instant::now();
-                let logits = self.engine.step(&mut [Entry {
-                    sequence: &mut sequence,
-                    tokens: &[token],
-                    wanted: Wanted::Last,
-                }]);
+                let logits = self.engine.step(&mut batch);
                 seconds += started.elapsed().as_secs_f64();
-                token = argmax(logits.map_err(failed)?.row(0));
-                bytes += decode_bytes + kv_bytes * sequence.len() as f64;
+                let logits = logits.map_err(failed)?;
+                for (row, token) in tokens.iter_mut().enumerate() {
+                    *token = argmax(logits.row(row));
+                }
+                bytes += decode_bytes + kv_bytes * (width * all[0].len()) as f64;
             }
             points.push(Point {
                 total_tokens: length,
-                tokens: length - start,
+                tokens: (length - start) * width,
                 seconds,
                 bytes,
             });
         }
-        self.sequence = Some(sequence);
         Ok(points)
     }
 
@@ -209,11 +245,12 @@ impl Probe for EngineProbe<'_> {
         }
         if let Work::Decode { prompt_tokens, .. } = work {
             self.reuse_prompt(*prompt_tokens)?;
+            self.load_others(*prompt_tokens)?;
         }
         self.decoding = matches!(work, Work::Decode { .. });
         let watch = Watch::start();
         let points = match work {
-            Work::Decode { lengths, .. } => self.grow(lengths)?,
+            Work::Decode { lengths, .. } => self.grow(lengths, true)?,
             Work::Prefill { tokens } => vec![self.load_prompt(*tokens)?],
             Work::Bandwidth => self.stream(&plan.decode)?,
         };
@@ -222,6 +259,18 @@ impl Probe for EngineProbe<'_> {
             disturbed: watch.disturbance(),
         })
     }
+}
+
+/// One token for each sequence.
+fn entries<'e>(sequences: &'e mut [&mut Sequence], tokens: &'e [u32]) -> Vec<Entry<'e>> {
+    let pairs = sequences.iter_mut().zip(tokens);
+    pairs
+        .map(|(sequence, token)| Entry {
+            sequence,
+            tokens: std::slice::from_ref(token),
+            wanted: Wanted::Last,
+        })
+        .collect()
 }
 
 fn step(engine: &mut Engine, sequence: &mut Sequence, tokens: &[u32]) -> Result<(), ProbeError> {
@@ -234,7 +283,7 @@ fn step(engine: &mut Engine, sequence: &mut Sequence, tokens: &[u32]) -> Result<
 }
 
 /// The first `tokens` of an endless fixed sequence of ordinary token ids.
-fn prompt(tokens: usize, vocabulary_size: usize) -> Vec<u32> {
+pub(crate) fn prompt(tokens: usize, vocabulary_size: usize) -> Vec<u32> {
     let mut random = SplitMix(PROMPT_SEED);
     let ordinary = vocabulary_size.saturating_sub(FIRST_ORDINARY_TOKEN);
     let first = if ordinary == 0 {
@@ -247,7 +296,8 @@ fn prompt(tokens: usize, vocabulary_size: usize) -> Vec<u32> {
         .collect()
 }
 
-fn argmax(logits: &[f32]) -> u32 {
+/// The token of the largest logit; 0 of none.
+pub(crate) fn argmax(logits: &[f32]) -> u32 {
     let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
     best.map_or(0, |(token, _)| token as u32)
 }

@@ -43,9 +43,8 @@ pub(crate) use q8_0::PackedQ8_0;
 /// Rows of a row group.
 pub const ROWS: usize = 8;
 
-/// Packs the eight rows of one block column (`None`: a row of padding past the matrix' end) into
-/// the bytes of that block column.
-type PackBlock = fn(rows: &[Option<&[u8]>; ROWS], out: &mut [u8]);
+/// Packs at most eight rows of equal length into the bytes of their row group.
+type PackGroup = fn(rows: &[&[u8]], out: &mut [u8]);
 
 /// The interleaved form of one block type.
 #[derive(Debug)]
@@ -54,7 +53,7 @@ pub struct Layout {
     pub name: &'static str,
     /// The block type it packs.
     pub block: TensorType,
-    pack_block: PackBlock,
+    pack: PackGroup,
 }
 
 impl Layout {
@@ -78,14 +77,8 @@ impl Layout {
     /// If there are more than eight rows, or a slice has another length than its shape says.
     pub fn pack_group(&self, columns: usize, rows: &[&[u8]], out: &mut [u8]) {
         assert!(rows.len() <= ROWS && out.len() == self.group_bytes(columns));
-        let block_bytes = self.block.block_bytes();
-        for (index, packed) in out.chunks_exact_mut(block_bytes * ROWS).enumerate() {
-            let mut blocks = [None; ROWS];
-            for (slot, row) in blocks.iter_mut().zip(rows) {
-                *slot = Some(&row[index * block_bytes..][..block_bytes]);
-            }
-            (self.pack_block)(&blocks, packed);
-        }
+        assert!(rows.iter().all(|row| row.len() * ROWS == out.len()));
+        (self.pack)(rows, out);
     }
 }
 
@@ -108,12 +101,8 @@ pub static LAYOUTS: [Layout; 15] = [
     layout("iq4_xs-r8", TensorType::Iq4Xs, pack::<PackedIq4Xs>),
 ];
 
-const fn layout(name: &'static str, block: TensorType, pack_block: PackBlock) -> Layout {
-    Layout {
-        name,
-        block,
-        pack_block,
-    }
+const fn layout(name: &'static str, block: TensorType, pack: PackGroup) -> Layout {
+    Layout { name, block, pack }
 }
 
 /// One block column of eight rows as it is packed: bytes only, so it may lie at any address.
@@ -122,13 +111,15 @@ pub(crate) trait Packed: Pod {
     fn put(&mut self, row: usize, block: &[u8]);
 }
 
-fn pack<P: Packed>(rows: &[Option<&[u8]>; ROWS], out: &mut [u8]) {
+/// Block column after block column, so that both ends of every move are in the nearest cache.
+fn pack<P: Packed>(rows: &[&[u8]], out: &mut [u8]) {
     const { assert!(align_of::<P>() == 1) };
-    out.fill(0);
-    let packed: &mut P = bytemuck::from_bytes_mut(out);
-    for (row, block) in rows.iter().enumerate() {
-        if let Some(block) = block {
-            packed.put(row, block);
+    let block_bytes = size_of::<P>() / ROWS;
+    let columns: &mut [P] = bytemuck::cast_slice_mut(out);
+    for (index, packed) in columns.iter_mut().enumerate() {
+        *packed = P::zeroed();
+        for (row, plain) in rows.iter().enumerate() {
+            packed.put(row, &plain[index * block_bytes..][..block_bytes]);
         }
     }
 }

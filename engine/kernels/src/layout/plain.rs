@@ -4,12 +4,13 @@
 
 use super::ROWS;
 
-/// One column of eight rows: their values side by side.
-pub(super) fn pack<const BYTES: usize>(rows: &[Option<&[u8]>; ROWS], out: &mut [u8]) {
-    for (row, slot) in rows.iter().zip(out.chunks_exact_mut(BYTES)) {
-        match row {
-            Some(bytes) => slot.copy_from_slice(bytes),
-            None => slot.fill(0),
-        }
+/// Every column of at most eight rows: their values side by side, zeros for rows that are not there.
+pub(super) fn pack<const BYTES: usize>(rows: &[&[u8]], out: &mut [u8]) {
+    let zeros = vec![0; out.len() / ROWS];
+    let rows: [&[[u8; BYTES]]; ROWS] =
+        std::array::from_fn(|row| rows.get(row).copied().unwrap_or(&zeros).as_chunks().0);
+    let columns = out.as_chunks_mut::<BYTES>().0.as_chunks_mut::<ROWS>().0;
+    for (column, packed) in columns.iter_mut().enumerate() {
+        *packed = rows.map(|row| row[column]);
     }
 }

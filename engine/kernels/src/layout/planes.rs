@@ -40,16 +40,33 @@ pub(crate) struct Crumbs(pub(crate) [[u8; 32]; 2]);
 #[repr(transparent)]
 pub(crate) struct Bits(pub(crate) [u8; 32]);
 
-/// Vector, byte of it, low column and high column of all bytes of a row.
-fn places(row: usize) -> impl Iterator<Item = (usize, usize, usize, usize)> {
-    (0..16).map(move |column| (column / 4, 4 * row + column % 4, column, column + 16))
+/// The codes of four neighbouring columns of a row, first column in the lowest byte: what a row has in
+/// one vector.
+type Four = u32;
+
+/// `value` in each of four bytes.
+const fn each(value: u8) -> Four {
+    Four::from_le_bytes([value; 4])
+}
+
+/// The columns `4 j ..` and `16 + 4 j ..` of a row, for every vector `j`.
+fn halves(codes: &[u8; 32]) -> [(Four, Four); 4] {
+    let (low, high) = codes.split_at(16);
+    let (low, high) = (low.as_chunks().0, high.as_chunks().0);
+    std::array::from_fn(|j| (Four::from_le_bytes(low[j]), Four::from_le_bytes(high[j])))
+}
+
+/// Sets what a row has in a vector.
+fn put_four(vector: &mut [u8; 32], row: usize, four: Four) {
+    vector[4 * row..4 * row + 4].copy_from_slice(&four.to_le_bytes());
 }
 
 impl Nibbles {
-    /// Puts bits 0..4 of the 32 codes of a row.
-    pub(super) fn put(&mut self, row: usize, codes: &[u8; 32]) {
-        for (vector, byte, low, high) in places(row) {
-            self.0[vector][byte] = codes[low] & 15 | codes[high] << 4;
+    /// Puts bits `shift` to `shift + 3` of the 32 codes of a row.
+    pub(super) fn put(&mut self, row: usize, codes: &[u8; 32], shift: u32) {
+        for (vector, (low, high)) in self.0.iter_mut().zip(halves(codes)) {
+            let pairs = low >> shift & each(15) | (high >> shift & each(15)) << 4;
+            put_four(vector, row, pairs);
         }
     }
 
@@ -64,9 +81,10 @@ impl Nibbles {
 impl Crumbs {
     /// Puts bits `shift` and `shift + 1` of the 32 codes of a row.
     pub(super) fn put(&mut self, row: usize, codes: &[u8; 32], shift: u32) {
-        for (vector, byte, low, high) in places(row) {
-            let pair = codes[low] >> shift & 3 | (codes[high] >> shift & 3) << 2;
-            self.0[vector / 2][byte] |= pair << (4 * (vector % 2));
+        let pairs = halves(codes)
+            .map(|(low, high)| low >> shift & each(3) | (high >> shift & each(3)) << 2);
+        for (vector, [first, second]) in self.0.iter_mut().zip(pairs.as_chunks::<2>().0) {
+            put_four(vector, row, first | second << 4);
         }
     }
 }
@@ -74,11 +92,27 @@ impl Crumbs {
 impl Bits {
     /// Puts bit `shift` of the 32 codes of a row.
     pub(super) fn put(&mut self, row: usize, codes: &[u8; 32], shift: u32) {
-        for (vector, byte, low, high) in places(row) {
-            let pair = codes[low] >> shift & 1 | (codes[high] >> shift & 1) << 1;
-            self.0[byte] |= pair << (2 * vector);
-        }
+        let pairs = halves(codes)
+            .map(|(low, high)| low >> shift & each(1) | (high >> shift & each(1)) << 1);
+        self.put_four_pairs(row, pairs);
     }
+
+    /// Puts the bits of the 32 columns of a row, which stand in column order.
+    pub(super) fn put_word(&mut self, row: usize, bits: u32) {
+        let pairs =
+            std::array::from_fn(|j| spread(bits >> (4 * j)) | spread(bits >> (16 + 4 * j)) << 1);
+        self.put_four_pairs(row, pairs);
+    }
+
+    fn put_four_pairs(&mut self, row: usize, [a, b, c, d]: [Four; 4]) {
+        put_four(&mut self.0, row, a | b << 2 | c << 4 | d << 6);
+    }
+}
+
+/// Bits 0..4, each in a byte of its own: the product has bit `i` at `i + 7 k` for every `k` of 0..4,
+/// which for `k = i` is the lowest of byte `i`.
+fn spread(bits: u32) -> Four {
+    ((bits & 15) * 0x0020_4081) & each(1)
 }
 
 /// Puts one of `2 low.len()` values of 6 bits into two planes: value `v` has bits 0..4 in byte `v` of
@@ -86,8 +120,12 @@ impl Bits {
 /// in byte `v` of `high` (four values to a byte, the first quarter in bits 0 and 1).
 ///
 /// So 16 (or 8) values in a row are one load from each plane, one shift and one mask.
-pub(super) fn put_six_bits(low: &mut [u8], high: &mut [u8], value: usize, bits: u8) {
-    let (half, quarter) = (low.len(), high.len());
-    low[value % half] |= (bits & 15) << (4 * (value / half));
-    high[value % quarter] |= (bits >> 4) << (2 * (value / quarter));
+pub(super) fn put_six_bits<const HALF: usize, const QUARTER: usize>(
+    low: &mut [u8; HALF],
+    high: &mut [u8; QUARTER],
+    value: usize,
+    bits: u8,
+) {
+    low[value % HALF] |= (bits & 15) << (4 * (value / HALF));
+    high[value % QUARTER] |= (bits >> 4) << (2 * (value / QUARTER));
 }

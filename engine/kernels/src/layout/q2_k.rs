@@ -29,12 +29,14 @@ impl Packed for PackedQ2K {
             (pairs[0][row], pairs[1][row]) = (scales[0], scales[1]);
         }
         for (part, crumbs) in self.parts.iter_mut().enumerate() {
-            crumbs.put(row, &quarter(&block.qs, part), 0);
+            let (codes, shift) = quarter(&block.qs, part);
+            crumbs.put(row, codes, shift);
         }
     }
 }
 
-/// Bits 0 and 1 of the 32 codes of a part, where Q2_K and Q3_K keep them: 32 bytes hold four parts.
-pub(super) fn quarter(qs: &[u8; 64], part: usize) -> [u8; 32] {
-    std::array::from_fn(|column| qs[32 * (part / 4) + column] >> (2 * (part % 4)) & 3)
+/// The bytes in which Q2_K and Q3_K keep bits 0 and 1 of the codes of a part, and from which bit on:
+/// 32 bytes hold four parts.
+pub(super) fn quarter(qs: &[u8; 64], part: usize) -> (&[u8; 32], u32) {
+    (&qs.as_chunks().0[part / 4], 2 * (part as u32 % 4))
 }

@@ -40,9 +40,9 @@ impl Packed for PackedQ3K {
             put_six_bits(&mut self.scales_low, &mut self.scales_high, value, scale);
         }
         for (index, part) in self.parts.iter_mut().enumerate() {
-            let tops = block.hmask.map(|mask| mask >> index & 1);
-            part.tops.put(row, &tops, 0);
-            part.codes.put(row, &quarter(&block.qs, index), 0);
+            part.tops.put(row, &block.hmask, index as u32);
+            let (codes, shift) = quarter(&block.qs, index);
+            part.codes.put(row, codes, shift);
         }
     }
 }

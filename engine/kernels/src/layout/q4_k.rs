@@ -55,9 +55,10 @@ fn unpack(bytes: &[u8; 12]) -> [[u8; 8]; 2] {
     [scales, minima]
 }
 
-/// Bits 0..4 of the 32 codes of a part, where Q4_K and Q5_K keep them: 32 bytes hold two parts.
-pub(super) fn nibbles(qs: &[u8; 128], part: usize) -> [u8; 32] {
-    std::array::from_fn(|column| qs[32 * (part / 2) + column] >> (4 * (part % 2)) & 15)
+/// The bytes in which Q4_K and Q5_K keep bits 0..4 of the codes of a part, and from which bit on: 32
+/// bytes hold two parts.
+pub(super) fn nibbles(qs: &[u8; 128], part: usize) -> (&[u8; 32], u32) {
+    (&qs.as_chunks().0[part / 2], 4 * (part as u32 % 2))
 }
 
 impl Packed for PackedQ4K {
@@ -67,7 +68,8 @@ impl Packed for PackedQ4K {
         put_half(&mut self.dmin, row, block.dmin);
         self.pairs.put(row, &block.scales);
         for (index, part) in self.parts.iter_mut().enumerate() {
-            part.put(row, &nibbles(&block.qs, index));
+            let (codes, shift) = nibbles(&block.qs, index);
+            part.put(row, codes, shift);
         }
     }
 }

@@ -17,16 +17,11 @@ pub(crate) struct PackedQ5_0 {
 
 const _: () = assert!(size_of::<PackedQ5_0>() == ROWS * size_of::<BlockQ5_0>());
 
-/// The fifth bits of 32 codes, which stand in column order, each in a byte of its own.
-fn tops(qh: [u8; 4]) -> [u8; 32] {
-    std::array::from_fn(|column| qh[column / 8] >> (column % 8) & 1)
-}
-
 impl Packed for PackedQ5_0 {
     fn put(&mut self, row: usize, block: &[u8]) {
         let block: BlockQ5_0 = bytemuck::pod_read_unaligned(block);
         put_half(&mut self.d, row, block.d);
-        self.tops.put(row, &tops(block.qh), 0);
+        self.tops.put_word(row, u32::from_le_bytes(block.qh));
         self.codes.put_pairs(row, &block.qs);
     }
 }
@@ -48,7 +43,7 @@ impl Packed for PackedQ5_1 {
         let block: BlockQ5_1 = bytemuck::pod_read_unaligned(block);
         put_half(&mut self.d, row, block.d);
         put_half(&mut self.m, row, block.m);
-        self.tops.put(row, &tops(block.qh), 0);
+        self.tops.put_word(row, u32::from_le_bytes(block.qh));
         self.codes.put_pairs(row, &block.qs);
     }
 }

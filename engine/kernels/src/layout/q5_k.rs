@@ -34,9 +34,9 @@ impl Packed for PackedQ5K {
         put_half(&mut self.dmin, row, block.dmin);
         self.pairs.put(row, &block.scales);
         for (index, part) in self.parts.iter_mut().enumerate() {
-            part.tops
-                .put(row, &block.qh.map(|bits| bits >> index & 1), 0);
-            part.codes.put(row, &nibbles(&block.qs, index));
+            part.tops.put(row, &block.qh, index as u32);
+            let (codes, shift) = nibbles(&block.qs, index);
+            part.codes.put(row, codes, shift);
         }
     }
 }

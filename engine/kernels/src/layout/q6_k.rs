@@ -35,7 +35,7 @@ impl Packed for PackedQ6K {
             part.scales[0][row] = block.scales[2 * index];
             part.scales[1][row] = block.scales[2 * index + 1];
             part.tops.put(row, &codes[index], 4);
-            part.codes.put(row, &codes[index]);
+            part.codes.put(row, &codes[index], 0);
         }
     }
 }

@@ -9,7 +9,7 @@ use sysinfer_machine::{Lead, NodeBuffer, Pages, ranges};
 
 use super::config::{Config, Experts, Positions};
 use super::experts::ExpertLayer;
-use super::matrix::{Home, Kernels, Matrix, Shares};
+use super::matrix::{Home, Kernels, Matrix, Shares, stripes};
 use super::source::{Source, decodable};
 use super::tensor::TensorInfo;
 use super::weights::{DenseLayer, Embedding, FeedForward, Gated, Layer, Projection, Weights};
@@ -49,10 +49,9 @@ impl Loader<'_, '_> {
             .map(|layer| self.layer(config, layer))
             .collect::<Result<_, _>>()?;
         let output_norm = self.vector("output_norm.weight", width)?;
-        // Models with tied embeddings have no output matrix of their own.
-        let output_name = match self.source.find("output.weight") {
-            Some(_) => "output.weight",
-            None => "token_embd.weight",
+        let output_name = match self.tied() {
+            false => "output.weight",
+            true => "token_embd.weight",
         };
         let output = self.projection(width, &[(output_name.into(), config.vocabulary_size)])?;
         let rope_factors = match (&config.positions, self.source.find("rope_freqs.weight")) {
@@ -69,6 +68,11 @@ impl Loader<'_, '_> {
             output,
             rope_factors,
         })
+    }
+
+    /// Whether the embedding is the output matrix too, which then is read twice.
+    fn tied(&self) -> bool {
+        self.source.find("output.weight").is_none()
     }
 
     fn layer(&mut self, config: &Config, layer: usize) -> Result<Layer, EngineError> {
@@ -280,11 +284,17 @@ impl Loader<'_, '_> {
         let mut bytes = NodeBuffer::new(row_bytes * tensor.rows, Pages::Normal)?;
         let rows = sysinfer_machine::Ranges::split(tensor.rows, 1, self.lead.threads());
         let cuts = rows.scaled(row_bytes);
-        let source = self.source;
+        let (source, tied) = (self.source, self.tied());
         self.lead.run(ranges(&mut bytes, &cuts), |worker, out| {
             let mut buffer = vec![0; row_bytes];
-            for (row, out) in rows.get(worker).zip(out.chunks_exact_mut(row_bytes)) {
-                out.copy_from_slice(source.row(&tensor, row, &mut buffer));
+            let mut out = out.chunks_exact_mut(row_bytes);
+            for stripe in stripes(rows.get(worker), row_bytes) {
+                for (row, out) in stripe.clone().zip(&mut out) {
+                    out.copy_from_slice(source.row(&tensor, row, &mut buffer));
+                }
+                if !tied {
+                    source.release(&tensor, stripe);
+                }
             }
         });
         (self.progress)(tensor.bytes());

@@ -168,16 +168,19 @@ impl Matrix {
         let row_bytes = tensor.row_bytes();
         lead.run(ranges(&mut bytes, &stack.cuts()), |worker, packed| {
             let mut plain = vec![0; row_bytes * ROWS];
-            let places = stack.groups_of(worker);
-            for ((expert, group), packed) in places.zip(packed.chunks_exact_mut(group_bytes)) {
-                let first = expert * rows + group * ROWS;
-                let last = (first + ROWS).min((expert + 1) * rows);
-                let rows: Vec<&[u8]> = plain
-                    .chunks_exact_mut(row_bytes)
-                    .zip(first..last)
-                    .map(|(buffer, row)| source.row(tensor, row, buffer))
-                    .collect();
-                layout.pack_group(tensor.columns, &rows, packed);
+            let mut packed = packed.chunks_exact_mut(group_bytes);
+            for (expert, groups) in stack.stripes_of(worker) {
+                let end = (expert + 1) * rows;
+                let first_row = |group: usize| (expert * rows + group * ROWS).min(end);
+                for (group, packed) in groups.clone().zip(&mut packed) {
+                    let rows: Vec<&[u8]> = plain
+                        .chunks_exact_mut(row_bytes)
+                        .zip(first_row(group)..first_row(group + 1))
+                        .map(|(buffer, row)| source.row(tensor, row, buffer))
+                        .collect();
+                    layout.pack_group(tensor.columns, &rows, packed);
+                }
+                source.release(tensor, first_row(groups.start)..first_row(groups.end));
             }
         });
         Ok(Matrix {
@@ -260,6 +263,22 @@ pub struct Piece<'m> {
     pub bytes: &'m [u8],
 }
 
+/// What a worker packs before it gives the source's memory back: little beside a model, and large
+/// beside the units that a system caches files in (2 MiB at most), which it gives back whole.
+const STRIPE_BYTES: usize = 16 << 20;
+
+/// `items` of `item_bytes` each, cut into stripes of about [`STRIPE_BYTES`].
+pub(super) fn stripes(
+    items: Range<usize>,
+    item_bytes: usize,
+) -> impl Iterator<Item = Range<usize>> + use<> {
+    let stripe = (STRIPE_BYTES / item_bytes).max(1);
+    let end = items.end;
+    items
+        .step_by(stripe)
+        .map(move |start| start..(start + stripe).min(end))
+}
+
 /// How the row groups of equal matrices lie in memory.
 struct Stack<'s> {
     experts: usize,
@@ -273,10 +292,13 @@ impl Stack<'_> {
         self.homes.scaled(self.experts * self.group_bytes)
     }
 
-    /// Matrix and row group of everything that a worker packs, in the order of its bytes.
-    fn groups_of(&self, worker: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let groups = self.homes.get(worker);
-        (0..self.experts).flat_map(move |expert| groups.clone().map(move |group| (expert, group)))
+    /// Matrix and row groups of everything that a worker packs, in the order of its bytes, in
+    /// stripes of about [`STRIPE_BYTES`].
+    fn stripes_of(&self, worker: usize) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
+        let (groups, group_bytes) = (self.homes.get(worker), self.group_bytes);
+        (0..self.experts).flat_map(move |expert| {
+            stripes(groups.clone(), group_bytes).map(move |groups| (expert, groups))
+        })
     }
 
     fn allocate(&self, home: Home<'_>) -> Result<NodeBuffer, EngineError> {
@@ -317,6 +339,28 @@ mod tests {
         assert_eq!(shares.of(Role::Decode).groups.get(1), 25..50);
         assert_eq!(shares.of(Role::Prefill).groups.get(0), 0..50);
         assert_eq!(shares.of(Role::Prefill).groups.get(1), 50..100);
+    }
+
+    #[test]
+    fn stripes_cover_every_group_of_every_expert_once_and_in_order() {
+        let homes = Ranges::split(10, 1, 3);
+        for group_bytes in [1, STRIPE_BYTES / 2, 3 * STRIPE_BYTES] {
+            let stack = Stack {
+                experts: 2,
+                group_bytes,
+                homes: &homes,
+            };
+            for worker in 0..3 {
+                let stripes = stack.stripes_of(worker);
+                let groups: Vec<_> = stripes
+                    .flat_map(|(expert, groups)| groups.map(move |group| (expert, group)))
+                    .collect();
+                let wanted: Vec<_> = (0..2)
+                    .flat_map(|expert| homes.get(worker).map(move |group| (expert, group)))
+                    .collect();
+                assert_eq!(groups, wanted, "{group_bytes} bytes a group");
+            }
+        }
     }
 
     #[test]

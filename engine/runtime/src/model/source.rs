@@ -1,9 +1,11 @@
 //! Where the plain rows of a model's tensors come from: a GGUF file, a seed, or either in f32.
 
+use std::ops::Range;
 use std::path::Path;
 
 use sysinfer_formats::blocks::dequantize;
 use sysinfer_formats::{Gguf, Tensor, TensorType};
+use sysinfer_machine::FileMap;
 
 use super::preset::{self, Preset};
 use super::synth;
@@ -21,6 +23,10 @@ pub trait Source: Sync {
     /// The plain bytes of row `row` of a tensor that [`Source::find`] gave: either the source's own
     /// or written to `buffer`, which has the length of a row.
     fn row<'s>(&'s self, tensor: &TensorInfo, row: usize, buffer: &'s mut [u8]) -> &'s [u8];
+
+    /// Tells that some rows were read and are hardly read again: a source that holds memory for them
+    /// may give it back.
+    fn release(&self, _tensor: &TensorInfo, _rows: Range<usize>) {}
 }
 
 fn describe(tensor: &Tensor<'_>) -> TensorInfo {
@@ -46,6 +52,43 @@ impl Source for Gguf<'_> {
         Gguf::tensor(self, &tensor.name)
             .expect("found before")
             .row(row)
+    }
+}
+
+/// A GGUF file in a map whose memory is given back as rows are read, so that packing a model takes
+/// the memory of the packed weights and no second copy; what the system gets back of its cache, it
+/// gives out again as memory for packed weights.
+pub struct Mapped<'m> {
+    /// The file.
+    pub file: Gguf<'m>,
+    /// The map that its bytes are in.
+    pub map: &'m FileMap,
+    /// Leave the file in the system's cache.
+    pub keep_cache: bool,
+}
+
+impl Source for Mapped<'_> {
+    fn find(&self, name: &str) -> Option<TensorInfo> {
+        self.file.find(name)
+    }
+
+    fn tensors(&self) -> Vec<TensorInfo> {
+        Source::tensors(&self.file)
+    }
+
+    fn row<'s>(&'s self, tensor: &TensorInfo, row: usize, buffer: &'s mut [u8]) -> &'s [u8] {
+        Source::row(&self.file, tensor, row, buffer)
+    }
+
+    fn release(&self, tensor: &TensorInfo, rows: Range<usize>) {
+        let row_bytes = tensor.row_bytes();
+        let bytes = self.file.tensor(&tensor.name).expect("found before").data;
+        let bytes = &bytes[rows.start * row_bytes..rows.end * row_bytes];
+        if self.keep_cache {
+            self.map.release(bytes);
+        } else {
+            self.map.release_with_cache(bytes);
+        }
     }
 }
 
@@ -124,6 +167,11 @@ impl Source for InF32<'_> {
             bytes.copy_from_slice(&value.to_le_bytes());
         }
         buffer
+    }
+
+    fn release(&self, tensor: &TensorInfo, rows: Range<usize>) {
+        let stored = self.0.find(&tensor.name).expect("found before");
+        self.0.release(&stored, rows);
     }
 }
 
