@@ -310,3 +310,120 @@ fn whole_groups(name: &str, rows: usize) -> Result<(), EngineError> {
     let message = format!("{name} has {rows} rows; they must be a multiple of {ROWS}");
     Err(EngineError::Model(message))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::ops::Range;
+    use std::sync::Mutex;
+
+    use sysinfer_machine::{SpinPolicy, Team, TeamSpec};
+
+    use super::*;
+    use crate::choice::kernels;
+    use crate::model::preset::Preset;
+    use crate::model::source::Synthetic;
+    use crate::plan::{PhasePlan, Plan};
+
+    /// What happened to a row, in order.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Event {
+        Read,
+        Released,
+    }
+
+    /// Keeps a record of every row.
+    struct Recording {
+        rows: Synthetic,
+        events: Mutex<BTreeMap<String, Vec<Vec<Event>>>>,
+    }
+
+    impl Recording {
+        fn note(&self, tensor: &TensorInfo, rows: Range<usize>, event: Event) {
+            let mut events = self.events.lock().expect("no test panics meanwhile");
+            let of_tensor = events.entry(tensor.name.clone());
+            let of_rows = of_tensor.or_insert_with(|| vec![Vec::new(); tensor.rows]);
+            rows.for_each(|row| of_rows[row].push(event));
+        }
+    }
+
+    impl Source for Recording {
+        fn find(&self, name: &str) -> Option<TensorInfo> {
+            self.rows.find(name)
+        }
+
+        fn tensors(&self) -> Vec<TensorInfo> {
+            self.rows.tensors()
+        }
+
+        fn row<'s>(&'s self, tensor: &TensorInfo, row: usize, buffer: &'s mut [u8]) -> &'s [u8] {
+            self.note(tensor, row..row + 1, Event::Read);
+            self.rows.row(tensor, row, buffer)
+        }
+
+        fn release(&self, tensor: &TensorInfo, rows: Range<usize>) {
+            self.note(tensor, rows, Event::Released);
+        }
+    }
+
+    fn load(source: &dyn Source) {
+        let team = TeamSpec {
+            threads: 2,
+            cpus: Vec::new(),
+            spin: SpinPolicy::Auto,
+            effective_cpus: 1,
+        };
+        let plan = Plan::with_threads(PhasePlan::unpinned(2));
+        let home = Home {
+            pages: Pages::Normal,
+            nodes: None,
+        };
+        Team::new(team).expect("two threads").enter(|lead| {
+            let mut loader = Loader {
+                source,
+                lead,
+                home,
+                nodes: (&[0, 0], &[0, 0]),
+                kernels: &|block| kernels(&plan, block),
+                progress: &mut |_| {},
+                loaded: HashSet::new(),
+            };
+            loader.load(&Preset::Tiny.config()).expect("our own shape");
+        });
+    }
+
+    #[test]
+    fn every_row_of_a_matrix_is_released_once_after_it_was_last_read() {
+        use Event::{Read, Released};
+        for tied in [false, true] {
+            let mut rows = Synthetic::new(Preset::Tiny, 1);
+            if tied {
+                rows.forget("output.weight");
+            }
+            let events = Mutex::default();
+            let source = Recording { rows, events };
+            load(&source);
+            let events = source
+                .events
+                .into_inner()
+                .expect("no test panics meanwhile");
+            let mut matrices = 0;
+            for tensor in source
+                .rows
+                .tensors()
+                .iter()
+                .filter(|tensor| tensor.rows > 1)
+            {
+                let expected: &[Event] = match tied && tensor.name == "token_embd.weight" {
+                    true => &[Read, Read, Released],
+                    false => &[Read, Released],
+                };
+                for (row, events) in events[&tensor.name].iter().enumerate() {
+                    assert_eq!(events, expected, "{} row {row}, tied: {tied}", tensor.name);
+                }
+                matrices += 1;
+            }
+            assert_eq!(matrices, if tied { 15 } else { 16 });
+        }
+    }
+}

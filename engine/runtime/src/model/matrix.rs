@@ -267,7 +267,7 @@ pub struct Piece<'m> {
 /// beside the units that a system caches files in (2 MiB at most), which it gives back whole.
 const STRIPE_BYTES: usize = 16 << 20;
 
-/// `items` of `item_bytes` each, cut into stripes of about [`STRIPE_BYTES`].
+/// `items` of `item_bytes` each, cut into stripes.
 pub(super) fn stripes(
     items: Range<usize>,
     item_bytes: usize,
@@ -293,7 +293,7 @@ impl Stack<'_> {
     }
 
     /// Matrix and row groups of everything that a worker packs, in the order of its bytes, in
-    /// stripes of about [`STRIPE_BYTES`].
+    /// stripes.
     fn stripes_of(&self, worker: usize) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
         let (groups, group_bytes) = (self.homes.get(worker), self.group_bytes);
         (0..self.experts).flat_map(move |expert| {
