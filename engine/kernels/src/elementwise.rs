@@ -60,21 +60,22 @@ versions! {
 fn silu_times_body<F: Floats>(floats: F, gate: &mut [f32], up: &[f32]) {
     assert_eq!(gate.len(), up.len());
     let ((chunks, rest), (up_chunks, up_rest)) = (gate.as_chunks_mut::<8>(), up.as_chunks::<8>());
-    let one = floats.splat(1.0);
-    let times = |gate: &mut [f32; 8], up: &[f32; 8]| {
-        let x = floats.load(gate);
-        let decay = floats.exp(floats.sub(floats.splat(0.0), x));
-        let silu = floats.div(x, floats.add(one, decay));
-        floats.store(floats.mul(silu, floats.load(up)), gate);
-    };
     for (gate, up) in chunks.iter_mut().zip(up_chunks) {
-        times(gate, up);
+        silu_times_eight(floats, gate, up);
     }
     for (gate, up) in rest.iter_mut().zip(up_rest) {
         let mut lanes = [*gate; 8];
-        times(&mut lanes, &[*up; 8]);
+        silu_times_eight(floats, &mut lanes, &[*up; 8]);
         *gate = lanes[0];
     }
+}
+
+#[inline(always)]
+fn silu_times_eight<F: Floats>(floats: F, gate: &mut [f32; 8], up: &[f32; 8]) {
+    let x = floats.load(gate);
+    let decay = floats.exp(floats.sub(floats.splat(0.0), x));
+    let silu = floats.div(x, floats.add(floats.splat(1.0), decay));
+    floats.store(floats.mul(silu, floats.load(up)), gate);
 }
 
 versions! {

@@ -51,9 +51,13 @@ fn sum_rows<F: Floats, T: Stored, const R: usize, const N: usize>(
     let weights: &[[f32; BLOCK]; R] = weights.first_chunk().expect("R rows of weights");
     let stride = open.len() / R;
     let place = |r: usize, n: usize| r * stride + PARTIAL_HEAD + 8 * (first + n);
-    let eight = |open: &[f32], at: usize| *open[at..].first_chunk().expect("a head has the vector");
-    let mut sums: [[F::Lanes; N]; R] =
-        std::array::from_fn(|r| std::array::from_fn(|n| floats.load(&eight(open, place(r, n)))));
+    let mut sums = [[floats.splat(0.0); N]; R];
+    for r in 0..R {
+        for n in 0..N {
+            let open = open[place(r, n)..].first_chunk();
+            sums[r][n] = floats.load(open.expect("a head has the vector"));
+        }
+    }
     for (position, values) in values.chunks_exact(vectors).take(BLOCK).enumerate() {
         let values: &[[T; 8]; N] = values[first..]
             .first_chunk()
