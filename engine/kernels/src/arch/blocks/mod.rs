@@ -32,6 +32,17 @@ struct Shape {
 }
 
 impl Shape {
+    /// How many parts after the `opened` ones from part `first` on those lie that will be opened next,
+    /// to be fetched meanwhile: further on in the same row groups, or in the `groups` after them.
+    #[inline(always)]
+    fn next(self, first: usize, opened: usize, groups: usize) -> usize {
+        if first + opened < self.parts {
+            opened
+        } else {
+            groups * self.parts - first
+        }
+    }
+
     /// Blocks and results, `groups` row groups at a time; at the end perhaps fewer.
     #[inline(always)]
     fn groups<'a, B>(

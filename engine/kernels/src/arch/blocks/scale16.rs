@@ -111,13 +111,16 @@ fn multiply_opened<B: Scale16, V: Vectors, const P: usize>(
     };
     let mut opened = [nothing; OPENED * PARTS];
     for (index, blocks) in blocks.chunks(OPENED).enumerate() {
+        let first = index * OPENED * PARTS;
+        let next = shape.next(first, OPENED * PARTS, 1) * (size_of::<B>() / PARTS);
         for (block, opened) in blocks.iter().zip(opened.as_chunks_mut::<PARTS>().0) {
             let heads = block.heads(vectors);
             for (part, opened) in opened.iter_mut().enumerate() {
+                ahead(vectors, block, part, PARTS, next);
                 *opened = Opened::of(vectors, block, heads, part);
             }
         }
-        let (first, count) = (index * OPENED * PARTS, blocks.len() * PARTS);
+        let count = blocks.len() * PARTS;
         let outs = out.as_chunks_mut::<P>().0.iter_mut();
         for (panel, out) in panels.chunks_exact(shape.parts).zip(outs) {
             let mut sums = [vectors.splat(0.0); P];

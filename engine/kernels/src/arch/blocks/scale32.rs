@@ -113,10 +113,12 @@ fn multiply_opened<B: Scale32, V: Vectors, const P: usize, const G: usize>(
     let mut opened = [[nothing; G]; OPENED];
     for first in (0..shape.parts).step_by(OPENED) {
         let count = OPENED.min(shape.parts - first);
+        let next = shape.next(first, OPENED, G) * (size_of::<B>() / B::PARTS);
         for g in 0..G {
             for (index, opened) in opened[..count].iter_mut().enumerate() {
                 let part = first + index;
                 let block = &blocks[g * shape.group + part / B::PARTS];
+                ahead(vectors, block, part % B::PARTS, B::PARTS, next);
                 let heads = block.heads(vectors);
                 opened[g] = Opened::of(vectors, block, heads, part % B::PARTS);
             }
