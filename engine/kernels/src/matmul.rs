@@ -24,7 +24,7 @@ const RESULTS: usize = {
 pub struct Loops {
     /// How far ahead weights are prefetched.
     pub prefetch_bytes: usize,
-    /// Activation rows that stay in cache while all weights pass by.
+    /// Activation rows that stay in cache while all weights pass by; more than 256 count as 256.
     pub cached_rows: usize,
 }
 

@@ -58,7 +58,8 @@ pub struct KernelChoice {
 pub struct Blocking {
     /// How far ahead of its reads a decode kernel prefetches weights; 0: not at all.
     pub prefetch_bytes: usize,
-    /// Activation rows that a prefill tile loop keeps in cache while all weights pass by.
+    /// Activation rows that a prefill tile loop keeps in cache while all weights pass by; more than
+    /// 256 count as 256.
     pub prefill_rows: usize,
     /// Tokens of a prompt that go through the model in one step.
     pub prefill_chunk: usize,
