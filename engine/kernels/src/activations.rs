@@ -93,8 +93,7 @@ impl Activations {
 
     /// Words of panel `panel`, as kernels see them.
     pub fn panel(&self, panel: usize) -> &[f32] {
-        let words = self.panel_words();
-        &self.words[panel * words..][..words]
+        self.panels_of(panel..panel + 1)
     }
 
     /// Words of some panels.

@@ -3,26 +3,8 @@
 use std::arch::x86_64::*;
 
 use super::super::mem;
-use super::{Products, Ymm};
+use super::{Products, Ymm, instructions};
 use crate::arch::floats::Floats;
-
-/// The methods of the trait, each an expression that only a CPU with the instruction set may run.
-macro_rules! instructions {
-    ($(fn $name:ident($($arg:ident: $type:ty),*) $(-> $result:ty)? = $body:expr;)*) => {
-        $(
-            #[inline(always)]
-            fn $name(self, $($arg: $type),*) $(-> $result)? {
-                #[inline]
-                #[target_feature(enable = "avx2,fma,f16c")]
-                fn instruction($($arg: $type),*) $(-> $result)? {
-                    $body
-                }
-                // SAFETY: `self` exists, so the CPU has the instruction set.
-                unsafe { instruction($($arg),*) }
-            }
-        )*
-    };
-}
 
 impl<X: Products> Floats for Ymm<X> {
     type Lanes = __m256;

@@ -5,6 +5,25 @@ use std::marker::PhantomData;
 mod floats;
 mod vectors;
 
+/// Methods of a trait, each an expression that only a CPU with the instruction set may run.
+macro_rules! instructions {
+    ($(fn $name:ident($($arg:ident: $type:ty),*) $(-> $result:ty)? = $body:expr;)*) => {
+        $(
+            #[inline(always)]
+            fn $name(self, $($arg: $type),*) $(-> $result)? {
+                #[inline]
+                #[target_feature(enable = "avx2,fma,f16c")]
+                fn instruction($($arg: $type),*) $(-> $result)? {
+                    $body
+                }
+                // SAFETY: `self` exists, so the CPU has the instruction set.
+                unsafe { instruction($($arg),*) }
+            }
+        )*
+    };
+}
+use instructions;
+
 /// How an extension multiplies and adds bytes, and how many registers it has.
 pub(crate) trait Products: Copy {
     /// Vector registers.

@@ -8,27 +8,9 @@
 use std::arch::x86_64::*;
 
 use super::super::mem;
-use super::{Dot, Products, Ymm};
+use super::{Dot, Products, Ymm, instructions};
 use crate::arch::vectors::Vectors;
 use crate::layout::{Halves, ROWS};
-
-/// The methods of the trait, each an expression that only a CPU with the instruction set may run.
-macro_rules! instructions {
-    ($(fn $name:ident($($arg:ident: $type:ty),*) -> $result:ty = $body:expr;)*) => {
-        $(
-            #[inline(always)]
-            fn $name(self, $($arg: $type),*) -> $result {
-                #[inline]
-                #[target_feature(enable = "avx2,fma,f16c")]
-                fn instruction($($arg: $type),*) -> $result {
-                    $body
-                }
-                // SAFETY: `self` exists, so the CPU has the instruction set.
-                unsafe { instruction($($arg),*) }
-            }
-        )*
-    };
-}
 
 /// Integer sums on the way: pairs of products in 16 bits, where `vpdpbusd` is missing, and 32-bit sums.
 #[derive(Clone, Copy)]
