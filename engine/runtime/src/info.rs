@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use sysinfer_formats::TensorType;
+
 use crate::model::config::Config;
 use crate::model::forward::Model;
-use crate::model::matrix::Matrix;
 use crate::precision::Precision;
+use crate::shape::MatrixShape;
 
 /// Facts about a loaded model.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,18 +47,27 @@ pub struct EngineInfo {
 
 impl EngineInfo {
     pub(crate) fn of(model: &Model, precision: Precision) -> EngineInfo {
-        let config = &model.config;
-        let packed_bytes: usize = model.weights.matrices().map(Matrix::len_bytes).sum();
-        let decode_bytes: usize = model
-            .weights
-            .matrices()
-            .map(|m| read_bytes(m, config))
-            .sum();
-        let parameters = |m: &Matrix| m.experts * m.rows * m.columns;
-        let matrices: usize = model.weights.matrices().map(parameters).sum();
+        let matrices: Vec<MatrixShape> = model.weights.matrices().map(MatrixShape::of).collect();
+        let output = model.weights.output.matrices[0].block;
+        let embedding_bytes = model.weights.embedding.len_bytes();
+        Self::new(&model.config, &matrices, output, embedding_bytes, precision)
+    }
+
+    /// From all packed matrices, the type of the output matrix and the bytes of the embedding.
+    pub(crate) fn new(
+        config: &Config,
+        matrices: &[MatrixShape],
+        output: TensorType,
+        embedding_bytes: usize,
+        precision: Precision,
+    ) -> EngineInfo {
+        let packed_bytes: usize = matrices.iter().map(|m| m.packed_bytes).sum();
+        let decode_bytes: usize = matrices.iter().map(|m| read_bytes(m, config)).sum();
+        let parameters = |m: &MatrixShape| m.experts * m.rows * m.columns;
+        let weights: usize = matrices.iter().map(parameters).sum();
         let embedding = config.vocabulary_size * config.embedding_length;
-        let block_types = block_types(model);
-        let output = model.weights.output.matrices[0].block.name();
+        let block_types = block_types(matrices);
+        let output = output.name();
         let quantisation = match block_types.first() {
             Some(most) if most != output => format!("{most} (output {output})"),
             _ => output.to_owned(),
@@ -76,8 +87,8 @@ impl EngineInfo {
             embedding_length: config.embedding_length,
             heads: config.heads,
             kv_heads: config.kv_heads,
-            parameters: (matrices + embedding) as u64,
-            weight_bytes: (packed_bytes + model.weights.embedding.len_bytes()) as u64,
+            parameters: (weights + embedding) as u64,
+            weight_bytes: (packed_bytes + embedding_bytes) as u64,
             decode_bytes: decode_bytes as u64,
             kv_bytes_per_position: kv as u64,
             fingerprint: format!(
@@ -98,17 +109,17 @@ impl EngineInfo {
 }
 
 /// Bytes of a matrix that one token reads.
-fn read_bytes(matrix: &Matrix, config: &Config) -> usize {
+fn read_bytes(matrix: &MatrixShape, config: &Config) -> usize {
     match config.experts {
-        Some(experts) if matrix.experts > 1 => matrix.len_bytes() / matrix.experts * experts.used,
-        _ => matrix.len_bytes(),
+        Some(experts) if matrix.experts > 1 => matrix.packed_bytes / matrix.experts * experts.used,
+        _ => matrix.packed_bytes,
     }
 }
 
-fn block_types(model: &Model) -> Vec<String> {
+fn block_types(matrices: &[MatrixShape]) -> Vec<String> {
     let mut bytes = BTreeMap::<&str, usize>::new();
-    for matrix in model.weights.matrices() {
-        *bytes.entry(matrix.block.name()).or_default() += matrix.len_bytes();
+    for matrix in matrices {
+        *bytes.entry(matrix.block.name()).or_default() += matrix.packed_bytes;
     }
     let mut types: Vec<_> = bytes.into_iter().collect();
     types.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));

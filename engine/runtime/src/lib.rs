@@ -19,6 +19,7 @@ pub mod plan;
 pub mod precision;
 pub mod sampling;
 pub mod sequence;
+pub mod shape;
 mod teams;
 pub mod tokenizer;
 
@@ -32,5 +33,6 @@ pub use plan::{Blocking, KernelChoice, MemoryPlan, PhasePlan, Plan, PlanError};
 pub use precision::{Precision, WeightPrecision};
 pub use sampling::{Sampler, SamplingOptions};
 pub use sequence::Sequence;
+pub use shape::{MatrixShape, ModelShape, Product};
 pub use sysinfer_kernels::attention::CacheType;
 pub use tokenizer::Tokenizer;
