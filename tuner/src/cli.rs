@@ -9,6 +9,8 @@ use sysinfer_machine::{CpuList, MapPolicy};
 
 use crate::numbers::Numbers;
 use crate::perplexity::PerplexityArgs;
+use crate::search::{Effort, Level};
+use crate::space::blocking::Asked;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,6 +26,9 @@ Examples:
   sysinfer-tune bench model.gguf --first-token
   sysinfer-tune perplexity model.gguf text.txt --cache q8_0
   sysinfer-tune show sysinfer-profile.toml
+  sysinfer-tune model.gguf --blocks 'rows=32,64;chunk=256' --time-limit 600
+  sysinfer-tune --simulate hosts/kunpeng-920-reference.toml --synthetic llama3-8b --threads 48
+  sysinfer-tune study --hosts hosts --runs 200 -o simulated-hosts
 
 Then: sysinfer-server model.gguf -t 0.0 -n 4096 --profile sysinfer-profile.toml
 A file whose name is that of a subcommand is written with a path: ./show";
@@ -56,6 +61,8 @@ pub enum Command {
     Bench(BenchArgs),
     /// Measure what a kernel, a cache type or a quantisation costs in quality
     Perplexity(PerplexityArgs),
+    /// Hold the search against simulated hosts, whose best plan is known
+    Study(StudyArgs),
 }
 
 /// The model: a file, or a shape.
@@ -84,9 +91,24 @@ pub struct TuneArgs {
     /// What to run.
     #[command(flatten)]
     pub model: ModelArgs,
-    /// About two minutes for a small model: fewer rounds, and lengths that the time allows
+    /// About two minutes: fewer and shorter samples, and lengths that the time allows [default:
+    /// about fifteen]
     #[arg(long)]
     pub quick: bool,
+    /// As long as it takes: more and longer samples, and no limit of time
+    #[arg(long, conflicts_with = "quick")]
+    pub patient: bool,
+    /// Measure every combination of candidates instead of going stage by stage; takes hours
+    #[arg(long)]
+    pub exhaustive: bool,
+    /// Block sizes to try beside the default's: prefetch=0,1024 (bytes), rows=32,64, chunk=256,
+    /// attention=128; several separated by ";" or given one by one [default: derived]
+    #[arg(long, value_name = "NAME=SIZES")]
+    pub blocks: Vec<Asked>,
+    /// Tune a simulated host that this file describes, in place of this one: takes seconds, and
+    /// measures nothing
+    #[arg(long, value_name = "HOST.toml", conflicts_with = "topology_xml")]
+    pub simulate: Option<PathBuf>,
     /// Profile to write
     #[arg(
         short,
@@ -118,13 +140,13 @@ pub struct TuneArgs {
     #[arg(long, value_name = "TOKENS", default_value_t = 16)]
     pub prompt: usize,
     /// Prompt lengths of the table, tokens [default: as --lengths]
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, value_name = "LIST", visible_alias = "prompts")]
     pub prefill: Option<Numbers>,
-    /// Runs of the table [default: 3, with --quick 1]
+    /// Runs of the table [default: 3, with --quick 1, with --patient 5]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub repeat: Option<u16>,
     /// Stop searching and cut the table so as to end after about this long, seconds
-    /// [default: none, with --quick 120]
+    /// [default: 900, with --quick 120, with --patient none]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(10..))]
     pub time_limit: Option<u32>,
     /// What becomes of the model's file.
@@ -136,6 +158,48 @@ pub struct TuneArgs {
     /// Topology from an lstopo XML file, for --dry-run
     #[arg(long, value_name = "FILE", requires = "dry_run")]
     pub topology_xml: Option<PathBuf>,
+}
+
+impl TuneArgs {
+    /// How patient the run is.
+    pub fn level(&self) -> Level {
+        match (self.quick, self.patient) {
+            (true, _) => Level::Quick,
+            (false, true) => Level::Patient,
+            (false, false) => Level::Usual,
+        }
+    }
+
+    /// When the run shall end, seconds.
+    pub fn limit_seconds(&self) -> Option<f64> {
+        // Whoever asks for everything does not mean a quarter of an hour.
+        let usual = self.level().limit_seconds().filter(|_| !self.exhaustive);
+        self.time_limit.map(f64::from).or(usual)
+    }
+
+    /// How much measuring the run may do.
+    pub fn effort(&self) -> Effort {
+        Effort::new(self.level(), self.limit_seconds())
+    }
+
+    /// Block sizes that were asked for.
+    pub fn asked_blocks(&self) -> Asked {
+        self.blocks.iter().fold(Asked::default(), Asked::with)
+    }
+}
+
+/// Arguments of `study`.
+#[derive(Args, Clone, Debug)]
+pub struct StudyArgs {
+    /// Directory of host files
+    #[arg(long, value_name = "DIR", default_value = "hosts")]
+    pub hosts: PathBuf,
+    /// Runs of the search on each host, every one with noise of its own
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub runs: u16,
+    /// Directory of study.csv, summary.md and histograms
+    #[arg(short, long, value_name = "DIR", default_value = "simulated-hosts")]
+    pub output: PathBuf,
 }
 
 /// Arguments of `synth`.
@@ -245,8 +309,27 @@ mod tests {
             Cli::try_parse_from(["sysinfer-tune", "m.gguf", "--quick", "--threads", "1-4:2"])
                 .expect("bare form");
         assert!(bare.command.is_none() && bare.tune.quick);
-        assert_eq!(bare.tune.threads.expect("threads").values(), [1, 3]);
+        assert_eq!(
+            bare.tune.threads.as_ref().expect("threads").values(),
+            [1, 3]
+        );
         assert_eq!(bare.tune.lengths.values().last(), Some(&4096));
+        assert_eq!(bare.tune.limit_seconds(), Some(120.0));
+        let line = "sysinfer-tune m.gguf --patient --prompts 32 --blocks rows=32 --blocks chunk=64";
+        let patient = Cli::parse_from(line.split(' ')).tune;
+        assert_eq!(
+            (patient.level(), patient.limit_seconds()),
+            (Level::Patient, None)
+        );
+        assert_eq!(patient.prefill.as_ref().map(|p| p.values().len()), Some(1));
+        let blocks = patient.asked_blocks();
+        assert_eq!(
+            (blocks.rows, blocks.chunk),
+            (Some(vec![32]), Some(vec![64]))
+        );
+        let line = "sysinfer-tune study --hosts h --runs 20 -o out";
+        let study = Cli::parse_from(line.split(' ')).command;
+        assert!(matches!(study, Some(Command::Study(study)) if study.runs == 20));
         let synth =
             Cli::try_parse_from(["sysinfer-tune", "synth", "tiny", "t.gguf"]).expect("synth");
         assert!(matches!(synth.command, Some(Command::Synth(_))));
@@ -275,7 +358,18 @@ mod tests {
 
     #[test]
     fn wrong_arguments_are_refused() {
-        let wrong: [&[&str]; 14] = [
+        let wrong: [&[&str]; 18] = [
+            &["m.gguf", "--quick", "--patient"],
+            &["m.gguf", "--blocks", "rows=0"],
+            &["study", "--runs", "0"],
+            &[
+                "m.gguf",
+                "--simulate",
+                "h.toml",
+                "--dry-run",
+                "--topology-xml",
+                "t.xml",
+            ],
             &["bench", "m.gguf", "--sequences", "0"],
             &["bench", "m.gguf", "--first-token", "--lengths", "64"],
             &["m.gguf", "--lengths", "none"],

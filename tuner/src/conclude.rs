@@ -17,6 +17,7 @@ use crate::reference;
 use crate::report::{self, Report, markdown, table};
 use crate::search::confirm::Confirmation;
 use crate::search::staged::Log;
+use crate::simulate;
 use crate::source::Source;
 
 /// What a run has found so far.
@@ -67,7 +68,10 @@ pub fn conclude(
     let report = Report {
         host: &host.info,
         info: &run.info,
-        instruction_sets: sysinfer_kernels::isa::detected_names(),
+        instruction_sets: match host.info.cpu_model.starts_with(simulate::MARK) {
+            true => vec!["simulated"],
+            false => sysinfer_kernels::isa::detected_names(),
+        },
         date: jiff::Timestamp::now()
             .strftime("%Y-%m-%dT%H:%M:%SZ")
             .to_string(),

@@ -7,7 +7,7 @@ use crate::cli::TuneArgs;
 use crate::host::Host;
 use crate::journal::cpu_list;
 use crate::report::table;
-use crate::search::{Effort, Stage};
+use crate::search::Stage;
 use crate::space::blocking::{self, Limits, Sizes};
 use crate::space::placement::{self, TeamSpace};
 use crate::space::{Phase, Skipped, kernels};
@@ -19,7 +19,8 @@ const USUAL_PROMPT: usize = 512;
 
 /// The listing.
 pub fn render(host: &Host, teams: &TeamSpace, arguments: &TuneArgs) -> String {
-    let effort = Effort::new(arguments.quick, arguments.time_limit.map(f64::from));
+    let effort = arguments.effort();
+    let asked = arguments.asked_blocks();
     let default = placement::default_team(&host.topology, host.effective_cpus);
     let base = Plan::with_threads(default.clone());
     let mut out = Listing::default();
@@ -42,17 +43,26 @@ pub fn render(host: &Host, teams: &TeamSpace, arguments: &TuneArgs) -> String {
         columns: USUAL_COLUMNS,
         prompt_tokens: USUAL_PROMPT,
     };
-    out.sizes(Stage::Prefetch, &blocking::prefetch(&base));
-    out.sizes(Stage::PrefillRows, &blocking::prefill_rows(&base, limits));
-    out.sizes(Stage::PrefillChunk, &blocking::prefill_chunk(&base, limits));
-    out.sizes(Stage::AttentionChunk, &blocking::attention_chunk(&base));
+    out.sizes(Stage::Prefetch, &blocking::prefetch(&base, &asked));
+    out.sizes(
+        Stage::PrefillRows,
+        &blocking::prefill_rows(&base, limits, &asked),
+    );
+    out.sizes(
+        Stage::PrefillChunk,
+        &blocking::prefill_chunk(&base, limits, &asked),
+    );
+    out.sizes(
+        Stage::AttentionChunk,
+        &blocking::attention_chunk(&base, &asked),
+    );
     let races = out.candidates * effort.rounds;
     out.line(&format!(
         "\nat most {races} samples in the races ({} candidates x {} rounds; losers leave early), \
          {} in the confirmation, then the table",
         out.candidates,
         effort.rounds,
-        4 * effort.confirm_rounds
+        6 * effort.confirm_rounds
     ));
     out.text
 }

@@ -8,10 +8,12 @@
 //! [`perplexity`] stands beside all that: it measures quality instead of speed, and chooses nothing.
 //!
 //! The search sees measurements only through [`measure::Probe`], so it is tested on a scripted
-//! machine with a planted truth and noise, without a clock.
+//! machine with a planted truth and noise, without a clock; [`simulate`] is a whole host of that kind,
+//! and [`study`] holds the search against it.
 #![forbid(unsafe_code)]
 
 pub mod bench;
+pub mod block_lists;
 pub mod chosen_plan;
 pub mod cli;
 pub mod conclude;
@@ -30,9 +32,11 @@ pub mod reference;
 pub mod report;
 pub mod search;
 pub mod show;
+pub mod simulate;
 pub mod source;
 pub mod space;
 pub mod stats;
+pub mod study;
 pub mod synth;
 pub mod tune;
 

@@ -1,5 +1,6 @@
 //! A whole run, top to bottom: host, model, search, confirmation, table, profile, report.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -14,19 +15,19 @@ use crate::dry_run;
 use crate::host::Host;
 use crate::interrupt::Interrupt;
 use crate::journal::Journal;
+use crate::measure::Probe;
 use crate::measure::engine_probe::EngineProbe;
-use crate::measure::session::{Halt, Session};
+use crate::measure::session::{Clock, Halt, Session};
 use crate::measure::table as measured_table;
 use crate::progress::Progress;
+use crate::search::Stage;
 use crate::search::budget::{Speed, TablePlan};
 use crate::search::confirm::{self, Confirmation};
 use crate::search::staged::{self, Inputs, Works};
-use crate::search::{Effort, Stage};
+use crate::simulate::{self, SimulatedHost, SimulatedProbe};
 use crate::source::Source;
+use crate::space::kernels::KernelSpace;
 use crate::space::placement::{self, Request, TeamSpace};
-
-/// With `--quick` and no limit of its own, seconds.
-const QUICK_LIMIT_SECONDS: u32 = 120;
 
 /// Tunes, or lists what tuning would try.
 ///
@@ -35,50 +36,146 @@ const QUICK_LIMIT_SECONDS: u32 = 120;
 /// written. Ctrl-C is not an error.
 pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     let started = Instant::now();
-    let host = Host::discover(arguments.topology_xml.as_deref())?;
-    let teams = teams(arguments, &host)?;
+    let simulated = arguments.simulate.as_deref();
+    let simulated = simulated.map(SimulatedHost::load).transpose()?;
+    let discovered;
+    let host = match &simulated {
+        Some(simulated) => &simulated.host,
+        None => {
+            discovered = Host::discover(arguments.topology_xml.as_deref())?;
+            &discovered
+        }
+    };
+    let teams = teams(arguments, host)?;
     if arguments.dry_run {
-        print!("{}", dry_run::render(&host, &teams, arguments));
+        print!("{}", dry_run::render(host, &teams, arguments));
         return Ok(Ending::Complete);
     }
-    host.require_real()?;
+    if simulated.is_none() {
+        host.require_real()?;
+    }
     let source = Source::required(&arguments.model)?;
     let directory = report_directory(arguments)?;
-    let mut journal = Journal::create(&directory)
+    let journal = Journal::create(&directory)
         .with_context(|| format!("cannot keep samples in {}", directory.display()))?;
-    let interrupt = Interrupt::install()?;
-    let progress = Progress::to_stderr();
+    let mut bench = Bench {
+        arguments,
+        host,
+        teams,
+        journal,
+        interrupt: Interrupt::install()?,
+        progress: Progress::to_stderr(),
+    };
+    let run = match &simulated {
+        Some(simulated) => on_simulated_host(&mut bench, simulated, &source)?,
+        None => on_this_host(&mut bench, &source, started)?,
+    };
+    conclude(arguments, host, &source, &directory, run)
+}
 
-    let mut default =
-        Plan::with_threads(placement::default_team(&host.topology, host.effective_cpus));
+/// What a run has, whatever is measured.
+struct Bench<'a> {
+    arguments: &'a TuneArgs,
+    host: &'a Host,
+    teams: TeamSpace,
+    journal: Journal,
+    interrupt: Interrupt,
+    progress: Progress,
+}
+
+/// What is measured: the engine on this host, or a described host.
+struct Subject {
+    default: Plan,
+    info: EngineInfo,
+    kernels: KernelSpace,
+    table: TablePlan,
+}
+
+fn on_this_host(bench: &mut Bench<'_>, source: &Source, started: Instant) -> anyhow::Result<Run> {
+    let (arguments, host) = (bench.arguments, bench.host);
+    let mut default = Plan::with_threads(placement::baseline_team(&request(arguments, host)));
     default.memory.keep_file_cache = arguments.file.keep_file_cache;
-    let engine = source.open(default, Precision::default(), &host.topology, &progress)?;
+    let engine = source.open(
+        default,
+        Precision::default(),
+        &host.topology,
+        &bench.progress,
+    )?;
     let (mut default, info) = (engine.plan().clone(), engine.info().clone());
     // A wish about this run, not about the servers that follow the profile.
     default.memory.keep_file_cache = false;
     let mut findings = Findings::default();
     let table = table_plan(arguments, &info, &mut findings.remarks)?;
-    let longest = table
-        .decode_lengths
-        .iter()
-        .chain(&table.prefill_lengths)
-        .copied()
-        .max();
-    let longest_tokens = longest.unwrap_or(0);
-    let effort = Effort::new(arguments.quick, limit_seconds(arguments));
-    let mut probe = EngineProbe::new(
-        engine,
-        &host.topology,
-        &interrupt,
-        capacity(longest_tokens, &table),
-    );
+    let capacity = capacity(longest_tokens(&table), &table);
+    let interrupt = bench.interrupt.clone();
+    let mut probe = EngineProbe::new(engine, &host.topology, &interrupt, capacity);
+    let kernels = KernelSpace::of_this_host(&info.block_types);
+    let subject = Subject {
+        default,
+        info,
+        kernels,
+        table,
+    };
     let clock = || started.elapsed().as_secs_f64();
+    let mut run = measure(bench, subject, (&mut probe, &clock), findings);
+    run.pins = probe.pins();
+    Ok(run)
+}
+
+fn on_simulated_host(
+    bench: &mut Bench<'_>,
+    simulated: &SimulatedHost,
+    source: &Source,
+) -> anyhow::Result<Run> {
+    let machine = simulated.machine(simulate::shape(source)?);
+    let info = machine.shape.info.clone();
+    let mut findings = Findings::default();
+    let name = &simulated.description.name;
+    findings.remarks.push(format!(
+        "SIMULATION: every number here was calculated from the description of the host \"{name}\"; nothing was measured"
+    ));
+    findings.remarks.push(format!(
+        "what the description rests on: {}",
+        simulated.description.description.trim().replace('\n', " ")
+    ));
+    let table = table_plan(bench.arguments, &info, &mut findings.remarks)?;
+    let kernels = simulated.kernels(&info.block_types);
+    let mut default = simulated.default_plan(&info.block_types);
+    default.decode = placement::baseline_team(&request(bench.arguments, bench.host));
+    default.prefill = default.decode.clone();
+    let subject = Subject {
+        default,
+        info,
+        kernels,
+        table,
+    };
+    let time = Cell::new(0.0);
+    let mut probe = SimulatedProbe::new(&machine, 0, &time);
+    let mut run = measure(bench, subject, (&mut probe, &|| time.get()), findings);
+    run.pins = simulated.pins();
+    Ok(run)
+}
+
+/// Search, confirmation and table; what is found by the time that they end or are stopped.
+fn measure(
+    bench: &mut Bench<'_>,
+    subject: Subject,
+    (probe, clock): (&mut dyn Probe, Clock<'_>),
+    mut findings: Findings,
+) -> Run {
+    let (arguments, host) = (bench.arguments, bench.host);
+    let Subject {
+        default,
+        info,
+        kernels,
+        table,
+    } = subject;
     let mut session = Session {
-        probe: &mut probe,
-        sink: &mut journal,
-        progress: &progress,
-        interrupt: &interrupt,
-        clock: &clock,
+        probe,
+        sink: &mut bench.journal,
+        progress: &bench.progress,
+        interrupt: &bench.interrupt,
+        clock,
         stage: Stage::Calibration,
         bandwidth: Vec::new(),
         discarded: 0,
@@ -86,42 +183,33 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     };
     let inputs = Inputs {
         default: &default,
-        teams: &teams,
+        teams: &bench.teams,
+        request: request(arguments, host),
+        kernels: &kernels,
+        blocks: &arguments.asked_blocks(),
+        exhaustive: arguments.exhaustive,
         info: &info,
         l2_bytes: host.topology.caches.l2_bytes,
         prompt_tokens: table.prompt_tokens,
-        longest_tokens,
-        effort,
+        longest_tokens: longest_tokens(&table),
+        effort: arguments.effort(),
     };
-    let halted = drive(
-        &mut session,
-        &inputs,
-        table,
-        limit_seconds(arguments),
-        &mut findings,
-    )
-    .err();
+    let limit = arguments.limit_seconds();
+    let halted = drive(&mut session, &inputs, table, limit, &mut findings).err();
     let (bandwidth, discarded) = (session.bandwidth, session.discarded);
-    progress.finish();
+    bench.progress.finish();
     if discarded > 0 {
         findings.remarks.push(format!(
             "{discarded} samples were thrown away: the host was throttled or busy with other things (see samples.csv)"
         ));
     }
-    let pins = probe.pins();
-    conclude(
-        arguments,
-        &host,
-        &source,
-        &directory,
-        Run {
-            info,
-            findings,
-            bandwidth,
-            pins,
-            halted,
-        },
-    )
+    Run {
+        info,
+        findings,
+        bandwidth,
+        pins: String::new(),
+        halted,
+    }
 }
 
 /// Calibration, search, confirmation, table; `findings` grows on the way.
@@ -168,13 +256,23 @@ fn teams(arguments: &TuneArgs, host: &Host) -> anyhow::Result<TeamSpace> {
     if maps.is_some_and(|maps| maps.contains(&MapPolicy::Given)) && arguments.cpus.is_none() {
         bail!("--maps given needs --cpus with a list, for example --cpus 0-21,24-45");
     }
-    Ok(placement::teams(&Request {
+    Ok(placement::teams(&request(arguments, host)))
+}
+
+/// What the arguments allow teams to be made of.
+fn request<'a>(arguments: &'a TuneArgs, host: &'a Host) -> Request<'a> {
+    Request {
         topology: &host.topology,
         effective_cpus: host.effective_cpus,
         threads: arguments.threads.as_ref().map(|threads| threads.values()),
-        maps,
+        maps: arguments.maps.as_deref(),
         given: arguments.cpus.as_ref(),
-    }))
+    }
+}
+
+fn longest_tokens(table: &TablePlan) -> usize {
+    let lengths = table.decode_lengths.iter().chain(&table.prefill_lengths);
+    lengths.copied().max().unwrap_or(0)
 }
 
 /// Made before anything is measured: a run must not end in a place that cannot be written.
@@ -198,11 +296,6 @@ fn report_directory(arguments: &TuneArgs) -> anyhow::Result<PathBuf> {
     Ok(directory)
 }
 
-fn limit_seconds(arguments: &TuneArgs) -> Option<f64> {
-    let quick = arguments.quick.then_some(QUICK_LIMIT_SECONDS);
-    arguments.time_limit.or(quick).map(f64::from)
-}
-
 /// Lengths of the table within the model's context, and a remark about each cut.
 fn table_plan(
     arguments: &TuneArgs,
@@ -212,7 +305,7 @@ fn table_plan(
     let prefill = arguments.prefill.as_ref().unwrap_or(&arguments.lengths);
     let repeat = arguments
         .repeat
-        .map_or(if arguments.quick { 1 } else { 3 }, usize::from);
+        .map_or(arguments.level().table_runs(), usize::from);
     let mut table = TablePlan {
         prompt_tokens: arguments.prompt,
         decode_lengths: arguments.lengths.values().to_vec(),

@@ -1,22 +1,59 @@
-//! The winner against the default, in fresh rounds: a stage's winner was the luckiest of many, so
-//! its own samples flatter it. What is not faster here is not in the profile.
+//! The winner against the default and against the runner-up, in fresh interleaved rounds: a stage's
+//! winner was the luckiest of many, so its own samples flatter it. What is not at least as fast as
+//! the default here, by evidence, is not in the profile.
+//!
+//! Rounds go on until the winner is told apart from both, or there is no time left.
 
 use sysinfer_engine::{Blocking, Plan};
 
 use super::Stage;
-use super::staged::Works;
+use super::staged::{Tuned, Works};
 use crate::measure::Work;
 use crate::measure::session::{Halt, Session};
 use crate::space::Phase;
-use crate::stats::{Verdict, compare, median};
+use crate::stats::Gap;
+use crate::stats::robust::{Z_95, deviation};
 
-/// Rates of both plans in one phase, tokens/s.
+/// Rounds before anything is decided.
+const LEAST_ROUNDS: usize = 6;
+/// Rounds in which the runner-up takes part: two of the best few that are not told apart by then are
+/// equally good.
+const RUNNER_UP_ROUNDS: usize = 10;
+/// A plan that is hardly faster than the default by more than this is not worth more rounds.
+const WORTH: f64 = 0.01;
+/// Standard errors at which a plan counts as hardly faster.
+const Z_FUTILE: f64 = 1.28;
+/// Standard errors by which the winner must be ahead of the default. Looking after every round gives
+/// chance many chances, so an early decision needs more than one when all rounds are there: together
+/// about one wrong decision in a thousand between equals.
+const Z_EARLY: f64 = 4.0;
+const Z_LAST: f64 = 3.3;
+/// A loss of the other phase that outweighs any gain, if it is beyond noise.
+const HARM: f64 = 0.005;
+/// A plan with fewer threads may be taken for the default's equal where the interval says that it
+/// loses no more than this.
+const TIE: f64 = 0.01;
+
+/// The rival that the winner was held against, besides the default.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunnerUp {
+    /// What it would have run.
+    pub plan: Plan,
+    /// The winner's rate over its rate.
+    pub gain: f64,
+    /// 95 % interval of that.
+    pub interval: (f64, f64),
+}
+
+/// What the fresh rounds say about one phase.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Duel {
-    /// Samples of the default plan.
-    pub default: Vec<f64>,
-    /// Samples of the tuned plan.
-    pub tuned: Vec<f64>,
+pub struct Fresh {
+    /// Rounds that were measured; 0: there was nothing to compare.
+    pub rounds: usize,
+    /// 95 % interval of the chosen plan's rate over the default's; `None` where it is the default's.
+    pub interval: Option<(f64, f64)>,
+    /// The runner-up, if it took part and the winner was chosen.
+    pub runner_up: Option<RunnerUp>,
 }
 
 /// The outcome.
@@ -30,46 +67,10 @@ pub struct Confirmation {
     pub gain_prefill: f64,
     /// What was decided for each phase and why, one line each.
     pub reasons: Vec<String>,
-}
-
-/// Measures `tuned` against `default` and keeps, phase by phase, what is really better.
-///
-/// # Errors
-/// Ctrl-C or a failure; nothing is decided then.
-pub fn confirm(
-    session: &mut Session<'_>,
-    default: &Plan,
-    tuned: &Plan,
-    works: &Works,
-    limits: Limits,
-) -> Result<Confirmation, Halt> {
-    session.stage = Stage::Confirmation;
-    session
-        .progress
-        .stage(Stage::Confirmation.title(), 4 * limits.rounds as u64);
-    let mut result = Confirmation {
-        plan: default.clone(),
-        gain_decode: 1.0,
-        gain_prefill: 1.0,
-        reasons: Vec::new(),
-    };
-    for (phase, work) in [
-        (Phase::Decode, &works.decode),
-        (Phase::Prefill, &works.prefill),
-    ] {
-        // The other phase stays the default's: each is judged alone, and so they can be combined.
-        let challenger = take_phase(default, tuned, phase);
-        let (gain, reason) = judge_phase(session, default, &challenger, (phase, work), limits)?;
-        if let Some(gain) = gain {
-            result.plan = take_phase(&result.plan, tuned, phase);
-            match phase {
-                Phase::Decode => result.gain_decode = gain,
-                Phase::Prefill => result.gain_prefill = gain,
-            }
-        }
-        result.reasons.push(format!("{}: {reason}", phase.name()));
-    }
-    Ok(result)
+    /// Rounds, intervals and runner-up of decoding.
+    pub decode: Fresh,
+    /// The same for prefill.
+    pub prefill: Fresh,
 }
 
 /// Rounds and time of the confirmation.
@@ -77,84 +78,313 @@ pub fn confirm(
 pub struct Limits {
     /// Most rounds for each phase.
     pub rounds: usize,
-    /// When to stop, on the session's clock, once every plan has two samples.
+    /// When to stop, on the session's clock, once every plan has [`LEAST_ROUNDS`] samples. Each phase
+    /// has half of the time.
     pub until: Option<f64>,
 }
 
-/// The gain of the challenger if it is to be kept, and the reason either way.
-fn judge_phase(
+/// Measures the tuned plan against the default and the runner-up and keeps, phase by phase, what is
+/// really better.
+///
+/// # Errors
+/// Ctrl-C or a failure; nothing is decided then.
+pub fn confirm(
     session: &mut Session<'_>,
     default: &Plan,
-    challenger: &Plan,
-    (phase, work): (Phase, &Work),
+    tuned: &Tuned,
+    works: &Works,
     limits: Limits,
-) -> Result<(Option<f64>, String), Halt> {
-    if challenger == default {
-        return Ok((
-            None,
-            "the search found nothing better than the default".into(),
-        ));
-    }
-    let duel = match fight(session, default, challenger, work, limits) {
-        Ok(duel) => duel,
-        Err(Halt::Refused(why)) => {
-            return Ok((
-                None,
-                format!("the default, because the winner was refused: {why}"),
-            ));
-        }
-        Err(other) => return Err(other),
+) -> Result<Confirmation, Halt> {
+    session.stage = Stage::Confirmation;
+    session
+        .progress
+        .stage(Stage::Confirmation.title(), 6 * limits.rounds as u64);
+    let now = (session.clock)();
+    let halfway = limits.until.map(|until| (now + until.max(now)) / 2.0);
+    let works = (&works.decode, &works.prefill);
+    let decode = Limits {
+        until: halfway,
+        ..limits
     };
-    let gain = median(&duel.tuned) / median(&duel.default);
-    let percent = 100.0 * (gain - 1.0);
-    let fewer = phase.team(challenger).threads < phase.team(default).threads;
-    Ok(match compare(&duel.tuned, &duel.default) {
-        Verdict::Faster => (
-            Some(gain),
-            format!("{percent:+.1} % over the default, confirmed in fresh rounds"),
-        ),
-        Verdict::Tie if fewer && gain >= 1.0 => (
-            Some(gain),
-            format!("as fast as the default ({percent:+.1} %, within noise) with fewer threads"),
-        ),
-        Verdict::Tie => (
-            None,
-            format!("the default: the winner is not told apart from it ({percent:+.1} %)"),
-        ),
-        Verdict::Slower => (
-            None,
-            format!("the default: the winner was slower in fresh rounds ({percent:+.1} %)"),
-        ),
+    let mut result = judge_phase(
+        session,
+        default,
+        default,
+        tuned,
+        (Phase::Decode, works.0),
+        decode,
+    )?;
+    let mut prefill = judge_phase(
+        session,
+        default,
+        &result.plan,
+        tuned,
+        (Phase::Prefill, works.1),
+        limits,
+    )?;
+    if prefill.spoils {
+        // Moving the weights to the decode team's nodes slowed prompts down, and nothing made up
+        // for it: what is not harmless in both phases is not taken.
+        prefill.reason = format!("the default in both phases: {}", prefill.reason);
+        result = Judgement {
+            plan: default.clone(),
+            gain: 1.0,
+            fresh: Fresh::default(),
+            ..result
+        };
+        prefill.plan = default.clone();
+    }
+    Ok(Confirmation {
+        plan: prefill.plan,
+        gain_decode: result.gain,
+        gain_prefill: prefill.gain,
+        reasons: vec![
+            format!("decode: {}", result.reason),
+            format!("prefill: {}", prefill.reason),
+        ],
+        decode: result.fresh,
+        prefill: prefill.fresh,
     })
 }
 
-/// Interleaved samples, the order turned in every round.
-fn fight(
+/// What was decided about one phase.
+struct Judgement {
+    plan: Plan,
+    gain: f64,
+    reason: String,
+    fresh: Fresh,
+    /// The plan that keeps this phase's default is slower than the default itself.
+    spoils: bool,
+}
+
+/// Decides one phase. `base` is the default with what was decided before: this phase is still the
+/// default's, but weights may lie elsewhere.
+fn judge_phase(
     session: &mut Session<'_>,
     default: &Plan,
-    tuned: &Plan,
-    work: &Work,
+    base: &Plan,
+    tuned: &Tuned,
+    (phase, work): (Phase, &Work),
     limits: Limits,
-) -> Result<Duel, Halt> {
-    let mut duel = Duel::default();
-    for round in 0..limits.rounds {
-        let late = limits.until.is_some_and(|until| (session.clock)() >= until);
-        if round >= 2 && late {
-            break;
+) -> Result<Judgement, Halt> {
+    let keep = |reason: String| Judgement {
+        plan: base.clone(),
+        gain: 1.0,
+        reason,
+        fresh: Fresh::default(),
+        spoils: false,
+    };
+    let winner = take_phase(base, &tuned.plan, phase);
+    if winner == *default {
+        return Ok(keep(
+            "the search found nothing better than the default".into(),
+        ));
+    }
+    let mut plans = vec![("default", default.clone()), ("tuned", winner)];
+    if let Some(runner_up) = &tuned.runners_up[phase as usize] {
+        plans.push(("runner-up", take_phase(base, runner_up, phase)));
+    }
+    // With the decode team elsewhere, weights are too, so keeping this phase is a plan of its own.
+    let moved = base.decode != default.decode && plans[1].1 != *base && phase == Phase::Prefill;
+    if moved {
+        plans.push(("kept", base.clone()));
+    }
+    let kept = plans
+        .iter()
+        .position(|(_, plan)| plan == base && plan != default);
+    let mut duel = Duel::new(plans, kept, (tuned.noise, limits.rounds));
+    match duel.fight(session, work, limits) {
+        Ok(()) => {}
+        Err(Halt::Refused(why)) => {
+            return Ok(keep(format!(
+                "the default, because a plan was refused: {why}"
+            )));
         }
-        for turn in 0..2 {
-            if (round + turn) % 2 == 0 {
-                duel.default.push(session.rate("default", default, work)?);
-            } else {
-                duel.tuned.push(session.rate("tuned", tuned, work)?);
-            }
-            let (ours, theirs) = (median(&duel.tuned), median(&duel.default));
-            session
-                .progress
-                .advance(1, &format!("tuned {ours:.2}, default {theirs:.2} tokens/s"));
+        Err(other) => return Err(other),
+    }
+    Ok(duel.judge(base, phase, keep(String::new())))
+}
+
+/// Plans measured in turn, the default first, the winner second.
+struct Duel {
+    plans: Vec<(&'static str, Plan)>,
+    /// Logarithms of rates, `[plan][round]`; the runner-up may have fewer.
+    logs: Vec<Vec<f64>>,
+    /// Rates, to be shown.
+    last: Vec<f64>,
+    /// The plan that keeps the default of this phase, where that is not the default itself.
+    kept: Option<usize>,
+    noise: f64,
+    rounds: usize,
+}
+
+const DEFAULT: usize = 0;
+const TUNED: usize = 1;
+
+impl Duel {
+    fn new(
+        plans: Vec<(&'static str, Plan)>,
+        kept: Option<usize>,
+        (noise, rounds): (f64, usize),
+    ) -> Duel {
+        Duel {
+            logs: vec![Vec::new(); plans.len()],
+            last: vec![0.0; plans.len()],
+            plans,
+            kept,
+            noise,
+            rounds,
         }
     }
-    Ok(duel)
+
+    /// Rounds until nothing is open, in an order that is turned in each.
+    fn fight(
+        &mut self,
+        session: &mut Session<'_>,
+        work: &Work,
+        limits: Limits,
+    ) -> Result<(), Halt> {
+        for round in 0..self.rounds {
+            let late = limits.until.is_some_and(|until| (session.clock)() >= until);
+            if round >= LEAST_ROUNDS && (late || !self.is_open()) {
+                break;
+            }
+            let count = self.plans.len();
+            for turn in 0..count {
+                let index = (round + turn) % count;
+                let (name, plan) = &self.plans[index];
+                if *name == "runner-up" && round >= RUNNER_UP_ROUNDS {
+                    continue;
+                }
+                let rate = session.rate(name, plan, work)?;
+                self.logs[index].push(rate.max(f64::MIN_POSITIVE).ln());
+                self.last[index] = rate;
+                let text = format!(
+                    "tuned {:.2}, default {:.2} tokens/s",
+                    self.last[TUNED], self.last[DEFAULT]
+                );
+                session.progress.advance(1, &text);
+            }
+        }
+        Ok(())
+    }
+
+    /// How far `plan` is ahead of `other`.
+    fn gap(&self, plan: usize, other: usize) -> Gap {
+        let ratios = |plan: usize, other: usize| -> Vec<f64> {
+            self.logs[plan]
+                .iter()
+                .zip(&self.logs[other])
+                .map(|(a, b)| a - b)
+                .collect()
+        };
+        let all: Vec<Vec<f64>> = (1..self.plans.len())
+            .map(|plan| ratios(plan, DEFAULT))
+            .collect();
+        // The races have seen more of the noise than these few rounds: it is not believed to be less.
+        Gap::of(
+            &ratios(plan, other),
+            deviation(&all, self.noise).max(self.noise),
+        )
+    }
+
+    /// Whether another round could decide something.
+    fn is_open(&self) -> bool {
+        let undecided = |gap: &Gap| gap.low(Z_EARLY) <= 0.0 && gap.high(Z_FUTILE) > WORTH;
+        // A plan that keeps this phase has to be harmless, not faster: that takes no more rounds.
+        let is_kept = self.kept == Some(TUNED);
+        let rounds = self.logs[DEFAULT].len();
+        let against_default = !is_kept || rounds < RUNNER_UP_ROUNDS;
+        let runner_up = self
+            .runner_up()
+            .filter(|index| self.logs[*index].len() < RUNNER_UP_ROUNDS);
+        let rivals = runner_up.map(|index| self.gap(TUNED, index));
+        (against_default && undecided(&self.gap(TUNED, DEFAULT)))
+            || rivals.is_some_and(|gap| gap.low(Z_95) < 0.0 && gap.high(Z_95) > 0.0)
+    }
+
+    fn runner_up(&self) -> Option<usize> {
+        self.plans.iter().position(|(name, _)| *name == "runner-up")
+    }
+
+    fn judge(self, base: &Plan, phase: Phase, keep: Judgement) -> Judgement {
+        let rounds = self.logs[DEFAULT].len();
+        // The runner-up takes the winner's place only where it is ahead by evidence.
+        let overtaken = self.runner_up().filter(|index| {
+            self.gap(*index, TUNED).low(Z_95) > 0.0 && self.gap(*index, DEFAULT).low(Z_LAST) > 0.0
+        });
+        let chosen = overtaken.unwrap_or(TUNED);
+        let gap = self.gap(chosen, DEFAULT);
+        let percent = 100.0 * (gap.centre.exp() - 1.0);
+        let (low, high) = gap.factors();
+        let interval = format!(
+            "{percent:+.1} %, 95 %: {:+.1} to {:+.1} %, {rounds} fresh rounds",
+            100.0 * (low - 1.0),
+            100.0 * (high - 1.0)
+        );
+        let plan = &self.plans[chosen].1;
+        let fewer = phase.team(plan).threads < phase.team(base).threads;
+        let is_faster = gap.low(Z_LAST) > 0.0;
+        let is_equal = fewer && gap.centre >= 0.0 && gap.low(Z_95) >= -TIE;
+        if is_faster || is_equal {
+            let reason = match (is_faster, overtaken.is_some()) {
+                (false, _) => format!("as fast as the default ({interval}) with fewer threads"),
+                (true, false) => format!("faster than the default ({interval})"),
+                (true, true) => format!(
+                    "the runner-up, which overtook the winner, is faster than the default ({interval})"
+                ),
+            };
+            let fresh = Fresh {
+                rounds,
+                interval: Some((low, high)),
+                runner_up: self.rival_of(chosen),
+            };
+            return Judgement {
+                plan: plan.clone(),
+                gain: gap.centre.exp(),
+                reason,
+                fresh,
+                spoils: false,
+            };
+        }
+        let kept_gap = self.kept.map(|index| self.gap(index, DEFAULT));
+        let spoils = kept_gap.is_some_and(|gap| gap.high(Z_EARLY) < -HARM);
+        let reason = if gap.high(Z_95) < 0.0 {
+            format!("the default: the winner was slower in fresh rounds ({interval})")
+        } else {
+            format!("the default: the winner is not told apart from it ({interval})")
+        };
+        let gain = kept_gap
+            .filter(|_| !spoils)
+            .map_or(1.0, |gap| gap.centre.exp());
+        let fresh = Fresh {
+            rounds,
+            ..Fresh::default()
+        };
+        Judgement {
+            gain,
+            reason,
+            fresh,
+            spoils,
+            ..keep
+        }
+    }
+
+    /// The other of winner and runner-up, beside the one that was chosen.
+    fn rival_of(&self, chosen: usize) -> Option<RunnerUp> {
+        let runner_up = self.runner_up()?;
+        let rival = if chosen == runner_up {
+            TUNED
+        } else {
+            runner_up
+        };
+        let gap = self.gap(chosen, rival);
+        Some(RunnerUp {
+            plan: self.plans[rival].1.clone(),
+            gain: gap.centre.exp(),
+            interval: gap.factors(),
+        })
+    }
 }
 
 /// `base` with everything of `donor` that concerns one phase.

@@ -1,6 +1,6 @@
 //! Which candidates are measured, in what order, and who wins.
 //!
-//! [`race`] decides among the candidates of one stage, [`staged`] goes from stage to stage, each
+//! [`race`] decides among the candidates of one stage by [`standing`], [`staged`] goes from stage to stage, each
 //! from the winner of the one before, [`confirm`] holds the result against the default in fresh
 //! rounds, [`budget`] cuts the final table to the time there is.
 
@@ -8,6 +8,7 @@ pub mod budget;
 pub mod confirm;
 pub mod race;
 pub mod staged;
+pub mod standing;
 
 /// The stages of a run, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,12 +73,44 @@ impl Stage {
     }
 }
 
+/// How patient a search is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Level {
+    /// About two minutes.
+    Quick,
+    /// About a quarter of an hour.
+    #[default]
+    Usual,
+    /// As long as it takes.
+    Patient,
+}
+
+impl Level {
+    /// When a run of this level ends if nobody says otherwise, seconds.
+    pub fn limit_seconds(self) -> Option<f64> {
+        match self {
+            Level::Quick => Some(120.0),
+            Level::Usual => Some(900.0),
+            Level::Patient => None,
+        }
+    }
+
+    /// Runs of the table.
+    pub fn table_runs(self) -> usize {
+        match self {
+            Level::Quick => 1,
+            Level::Usual => 3,
+            Level::Patient => 5,
+        }
+    }
+}
+
 /// How much measuring a run may do.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// Rounds of a race.
+    /// Most rounds of a race.
     pub rounds: usize,
-    /// Rounds of the confirmation.
+    /// Most rounds of the confirmation.
     pub confirm_rounds: usize,
     /// Time that one sample of a race aims at, seconds.
     pub sample_seconds: f64,
@@ -90,13 +123,16 @@ pub struct Effort {
 impl Effort {
     /// Share of the time limit by which races end, and by which the confirmation ends; the rest is
     /// for the table.
-    const SEARCH_SHARE: f64 = 0.45;
-    const CONFIRM_SHARE: f64 = 0.6;
+    const SEARCH_SHARE: f64 = 0.6;
+    const CONFIRM_SHARE: f64 = 0.8;
 
-    /// A usual or a quick run, with or without a limit in seconds.
-    pub fn new(quick: bool, limit_seconds: Option<f64>) -> Self {
-        let (rounds, confirm_rounds, sample_seconds) =
-            if quick { (3, 3, 0.2) } else { (5, 5, 1.0) };
+    /// The effort of a level, with or without a limit in seconds.
+    pub fn new(level: Level, limit_seconds: Option<f64>) -> Self {
+        let (rounds, confirm_rounds, sample_seconds) = match level {
+            Level::Quick => (6, 16, 0.2),
+            Level::Usual => (32, 128, 0.5),
+            Level::Patient => (64, 256, 1.0),
+        };
         Self {
             rounds,
             confirm_rounds,

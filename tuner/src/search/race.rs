@@ -1,28 +1,28 @@
-//! One stage: candidates measured in interleaved rounds until one is left or the rounds are over.
+//! One stage: candidates measured in interleaved rounds until one is left, nothing more is worth
+//! knowing, or the rounds are over.
 //!
 //! Interleaving (never one candidate's samples back to back) turns a slow drift of the host into
-//! noise that hits all alike. Candidate 0 is the anchor, the plan in force: it opens and closes
-//! every round, and where its two samples disagree the round is thrown away.
+//! noise that hits all alike. Candidate 0 is the anchor, the plan in force: in long rounds it opens
+//! and closes every one, and where its two samples disagree the round is thrown away.
 
 use sysinfer_engine::Plan;
 
 use super::Stage;
+use super::standing::{Standing, Tally};
 use crate::measure::Work;
 use crate::measure::session::{Halt, Session};
 use crate::space::Candidate;
-use crate::stats::{Verdict, compare, median};
+use crate::stats::median;
 
-/// After round n, candidates whose best sample is slower than the best one by this factor leave.
-/// Noise only slows runs down, so best samples settle fast (gemma.cpp's tuner uses 1.25, once).
-const LEAVE_FACTORS: [f64; 3] = [1.25, 1.10, 1.05];
-/// A tie is no wider than this, however noisy the samples are.
-const WIDEST_TIE: f64 = 0.97;
-/// The anchor may move by this much within a round.
+/// The anchor may move by this much within a round, or by what three deviations explain.
 const DRIFT_LIMIT: f64 = 0.10;
 /// Rounds that may be thrown away before the host counts as noisy and is measured as it is.
 const DISCARDED_ROUNDS: usize = 2;
-/// From this many candidates on, the anchor closes the round too; with two, they take turns.
-const ANCHOR_TWICE: usize = 3;
+/// Rounds before a race may end as decided.
+const LEAST_ROUNDS: usize = 3;
+/// From this many other candidates on, the anchor opens and closes the round: it takes long enough
+/// for the host to change meanwhile.
+const ANCHOR_TWICE: usize = 4;
 
 /// A candidate and its samples.
 #[derive(Clone, Debug)]
@@ -50,6 +50,8 @@ pub struct Outcome {
     pub why: String,
     /// Rounds thrown away because the anchor moved.
     pub discarded_rounds: usize,
+    /// Standard deviation of one paired log ratio: the host's noise as this race saw it.
+    pub noise: f64,
 }
 
 impl Outcome {
@@ -71,6 +73,10 @@ pub struct Race<'a> {
     pub rounds: usize,
     /// When to stop, on the session's clock. The anchor is measured in any case.
     pub deadline: Option<f64>,
+    /// What is known of the host's noise: standard deviation of one paired log ratio.
+    pub noise: f64,
+    /// Whether losers leave and a decided race ends; else every candidate is in every round.
+    pub eliminates: bool,
 }
 
 impl Race<'_> {
@@ -96,25 +102,40 @@ impl Race<'_> {
             .progress
             .stage(&self.title, (lanes.len() * self.rounds) as u64);
         let (mut round, mut discarded_rounds) = (0, 0);
-        while round < self.rounds && running(&lanes) > 1 && !self.is_over(session, round) {
+        let (mut tally, mut standing) = (Tally::default(), None);
+        while round < self.rounds && running(&lanes).len() > 1 && !self.is_over(session, round) {
             let Some(rates) = self.round(session, &mut lanes, round)? else {
                 break;
             };
-            if drifted(&rates) && discarded_rounds < DISCARDED_ROUNDS && !self.is_late(session) {
+            let noise = standing
+                .as_ref()
+                .map_or(self.noise, |s: &Standing| s.deviation);
+            if drifted(&rates, noise)
+                && discarded_rounds < DISCARDED_ROUNDS
+                && !self.is_late(session)
+            {
                 discarded_rounds += 1;
                 session
                     .progress
                     .note("the host drifted during a round; it is measured again");
                 continue;
             }
+            tally.add(lanes.len(), &rates);
             for (index, rate) in rates {
                 lanes[index].rates.push(rate);
             }
-            eliminate(&mut lanes, round);
             round += 1;
+            standing = tally.standing(&running(&lanes), self.noise);
+            if let Some(standing) = standing.as_ref().filter(|_| self.eliminates) {
+                eliminate(&mut lanes, standing, round);
+                if round >= LEAST_ROUNDS.min(self.rounds) && !standing.is_open() {
+                    break;
+                }
+            }
         }
         drop_unmeasured(&mut lanes);
-        let (winner, why) = decide(&lanes);
+        let standing = tally.standing(&running(&lanes), self.noise);
+        let (winner, why) = decide(&lanes, standing.as_ref());
         Ok(Outcome {
             stage: self.stage,
             title: self.title.clone(),
@@ -122,6 +143,7 @@ impl Race<'_> {
             winner,
             why,
             discarded_rounds,
+            noise: standing.map_or(self.noise, |standing| standing.deviation),
         })
     }
 
@@ -172,8 +194,10 @@ impl Race<'_> {
     }
 }
 
-fn running(lanes: &[Lane]) -> usize {
-    lanes.iter().filter(|lane| lane.out.is_none()).count()
+fn running(lanes: &[Lane]) -> Vec<usize> {
+    (0..lanes.len())
+        .filter(|lane| lanes[*lane].out.is_none())
+        .collect()
 }
 
 /// Indices of one round: others forwards, then backwards in the next, between two anchors.
@@ -184,55 +208,43 @@ fn order(lanes: &[Lane], round: usize) -> Vec<usize> {
     if round % 2 == 1 {
         others.reverse();
     }
-    let two = others.len() + 1 < ANCHOR_TWICE;
     let mut order = others;
-    if !two || round.is_multiple_of(2) {
+    // An anchor that has lost is measured only where it is needed to see drift.
+    let twice = order.len() >= ANCHOR_TWICE;
+    let once = lanes[0].out.is_none();
+    if twice || (once && round.is_multiple_of(2)) {
         order.insert(0, 0);
     }
-    if !two || !round.is_multiple_of(2) {
+    if twice || (once && !round.is_multiple_of(2)) {
         order.push(0);
     }
     order
 }
 
 /// Whether the anchor's samples of a round are further apart than noise explains.
-fn drifted(rates: &[(usize, f64)]) -> bool {
+fn drifted(rates: &[(usize, f64)], noise: f64) -> bool {
     let anchor: Vec<f64> = rates
         .iter()
         .filter(|(lane, _)| *lane == 0)
         .map(|(_, rate)| *rate)
         .collect();
+    let limit = DRIFT_LIMIT.max(3.0 * noise);
     match (anchor.first(), anchor.last()) {
-        (Some(first), Some(last)) => (last / first - 1.0).abs() > DRIFT_LIMIT,
+        (Some(first), Some(last)) => (last / first - 1.0).abs() > limit,
         _ => false,
     }
 }
 
-fn best(lane: &Lane) -> f64 {
-    lane.rates.iter().copied().fold(0.0, f64::max)
-}
-
-fn eliminate(lanes: &mut [Lane], round: usize) {
-    let factor = LEAVE_FACTORS[round.min(LEAVE_FACTORS.len() - 1)];
-    let fastest = lanes
-        .iter()
-        .filter(|lane| lane.out.is_none())
-        .map(best)
-        .fold(0.0, f64::max);
-    // The anchor stays to the end, however slow: it is what shows drift.
-    for lane in lanes
-        .iter_mut()
-        .skip(1)
-        .filter(|lane| lane.out.is_none() && !lane.rates.is_empty())
-    {
-        let own = best(lane);
-        if own * factor < fastest {
-            let percent = 100.0 * (1.0 - own / fastest);
-            lane.out = Some(format!(
-                "{percent:.0} % slower than the best after round {}",
-                round + 1
-            ));
-        }
+fn eliminate(lanes: &mut [Lane], standing: &Standing, rounds: usize) {
+    let leader = lanes[standing.leader].candidate.name.clone();
+    for (index, lane) in lanes.iter_mut().enumerate() {
+        let Some(gap) = standing.gaps[index].filter(|_| standing.has_lost(index)) else {
+            continue;
+        };
+        let percent = 100.0 * (1.0 - gap.centre.exp());
+        lane.out = Some(format!(
+            "{percent:.1} % slower than {leader}, beyond noise, after round {rounds}"
+        ));
     }
 }
 
@@ -246,48 +258,35 @@ fn drop_unmeasured(lanes: &mut [Lane]) {
 }
 
 /// The winner among those still in the race, and why. Ties go to the lowest rank.
-fn decide(lanes: &[Lane]) -> (usize, String) {
-    let rate = |index: &usize| median(&lanes[*index].rates);
-    let finalists: Vec<usize> = (0..lanes.len())
-        .filter(|lane| lanes[*lane].out.is_none())
-        .collect();
-    let Some(&leader) = finalists.iter().max_by(|a, b| rate(a).total_cmp(&rate(b))) else {
+fn decide(lanes: &[Lane], standing: Option<&Standing>) -> (usize, String) {
+    let Some(standing) = standing else {
         return (0, "nothing was measured: kept as it was".into());
     };
-    let tied = |index: &usize| {
-        rate(index) >= WIDEST_TIE * rate(&leader)
-            && compare(&lanes[*index].rates, &lanes[leader].rates) != Verdict::Slower
-    };
-    let equals = finalists
-        .iter()
-        .copied()
-        .filter(|index| *index == leader || tied(index));
-    let winner = equals
-        .min_by_key(|index| lanes[*index].candidate.rank)
-        .unwrap_or(leader);
-    (winner, reason(lanes, winner, leader))
+    let winner = standing.winner(lanes);
+    (winner, reason(lanes, standing, winner))
 }
 
-fn reason(lanes: &[Lane], winner: usize, leader: usize) -> String {
+fn reason(lanes: &[Lane], standing: &Standing, winner: usize) -> String {
     let rate = median(&lanes[winner].rates);
-    let leading = &lanes[leader].candidate.name;
-    if winner != leader {
-        let behind = 100.0 * (1.0 - rate / median(&lanes[leader].rates));
+    if winner != standing.leader {
+        let leading = &lanes[standing.leader].candidate.name;
+        let ahead = standing.gaps[winner].map_or(0.0, |gap| -100.0 * gap.centre);
         return format!(
-            "{rate:.2} tokens/s; not told apart from {leading} ({behind:.1} % faster, within noise), and simpler"
+            "{rate:.2} tokens/s; within 1 % of {leading} ({ahead:.1} % faster), and simpler"
         );
     }
-    let others = lanes
-        .iter()
-        .enumerate()
-        .filter(|(index, lane)| *index != winner && lane.out.is_none());
-    let second = others.max_by(|a, b| median(&a.1.rates).total_cmp(&median(&b.1.rates)));
-    match second {
-        Some((_, lane)) => {
-            let ahead = 100.0 * (rate / median(&lane.rates) - 1.0);
+    let rivals = standing.gaps.iter().enumerate();
+    let rivals = rivals.filter_map(|(lane, gap)| Some((lane, (*gap)?)));
+    let rivals = rivals.filter(|(lane, _)| lanes[*lane].out.is_none());
+    match rivals.max_by(|a, b| a.1.centre.total_cmp(&b.1.centre)) {
+        Some((lane, gap)) => {
+            let (low, high) = gap.factors();
+            let name = &lanes[lane].candidate.name;
             format!(
-                "{rate:.2} tokens/s, {ahead:.1} % over {}",
-                lane.candidate.name
+                "{rate:.2} tokens/s, {:.1} % over {name} (95 %: {:.1} to {:.1} %)",
+                100.0 * ((-gap.centre).exp() - 1.0),
+                100.0 * (1.0 / high - 1.0),
+                100.0 * (1.0 / low - 1.0)
             )
         }
         None => format!("{rate:.2} tokens/s; all others had left the race"),

@@ -8,13 +8,15 @@ use sysinfer_machine::Topology;
 
 use super::confirm::{self, Confirmation};
 use super::staged::{self, Inputs, Log};
-use super::{Effort, Stage};
+use super::{Effort, Level, Stage};
 use crate::interrupt::Interrupt;
 use crate::journal::{Record, Sink};
 use crate::measure::Work;
 use crate::measure::scripted::{Scripted, Truth};
 use crate::measure::session::{Halt, Session};
 use crate::progress::Progress;
+use crate::space::blocking::Asked;
+use crate::space::kernels::KernelSpace;
 use crate::space::placement::{self, Request, TeamSpace};
 
 /// Counts what a journal would hold; can interrupt the run at the first sample of a stage.
@@ -59,9 +61,11 @@ fn info() -> EngineInfo {
 }
 
 struct Bench {
+    topology: Topology,
     teams: TeamSpace,
     default: Plan,
     effort: Effort,
+    exhaustive: bool,
 }
 
 struct Ended {
@@ -88,7 +92,9 @@ impl Bench {
         Self {
             teams,
             default,
-            effort: Effort::new(false, limit_seconds),
+            topology,
+            effort: Effort::new(Level::Usual, limit_seconds),
+            exhaustive: false,
         }
     }
 
@@ -118,6 +124,16 @@ impl Bench {
         let inputs = Inputs {
             default: &self.default,
             teams: &self.teams,
+            request: Request {
+                topology: &self.topology,
+                effective_cpus: self.topology.cpus.len(),
+                threads: None,
+                maps: None,
+                given: None,
+            },
+            kernels: &KernelSpace::default(),
+            blocks: &Asked::default(),
+            exhaustive: self.exhaustive,
             info: &info,
             l2_bytes: 1 << 20,
             prompt_tokens: 16,
@@ -309,15 +325,16 @@ fn ctrl_c_keeps_what_ended_before() {
         ended.counter.after_stop, 0,
         "no sample after the one in flight"
     );
-    let ended_stages: Vec<Stage> = ended
+    let mut ended_stages: Vec<Stage> = ended
         .log
         .outcomes
         .iter()
         .map(|outcome| outcome.stage)
         .collect();
+    ended_stages.dedup();
     assert_eq!(
         ended_stages,
-        [Stage::DecodeTeam],
+        [Stage::DecodeTeam, Stage::AttentionChunk, Stage::DecodeTeam],
         "stages that ended are known"
     );
 }

@@ -26,12 +26,12 @@ pub struct Sizes {
 
 /// Distances of prefetching: none, and one half to three times what a core streams in a memory
 /// latency (about 100 ns at 15 GB/s: 1.5 KiB).
-pub fn prefetch(base: &Plan) -> Sizes {
+pub fn prefetch(base: &Plan, asked: &Asked) -> Sizes {
     let sizes = [0, 512, 1024, 1536, 2048, 4096];
     sweep(
         base,
         "prefetch",
-        &sizes,
+        (&sizes, asked.prefetch.as_deref()),
         field(|b| &mut b.prefetch_bytes),
         |bytes| {
             Ok(match bytes {
@@ -43,11 +43,11 @@ pub fn prefetch(base: &Plan) -> Sizes {
 }
 
 /// Rows of activations that stay in cache while the weights pass.
-pub fn prefill_rows(base: &Plan, limits: Limits) -> Sizes {
+pub fn prefill_rows(base: &Plan, limits: Limits, asked: &Asked) -> Sizes {
     sweep(
         base,
         "rows",
-        &[16, 32, 64, 128, 256],
+        (&[16, 32, 64, 128, 256], asked.rows.as_deref()),
         field(|b| &mut b.prefill_rows),
         |rows| {
             rules::rows_matter(rows, limits.prompt_tokens)?;
@@ -61,11 +61,11 @@ pub fn prefill_rows(base: &Plan, limits: Limits) -> Sizes {
 }
 
 /// Tokens per step of a long prompt.
-pub fn prefill_chunk(base: &Plan, limits: Limits) -> Sizes {
+pub fn prefill_chunk(base: &Plan, limits: Limits, asked: &Asked) -> Sizes {
     sweep(
         base,
         "chunk",
-        &[64, 128, 256, 512, 1024],
+        (&[64, 128, 256, 512, 1024], asked.chunk.as_deref()),
         field(|b| &mut b.prefill_chunk),
         |tokens| {
             rules::chunk_matters(tokens, limits.prompt_tokens)?;
@@ -78,12 +78,12 @@ pub fn prefill_chunk(base: &Plan, limits: Limits) -> Sizes {
 }
 
 /// Positions of the context per attention task.
-pub fn attention_chunk(base: &Plan) -> Sizes {
+pub fn attention_chunk(base: &Plan, asked: &Asked) -> Sizes {
     let sizes = [64, 128, 256, 512, 1024];
     sweep(
         base,
         "attention",
-        &sizes,
+        (&sizes, asked.attention.as_deref()),
         field(|b| &mut b.attention_chunk),
         |positions| {
             Ok(format!(
@@ -91,6 +91,19 @@ pub fn attention_chunk(base: &Plan) -> Sizes {
             ))
         },
     )
+}
+
+/// Sizes that the user asked for, field by field; `None`: those derived from the host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Prefetch distances, bytes.
+    pub prefetch: Option<Vec<usize>>,
+    /// Rows per tile loop of prefill.
+    pub rows: Option<Vec<usize>>,
+    /// Tokens per step of prefill.
+    pub chunk: Option<Vec<usize>>,
+    /// Positions per attention task.
+    pub attention: Option<Vec<usize>>,
 }
 
 type Field = fn(&mut Blocking) -> &mut usize;
@@ -102,11 +115,12 @@ fn field(field: Field) -> Field {
 fn sweep(
     base: &Plan,
     label: &str,
-    sizes: &[usize],
+    (derived, asked): (&[usize], Option<&[usize]>),
     field: Field,
     judge: impl Fn(usize) -> Result<String, String>,
 ) -> Sizes {
     let current = *field(&mut base.blocking.clone());
+    let sizes = asked.unwrap_or(derived);
     let mut found = Sizes::default();
     let present = std::iter::once(&current);
     for (place, &size) in present
@@ -116,6 +130,8 @@ fn sweep(
         let name = format!("{label} {size}");
         let verdict = if size == current {
             Ok("the present size".into())
+        } else if asked.is_some() {
+            Ok("asked for with --blocks".into())
         } else {
             judge(size)
         };
@@ -144,12 +160,13 @@ mod tests {
     #[test]
     fn the_present_size_comes_first_and_senseless_ones_are_left_out() {
         let base = Plan::with_threads(PhasePlan::unpinned(2));
+        let asked = Asked::default();
         let limits = Limits {
             l2_bytes: 1 << 20,
             columns: 4096,
             prompt_tokens: 96,
         };
-        let rows = prefill_rows(&base, limits);
+        let rows = prefill_rows(&base, limits, &asked);
         let names: Vec<&str> = rows.candidates.iter().map(|c| c.name.as_str()).collect();
         assert_eq!(names, ["rows 64", "rows 16", "rows 32"]);
         assert_eq!(rows.skipped.len(), 2);
@@ -158,23 +175,35 @@ mod tests {
             rows.candidates[1].plan.blocking.prefill_chunk,
             base.blocking.prefill_chunk
         );
-        let chunk = prefill_chunk(&base, limits);
+        let chunk = prefill_chunk(&base, limits, &asked);
         assert_eq!(chunk.candidates.len(), 2, "the present one and 64");
+        let asked = Asked {
+            rows: Some(vec![128, 64]),
+            ..Asked::default()
+        };
+        let rows = prefill_rows(&base, limits, &asked);
+        let names: Vec<&str> = rows.candidates.iter().map(|c| c.name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["rows 64", "rows 128"],
+            "as asked, beside the present one"
+        );
     }
 
     #[test]
     fn every_candidate_is_a_valid_plan() {
         let base = Plan::with_threads(PhasePlan::unpinned(2));
+        let asked = Asked::default();
         let limits = Limits {
             l2_bytes: 0,
             columns: 256,
             prompt_tokens: 4096,
         };
         let all = [
-            prefetch(&base),
-            prefill_rows(&base, limits),
-            prefill_chunk(&base, limits),
-            attention_chunk(&base),
+            prefetch(&base, &asked),
+            prefill_rows(&base, limits, &asked),
+            prefill_chunk(&base, limits, &asked),
+            attention_chunk(&base, &asked),
         ];
         for candidate in all.iter().flat_map(|sizes| &sizes.candidates) {
             assert_eq!(candidate.plan.validate(), Ok(()), "{}", candidate.name);

@@ -12,7 +12,34 @@ pub struct KernelOption {
     /// Block type as plans name it.
     pub block_type: String,
     /// Names in the kernel table, the table's own preference first; at least two.
-    pub names: Vec<&'static str>,
+    pub names: Vec<String>,
+}
+
+/// What there is to choose in both phases.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KernelSpace {
+    /// Kernels of decoding.
+    pub decode: Vec<KernelOption>,
+    /// Kernels of prefill.
+    pub prefill: Vec<KernelOption>,
+}
+
+impl KernelSpace {
+    /// What this CPU runs of the model's block types.
+    pub fn of_this_host(block_types: &[String]) -> KernelSpace {
+        KernelSpace {
+            decode: options(block_types, Phase::Decode),
+            prefill: options(block_types, Phase::Prefill),
+        }
+    }
+
+    /// The options of one phase.
+    pub fn of(&self, phase: Phase) -> &[KernelOption] {
+        match phase {
+            Phase::Decode => &self.decode,
+            Phase::Prefill => &self.prefill,
+        }
+    }
 }
 
 /// Block types of which there is something to choose. Unknown types have nothing.
@@ -28,7 +55,7 @@ pub fn options(block_types: &[String], phase: Phase) -> Vec<KernelOption> {
         let block = TensorType::from_name(block_type)?;
         let kernels = table::candidates(block, role).map(|runnable| runnable.kernel());
         let better = kernels.filter(|kernel| kernel.isa != Isa::Portable);
-        let names = better.map(|kernel| kernel.name).collect();
+        let names = better.map(|kernel| kernel.name.to_owned()).collect();
         Some(KernelOption {
             block_type: block_type.clone(),
             names,
@@ -50,10 +77,11 @@ pub fn candidates(option: &KernelOption, base: &Plan, phase: Phase) -> Vec<Candi
             Phase::Decode => choice.decode.as_deref(),
             Phase::Prefill => choice.prefill.as_deref(),
         });
-    let current = current.unwrap_or(option.names[0]);
-    let mut names = option.names.clone();
+    let first = option.names.first().map_or("", String::as_str);
+    let current = current.unwrap_or(first);
+    let mut names: Vec<&str> = option.names.iter().map(String::as_str).collect();
     names.sort_by_key(|name| *name != current);
-    let with_kernel = |(place, name): (usize, &&'static str)| {
+    let with_kernel = |(place, name): (usize, &&str)| {
         let mut plan = base.clone();
         let choice = plan.kernels.entry(option.block_type.clone()).or_default();
         match phase {
@@ -84,7 +112,7 @@ mod tests {
     fn the_present_kernel_is_the_anchor() {
         let option = KernelOption {
             block_type: "Q4_0".into(),
-            names: vec!["a", "b", "c"],
+            names: ["a", "b", "c"].map(String::from).into(),
         };
         let mut base = Plan::with_threads(PhasePlan::unpinned(1));
         let names = |base: &Plan| -> Vec<String> {

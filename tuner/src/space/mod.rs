@@ -1,11 +1,12 @@
 //! What can be tried on a host, each candidate with the reason that it is tried.
 //!
 //! [`threads`] says how many workers, [`placement`] on which CPUs, [`kernels`] and [`blocking`]
-//! what they run; [`rules`] says which of that makes no sense here, and why.
+//! what they run, [`product`] all of that combined; [`rules`] says which of that makes no sense here, and why.
 
 pub mod blocking;
 pub mod kernels;
 pub mod placement;
+pub mod product;
 pub mod rules;
 pub mod threads;
 

@@ -8,6 +8,7 @@ use super::threads::{self, ThreadCount};
 use super::{Candidate, Phase, Skipped};
 
 /// What teams may be made of.
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// The host.
     pub topology: &'a Topology,
@@ -53,14 +54,53 @@ const SIMPLEST_FIRST: [MapPolicy; 6] = [
     MapPolicy::Unpinned,
 ];
 
-/// Every team that the request allows.
+/// Every team of the coarse grid that the request allows.
 pub fn teams(request: &Request<'_>) -> TeamSpace {
-    let mut space = TeamSpace::default();
     let counts = match request.threads {
         Some(asked) => threads::asked_for(asked),
         None => threads::counts(request.topology, request.effective_cpus),
     };
-    for count in &counts {
+    teams_of(request, &counts)
+}
+
+/// Every team that a search may end with: the fine grid, or what was asked for.
+pub fn all_teams(request: &Request<'_>) -> TeamSpace {
+    let counts = match request.threads {
+        Some(asked) => threads::asked_for(asked),
+        None => threads::fine(request.topology, request.effective_cpus),
+    };
+    teams_of(request, &counts)
+}
+
+/// Teams near the `best` of those in `tried`, with the maps in `maps`; none where counts were asked
+/// for, or where the maps are not policies.
+pub fn refined(request: &Request<'_>, best: usize, tried: &TeamSpace, maps: &[&str]) -> TeamSpace {
+    if request.threads.is_some() {
+        return TeamSpace::default();
+    }
+    let tried: Vec<usize> = tried
+        .options
+        .iter()
+        .map(|option| option.team.threads)
+        .collect();
+    let counts = threads::around(request.topology, request.effective_cpus, best, &tried);
+    let maps: Vec<MapPolicy> = maps
+        .iter()
+        .filter_map(|name| MapPolicy::from_name(name).ok())
+        .collect();
+    let narrowed = Request {
+        maps: Some(&maps),
+        given: request.given.filter(|_| maps.contains(&MapPolicy::Given)),
+        ..*request
+    };
+    let mut space = teams_of(&narrowed, &counts);
+    space.skipped.clear();
+    space
+}
+
+fn teams_of(request: &Request<'_>, counts: &[ThreadCount]) -> TeamSpace {
+    let mut space = TeamSpace::default();
+    for count in counts {
         for (simplicity, policy) in SIMPLEST_FIRST.into_iter().enumerate() {
             if wanted(request, policy) {
                 add(&mut space, request, count, (simplicity, policy));
@@ -72,7 +112,10 @@ pub fn teams(request: &Request<'_>) -> TeamSpace {
 
 /// The team of a host that was never tuned: one thread per core, compact.
 pub fn default_team(topology: &Topology, effective_cpus: usize) -> PhasePlan {
-    let threads = threads::default_count(topology, effective_cpus);
+    compact_team(topology, threads::default_count(topology, effective_cpus))
+}
+
+fn compact_team(topology: &Topology, threads: usize) -> PhasePlan {
     match place(topology, MapPolicy::Compact, threads) {
         Ok(cpus) => PhasePlan {
             threads,
@@ -81,6 +124,22 @@ pub fn default_team(topology: &Topology, effective_cpus: usize) -> PhasePlan {
         },
         Err(_) => PhasePlan::unpinned(threads),
     }
+}
+
+/// The default team within a request: where other counts were asked for, nothing but those is run, so
+/// the largest of them that can run at once takes the default's place.
+pub fn baseline_team(request: &Request<'_>) -> PhasePlan {
+    let usual = threads::default_count(request.topology, request.effective_cpus);
+    let only = [usual];
+    let asked = request.threads.unwrap_or(&only);
+    let fitting = asked
+        .iter()
+        .filter(|count| **count <= request.effective_cpus);
+    let count = match asked.contains(&usual) {
+        true => usual,
+        false => fitting.max().copied().unwrap_or(usual),
+    };
+    compact_team(request.topology, count)
 }
 
 /// Candidates of one phase: `base` with each team in turn.
@@ -284,5 +343,16 @@ mod tests {
             (4, "compact", 4)
         );
         assert_eq!(default_team(&topology, 3).threads, 3, "a quota of 3.9 CPUs");
+        let threads = |asked: &[usize]| {
+            let wish = Request {
+                threads: Some(asked),
+                ..request(&topology)
+            };
+            baseline_team(&wish).threads
+        };
+        assert_eq!(
+            (threads(&[1, 2]), threads(&[2, 4]), threads(&[99])),
+            (2, 4, 4)
+        );
     }
 }

@@ -9,6 +9,9 @@ use sysinfer_machine::Topology;
 /// Up to this many CPUs, every count is tried.
 const SMALL_HOST_CPUS: usize = 8;
 
+/// Counts that are tried on either side of the best one of the coarse grid.
+const REFINED: usize = 3;
+
 /// A number of workers and why it is tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThreadCount {
@@ -29,6 +32,50 @@ pub fn counts(topology: &Topology, effective_cpus: usize) -> Vec<ThreadCount> {
     counts.sort_by_key(|count| count.threads);
     counts.dedup_by_key(|count| count.threads);
     counts
+}
+
+/// Every count that makes sense: of a small host all, of a large one all multiples of the nodes.
+pub fn fine(topology: &Topology, effective_cpus: usize) -> Vec<ThreadCount> {
+    let mut all = counts(topology, effective_cpus);
+    let nodes = nodes_with_cpus(topology);
+    let multiples = (nodes..=effective_cpus).step_by(nodes);
+    all.extend(multiples.map(|threads| ThreadCount {
+        threads,
+        reason: "equal shares for all nodes".into(),
+    }));
+    all.sort_by_key(|count| count.threads);
+    all.dedup_by_key(|count| count.threads);
+    all
+}
+
+/// Counts between the neighbours of `winner` among the `tried` ones, at most [`REFINED`] on either
+/// side: the best count lies between two that were tried more often than on one of them.
+pub fn around(
+    topology: &Topology,
+    effective_cpus: usize,
+    winner: usize,
+    tried: &[usize],
+) -> Vec<ThreadCount> {
+    let below = tried.iter().copied().filter(|count| *count < winner).max();
+    let above = tried.iter().copied().filter(|count| *count > winner).min();
+    let all = fine(topology, effective_cpus);
+    let between = |low: usize, high: usize| -> Vec<ThreadCount> {
+        let inside = all
+            .iter()
+            .filter(|count| count.threads > low && count.threads < high);
+        let inside: Vec<&ThreadCount> = inside.collect();
+        let wanted = inside.len().min(REFINED);
+        let place = |index: usize| (2 * index + 1) * inside.len() / (2 * wanted);
+        (0..wanted)
+            .map(|index| inside[place(index)].clone())
+            .collect()
+    };
+    let mut found = between(below.unwrap_or(0), winner);
+    found.extend(between(winner, above.unwrap_or(effective_cpus + 1)));
+    for count in &mut found {
+        count.reason = format!("near {winner}, the best so far");
+    }
+    found
 }
 
 /// Counts that the user asked for.
@@ -148,6 +195,26 @@ mod tests {
         );
         let smt = threads_of("pack:1 numa:2 l3:1 core:16 pu:2", None);
         assert!(smt.contains(&32) && smt.contains(&64), "{smt:?}");
+    }
+
+    #[test]
+    fn the_grid_is_refined_between_the_neighbours_of_the_best() {
+        let topology = Topology::from_synthetic("pack:2 numa:2 l3:1 core:24 pu:1").expect("valid");
+        let of = |winner, tried: &[usize]| -> Vec<usize> {
+            let found = around(&topology, 96, winner, tried);
+            found.into_iter().map(|count| count.threads).collect()
+        };
+        let tried = [4, 12, 24, 48, 64, 72, 88, 92, 96];
+        assert_eq!(of(48, &tried), [28, 36, 44, 52, 56, 60]);
+        assert_eq!(
+            of(92, &tried),
+            [0usize; 0],
+            "nothing lies between multiples of 4"
+        );
+        assert_eq!(of(88, &[48, 88]), [56, 68, 80, 92, 96]);
+        assert_eq!(fine(&topology, 96).len(), 24);
+        let small = Topology::from_synthetic("pack:1 numa:1 l3:1 core:2 pu:1").expect("valid");
+        assert!(around(&small, 2, 1, &[1, 2]).is_empty());
     }
 
     #[test]

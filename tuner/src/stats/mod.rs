@@ -2,7 +2,9 @@
 
 pub mod bootstrap;
 pub mod compare;
+pub mod robust;
 pub mod summary;
 
 pub use compare::{Verdict, compare};
+pub use robust::Gap;
 pub use summary::{Summary, median};

@@ -1,0 +1,186 @@
+//! The simulated host behind the [`Probe`] trait: the truth with noise, in virtual time.
+
+use std::cell::Cell;
+
+use sysinfer_engine::Plan;
+
+use super::machine::Machine;
+use crate::measure::{Point, Probe, ProbeError, Reading, Work};
+use crate::stats::bootstrap::SplitMix;
+
+/// Passes of a reading of the bandwidth, as the real probe takes them.
+const PASSES: usize = 5;
+const PASS_BYTES: f64 = (1u64 << 30) as f64;
+/// What moving to another plan takes, seconds.
+const REPLAN_SECONDS: f64 = 0.01;
+/// Prompt and steps that a plan runs before its first timed step, as with the real probe.
+const WARM_PROMPT_TOKENS: usize = 16;
+const WARM_STEPS: usize = 2;
+/// Share of the rate that a disturbed sample loses.
+const VOID_LOSS: f64 = 0.3;
+
+/// A machine, its noise and its clock.
+pub struct SimulatedProbe<'a> {
+    machine: &'a Machine,
+    /// Virtual seconds since the start.
+    time: &'a Cell<f64>,
+    random: SplitMix,
+    /// The drift now (logarithm of a factor on time) and when it was drawn.
+    drift: (f64, f64),
+    plan: Option<Plan>,
+    /// Prompt that the present plan's sequence holds.
+    prompt_tokens: usize,
+    /// Runs so far, disturbed ones included.
+    pub runs: usize,
+}
+
+impl<'a> SimulatedProbe<'a> {
+    /// Noise from the host file's seed and `run`: equal numbers give equal samples.
+    pub fn new(machine: &'a Machine, run: u64, time: &'a Cell<f64>) -> Self {
+        let seed = machine.description.seed ^ run.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut random = SplitMix(seed);
+        let drift = machine.description.noise.drift_sigma * normal(&mut random);
+        Self {
+            machine,
+            time,
+            random,
+            drift: (drift, time.get()),
+            plan: None,
+            prompt_tokens: 0,
+            runs: 0,
+        }
+    }
+
+    /// Virtual time of moving to the plan and warming up.
+    fn adopt(&mut self, plan: &Plan, work: &Work) -> Result<(), String> {
+        if *work == Work::Bandwidth {
+            return Ok(());
+        }
+        let mut seconds = 0.0;
+        let known = self.plan.as_ref();
+        if known != Some(plan) {
+            let moved =
+                known.is_none_or(|old| old.decode != plan.decode || old.prefill != plan.prefill);
+            let steps = self.machine.decode_seconds(
+                plan,
+                WARM_PROMPT_TOKENS,
+                WARM_PROMPT_TOKENS + WARM_STEPS,
+            )?;
+            seconds += REPLAN_SECONDS + steps;
+            if moved {
+                self.prompt_tokens = 0;
+                seconds += self.machine.prefill_seconds(plan, WARM_PROMPT_TOKENS)?;
+            }
+            self.plan = Some(plan.clone());
+        }
+        if let Work::Decode { prompt_tokens, .. } = work
+            && *prompt_tokens > self.prompt_tokens
+        {
+            seconds += self.machine.prefill_seconds(plan, *prompt_tokens)?;
+            self.prompt_tokens = *prompt_tokens;
+        }
+        self.time.set(self.time.get() + seconds);
+        Ok(())
+    }
+
+    /// Factor on the time of a sample that truly takes `seconds`, and whether it is void.
+    fn noise(&mut self, seconds: f64) -> (f64, bool) {
+        let noise = &self.machine.description.noise;
+        // Half of the variance is of the moment and half averages out as the sample grows.
+        let variance = noise.sigma * noise.sigma * (0.5 + 0.5 / seconds.clamp(0.01, 10.0));
+        let memory = (-(self.time.get() - self.drift.1).max(0.0) / noise.drift_seconds).exp();
+        let fresh = noise.drift_sigma * (1.0 - memory * memory).max(0.0).sqrt();
+        self.drift = (
+            memory * self.drift.0 + fresh * normal(&mut self.random),
+            self.time.get(),
+        );
+        let mut rate = (variance.sqrt() * normal(&mut self.random) + self.drift.0).exp();
+        if uniform(&mut self.random) < noise.outlier_chance {
+            rate *= 1.0 - noise.outlier_most * uniform(&mut self.random);
+        }
+        let void = uniform(&mut self.random) < noise.void_chance;
+        if void {
+            rate *= 1.0 - VOID_LOSS;
+        }
+        (1.0 / rate, void)
+    }
+
+    fn points(&self, plan: &Plan, work: &Work) -> Result<Vec<Point>, String> {
+        let info = &self.machine.shape.info;
+        let (decode_bytes, kv_bytes) =
+            (info.decode_bytes as f64, info.kv_bytes_per_position as f64);
+        Ok(match work {
+            Work::Decode {
+                prompt_tokens,
+                lengths,
+            } => {
+                let (mut points, mut seconds, mut from) = (Vec::new(), 0.0, *prompt_tokens);
+                for &length in lengths {
+                    seconds += self.machine.decode_seconds(plan, from, length)?;
+                    from = length;
+                    let steps = (length - prompt_tokens) as f64;
+                    let mean_position = (length + prompt_tokens + 1) as f64 / 2.0;
+                    points.push(Point {
+                        total_tokens: length,
+                        tokens: length - prompt_tokens,
+                        seconds,
+                        bytes: steps * (decode_bytes + kv_bytes * mean_position),
+                    });
+                }
+                points
+            }
+            Work::Prefill { tokens } => {
+                let chunks = tokens.div_ceil(plan.blocking.prefill_chunk.max(1));
+                vec![Point {
+                    total_tokens: *tokens,
+                    tokens: *tokens,
+                    seconds: self.machine.prefill_seconds(plan, *tokens)?,
+                    bytes: chunks as f64 * decode_bytes,
+                }]
+            }
+            Work::Bandwidth => {
+                let seconds = PASS_BYTES / self.machine.read_bytes_per_second(&plan.decode)?;
+                vec![
+                    Point {
+                        total_tokens: 0,
+                        tokens: 0,
+                        seconds,
+                        bytes: PASS_BYTES
+                    };
+                    PASSES
+                ]
+            }
+        })
+    }
+}
+
+impl Probe for SimulatedProbe<'_> {
+    fn measure(&mut self, plan: &Plan, work: &Work) -> Result<Reading, ProbeError> {
+        self.adopt(plan, work).map_err(ProbeError::Refused)?;
+        let mut points = self.points(plan, work).map_err(ProbeError::Refused)?;
+        self.runs += 1;
+        let seconds = points.last().map_or(0.0, |point| point.seconds);
+        let (factor, void) = self.noise(seconds);
+        points.iter_mut().for_each(|point| point.seconds *= factor);
+        let passes = if *work == Work::Bandwidth {
+            PASSES as f64
+        } else {
+            1.0
+        };
+        self.time.set(self.time.get() + passes * seconds * factor);
+        let disturbed =
+            void.then(|| "other load, as the simulated host has it now and then".to_owned());
+        Ok(Reading { points, disturbed })
+    }
+}
+
+/// In `0..1`.
+fn uniform(random: &mut SplitMix) -> f64 {
+    (random.next_bits() >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// Standard normal (Box and Muller 1958).
+fn normal(random: &mut SplitMix) -> f64 {
+    let radius = (-2.0 * (1.0 - uniform(random)).ln()).sqrt();
+    radius * (std::f64::consts::TAU * uniform(random)).cos()
+}

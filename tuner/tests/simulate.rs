@@ -1,0 +1,103 @@
+//! `--simulate` and `study` as a user runs them: what they write, and that nobody can take it for a
+//! measurement.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use sysinfer_machine::{Topology, host_info};
+use sysinfer_profiles::{HostMatch, Profile, matching};
+
+fn hosts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../hosts")
+}
+
+fn tune(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sysinfer-tune"));
+    command
+        .args(arguments)
+        .env_remove("HWLOC_SYNTHETIC")
+        .env_remove("HWLOC_XMLFILE");
+    command.output().expect("the binary runs")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path of plain characters")
+}
+
+#[test]
+fn a_simulated_run_ends_with_a_profile_that_no_host_takes() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let profile = directory.path().join("p.toml");
+    let host = hosts().join("kunpeng-96.toml");
+    let narrow = ["--threads", "48,88", "--lengths", "32,128", "--quick"];
+    let mut line = vec!["--simulate", text(&host), "--synthetic", "llama3-8b"];
+    line.extend(narrow);
+    line.extend(["-o", text(&profile)]);
+    let ended = tune(&line);
+    let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+    let complaint = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{said}{complaint}");
+    assert!(said.contains("SIMULATION"), "{said}");
+    let profile = Profile::load(&profile).expect("a profile");
+    let model = &profile.host.cpu_model;
+    assert!(model.contains("SIMULATED"), "{model}");
+    assert!([48, 88, 96].contains(&profile.plan.decode.threads));
+    assert_eq!(profile.evidence.lengths.len(), 2);
+    let here = host_info(&Topology::discover().expect("a host"));
+    let HostMatch::Different(differences) = matching::check(&profile, &here) else {
+        panic!("a simulated profile was taken for one of this host");
+    };
+    assert!(
+        differences.iter().any(|d| d.field == "cpu_model"),
+        "{differences:?}"
+    );
+    let summary = directory.path().join("p-report/summary.md");
+    let summary = std::fs::read_to_string(summary).expect("a summary");
+    let heading = summary.lines().next().unwrap_or_default();
+    assert!(heading.contains("SIMULATED"), "{heading}");
+}
+
+#[test]
+fn a_wrong_host_file_is_answered_with_line_and_key() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let good = std::fs::read_to_string(hosts().join("cpu-quota.toml")).expect("shipped");
+    let cases = [
+        ("sigma = 0.03\n", "sigma = 3.0\n", "noise.sigma"),
+        ("seed = 765", "sead = 765", "sead"),
+        ("core:32 pu:1", "core:0 pu:1", "core:0"),
+    ];
+    for (right, wrong, expected) in cases {
+        let path = directory.path().join("host.toml");
+        std::fs::write(&path, good.replacen(right, wrong, 1)).expect("written");
+        let ended = tune(&["--simulate", text(&path), "--synthetic", "tiny"]);
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(!ended.status.success() && said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn a_study_leaves_its_figures() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (files, output) = (directory.path().join("hosts"), directory.path().join("out"));
+    std::fs::create_dir(&files).expect("made");
+    std::fs::copy(hosts().join("smt-hurts.toml"), files.join("one.toml")).expect("copied");
+    let line = [
+        "study",
+        "--runs",
+        "2",
+        "--hosts",
+        text(&files),
+        "-o",
+        text(&output),
+    ];
+    let ended = tune(&line);
+    let complaint = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{complaint}");
+    let csv = std::fs::read_to_string(output.join("study.csv")).expect("figures");
+    assert_eq!(csv.lines().count(), 3, "{csv}");
+    for name in ["summary.md", "smt-hurts.svg"] {
+        let text = std::fs::read_to_string(output.join(name)).expect(name);
+        assert!(text.contains("SIMULAT"), "{name}");
+    }
+    assert!(!tune(&["study", "--hosts", "/nonexistent"]).status.success());
+}
