@@ -100,14 +100,20 @@ impl AttentionPlan {
         let parts = (each(step.scratch), ranges(partials, &self.value_shares));
         step.lead.run(parts, |worker, (scratch, out)| {
             let mut out = out;
-            for unit in &self.units[self.unit_shares[worker].clone()] {
+            let units = &self.units[self.unit_shares[worker].clone()];
+            for (index, unit) in units.iter().enumerate() {
                 scratch
                     .attention
                     .start(self.cache.head_size, self.cache.cache);
                 for row in unit.rows.clone() {
                     self.push_queries((unit.kv_head, row), rows, heads, scratch);
                 }
-                self.attend_unit(unit, layer, caches[unit.addition], scratch);
+                let following = units.get(index + 1).map(|unit| {
+                    let cache = caches[unit.addition];
+                    self.first_span(unit, layer, cache, unit.positions.clone())
+                });
+                let following = following.unwrap_or_default();
+                self.attend_unit(unit, layer, (caches[unit.addition], following), scratch);
                 for row in 0..scratch.attention.rows() {
                     let partial = scratch.attention.partial(row);
                     let (place, rest) = out.split_at_mut(partial.len());
@@ -118,24 +124,48 @@ impl AttentionPlan {
         });
     }
 
-    /// The queries of a unit against the positions that it looks at.
-    fn attend_unit(&self, unit: &Unit, layer: usize, cache: &[KvBlock], scratch: &mut Scratch) {
+    /// The queries of a unit against the positions that it looks at. `following` is what the worker
+    /// reads after them.
+    fn attend_unit(
+        &self,
+        unit: &Unit,
+        layer: usize,
+        (cache, following): (&[KvBlock], [&[u8]; 2]),
+        scratch: &mut Scratch,
+    ) {
         for chunk in chunks_of(&unit.positions, self.chunk) {
             for (block, positions) in blocks_of(&chunk) {
                 let [keys, values] = self.span(unit, layer, cache, (block, &positions));
-                let following = positions.end..unit.positions.end;
-                let next = blocks_of(&following).next();
-                let next = next
-                    .map(|(block, positions)| self.span(unit, layer, cache, (block, &positions)));
+                let rest = positions.end..unit.positions.end;
+                let next = if rest.is_empty() {
+                    following
+                } else {
+                    self.first_span(unit, layer, cache, rest)
+                };
                 scratch.attention.attend(Span {
                     keys,
                     values,
                     first_position: positions.start,
-                    next: next.unwrap_or_default(),
+                    next,
                 });
             }
             scratch.attention.close_chunk();
         }
+    }
+
+    /// Keys and values of the first of some positions, as far as they lie together; empty if there
+    /// are none.
+    fn first_span<'c>(
+        &self,
+        unit: &Unit,
+        layer: usize,
+        cache: &'c [KvBlock],
+        positions: Range<usize>,
+    ) -> [&'c [u8]; 2] {
+        let first = blocks_of(&positions).next();
+        first.map_or_else(Default::default, |(block, positions)| {
+            self.span(unit, layer, cache, (block, &positions))
+        })
     }
 
     /// Keys and values of some positions of a block, in whole blocks of the kernel.
