@@ -1,9 +1,8 @@
-//! Weights that stay in the file's map: the same bits as packed ones, in less memory, and an error when
-//! the file is cut.
+//! Weights that stay in the file's map: the same bits as packed ones, and an error when the file is cut.
 
 use std::path::{Path, PathBuf};
 
-use sysinfer_conformance::fixtures::{aloud, greedy, open, open_as, real_model, tiny_model};
+use sysinfer_conformance::fixtures::{open, open_as, tiny_model};
 use sysinfer_conformance::models::{Recipe, build};
 use sysinfer_conformance::product::{Server, command, said};
 use sysinfer_engine::{
@@ -147,39 +146,6 @@ fn random_weights_are_in_no_file() {
         panic!("it was loaded");
     };
     assert!(error.to_string().contains("synth"), "{error}");
-}
-
-/// Anonymous memory of this process, bytes.
-fn anonymous_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("RssAnon:"))
-        .expect("since Linux 4.5");
-    let kib = line.trim().trim_end_matches("kB").trim();
-    kib.parse::<u64>().expect("a number") << 10
-}
-
-#[test]
-fn the_real_model_says_the_same_in_a_fraction_of_the_memory() {
-    let Some(path) = real_model("the_real_model_says_the_same_in_a_fraction_of_the_memory") else {
-        return;
-    };
-    let file = std::fs::metadata(&path).expect("it is a file").len();
-    let prompt: Vec<u32> = (100..164).collect();
-    let before = anonymous_bytes();
-    let mut mapped = opened(&path, 2, WeightStorage::Mapped);
-    let said = greedy(&mut mapped, &prompt, 8, prompt.len());
-    let taken = anonymous_bytes().saturating_sub(before);
-    aloud(&format!(
-        "mapped: {taken} bytes of memory for a file of {file}"
-    ));
-    // The tokenizer, the cache and activations are in it, and what other tests take meanwhile.
-    assert!(taken < file / 2, "{taken} bytes for a file of {file}");
-    let mut packed = opened(&path, 2, WeightStorage::Packed);
-    assert_eq!(greedy(&mut packed, &prompt, 8, prompt.len()), said);
-    let both = anonymous_bytes().saturating_sub(before);
-    assert!(both - taken > file / 2, "packed weights are in memory");
 }
 
 #[test]
