@@ -114,17 +114,8 @@ pub(crate) trait Packed: Pod {
 /// Block column after block column, so that both ends of every move are in the nearest cache.
 fn pack<P: Packed>(rows: &[&[u8]], out: &mut [u8]) {
     const { assert!(align_of::<P>() == 1) };
-    let columns: &mut [P] = bytemuck::cast_slice_mut(out);
-    match <&[&[u8]; ROWS]>::try_from(rows) {
-        // With the number of rows known, places in a block column are constants.
-        Ok(rows) => put_rows(rows, columns),
-        Err(_) => put_rows(rows, columns),
-    }
-}
-
-#[inline(always)]
-fn put_rows<P: Packed>(rows: &[&[u8]], columns: &mut [P]) {
     let block_bytes = size_of::<P>() / ROWS;
+    let columns: &mut [P] = bytemuck::cast_slice_mut(out);
     for (index, packed) in columns.iter_mut().enumerate() {
         *packed = P::zeroed();
         for (row, plain) in rows.iter().enumerate() {
