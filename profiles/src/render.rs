@@ -43,7 +43,10 @@ const SECTIONS: &[(&str, &str)] = &[
         "[plan.blocking]",
         "# Block sizes. They change speed; attention_chunk alone may change the last bits of a logit.",
     ),
-    ("[plan.memory]", "# Pages of weights and cache."),
+    (
+        "[plan.memory]",
+        "# Pages of weights and cache, and where weights are.",
+    ),
     (
         "[evidence]",
         "# Measured under [plan] in the run that wrote this file. Rates are medians; low and high are\n\
@@ -93,6 +96,11 @@ const KEYS: &[(&str, &str, &str)] = &[
         "[plan.memory]",
         "bind_nodes",
         "keep each worker's weights on its NUMA node",
+    ),
+    (
+        "[plan.memory]",
+        "weights",
+        "packed in memory, or mapped: read from the file at every step",
     ),
     (
         "[evidence]",

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
-use sysinfer_engine::Preset;
+use sysinfer_engine::{Preset, WeightStorage};
 use sysinfer_machine::{CpuList, MapPolicy};
 
 use crate::numbers::Numbers;
@@ -22,6 +22,7 @@ Examples:
   sysinfer-tune bench model.gguf --lookup summarise-this.txt --lookup free-text.txt
   sysinfer-tune bench model.gguf --sequences 4 --lengths 64 --prefill none
   sysinfer-tune bench model.gguf --first-token
+  sysinfer-tune bench model.gguf --weights mapped
   sysinfer-tune perplexity model.gguf text.txt --cache q8_0
   sysinfer-tune show sysinfer-profile.toml
 
@@ -76,6 +77,11 @@ pub struct FileArgs {
     /// takes that memory until the system wants it
     #[arg(long)]
     pub keep_file_cache: bool,
+    /// Where weights are: packed (in memory, fastest), mapped (in the file, packed anew at every step)
+    /// or auto (mapped if packed weights would take more than half of the memory that may be used)
+    /// [default: as the profile says, else auto]
+    #[arg(long, value_name = "WHERE")]
+    pub weights: Option<WeightStorage>,
 }
 
 /// Arguments of `sysinfer-tune MODEL.gguf`.

@@ -52,10 +52,14 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     let mut default =
         Plan::with_threads(placement::default_team(&host.topology, host.effective_cpus));
     default.memory.keep_file_cache = arguments.file.keep_file_cache;
+    let weights = arguments.file.weights.unwrap_or_default();
+    default.memory.weights = weights;
     let engine = source.open(default, Precision::default(), &host.topology, &progress)?;
     let (mut default, info) = (engine.plan().clone(), engine.info().clone());
     // A wish about this run, not about the servers that follow the profile.
     default.memory.keep_file_cache = false;
+    // What auto came to here is for every server to find out for itself.
+    default.memory.weights = weights;
     let mut findings = Findings::default();
     let table = table_plan(arguments, &info, &mut findings.remarks)?;
     let longest = table

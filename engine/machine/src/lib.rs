@@ -22,7 +22,9 @@ mod team;
 mod topology;
 
 pub use cpu_list::CpuList;
-pub use effective::{cpu_quota, cpu_quota_of, effective_cpus, throttled_periods};
+pub use effective::{
+    cpu_quota, cpu_quota_of, effective_cpus, throttled_periods, usable_memory_bytes,
+};
 pub use error::MachineError;
 pub use file_map::FileMap;
 pub use host::{HostInfo, host_info};

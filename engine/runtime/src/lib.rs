@@ -21,6 +21,7 @@ pub mod sampling;
 pub mod sequence;
 mod teams;
 pub mod tokenizer;
+pub mod weight_storage;
 
 pub use batch::{Entry, Logits, Wanted};
 pub use engine::{Engine, LoadStep};
@@ -34,3 +35,4 @@ pub use sampling::{Sampler, SamplingOptions};
 pub use sequence::Sequence;
 pub use sysinfer_kernels::attention::CacheType;
 pub use tokenizer::Tokenizer;
+pub use weight_storage::WeightStorage;

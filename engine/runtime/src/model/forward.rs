@@ -110,6 +110,7 @@ impl Model {
             group: config.group(),
             chunk: mode.attention_chunk,
             workers: lead.threads(),
+            slopes: &self.slopes,
         };
         let plan = AttentionPlan::new(cut, additions, &self.rope);
         let width = config.embedding_length;

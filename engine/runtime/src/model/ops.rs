@@ -83,6 +83,12 @@ pub(super) struct Output<'o> {
     pub(super) columns: &'o Ranges,
 }
 
+/// What a worker multiplies with: its number, and room for row groups that are not packed yet.
+pub(super) struct Worker<'w> {
+    pub(super) index: usize,
+    pub(super) packed: &'w mut Vec<u8>,
+}
+
 /// How the workers of a phase multiply.
 #[derive(Clone, Copy)]
 pub(super) struct Multiplier {
@@ -97,18 +103,19 @@ impl Multiplier {
         self,
         (matrix, expert, groups): (&Matrix, usize, Range<usize>),
         prepared: &Prepared,
+        worker: &mut Worker<'_>,
         mut put: impl FnMut(usize, usize, &[f32; ROWS]),
     ) {
         let kernel = matrix.kernels.of(self.role);
         let activations = prepared.of(kernel.kernel().activations);
-        for piece in matrix.pieces(expert, groups) {
+        matrix.each_piece((expert, groups), worker.packed, |piece| {
             multiply(kernel, piece.bytes, activations, self.loops, |tile| {
                 let column = (piece.first_group + tile.group) * ROWS;
                 for row in 0..tile.rows {
                     put(tile.first_row + row, column, tile.row(row));
                 }
             });
-        }
+        });
     }
 }
 
@@ -161,8 +168,8 @@ impl Step<'_, '_> {
         let multiplier = self.multiplier();
         let matrices: Vec<&Matrix> = projection.matrices.iter().collect();
         let bias = projection.bias.as_deref();
-        self.phase(&matrices, input, output, |worker, prepared, out| {
-            let mine = share.groups.get(worker);
+        self.phase(&matrices, input, output, |mut worker, prepared, out| {
+            let mine = share.groups.get(worker.index);
             let mut first_group = 0;
             for matrix in &matrices {
                 let groups = first_group..first_group + matrix.groups();
@@ -170,7 +177,7 @@ impl Step<'_, '_> {
                 let end = mine.end.clamp(groups.start, groups.end);
                 let part = (*matrix, 0, start - first_group..end - first_group);
                 let first_column = first_group * ROWS;
-                multiplier.run(part, prepared, |row, column, values| {
+                multiplier.run(part, prepared, &mut worker, |row, column, values| {
                     let column = first_column + column;
                     let place = eight(out, row, column);
                     match target {
@@ -197,16 +204,18 @@ impl Step<'_, '_> {
         };
         let multiplier = self.multiplier();
         let matrices = [&gated.gate, &gated.up];
-        self.phase(&matrices, input, output, |worker, prepared, out| {
-            let mine = share.groups.get(worker);
+        self.phase(&matrices, input, output, |mut worker, prepared, out| {
+            let mine = share.groups.get(worker.index);
             multiplier.run(
                 (&gated.gate, 0, mine.clone()),
                 prepared,
+                &mut worker,
                 |row, column, values| {
                     eight(out, row, column).copy_from_slice(values);
                 },
             );
-            multiplier.run((&gated.up, 0, mine), prepared, |row, column, values| {
+            let up = (&gated.up, 0, mine);
+            multiplier.run(up, prepared, &mut worker, |row, column, values| {
                 silu_times(eight(out, row, column), values);
             });
         });
@@ -218,7 +227,7 @@ impl Step<'_, '_> {
         matrices: &[&Matrix],
         input: Input<'_>,
         output: Output<'_>,
-        work: impl Fn(usize, &Prepared, &mut ColumnsMut<'_, f32>) + Sync,
+        work: impl Fn(Worker<'_>, &Prepared, &mut ColumnsMut<'_, f32>) + Sync,
     ) {
         let (rows, width) = (self.rows, matrices[0].columns);
         let kinds = self.activation_kinds(matrices);
@@ -227,12 +236,15 @@ impl Step<'_, '_> {
         if rows >= SHARE_INPUT_FROM {
             self.prepare_together(&kinds, input, width);
             let shared = &self.shared.prepared;
-            self.lead
-                .run(cut, |worker, mut out| work(worker, shared, &mut out));
+            let parts = (each(self.scratch), cut);
+            self.lead.run(parts, |index, (scratch, mut out)| {
+                let packed = &mut scratch.packed;
+                work(Worker { index, packed }, shared, &mut out);
+            });
             return;
         }
         self.lead
-            .run((each(self.scratch), cut), |worker, (scratch, mut out)| {
+            .run((each(self.scratch), cut), |index, (scratch, mut out)| {
                 let prepared = &mut scratch.own.prepared;
                 scratch.row.resize(width, 0.0);
                 for kind in &kinds {
@@ -244,7 +256,8 @@ impl Step<'_, '_> {
                         prepared.of_mut(*kind).set_row(row, values);
                     }
                 }
-                work(worker, prepared, &mut out);
+                let packed = &mut scratch.packed;
+                work(Worker { index, packed }, prepared, &mut out);
             });
     }
 

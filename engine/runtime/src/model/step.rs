@@ -34,6 +34,8 @@ pub struct Scratch {
     pub head: Vec<f32>,
     /// Partial results being merged.
     pub(crate) merged: Vec<f32>,
+    /// Row groups that are packed as they are multiplied.
+    pub(crate) packed: Vec<u8>,
 }
 
 /// Prepared input of a step's products.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use sysinfer_kernels::attention::{BLOCK, QueryRow, Span};
+use sysinfer_kernels::attention::{BLOCK, QueryRow, Span, longest};
 use sysinfer_kernels::elementwise::rms_norm;
 use sysinfer_machine::{each, ranges, scattered};
 
@@ -63,6 +63,7 @@ impl AttentionPlan {
             .collect();
         let cache = self.cache.cache;
         let (head_bytes, position_bytes) = (self.cache.head_bytes(), cache.position_bytes(size));
+        let looks_near = heads.slopes.iter().any(|slope| *slope > 0.0);
         let parts = (each(step.scratch), scattered(blocks, &self.head_bytes));
         step.lead.run(parts, |worker, (scratch, mut blocks)| {
             let mine = self.heads.get(worker);
@@ -71,10 +72,13 @@ impl AttentionPlan {
                     let key = rows.head(row, first_key + head, size);
                     let key = self.turned(row, (key, heads.key_norm, heads.epsilon), scratch);
                     let bytes = &mut blocks.row_mut(*block)[(head - mine.start) * head_bytes..];
-                    let (keys, values) = bytes[..head_bytes].split_at_mut(head_bytes / 2);
-                    cache.store_key(key, *place, keys);
+                    let mut cached = self.cache.head_mut(&mut bytes[..head_bytes]);
+                    cache.store_key(key, *place, cached.keys);
+                    if looks_near {
+                        cached.note_length(*place, longest(key));
+                    }
                     let value = rows.head(row, first_value + head, size);
-                    let slot = &mut values[place * position_bytes..][..position_bytes];
+                    let slot = &mut cached.values[place * position_bytes..][..position_bytes];
                     cache.store_value(value, slot);
                 }
             }
@@ -110,7 +114,7 @@ impl AttentionPlan {
                 }
                 let following = units.get(index + 1).map(|unit| {
                     let cache = caches[unit.addition];
-                    self.first_span(unit, layer, cache, unit.positions.clone())
+                    self.last_chunk(unit, layer, cache, &unit.positions)
                 });
                 let following = following.unwrap_or_default();
                 self.attend_unit(unit, layer, (caches[unit.addition], following), scratch);
@@ -124,8 +128,8 @@ impl AttentionPlan {
         });
     }
 
-    /// The queries of a unit against the positions that it looks at. `following` is what the worker
-    /// reads after them.
+    /// The queries of a unit against the positions that it looks at, the last chunk first; those that
+    /// ALiBi puts out of its rows' reach are not read. `following` is what the worker reads after them.
     fn attend_unit(
         &self,
         unit: &Unit,
@@ -133,14 +137,21 @@ impl AttentionPlan {
         (cache, following): (&[KvBlock], [&[u8]; 2]),
         scratch: &mut Scratch,
     ) {
-        for chunk in chunks_of(&unit.positions, self.chunk) {
+        for chunk in chunks_of(&unit.positions, self.chunk).rev() {
+            let longest = self.longest_key(unit, layer, cache, &chunk);
+            if scratch.attention.weighs_nothing(chunk.end - 1, longest) {
+                continue;
+            }
+            let before = unit.positions.start..chunk.start;
             for (block, positions) in blocks_of(&chunk) {
                 let [keys, values] = self.span(unit, layer, cache, (block, &positions));
-                let rest = positions.end..unit.positions.end;
-                let next = if rest.is_empty() {
-                    following
-                } else {
+                let rest = positions.end..chunk.end;
+                let next = if !rest.is_empty() {
                     self.first_span(unit, layer, cache, rest)
+                } else if !before.is_empty() {
+                    self.last_chunk(unit, layer, cache, &before)
+                } else {
+                    following
                 };
                 scratch.attention.attend(Span {
                     keys,
@@ -166,6 +177,34 @@ impl AttentionPlan {
         first.map_or_else(Default::default, |(block, positions)| {
             self.span(unit, layer, cache, (block, &positions))
         })
+    }
+
+    /// What is read first of the last chunk of some positions.
+    fn last_chunk<'c>(
+        &self,
+        unit: &Unit,
+        layer: usize,
+        cache: &'c [KvBlock],
+        positions: &Range<usize>,
+    ) -> [&'c [u8]; 2] {
+        let chunk = chunks_of(positions, self.chunk).next_back();
+        self.first_span(unit, layer, cache, chunk.unwrap_or_default())
+    }
+
+    /// A bound of the lengths of all keys of a chunk and of those at the unit's own rows' positions; of
+    /// use where lengths were noted, which is where there are slopes.
+    fn longest_key(
+        &self,
+        unit: &Unit,
+        layer: usize,
+        cache: &[KvBlock],
+        chunk: &Range<usize>,
+    ) -> f32 {
+        let own = self.positions[unit.rows.start]..self.positions[unit.rows.end - 1] + 1;
+        let blocks = blocks_of(chunk).chain(blocks_of(&own));
+        blocks
+            .map(|(block, _)| cache[block].longest_key(layer, unit.kv_head))
+            .fold(0.0, f32::max)
     }
 
     /// Keys and values of some positions of a block, in whole blocks of the kernel.
@@ -226,7 +265,10 @@ impl AttentionPlan {
 }
 
 /// Positions cut into chunks.
-fn chunks_of(positions: &Range<usize>, chunk: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+fn chunks_of(
+    positions: &Range<usize>,
+    chunk: usize,
+) -> impl DoubleEndedIterator<Item = Range<usize>> + use<> {
     let end = positions.end;
     positions
         .clone()
