@@ -9,6 +9,7 @@ use sysinfer_machine::{CpuList, MapPolicy};
 
 use crate::compare::CompareArgs;
 use crate::export::ExportArgs;
+use crate::load::arguments::LoadArgs;
 use crate::numbers::Numbers;
 use crate::perplexity::PerplexityArgs;
 use crate::show::ShowArgs;
@@ -31,6 +32,7 @@ Examples:
   sysinfer-tune verify sysinfer-profile.toml model.gguf
   sysinfer-tune compare monday.toml friday.toml
   sysinfer-tune export sysinfer-profile.toml --format systemd
+  sysinfer-tune load http://127.0.0.1:7860 --rate 2 --duration 60
 
 Then: sysinfer-server model.gguf -t 0.0 -n 4096 --profile sysinfer-profile.toml
 A file whose name is that of a subcommand is written with a path: ./show";
@@ -65,6 +67,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// Print a profile as environment, numactl, container and systemd settings
     Export(ExportArgs),
+    /// Drive a server of the OpenAI API and report latencies and throughput
+    Load(LoadArgs),
     /// Measure one plan, without a search
     Bench(BenchArgs),
     /// Measure what a kernel, a cache type or a quantisation costs in quality

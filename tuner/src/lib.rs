@@ -5,7 +5,7 @@
 //! [`stats`] (pure functions on samples), [`conclude`], [`report`] and [`emit`]
 //! (what is left behind).
 //!
-//! [`show`], [`verify`], [`compare`] and [`export`] work on what a run has left.
+//! [`show`], [`verify`], [`compare`] and [`export`] work on what a run has left, [`load`] on a server.
 //!
 //! [`perplexity`] stands beside all that: it measures quality instead of speed, and chooses nothing.
 //!
@@ -25,6 +25,7 @@ pub mod first_token;
 pub mod host;
 pub mod interrupt;
 pub mod journal;
+pub mod load;
 pub mod lookup_bench;
 pub mod measure;
 pub mod numbers;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use sysinfer_tune::cli::{Cli, Command};
-use sysinfer_tune::{Ending, bench, compare, export, perplexity, show, synth, tune, verify};
+use sysinfer_tune::{Ending, bench, compare, export, load, perplexity, show, synth, tune, verify};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Some(Command::Verify(arguments)) => verify::run(&arguments),
         Some(Command::Compare(arguments)) => compare::run(&arguments),
         Some(Command::Export(arguments)) => export::run(&arguments),
+        Some(Command::Load(arguments)) => load::run(&arguments),
         Some(Command::Bench(arguments)) => bench::run(&arguments),
         Some(Command::Perplexity(arguments)) => perplexity::run(&arguments),
         None => tune::run(&cli.tune),
