@@ -7,8 +7,13 @@ use clap::{Args, Parser, Subcommand};
 use sysinfer_engine::{Preset, WeightStorage};
 use sysinfer_machine::{CpuList, MapPolicy};
 
+use crate::compare::CompareArgs;
+use crate::export::ExportArgs;
+use crate::load::arguments::LoadArgs;
 use crate::numbers::Numbers;
 use crate::perplexity::PerplexityArgs;
+use crate::show::ShowArgs;
+use crate::verify::VerifyArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,6 +30,10 @@ Examples:
   sysinfer-tune bench model.gguf --weights mapped
   sysinfer-tune perplexity model.gguf text.txt --cache q8_0
   sysinfer-tune show sysinfer-profile.toml
+  sysinfer-tune verify sysinfer-profile.toml model.gguf
+  sysinfer-tune compare monday.toml friday.toml
+  sysinfer-tune export sysinfer-profile.toml --format systemd
+  sysinfer-tune load http://127.0.0.1:7860 --rate 2 --duration 60
 
 Then: sysinfer-server model.gguf -t 0.0 -n 4096 --profile sysinfer-profile.toml
 A file whose name is that of a subcommand is written with a path: ./show";
@@ -51,8 +60,16 @@ pub struct Cli {
 pub enum Command {
     /// Write a model of random weights as a GGUF file that other engines load too
     Synth(SynthArgs),
-    /// Print a profile as tables
+    /// Print all that a profile says, and where it comes from
     Show(ShowArgs),
+    /// Measure a profile's table again: does it still hold?
+    Verify(VerifyArgs),
+    /// Say what differs between two profiles or reports, and whether their rates do
+    Compare(CompareArgs),
+    /// Print a profile as environment, numactl, container and systemd settings
+    Export(ExportArgs),
+    /// Drive a server of the OpenAI API and report latencies and throughput
+    Load(LoadArgs),
     /// Measure one plan, without a search
     Bench(BenchArgs),
     /// Measure what a kernel, a cache type or a quantisation costs in quality
@@ -156,14 +173,6 @@ pub struct SynthArgs {
     /// Seed of the random weights
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-}
-
-/// Arguments of `show`.
-#[derive(Args, Clone, Debug)]
-pub struct ShowArgs {
-    /// The profile
-    #[arg(value_name = "PROFILE.toml")]
-    pub profile: PathBuf,
 }
 
 /// How a model is run where there is no search.

@@ -84,7 +84,7 @@ pub fn conclude(
     let mut paths = vec![Journal::path(directory)];
     paths.extend(report.write(directory)?);
     if let Some(found) = report.confirmation {
-        save_profile(&arguments.output, &report, found)?;
+        save_profile(&arguments.output, &report, found, &data)?;
     }
     print_results(&report);
     println!(
@@ -110,12 +110,18 @@ pub fn conclude(
     }
 }
 
-fn save_profile(path: &Path, report: &Report<'_>, found: &Confirmation) -> anyhow::Result<()> {
+fn save_profile(
+    path: &Path,
+    report: &Report<'_>,
+    found: &Confirmation,
+    data: &TableData,
+) -> anyhow::Result<()> {
     let profile = emit::profile(&Evidenced {
         host: report.host,
         info: report.info,
         confirmation: found,
         rows: &report.rows,
+        data,
         read_gb_per_second: report.roof().unwrap_or(0.0),
         prompt_tokens: report.prompt_tokens,
         date: &report.date,
@@ -149,7 +155,8 @@ fn command_line() -> String {
         .join(" ")
 }
 
-fn quoted(argument: &str) -> String {
+/// An argument as a shell takes it.
+pub(crate) fn quoted(argument: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
     if !argument.is_empty() && argument.chars().all(plain) {
         argument.into()

@@ -5,6 +5,8 @@
 //! [`stats`] (pure functions on samples), [`conclude`], [`report`] and [`emit`]
 //! (what is left behind).
 //!
+//! [`show`], [`verify`], [`compare`] and [`export`] work on what a run has left, [`load`] on a server.
+//!
 //! [`perplexity`] stands beside all that: it measures quality instead of speed, and chooses nothing.
 //!
 //! The search sees measurements only through [`measure::Probe`], so it is tested on a scripted
@@ -14,13 +16,16 @@
 pub mod bench;
 pub mod chosen_plan;
 pub mod cli;
+pub mod compare;
 pub mod conclude;
 pub mod dry_run;
 pub mod emit;
+pub mod export;
 pub mod first_token;
 pub mod host;
 pub mod interrupt;
 pub mod journal;
+pub mod load;
 pub mod lookup_bench;
 pub mod measure;
 pub mod numbers;
@@ -35,6 +40,7 @@ pub mod space;
 pub mod stats;
 pub mod synth;
 pub mod tune;
+pub mod verify;
 
 /// How a command ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
