@@ -20,6 +20,7 @@ pub mod precision;
 pub mod sampling;
 pub mod sequence;
 mod teams;
+pub mod times;
 pub mod tokenizer;
 
 pub use batch::{Entry, Logits, Wanted};
@@ -33,4 +34,5 @@ pub use precision::{Precision, WeightPrecision};
 pub use sampling::{Sampler, SamplingOptions};
 pub use sequence::Sequence;
 pub use sysinfer_kernels::attention::CacheType;
+pub use times::{StepTimes, WorkerSeconds};
 pub use tokenizer::Tokenizer;

@@ -9,7 +9,7 @@ use sysinfer_machine::{each, ranges, scattered};
 use super::Addition;
 use super::plan::{AttentionPlan, Unit};
 use crate::kv::{BLOCK_POSITIONS, KvBlock};
-use crate::model::step::{Scratch, Step};
+use crate::model::step::{Kind, Scratch, Step};
 
 /// What a layer does to its heads before they meet.
 #[derive(Clone, Copy, Debug)]
@@ -64,21 +64,23 @@ impl AttentionPlan {
         let cache = self.cache.cache;
         let (head_bytes, position_bytes) = (self.cache.head_bytes(), cache.position_bytes(size));
         let parts = (each(step.scratch), scattered(blocks, &self.head_bytes));
-        step.lead.run(parts, |worker, (scratch, mut blocks)| {
-            let mine = self.heads.get(worker);
-            for (row, (block, place)) in self.places.iter().enumerate() {
-                for head in mine.clone() {
-                    let key = rows.head(row, first_key + head, size);
-                    let key = self.turned(row, (key, heads.key_norm, heads.epsilon), scratch);
-                    let bytes = &mut blocks.row_mut(*block)[(head - mine.start) * head_bytes..];
-                    let (keys, values) = bytes[..head_bytes].split_at_mut(head_bytes / 2);
-                    cache.store_key(key, *place, keys);
-                    let value = rows.head(row, first_value + head, size);
-                    let slot = &mut values[place * position_bytes..][..position_bytes];
-                    cache.store_value(value, slot);
+        let kind = Kind::Rest as usize;
+        step.lead
+            .run_as(kind, parts, |worker, (scratch, mut blocks)| {
+                let mine = self.heads.get(worker);
+                for (row, (block, place)) in self.places.iter().enumerate() {
+                    for head in mine.clone() {
+                        let key = rows.head(row, first_key + head, size);
+                        let key = self.turned(row, (key, heads.key_norm, heads.epsilon), scratch);
+                        let bytes = &mut blocks.row_mut(*block)[(head - mine.start) * head_bytes..];
+                        let (keys, values) = bytes[..head_bytes].split_at_mut(head_bytes / 2);
+                        cache.store_key(key, *place, keys);
+                        let value = rows.head(row, first_value + head, size);
+                        let slot = &mut values[place * position_bytes..][..position_bytes];
+                        cache.store_value(value, slot);
+                    }
                 }
-            }
-        });
+            });
     }
 
     /// Attention of all rows: writes the partial results.
@@ -98,7 +100,8 @@ impl AttentionPlan {
             .map(|addition| addition.sequence.blocks())
             .collect();
         let parts = (each(step.scratch), ranges(partials, &self.value_shares));
-        step.lead.run(parts, |worker, (scratch, out)| {
+        let kind = Kind::Attention as usize;
+        step.lead.run_as(kind, parts, |worker, (scratch, out)| {
             let mut out = out;
             for unit in &self.units[self.unit_shares[worker].clone()] {
                 scratch

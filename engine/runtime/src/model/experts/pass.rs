@@ -10,7 +10,7 @@ use super::routing::{Batch, Choice, choose};
 use super::{ExpertBuffers, ExpertLayer};
 use crate::model::matrix::Matrix;
 use crate::model::ops::{Input, Output, SHARE_INPUT_FROM, Target, eight};
-use crate::model::step::{Prepared, Scratch, Step};
+use crate::model::step::{Kind, Prepared, Scratch, Step, lap};
 
 /// The rows that go into one product of experts.
 struct Feed<'f> {
@@ -122,7 +122,8 @@ impl Step<'_, '_> {
         let rows = Ranges::split(self.rows, 1, self.lead.threads());
         let cuts = rows.scaled(used);
         let parts = ranges(choices, &cuts);
-        self.lead.run(parts, |worker, choices| {
+        let kind = Kind::Rest as usize;
+        self.lead.run_as(kind, parts, |worker, choices| {
             choose_rows(rows.get(worker).start, choices)
         });
     }
@@ -179,11 +180,17 @@ impl Step<'_, '_> {
             self.prepare_sets(&kinds, feed);
             let sets = &self.shared.sets[..feed.sets.len()];
             self.lead
-                .run(cut, |worker, mut out| work(worker, sets, &mut out));
+                .run_as(Kind::Products as usize, cut, |worker, mut out| {
+                    work(worker, sets, &mut out);
+                });
             return;
         }
-        self.lead
-            .run((each(self.scratch), cut), |worker, (scratch, mut out)| {
+        let stopwatch = self.lead.stopwatch();
+        let parts = (each(self.scratch), cut);
+        self.lead.run_as(
+            Kind::Products as usize,
+            parts,
+            |worker, (scratch, mut out)| {
                 let Scratch {
                     row, merged, own, ..
                 } = scratch;
@@ -199,8 +206,10 @@ impl Step<'_, '_> {
                         }
                     }
                 }
+                lap(stopwatch, worker, feed.input.kind());
                 work(worker, &own.sets[..feed.sets.len()], &mut out);
-            });
+            },
+        );
     }
 
     /// The sets of a feed, prepared by all workers together.
@@ -221,7 +230,8 @@ impl Step<'_, '_> {
             }
             let shares = Ranges::split(panels.len(), 1, self.lead.threads());
             let parts = (each(self.scratch), ranges(&mut panels, &shares));
-            self.lead.run(parts, |_, (scratch, panels)| {
+            let spent_on = feed.input.kind() as usize;
+            self.lead.run_as(spent_on, parts, |_, (scratch, panels)| {
                 let Scratch { row, merged, .. } = scratch;
                 for (first, panel) in panels {
                     for lane in 0..panel.rows() {
