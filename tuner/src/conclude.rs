@@ -65,6 +65,7 @@ pub fn conclude(
     directory: &Path,
     run: Run,
 ) -> anyhow::Result<Ending> {
+    let topology = &host.topology;
     let reference = reference::for_model(&run.info);
     let Findings {
         log,
@@ -98,6 +99,7 @@ pub fn conclude(
         splits,
         samples,
         default_threads,
+        cache_bytes: (topology.caches.l3_bytes * topology.clusters()) as u64,
         sections,
     };
     let mut paths = vec![Journal::path(directory)];

@@ -33,6 +33,8 @@ pub const NOTHING: &str =
 pub struct Evidence<'a> {
     /// The model.
     pub info: &'a EngineInfo,
+    /// Last-level caches of the host in all, bytes; 0: unknown.
+    pub cache_bytes: u64,
     /// Read bandwidth of the decode team, GB/s.
     pub roof: Option<Estimate>,
     /// The table.
@@ -82,7 +84,12 @@ fn memory(evidence: &Evidence<'_>) -> Option<String> {
         share(part),
         said(roof)
     );
-    Some(if part > ROOF_MOVED {
+    Some(if cached(evidence) {
+        format!(
+            "Decoding: {reads}; the weights fit in the host's caches, so the bandwidth of its memory does \
+             not say what holds it."
+        )
+    } else if part > ROOF_MOVED {
         format!(
             "Decoding: {reads}. Memory was faster then than in the bandwidth readings, so this share \
              does not say what holds it."
@@ -92,6 +99,11 @@ fn memory(evidence: &Evidence<'_>) -> Option<String> {
     } else {
         format!("Decoding is not bound by memory alone: {reads}.")
     })
+}
+
+/// Whether weights need not come from memory in every step.
+fn cached(evidence: &Evidence<'_>) -> bool {
+    evidence.info.decode_bytes <= evidence.cache_bytes
 }
 
 /// What matrix products take of a decode step, and how fast they read while they run.
@@ -110,7 +122,8 @@ fn products(evidence: &Evidence<'_>) -> Option<String> {
         share(parts[3].share),
     );
     let seconds = products.mean_seconds.median;
-    let Some(roof) = evidence.roof.filter(|_| seconds > 0.0) else {
+    let comparable = seconds > 0.0 && !cached(evidence);
+    let Some(roof) = evidence.roof.filter(|_| comparable) else {
         return Some(format!("{of_step}."));
     };
     let gb = evidence.info.decode_bytes as f64 / seconds / 1e9;
@@ -154,6 +167,14 @@ fn threads(evidence: &Evidence<'_>, stage: Stage, what: &str) -> Option<String> 
     }
     let fewer = lanes.len().checked_sub(2).map(|index| lanes[index])?;
     let ratio = Estimate::of_ratio(&most_lane.rates, &fewer.1.rates)?;
+    if ratio.low <= 1.0 {
+        return Some(format!(
+            "{what}: {most} threads make {} times the rate of {}, with the same map; the samples do not \
+             tell them apart.",
+            said(ratio),
+            fewer.0
+        ));
+    }
     Some(format!(
         "{what} uses every thread that was tried: {most} make {} times the rate of {}, with the same map.",
         said(ratio),
@@ -249,6 +270,7 @@ fn prefill(evidence: &Evidence<'_>) -> Option<String> {
     );
     let row = evidence.rows.iter().rev().find(|row| row.prefill.is_some());
     let gb = row.and_then(|row| row.estimates.prefill_gb);
+    let gb = gb.filter(|_| !cached(evidence));
     let Some((gb, roof)) = gb.zip(evidence.roof) else {
         return Some(format!("{spent}."));
     };

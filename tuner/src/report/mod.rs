@@ -120,6 +120,8 @@ pub struct Report<'a> {
     pub samples: Samples,
     /// Threads of the default's decode team.
     pub default_threads: usize,
+    /// Last-level caches of the host in all, bytes; 0: unknown.
+    pub cache_bytes: u64,
     /// What else was found.
     pub sections: Vec<Section>,
 }
@@ -139,6 +141,7 @@ impl Report<'_> {
     pub fn explanation(&self) -> Vec<String> {
         explain::explain(&Evidence {
             info: self.info,
+            cache_bytes: self.cache_bytes,
             roof: self.roof_estimate(),
             rows: &self.rows,
             splits: &self.splits,

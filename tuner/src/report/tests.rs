@@ -137,6 +137,7 @@ impl Planted {
             splits: vec![split(Phase::Decode, 32), split(Phase::Prefill, 64)],
             samples: samples(),
             default_threads: 4,
+            cache_bytes: 0,
             sections: vec![Section {
                 title: format!("Host check {HOSTILE}"),
                 lines: vec!["numa_balancing is on".into()],

@@ -83,6 +83,7 @@ static INFO: LazyLock<EngineInfo> = LazyLock::new(|| info(1_000_000_000));
 fn said_of<'e>(change: impl FnOnce(&mut Evidence<'e>)) -> String {
     let mut evidence = Evidence {
         info: &INFO,
+        cache_bytes: 0,
         roof: Some(exactly(30.0)),
         rows: &[],
         splits: &[],
@@ -298,4 +299,43 @@ fn a_split_on_another_host_is_doubted() {
         });
         assert_eq!(text.contains("was not the same then"), doubted, "{text}");
     }
+}
+
+#[test]
+fn weights_in_the_caches_say_nothing_of_memory() {
+    let rows = [row(32, 28.0, 27.9, 3.0), row(512, 27.0, 27.0, 27.0)];
+    let splits = [
+        split(Under::Chosen, Phase::Decode, 32, [34.0, 2.0, 3.0, 1.0]),
+        split(
+            Under::Chosen,
+            Phase::Prefill,
+            512,
+            [880.0, 60.0, 20.0, 40.0],
+        ),
+    ];
+    let text = said_of(|evidence| {
+        (evidence.rows, evidence.splits) = (&rows, &splits);
+        evidence.cache_bytes = 2_000_000_000;
+    });
+    let silent = ["bound by memory", "wait for", "they read weights"];
+    check(
+        &text,
+        &["the weights fit in the host's caches", "85 %"],
+        &silent,
+    );
+}
+
+#[test]
+fn threads_within_noise_are_not_told_apart() {
+    let mut close = [race(Stage::DecodeTeam, &[(1, 50.0), (2, 52.0)], 1)];
+    close[0].lanes[1].rates = vec![45.0, 53.0, 60.0];
+    let text = said_of(|evidence| evidence.races = &close);
+    check(
+        &text,
+        &[
+            "2 threads make 1.060 (0.900 to 1.200) times",
+            "do not tell them apart",
+        ],
+        &["uses every"],
+    );
 }
