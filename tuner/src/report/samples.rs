@@ -134,39 +134,52 @@ fn gain(lines: &[Line], phase: Phase) -> Option<Gain> {
     })
 }
 
+/// Readings of one reason, while they are counted.
+#[derive(Default)]
+struct Group {
+    values: Vec<f64>,
+    stages: Vec<String>,
+    count: usize,
+}
+
+impl Group {
+    /// What varies within the group.
+    fn range(&self) -> String {
+        let low = self.values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = self.values.iter().copied().fold(0.0, f64::max);
+        if self.values.is_empty() {
+            String::new()
+        } else if low < high {
+            format!("{low} to {high}")
+        } else {
+            format!("{low}")
+        }
+    }
+}
+
 /// Readings whose note starts with `mark`, by reason. Reasons that differ in one number are one.
 fn disturbed(readings: &[&Line], mark: &str) -> Vec<Disturbed> {
-    let mut groups: BTreeMap<(String, String), (Vec<f64>, Vec<String>, usize)> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, &str), Group> = BTreeMap::new();
     for line in readings {
         let Some(reason) = line.note.strip_prefix(mark) else {
             continue;
         };
         let (before, value, after) = around_number(reason);
-        let (values, stages, count) = groups.entry((before.into(), after.into())).or_default();
-        values.extend(value);
-        *count += 1;
-        if !stages.contains(&line.stage) {
-            stages.push(line.stage.clone());
+        let group = groups.entry((before, after)).or_default();
+        group.values.extend(value);
+        group.count += 1;
+        if !group.stages.contains(&line.stage) {
+            group.stages.push(line.stage.clone());
         }
     }
-    let group = |((before, after), (values, stages, count)): ((String, String), _)| {
-        let values: Vec<f64> = values;
-        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let value = if values.is_empty() {
-            String::new()
-        } else if low == high {
-            format!("{low}")
-        } else {
-            format!("{low} to {high}")
-        };
-        Disturbed {
-            reason: format!("{before}{value}{after}"),
-            count,
-            stages,
-        }
-    };
-    let mut found: Vec<Disturbed> = groups.into_iter().map(group).collect();
+    let mut found: Vec<Disturbed> = groups
+        .into_iter()
+        .map(|((before, after), group)| Disturbed {
+            reason: format!("{before}{}{after}", group.range()),
+            count: group.count,
+            stages: group.stages,
+        })
+        .collect();
     found.sort_by_key(|group| std::cmp::Reverse(group.count));
     found
 }

@@ -1,7 +1,7 @@
 //! Horizontal bars: one value each with its interval, or parts of a whole side by side.
 
 use super::axis::Scale;
-use super::{Figure, WIDTH, label, legend, line, px, rect, telling};
+use super::{Figure, WIDTH, label, legend, line, rect, telling};
 use crate::report::figures::{number, share};
 use crate::report::markup::Element;
 use crate::stats::Estimate;
@@ -132,6 +132,7 @@ pub(super) fn stacks(
 
 #[cfg(test)]
 mod tests {
+    use super::super::px;
     use super::*;
 
     #[test]
