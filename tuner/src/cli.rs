@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use sysinfer_engine::{Preset, WeightStorage};
 use sysinfer_machine::{CpuList, MapPolicy};
 
@@ -21,6 +21,8 @@ Examples:
   sysinfer-tune --synthetic llama3-8b --quick    tune on random weights of that shape, in minutes
   sysinfer-tune model.gguf --threads 44,88 --maps spread,compact -o kunpeng.toml
   sysinfer-tune model.gguf --cpus 0-21,24-45,48-69,72-93
+  sysinfer-tune model.gguf --reports reports     a report folder for this host, date and model
+  sysinfer-tune model.gguf --format json > run.json
   sysinfer-tune --dry-run                        show what would be tried on this host, and why
   HWLOC_SYNTHETIC='pack:2 numa:2 l3:1 core:24 pu:1' sysinfer-tune --dry-run
   sysinfer-tune bench model.gguf --threads 2 --json
@@ -121,6 +123,19 @@ pub struct TuneArgs {
     /// Directory of the report [default: PROFILE-report beside the profile]
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
+    /// Directory with a folder for each host, and in it one for each date and model, which becomes
+    /// the directory of the report: reports/HOST/DATE-MODEL
+    #[arg(long, value_name = "DIR", conflicts_with = "report")]
+    pub reports: Option<PathBuf>,
+    /// What is printed at the end: tables, or one JSON object with all figures and their intervals
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "text",
+        conflicts_with = "dry_run"
+    )]
+    pub format: Format,
     /// Thread counts to try: 1,2,4 or 8-96:8 [default: derived from the topology]
     #[arg(long, value_name = "LIST")]
     pub threads: Option<Numbers>,
@@ -159,6 +174,16 @@ pub struct TuneArgs {
     /// Topology from an lstopo XML file, for --dry-run
     #[arg(long, value_name = "FILE", requires = "dry_run")]
     pub topology_xml: Option<PathBuf>,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Tables and sentences.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 /// Arguments of `synth`.
@@ -290,7 +315,10 @@ mod tests {
 
     #[test]
     fn wrong_arguments_are_refused() {
-        let wrong: [&[&str]; 14] = [
+        let wrong: [&[&str]; 17] = [
+            &["m.gguf", "--report", "r", "--reports", "rs"],
+            &["m.gguf", "--format", "xml"],
+            &["--dry-run", "--format", "json"],
             &["bench", "m.gguf", "--sequences", "0"],
             &["bench", "m.gguf", "--first-token", "--lengths", "64"],
             &["m.gguf", "--lengths", "none"],

@@ -1,20 +1,22 @@
 //! The end of a run: the profile, the report, the last lines on the terminal.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use sysinfer_engine::EngineInfo;
 use sysinfer_profiles::store::save_atomic;
 
 use crate::Ending;
-use crate::cli::TuneArgs;
+use crate::cli::{Format, TuneArgs};
 use crate::emit::{self, Evidenced};
 use crate::host::Host;
 use crate::journal::Journal;
 use crate::measure::session::Halt;
+use crate::measure::split::Split;
 use crate::measure::table::TableData;
 use crate::reference;
-use crate::report::{self, Report, markdown, table};
+use crate::report::samples::Samples;
+use crate::report::{self, Report, Section, json, markdown, table};
 use crate::search::confirm::Confirmation;
 use crate::search::staged::Log;
 use crate::source::Source;
@@ -30,6 +32,12 @@ pub struct Findings {
     pub data: TableData,
     /// What was cut or thrown away, and other remarks.
     pub remarks: Vec<String>,
+    /// Where the time of steps went.
+    pub splits: Vec<Split>,
+    /// Threads of the default's decode team.
+    pub default_threads: usize,
+    /// What else the report shows.
+    pub sections: Vec<Section>,
 }
 
 /// What is known when measuring has ended.
@@ -57,13 +65,21 @@ pub fn conclude(
     directory: &Path,
     run: Run,
 ) -> anyhow::Result<Ending> {
+    let topology = &host.topology;
     let reference = reference::for_model(&run.info);
     let Findings {
         log,
         confirmation,
         data,
-        remarks,
+        mut remarks,
+        splits,
+        default_threads,
+        sections,
     } = run.findings;
+    let samples = Samples::read(&Journal::path(directory)).unwrap_or_else(|error| {
+        remarks.push(format!("void samples and gains are not shown: {error:#}"));
+        Samples::default()
+    });
     let report = Report {
         host: &host.info,
         info: &run.info,
@@ -80,28 +96,26 @@ pub fn conclude(
         reference,
         remarks,
         prompt_tokens: arguments.prompt,
+        splits,
+        samples,
+        default_threads,
+        cache_bytes: (topology.caches.l3_bytes * topology.clusters()) as u64,
+        sections,
     };
     let mut paths = vec![Journal::path(directory)];
     paths.extend(report.write(directory)?);
     if let Some(found) = report.confirmation {
         save_profile(&arguments.output, &report, found, &data)?;
     }
-    print_results(&report);
-    println!(
-        "\nreport: {}",
-        paths
-            .iter()
-            .map(|p| p.display().to_string())
-            .collect::<Vec<_>>()
-            .join(", ")
-    );
-    if report.confirmation.is_some() {
-        println!("profile: {}", arguments.output.display());
-        println!(
-            "next: sysinfer-server {} -t 0.0 -n 4096 --profile {}",
-            quoted(&source.server_argument()),
-            quoted(&arguments.output.display().to_string())
-        );
+    match arguments.format {
+        Format::Json => {
+            let profile = report.confirmation.map(|_| arguments.output.as_path());
+            println!("{:#}", json::render(&report, &paths, profile));
+        }
+        Format::Text => {
+            print_results(&report);
+            print_paths(arguments, source, &report, &paths);
+        }
     }
     match run.halted {
         None => Ok(Ending::Complete),
@@ -130,6 +144,20 @@ fn save_profile(
     Ok(save_atomic(path, &profile)?)
 }
 
+/// Where things are, and what comes next.
+fn print_paths(arguments: &TuneArgs, source: &Source, report: &Report<'_>, paths: &[PathBuf]) {
+    let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+    println!("\nreport: {}", paths.join(", "));
+    if report.confirmation.is_some() {
+        println!("profile: {}", arguments.output.display());
+        println!(
+            "next: sysinfer-server {} -t 0.0 -n 4096 --profile {}",
+            quoted(&source.server_argument()),
+            quoted(&arguments.output.display().to_string())
+        );
+    }
+}
+
 fn print_results(report: &Report<'_>) {
     if !report.rows.is_empty() {
         println!("{}", table::throughput(&report.rows));
@@ -144,6 +172,10 @@ fn print_results(report: &Report<'_>) {
     println!("\nchosen:\n{}", markdown::choice(report).trim_end());
     for remark in &report.remarks {
         println!("note: {remark}");
+    }
+    println!("\nwhy it is this fast:");
+    for sentence in report.explanation() {
+        println!("- {sentence}");
     }
 }
 

@@ -284,6 +284,7 @@ fn row(length: &LengthEvidence) -> Row {
         reference: length.reference_tokens_per_second,
         prefill,
         time_to_first_token_ms: length.time_to_first_token_ms,
+        ..Row::default()
     }
 }
 

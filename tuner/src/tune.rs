@@ -16,8 +16,10 @@ use crate::interrupt::Interrupt;
 use crate::journal::Journal;
 use crate::measure::engine_probe::EngineProbe;
 use crate::measure::session::{Halt, Session};
+use crate::measure::split;
 use crate::measure::table as measured_table;
 use crate::progress::Progress;
+use crate::report::folder;
 use crate::search::budget::{Speed, TablePlan};
 use crate::search::confirm::{self, Confirmation};
 use crate::search::staged::{self, Inputs, Works};
@@ -43,7 +45,7 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     }
     host.require_real()?;
     let source = Source::required(&arguments.model)?;
-    let directory = report_directory(arguments)?;
+    let directory = report_directory(arguments, &host, &source)?;
     let mut journal = Journal::create(&directory)
         .with_context(|| format!("cannot keep samples in {}", directory.display()))?;
     let interrupt = Interrupt::install()?;
@@ -112,6 +114,7 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
             "{discarded} samples were thrown away: the host was throttled or busy with other things (see samples.csv)"
         ));
     }
+    findings.default_threads = default.decode.threads;
     let pins = probe.pins();
     conclude(
         arguments,
@@ -155,6 +158,17 @@ fn drive(
     let data = (&mut findings.data, limit_seconds);
     let cuts = measured_table::measure(session, &plan, &table, &speed, data)?;
     findings.remarks.extend(cuts);
+    let request = split::Request {
+        chosen: &plan,
+        default: inputs.default,
+        lengths: findings.data.decode.keys().copied().collect(),
+        prompts: &findings.data.prefill,
+        speed: &speed,
+        deadline: limit_seconds,
+    };
+    let (splits, cuts) = split::measure(session, &request)?;
+    findings.splits = splits;
+    findings.remarks.extend(cuts);
     Ok(())
 }
 
@@ -182,21 +196,21 @@ fn teams(arguments: &TuneArgs, host: &Host) -> anyhow::Result<TeamSpace> {
 }
 
 /// Made before anything is measured: a run must not end in a place that cannot be written.
-fn report_directory(arguments: &TuneArgs) -> anyhow::Result<PathBuf> {
+fn report_directory(arguments: &TuneArgs, host: &Host, source: &Source) -> anyhow::Result<PathBuf> {
     if arguments.output.file_name().is_none() || arguments.output.is_dir() {
         bail!(
             "-o {} is not a file name; try -o sysinfer-profile.toml",
             arguments.output.display()
         );
     }
-    let directory = arguments.report.clone().unwrap_or_else(|| {
-        let stem = arguments
-            .output
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy();
-        arguments.output.with_file_name(format!("{stem}-report"))
-    });
+    let directory = match (&arguments.report, &arguments.reports) {
+        (Some(directory), _) => directory.clone(),
+        (None, Some(root)) => {
+            let now = jiff::Timestamp::now().to_string();
+            folder::in_collection(root, &host.info.cpu_model, &now, &source.name())
+        }
+        (None, None) => folder::beside(&arguments.output),
+    };
     std::fs::create_dir_all(&directory)
         .with_context(|| format!("cannot make the report directory {}", directory.display()))?;
     Ok(directory)

@@ -33,5 +33,5 @@ pub use partition::Ranges;
 pub use parts::{ColumnsMut, PartOf, Parts, columns, each, ranges, scattered};
 pub use pin::{PinGuard, allowed_cpus, current_affinity};
 pub use placement::{MapPolicy, place};
-pub use team::{Lead, PinReport, SpinPolicy, Team, TeamSpec};
+pub use team::{Clock, KINDS, Lead, PinReport, SpinPolicy, Stopwatch, Team, TeamSpec, TeamTimes};
 pub use topology::{Caches, Cpu, Node, Topology};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sysinfer_kernels::Role;
 use sysinfer_kernels::matmul::Loops;
-use sysinfer_machine::{FileMap, Topology};
+use sysinfer_machine::{Clock, FileMap, Stopwatch, Topology};
 
 use crate::batch::{Entry, Logits, Wanted};
 use crate::choice::{chosen, kernels};
@@ -26,6 +26,7 @@ use crate::plan::Plan;
 use crate::precision::{Precision, WeightPrecision};
 use crate::sequence::Sequence;
 use crate::teams::{Teams, home, node_mix};
+use crate::times::StepTimes;
 use crate::tokenizer::Tokenizer;
 use crate::weight_storage::WeightStorage;
 
@@ -51,6 +52,9 @@ pub struct Engine {
     /// The file that weights are read from, unless they are packed.
     file: Option<Arc<FileMap>>,
 }
+
+/// What times a step's passes, and what they add up to.
+type Timing<'t> = (&'t Stopwatch<'t>, &'t mut StepTimes);
 
 /// How far loading is.
 #[derive(Clone, Copy, Debug)]
@@ -289,10 +293,31 @@ impl Engine {
     /// If a sequence was made by an engine with another model's shape or another type of cache.
     pub fn step(&mut self, batch: &mut [Entry<'_>]) -> Result<Logits<'_>, EngineError> {
         self.check(batch)?;
-        if let Some(file) = &self.file {
-            file.require_whole()?;
-        }
-        let width = self.model.logits_width();
+        self.passes(batch, None);
+        Ok(self.logits())
+    }
+
+    /// As [`Engine::step`], and says where its time went by `clock`. Slower by a few looks at the
+    /// clock per phase and worker.
+    ///
+    /// # Errors
+    /// As [`Engine::step`].
+    pub fn profile_step(
+        &mut self,
+        clock: Clock<'_>,
+        batch: &mut [Entry<'_>],
+    ) -> Result<(Logits<'_>, StepTimes), EngineError> {
+        let began = clock();
+        self.check(batch)?;
+        let stopwatch = Stopwatch::new(clock, self.teams.most_threads());
+        let mut times = StepTimes::default();
+        self.passes(batch, Some((&stopwatch, &mut times)));
+        times.end(clock().saturating_sub(began));
+        Ok((self.logits(), times))
+    }
+
+    /// Cuts a step into passes and runs them; logits are in `collected`.
+    fn passes(&mut self, batch: &mut [Entry<'_>], mut timing: Option<Timing<'_>>) {
         self.collected.clear();
         let most_rows = self.plan.blocking.prefill_chunk.max(MOST_DECODE_ROWS);
         let mut starts = vec![0; batch.len()];
@@ -321,18 +346,31 @@ impl Engine {
             if rows == 0 {
                 break;
             }
-            self.run(&mut additions, rows, &wanted);
+            let team = self.run(
+                (&mut additions, rows, &wanted),
+                timing.as_ref().map(|t| t.0),
+            );
+            if let Some((stopwatch, times)) = &mut timing {
+                times.add(&stopwatch.take(team));
+            }
         }
-        let vocabulary_size = self.model.config.vocabulary_size;
-        Ok(Logits {
-            values: &self.collected,
-            width,
-            vocabulary_size,
-        })
     }
 
-    /// One pass of at most `prefill_chunk` rows.
-    fn run(&mut self, additions: &mut [Addition<'_>], rows: usize, wanted: &[usize]) {
+    /// Logits of the last step.
+    fn logits(&self) -> Logits<'_> {
+        Logits {
+            values: &self.collected,
+            width: self.model.logits_width(),
+            vocabulary_size: self.model.config.vocabulary_size,
+        }
+    }
+
+    /// One pass of at most `prefill_chunk` rows; returns the size of the team that ran it.
+    fn run(
+        &mut self,
+        (additions, rows, wanted): (&mut [Addition<'_>], usize, &[usize]),
+        stopwatch: Option<&Stopwatch<'_>>,
+    ) -> usize {
         let role = if rows <= MOST_DECODE_ROWS {
             Role::Decode
         } else {
@@ -350,18 +388,23 @@ impl Engine {
             cache: self.kv_shape(),
         };
         let (model, scratch, buffers) = (&self.model, &mut self.scratch, &mut self.buffers);
-        let logits = self
-            .teams
-            .of(role)
-            .enter(|lead| model.forward(lead, mode, additions, wanted, scratch, buffers));
+        let team = self.teams.of(role);
+        let logits = team.enter_timed(stopwatch, |lead| {
+            model.forward(lead, mode, additions, wanted, scratch, buffers)
+        });
         self.collected.extend_from_slice(logits);
         for addition in additions {
             addition.sequence.extend(addition.tokens);
         }
+        team.threads()
     }
 
-    /// Checks a whole batch and makes room for it, before anything runs.
+    /// Checks a whole batch, and the file where weights are read from it, and makes room for the batch,
+    /// before anything runs.
     fn check(&self, batch: &mut [Entry<'_>]) -> Result<(), EngineError> {
+        if let Some(file) = &self.file {
+            file.require_whole()?;
+        }
         let vocabulary_size = self.model.config.vocabulary_size;
         for entry in &mut *batch {
             assert_eq!(

@@ -20,6 +20,7 @@ pub mod precision;
 pub mod sampling;
 pub mod sequence;
 mod teams;
+pub mod times;
 pub mod tokenizer;
 pub mod weight_storage;
 
@@ -34,5 +35,6 @@ pub use precision::{Precision, WeightPrecision};
 pub use sampling::{Sampler, SamplingOptions};
 pub use sequence::Sequence;
 pub use sysinfer_kernels::attention::CacheType;
+pub use times::{StepTimes, WorkerSeconds};
 pub use tokenizer::Tokenizer;
 pub use weight_storage::WeightStorage;

@@ -7,12 +7,13 @@
 
 use std::time::Instant;
 
+use sysinfer_engine::engine::MOST_DECODE_ROWS;
 use sysinfer_engine::{Engine, EngineError, EngineInfo, Entry, PhasePlan, Plan, Sequence, Wanted};
 use sysinfer_machine::Topology;
 
 use super::bandwidth::Streamer;
 use super::quiet::Watch;
-use super::{Point, Probe, ProbeError, Reading, Work};
+use super::{Point, Probe, ProbeError, Reading, Steps, Work};
 use crate::host::available_bytes;
 use crate::interrupt::Interrupt;
 use crate::stats::bootstrap::SplitMix;
@@ -24,6 +25,8 @@ const FIRST_ORDINARY_TOKEN: usize = 3;
 /// Prompt and steps that a plan runs before its first timed step.
 const WARM_PROMPT_TOKENS: usize = 16;
 const WARM_STEPS: usize = 2;
+/// Decode steps whose time is split.
+const SPLIT_STEPS: usize = 9;
 
 /// An engine, the sequences that it extends, and the bandwidth probe of the same team.
 pub struct EngineProbe<'a> {
@@ -224,6 +227,49 @@ impl<'a> EngineProbe<'a> {
         Ok(points)
     }
 
+    /// Times the parts of a prompt and of decode steps behind it that end at `total_tokens`.
+    fn profile(&mut self, total_tokens: usize) -> Result<Steps, ProbeError> {
+        let start = Instant::now();
+        let clock = || start.elapsed();
+        let mut sequence = match self.sequence.take() {
+            Some(sequence) => sequence,
+            None => self.engine.sequence(self.capacity).map_err(failed)?,
+        };
+        sequence.clear();
+        let steps = SPLIT_STEPS.min(total_tokens.saturating_sub(WARM_STEPS + 1));
+        let prompt_tokens = total_tokens.saturating_sub(WARM_STEPS + steps).max(1);
+        let tokens = prompt(
+            prompt_tokens + WARM_STEPS + steps,
+            self.info().vocabulary_size,
+        );
+        let (prefill, rest) = tokens.split_at(prompt_tokens);
+        let mut split = Steps {
+            prompt_tokens,
+            ..Steps::default()
+        };
+        let pieces = std::iter::once(prefill).chain(rest.chunks(1));
+        for (place, tokens) in pieces.enumerate() {
+            let mut batch = [Entry {
+                sequence: &mut sequence,
+                tokens,
+                wanted: Wanted::Last,
+            }];
+            let (_, times) = self
+                .engine
+                .profile_step(&clock, &mut batch)
+                .map_err(failed)?;
+            if place > WARM_STEPS {
+                split.decode.push(times);
+            } else if place == 0 && tokens.len() > MOST_DECODE_ROWS {
+                split.prefill.push(times);
+            }
+        }
+        self.sequence = Some(sequence);
+        self.prompt_len = prompt_tokens;
+        self.decoding = true;
+        Ok(split)
+    }
+
     /// Streams with a team of its own: the engine need not move to the plan for that.
     fn stream(&mut self, phase: &PhasePlan) -> Result<Vec<Point>, ProbeError> {
         let mut streamer = match self.streamer.take() {
@@ -258,6 +304,14 @@ impl Probe for EngineProbe<'_> {
             points,
             disturbed: watch.disturbance(),
         })
+    }
+
+    fn split(&mut self, plan: &Plan, total_tokens: usize) -> Result<Steps, ProbeError> {
+        self.adopt(plan)?;
+        self.warm_up(&Work::Prefill {
+            tokens: total_tokens,
+        })?;
+        self.profile(total_tokens)
     }
 }
 

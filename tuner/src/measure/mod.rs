@@ -10,9 +10,10 @@ pub mod quiet;
 #[cfg(test)]
 pub(crate) mod scripted;
 pub mod session;
+pub mod split;
 pub mod table;
 
-use sysinfer_engine::Plan;
+use sysinfer_engine::{Plan, StepTimes};
 
 /// What to run once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,4 +113,24 @@ pub trait Probe {
     /// # Errors
     /// [`ProbeError::Refused`] when the plan is at fault, else [`ProbeError::Failed`].
     fn measure(&mut self, plan: &Plan, work: &Work) -> Result<Reading, ProbeError>;
+
+    /// Reads a prompt and decodes some tokens, so as to reach `total_tokens`, and says where the time
+    /// of each of these steps went. Empty where the probe cannot look inside a step.
+    ///
+    /// # Errors
+    /// As [`Probe::measure`].
+    fn split(&mut self, _plan: &Plan, _total_tokens: usize) -> Result<Steps, ProbeError> {
+        Ok(Steps::default())
+    }
+}
+
+/// Where the time of steps went.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Steps {
+    /// The prompt, if it was long enough to count as one.
+    pub prefill: Vec<StepTimes>,
+    /// Tokens that were decoded behind it, one step each.
+    pub decode: Vec<StepTimes>,
+    /// Tokens of the prompt.
+    pub prompt_tokens: usize,
 }

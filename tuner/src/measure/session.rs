@@ -77,6 +77,10 @@ impl Session<'_> {
             self.keep(candidate, plan, work, &reading, accepted)?;
             if accepted {
                 self.kept += 1;
+                if let (Work::Decode { .. }, Some(point)) = (work, reading.points.last()) {
+                    let roof = self.bandwidth.last().copied();
+                    self.progress.reads(point.gb_per_second(), roof);
+                }
                 return Ok(reading);
             }
             self.discarded += 1;

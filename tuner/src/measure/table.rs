@@ -36,6 +36,7 @@ pub fn measure(
 ) -> Result<Vec<String>, Halt> {
     session.stage = Stage::Table;
     let total = units(table.repeat as f64 * table.seconds(speed));
+    session.progress.place(Stage::Table);
     session.progress.stage(Stage::Table.title(), total);
     let mut cuts = Vec::new();
     for run in 0..table.repeat {

@@ -44,6 +44,7 @@ pub fn confirm(
     limits: Limits,
 ) -> Result<Confirmation, Halt> {
     session.stage = Stage::Confirmation;
+    session.progress.place(Stage::Confirmation);
     session
         .progress
         .stage(Stage::Confirmation.title(), 4 * limits.rounds as u64);

@@ -34,6 +34,8 @@ pub enum Stage {
     Confirmation,
     /// The winner over all lengths.
     Table,
+    /// Where the time of its steps goes.
+    Split,
 }
 
 impl Stage {
@@ -51,7 +53,13 @@ impl Stage {
             Stage::AttentionChunk => "attention-chunk",
             Stage::Confirmation => "confirmation",
             Stage::Table => "table",
+            Stage::Split => "split",
         }
+    }
+
+    /// Its place among all stages, from 1, and how many there are.
+    pub fn place(self) -> (usize, usize) {
+        (self as usize + 1, Stage::Split as usize + 1)
     }
 
     /// What a person calls it.
@@ -68,6 +76,7 @@ impl Stage {
             Stage::AttentionChunk => "decode: attention chunk",
             Stage::Confirmation => "confirmation against the default",
             Stage::Table => "table",
+            Stage::Split => "where a step's time goes",
         }
     }
 }

@@ -2,7 +2,9 @@
 
 pub mod bootstrap;
 pub mod compare;
+pub mod interval;
 pub mod summary;
 
 pub use compare::{Verdict, compare};
+pub use interval::Estimate;
 pub use summary::{Summary, median};

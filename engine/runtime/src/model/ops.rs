@@ -14,7 +14,7 @@ use sysinfer_machine::{ColumnsMut, Ranges, columns, each, ranges};
 
 use super::attention::Gather;
 use super::matrix::Matrix;
-use super::step::{Prepared, Step};
+use super::step::{Kind, Prepared, Step, lap};
 use super::weights::{Gated, Projection};
 
 /// From this many rows on, workers share the preparation of a product's input.
@@ -39,6 +39,14 @@ pub enum Input<'i> {
 }
 
 impl Input<'_> {
+    /// What making its rows counts as.
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Input::Attended(_) => Kind::Attention,
+            Input::Plain(_) | Input::Normed { .. } => Kind::Rest,
+        }
+    }
+
     /// Row `row`, made in `buffer` (`[width]`) unless it exists already; `merged` is scratch.
     pub(super) fn row<'r>(
         &'r self,
@@ -237,14 +245,22 @@ impl Step<'_, '_> {
             self.prepare_together(&kinds, input, width);
             let shared = &self.shared.prepared;
             let parts = (each(self.scratch), cut);
-            self.lead.run(parts, |index, (scratch, mut out)| {
-                let packed = &mut scratch.packed;
-                work(Worker { index, packed }, shared, &mut out);
-            });
+            self.lead.run_as(
+                Kind::Products as usize,
+                parts,
+                |index, (scratch, mut out)| {
+                    let packed = &mut scratch.packed;
+                    work(Worker { index, packed }, shared, &mut out);
+                },
+            );
             return;
         }
-        self.lead
-            .run((each(self.scratch), cut), |index, (scratch, mut out)| {
+        let stopwatch = self.lead.stopwatch();
+        let parts = (each(self.scratch), cut);
+        self.lead.run_as(
+            Kind::Products as usize,
+            parts,
+            |index, (scratch, mut out)| {
                 let prepared = &mut scratch.own.prepared;
                 scratch.row.resize(width, 0.0);
                 for kind in &kinds {
@@ -256,9 +272,11 @@ impl Step<'_, '_> {
                         prepared.of_mut(*kind).set_row(row, values);
                     }
                 }
+                lap(stopwatch, index, input.kind());
                 let packed = &mut scratch.packed;
                 work(Worker { index, packed }, prepared, &mut out);
-            });
+            },
+        );
     }
 
     fn prepare_together(&mut self, kinds: &[ActivationKind], input: Input<'_>, width: usize) {
@@ -268,7 +286,8 @@ impl Step<'_, '_> {
             let mut panels = activations.panels_mut();
             let shares = Ranges::split(panels.len(), 1, self.lead.threads());
             let parts = (each(self.scratch), ranges(&mut panels, &shares));
-            self.lead.run(parts, |_, (scratch, panels)| {
+            let spent_on = input.kind() as usize;
+            self.lead.run_as(spent_on, parts, |_, (scratch, panels)| {
                 scratch.row.resize(width, 0.0);
                 for panel in panels {
                     for lane in 0..panel.rows() {

@@ -9,7 +9,7 @@ use sysinfer_machine::{each, ranges, scattered};
 use super::Addition;
 use super::plan::{AttentionPlan, Unit};
 use crate::kv::{BLOCK_POSITIONS, KvBlock};
-use crate::model::step::{Scratch, Step};
+use crate::model::step::{Kind, Scratch, Step};
 
 /// What a layer does to its heads before they meet.
 #[derive(Clone, Copy, Debug)]
@@ -65,24 +65,26 @@ impl AttentionPlan {
         let (head_bytes, position_bytes) = (self.cache.head_bytes(), cache.position_bytes(size));
         let looks_near = heads.slopes.iter().any(|slope| *slope > 0.0);
         let parts = (each(step.scratch), scattered(blocks, &self.head_bytes));
-        step.lead.run(parts, |worker, (scratch, mut blocks)| {
-            let mine = self.heads.get(worker);
-            for (row, (block, place)) in self.places.iter().enumerate() {
-                for head in mine.clone() {
-                    let key = rows.head(row, first_key + head, size);
-                    let key = self.turned(row, (key, heads.key_norm, heads.epsilon), scratch);
-                    let bytes = &mut blocks.row_mut(*block)[(head - mine.start) * head_bytes..];
-                    let mut cached = self.cache.head_mut(&mut bytes[..head_bytes]);
-                    cache.store_key(key, *place, cached.keys);
-                    if looks_near {
-                        cached.note_length(*place, longest(key));
+        let kind = Kind::Rest as usize;
+        step.lead
+            .run_as(kind, parts, |worker, (scratch, mut blocks)| {
+                let mine = self.heads.get(worker);
+                for (row, (block, place)) in self.places.iter().enumerate() {
+                    for head in mine.clone() {
+                        let key = rows.head(row, first_key + head, size);
+                        let key = self.turned(row, (key, heads.key_norm, heads.epsilon), scratch);
+                        let bytes = &mut blocks.row_mut(*block)[(head - mine.start) * head_bytes..];
+                        let mut cached = self.cache.head_mut(&mut bytes[..head_bytes]);
+                        cache.store_key(key, *place, cached.keys);
+                        if looks_near {
+                            cached.note_length(*place, longest(key));
+                        }
+                        let value = rows.head(row, first_value + head, size);
+                        let slot = &mut cached.values[place * position_bytes..][..position_bytes];
+                        cache.store_value(value, slot);
                     }
-                    let value = rows.head(row, first_value + head, size);
-                    let slot = &mut cached.values[place * position_bytes..][..position_bytes];
-                    cache.store_value(value, slot);
                 }
-            }
-        });
+            });
     }
 
     /// Attention of all rows: writes the partial results.
@@ -102,7 +104,8 @@ impl AttentionPlan {
             .map(|addition| addition.sequence.blocks())
             .collect();
         let parts = (each(step.scratch), ranges(partials, &self.value_shares));
-        step.lead.run(parts, |worker, (scratch, out)| {
+        let kind = Kind::Attention as usize;
+        step.lead.run_as(kind, parts, |worker, (scratch, out)| {
             let mut out = out;
             let units = &self.units[self.unit_shares[worker].clone()];
             for (index, unit) in units.iter().enumerate() {

@@ -10,7 +10,7 @@ use super::routing::{Batch, Choice, choose};
 use super::{ExpertBuffers, ExpertLayer};
 use crate::model::matrix::Matrix;
 use crate::model::ops::{Input, Output, SHARE_INPUT_FROM, Target, Worker, eight};
-use crate::model::step::{Prepared, Scratch, Step};
+use crate::model::step::{Kind, Prepared, Scratch, Step, lap};
 
 /// The rows that go into one product of experts.
 struct Feed<'f> {
@@ -122,7 +122,8 @@ impl Step<'_, '_> {
         let rows = Ranges::split(self.rows, 1, self.lead.threads());
         let cuts = rows.scaled(used);
         let parts = ranges(choices, &cuts);
-        self.lead.run(parts, |worker, choices| {
+        let kind = Kind::Rest as usize;
+        self.lead.run_as(kind, parts, |worker, choices| {
             choose_rows(rows.get(worker).start, choices)
         });
     }
@@ -179,14 +180,22 @@ impl Step<'_, '_> {
             self.prepare_sets(&kinds, feed);
             let sets = &self.shared.sets[..feed.sets.len()];
             let parts = (each(self.scratch), cut);
-            self.lead.run(parts, |index, (scratch, mut out)| {
-                let packed = &mut scratch.packed;
-                work(Worker { index, packed }, sets, &mut out);
-            });
+            self.lead.run_as(
+                Kind::Products as usize,
+                parts,
+                |index, (scratch, mut out)| {
+                    let packed = &mut scratch.packed;
+                    work(Worker { index, packed }, sets, &mut out);
+                },
+            );
             return;
         }
-        self.lead
-            .run((each(self.scratch), cut), |index, (scratch, mut out)| {
+        let stopwatch = self.lead.stopwatch();
+        let parts = (each(self.scratch), cut);
+        self.lead.run_as(
+            Kind::Products as usize,
+            parts,
+            |index, (scratch, mut out)| {
                 let Scratch {
                     row,
                     merged,
@@ -206,9 +215,11 @@ impl Step<'_, '_> {
                         }
                     }
                 }
+                lap(stopwatch, index, feed.input.kind());
                 let sets = &own.sets[..feed.sets.len()];
                 work(Worker { index, packed }, sets, &mut out);
-            });
+            },
+        );
     }
 
     /// The sets of a feed, prepared by all workers together.
@@ -229,7 +240,8 @@ impl Step<'_, '_> {
             }
             let shares = Ranges::split(panels.len(), 1, self.lead.threads());
             let parts = (each(self.scratch), ranges(&mut panels, &shares));
-            self.lead.run(parts, |_, (scratch, panels)| {
+            let spent_on = feed.input.kind() as usize;
+            self.lead.run_as(spent_on, parts, |_, (scratch, panels)| {
                 let Scratch { row, merged, .. } = scratch;
                 for (first, panel) in panels {
                     for lane in 0..panel.rows() {
