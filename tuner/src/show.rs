@@ -100,7 +100,7 @@ fn host(profile: &Profile) -> Vec<(String, String)> {
         (
             "usable",
             format!(
-                "{} CPUs on {} cores of {} nodes and {} packages",
+                "CPUs {}, cores {}, nodes {}, packages {}",
                 host.cpus, host.cores, host.nodes, host.packages
             ),
         ),
@@ -322,7 +322,7 @@ mod tests {
             "sysinfer-tune m.gguf",
             "Example, aarch64",
             "2 packages",
-            "96 CPUs on 96 cores of 4 nodes",
+            "CPUs 96, cores 96, nodes 4",
             "95.50 CPUs",
             "512.0 GB",
             "65536 bytes",

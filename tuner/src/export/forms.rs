@@ -1,5 +1,7 @@
 //! The forms, one function each: comments that say what a form means and lacks, then its lines.
 
+use std::path::Path;
+
 use super::placement::Placement;
 use crate::conclude::quoted;
 
@@ -172,11 +174,17 @@ pub(super) fn container(placement: &Placement, file: &str) -> Vec<String> {
         .ok()
         .map(|nodes| format!(" --cpuset-mems={nodes}"));
     let options = format!("{}{}", cpus.unwrap_or_default(), nodes.unwrap_or_default());
+    lines.push("# Model and profile are taken from the present directory.".into());
+    let file = Path::new(file)
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
+    let server = server(placement, &file);
     let mount = "-v \"$PWD\":/models:ro -w /models -p 7860:7860";
     for program in ["docker", "podman"] {
         lines.push(format!(
             "{program} run{options} --cap-add=SYS_NICE {mount} IMAGE {}",
-            server(placement, file)
+            server
         ));
     }
     lines

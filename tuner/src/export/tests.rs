@@ -183,5 +183,15 @@ fn what_cannot_be_said_is_said() {
     for part in ["OMP_NUM_THREADS=2", "numactl ", "[Service]", "docker run"] {
         assert!(all.contains(part), "{part} is not in {all}");
     }
+    let away = text(
+        &far,
+        &Placement::of(&far, None),
+        "/far/p.toml",
+        Some(Format::Container),
+    );
+    assert!(
+        away.contains("--profile p.toml"),
+        "the mounted directory has it: {away}"
+    );
     assert!(!all.contains("\nbreak"), "comments stay comments: {all}");
 }
