@@ -104,6 +104,16 @@ const KEYS: &[(&str, &str, &str)] = &[
         "prompt_tokens",
         "every decode run starts from a prompt of this many tokens",
     ),
+    (
+        "[evidence]",
+        "samples",
+        "taken in that run, void ones included",
+    ),
+    (
+        "[evidence]",
+        "void_samples",
+        "taken while the host was throttled or busy; a large share says: tune again",
+    ),
 ];
 
 impl Profile {

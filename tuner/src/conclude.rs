@@ -8,6 +8,7 @@ use sysinfer_profiles::store::save_atomic;
 
 use crate::Ending;
 use crate::cli::TuneArgs;
+use crate::conditions::Conditions;
 use crate::emit::{self, Evidenced};
 use crate::host::Host;
 use crate::journal::Journal;
@@ -40,6 +41,8 @@ pub struct Run {
     pub findings: Findings,
     /// Read bandwidth readings, GB/s.
     pub bandwidth: Vec<f64>,
+    /// The host, its memory and void samples.
+    pub conditions: Conditions,
     /// Threads and pins that really held.
     pub pins: String,
     /// Why measuring stopped, if it did not end.
@@ -58,6 +61,10 @@ pub fn conclude(
     run: Run,
 ) -> anyhow::Result<Ending> {
     let reference = reference::for_model(&run.info);
+    let mut conditions = run.conditions;
+    if let Some(found) = &run.findings.confirmation {
+        conditions.set_team(&found.plan.decode, &host.topology);
+    }
     let Findings {
         log,
         confirmation,
@@ -73,8 +80,9 @@ pub fn conclude(
             .to_string(),
         command: command_line(),
         pins: run.pins,
-        rows: report::rows(&data, report::roof(&run.bandwidth), reference),
+        rows: report::rows(&data, conditions.roof(&run.bandwidth), reference),
         bandwidth: run.bandwidth,
+        conditions,
         log: &log,
         confirmation: confirmation.as_ref(),
         reference,
@@ -117,6 +125,7 @@ fn save_profile(path: &Path, report: &Report<'_>, found: &Confirmation) -> anyho
         confirmation: found,
         rows: &report.rows,
         read_gb_per_second: report.roof().unwrap_or(0.0),
+        conditions: &report.conditions,
         prompt_tokens: report.prompt_tokens,
         date: &report.date,
         command: &report.command,
@@ -131,12 +140,15 @@ fn print_results(report: &Report<'_>) {
     }
     if let Some(roof) = report.roof() {
         println!(
-            "Read bandwidth of the decode team: {roof:.1} GB/s, median of {} readings.",
+            "Read bandwidth of the decode team: {roof:.1} GB/s, best of {} readings and the map.",
             report.bandwidth.len()
         );
     }
     println!("\nchosen:\n{}", markdown::choice(report).trim_end());
     for remark in &report.remarks {
+        println!("note: {remark}");
+    }
+    if let Some(remark) = report.conditions.voids.remark(report.conditions.taken) {
         println!("note: {remark}");
     }
 }

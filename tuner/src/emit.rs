@@ -4,6 +4,7 @@ use sysinfer_engine::EngineInfo;
 use sysinfer_machine::HostInfo;
 use sysinfer_profiles::{Created, Evidence, LengthEvidence, Profile, SCHEMA};
 
+use crate::conditions::Conditions;
 use crate::report::Row;
 use crate::search::confirm::Confirmation;
 
@@ -19,6 +20,8 @@ pub struct Evidenced<'a> {
     pub rows: &'a [Row],
     /// Read bandwidth of the run, GB/s.
     pub read_gb_per_second: f64,
+    /// How many samples there were, and how many void ones.
+    pub conditions: &'a Conditions,
     /// Tokens of the prompt of decode runs.
     pub prompt_tokens: usize,
     /// RFC 3339 time.
@@ -44,6 +47,8 @@ pub fn profile(from: &Evidenced<'_>) -> Profile {
             gain_decode: rounded(from.confirmation.gain_decode),
             gain_prefill: rounded(from.confirmation.gain_prefill),
             prompt_tokens: from.prompt_tokens,
+            samples: from.conditions.taken,
+            void_samples: from.conditions.voids.total(),
             lengths: from.rows.iter().map(length).collect(),
         },
     }

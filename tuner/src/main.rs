@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use sysinfer_tune::cli::{Cli, Command};
-use sysinfer_tune::{Ending, bench, perplexity, show, synth, tune};
+use sysinfer_tune::{Ending, bandwidth_map, bench, check, perplexity, show, synth, tune};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -14,6 +14,8 @@ fn main() -> ExitCode {
         Some(Command::Show(arguments)) => show::run(&arguments),
         Some(Command::Bench(arguments)) => bench::run(&arguments),
         Some(Command::Perplexity(arguments)) => perplexity::run(&arguments),
+        Some(Command::Check(arguments)) => check::run(&arguments),
+        Some(Command::Bandwidth(arguments)) => bandwidth_map::run(&arguments),
         None => tune::run(&cli.tune),
     };
     match outcome {

@@ -20,6 +20,7 @@ pub fn render(report: &Report<'_>) -> String {
     if report.rows.iter().any(|row| row.decode.is_some()) {
         text.push_str("\n![Decode rate by total length](throughput.svg)\n");
     }
+    text.push_str(&report.conditions.markdown());
     text.push_str("\n## What was chosen, and why\n\n");
     text.push_str(&choice(report));
     for outcome in &report.log.outcomes {
@@ -67,9 +68,9 @@ fn facts(report: &Report<'_>) -> Vec<(&'static str, String)> {
         .map_or_else(|| "none".into(), |quota| format!("{quota:.2} CPUs"));
     let bandwidth = match report.roof() {
         Some(roof) => {
-            let best = report.bandwidth.iter().copied().fold(0.0, f64::max);
+            let median = crate::stats::median(&report.bandwidth);
             format!(
-                "median {roof:.1} GB/s, best {best:.1} GB/s of {} readings",
+                "best {roof:.1} GB/s, median {median:.1} GB/s of {} readings between the stages",
                 report.bandwidth.len()
             )
         }
@@ -147,7 +148,7 @@ fn drift(report: &Report<'_>) -> String {
     let slowest = readings.iter().copied().fold(f64::INFINITY, f64::min);
     let fastest = readings.iter().copied().fold(0.0, f64::max);
     format!(
-        "A share above 100 %: this host's memory was faster during that row than in the median \
+        "A share above 100 %: this host's memory was faster during that row than in any \
          reading; readings went from {slowest:.1} to {fastest:.1} GB/s.\n"
     )
 }

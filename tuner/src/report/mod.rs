@@ -13,6 +13,7 @@ use anyhow::Context;
 use sysinfer_engine::EngineInfo;
 use sysinfer_machine::HostInfo;
 
+use crate::conditions::Conditions;
 use crate::measure::Point;
 use crate::measure::table::TableData;
 use crate::reference::Reference;
@@ -57,6 +58,8 @@ pub struct Report<'a> {
     pub rows: Vec<Row>,
     /// Read bandwidth readings of the run, GB/s.
     pub bandwidth: Vec<f64>,
+    /// The host, its memory and void samples.
+    pub conditions: Conditions,
     /// The search, stage by stage.
     pub log: &'a Log,
     /// The decision; `None` when the run was interrupted before.
@@ -72,10 +75,10 @@ pub struct Report<'a> {
 impl Report<'_> {
     /// The roof that percentages refer to, GB/s; `None` when it was not measured.
     pub fn roof(&self) -> Option<f64> {
-        roof(&self.bandwidth)
+        self.conditions.roof(&self.bandwidth)
     }
 
-    /// Writes `summary.md`, `throughput.csv` and `throughput.svg`; returns their paths.
+    /// Writes `summary.md`, `throughput.csv`, `throughput.svg` and `bandwidth.csv`; returns their paths.
     ///
     /// # Errors
     /// The directory is not writable.
@@ -92,14 +95,17 @@ impl Report<'_> {
         if self.rows.iter().any(|row| row.decode.is_some()) {
             save("throughput.svg", plot::render(self)?)?;
         }
+        if !self.conditions.map.rows.is_empty() {
+            save("bandwidth.csv", self.conditions.map.csv()?)?;
+        }
         save("summary.md", markdown::render(self))?;
         Ok(paths)
     }
 }
 
-/// Median of the readings; `None` of none.
+/// The best of the readings, which is nearest to the hardware; `None` of none.
 pub fn roof(bandwidth: &[f64]) -> Option<f64> {
-    (!bandwidth.is_empty()).then(|| median(bandwidth))
+    bandwidth.iter().copied().reduce(f64::max)
 }
 
 /// Rows for every length that was measured in either phase, ascending.

@@ -108,4 +108,4 @@ impl Effort {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
