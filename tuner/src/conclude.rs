@@ -61,10 +61,7 @@ pub fn conclude(
     run: Run,
 ) -> anyhow::Result<Ending> {
     let reference = reference::for_model(&run.info);
-    let mut conditions = run.conditions;
-    if let Some(found) = &run.findings.confirmation {
-        conditions.set_team(&found.plan.decode, &host.topology);
-    }
+    let conditions = on_the_teams_nodes(run.conditions, &run.findings, host);
     let Findings {
         log,
         confirmation,
@@ -116,6 +113,14 @@ pub fn conclude(
         Some(Halt::Interrupted) => Ok(Ending::Interrupted),
         Some(other) => Err(other).context("measuring stopped; what was measured is in the report"),
     }
+}
+
+/// The roof is that of the nodes that the chosen decode team runs on.
+fn on_the_teams_nodes(mut conditions: Conditions, findings: &Findings, host: &Host) -> Conditions {
+    if let Some(found) = &findings.confirmation {
+        conditions.set_team(&found.plan.decode, &host.topology);
+    }
+    conditions
 }
 
 fn save_profile(path: &Path, report: &Report<'_>, found: &Confirmation) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! A whole run, top to bottom: host, model, search, confirmation, table, profile, report.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -60,12 +60,7 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     check.findings.iter().for_each(|line| eprintln!("{line}"));
     let recorded = opening::to_resume(&directory, &host, arguments)?;
     let clock = Rc::new(SampleClock::default());
-    let samples = match &recorded {
-        Some(_) => Journal::replace(&directory, clock.clone()),
-        None => Journal::create(&directory, clock.clone()),
-    };
-    let mut samples =
-        samples.with_context(|| format!("cannot keep samples in {}", directory.display()))?;
+    let mut samples = samples_table(&directory, recorded.is_some(), &clock)?;
     let interrupt = Interrupt::install()?;
     let progress = Progress::to_stderr();
 
@@ -109,6 +104,21 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     run.findings.remarks.extend(recorder.remark());
     run.pins = probe.pins();
     conclude(arguments, &host, &source, &directory, run)
+}
+
+/// `samples.csv`; a resumed run writes it anew, with what is in the journal.
+fn samples_table(
+    directory: &Path,
+    resumed: bool,
+    clock: &Rc<SampleClock>,
+) -> anyhow::Result<Journal> {
+    let open = if resumed {
+        Journal::replace
+    } else {
+        Journal::create
+    };
+    open(directory, clock.clone())
+        .with_context(|| format!("cannot keep samples in {}", directory.display()))
 }
 
 /// What a search works with besides the probe.

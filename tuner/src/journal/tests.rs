@@ -12,6 +12,8 @@ use sysinfer_engine::{EngineInfo, Plan, Preset};
 use sysinfer_machine::{Topology, host_info};
 
 use super::clock::SampleClock;
+use super::format::Header;
+use super::identity::{check_model, check_run};
 use super::opening::{Opened, writer};
 use super::read::{Recorded, read};
 use super::recorder::{Live, Recorder};
@@ -265,6 +267,51 @@ fn a_sample_that_was_cut_short_is_not_recorded() {
         .measure(&world.default, &work)
         .expect("an empty reading");
     assert_eq!(samples(&world.path()), before);
+}
+
+#[test]
+fn journals_of_another_host_model_or_version_are_refused_by_name() {
+    let world = World::new("");
+    world.live(7, None);
+    let recorded = read(&world.path()).expect("readable").expect("a header");
+    let refusal = |change: fn(&mut Header)| {
+        let mut header = recorded.header.clone();
+        header.arguments = vec!["m.gguf".into(), "--repeat".into(), "1".into()];
+        change(&mut header);
+        check_run(&header, &world.host, &world.arguments)
+            .and_then(|()| check_model(&header, &world.info, &world.default))
+            .err()
+            .map(|error| format!("{error:#}"))
+    };
+    assert_eq!(refusal(|_| ()), None);
+    assert_eq!(refusal(|header| header.host.memory_bytes += 4096), None);
+    type Change = fn(&mut Header);
+    let cases: [(Change, &str); 7] = [
+        (|header| header.version = "0.0.1".into(), "of version 0.0.1"),
+        (
+            |header| header.host.cpu_model = "Z80".into(),
+            "cpu_model was recorded as \"Z80\"",
+        ),
+        (|header| header.host.memory_bytes = 1 << 45, "memory_bytes"),
+        (|header| header.effective_cpus = 1, "another host"),
+        (
+            |header| header.arguments.push("--quick".into()),
+            "quick was recorded as true",
+        ),
+        (
+            |header| header.arguments.push("--no-such".into()),
+            "not understood",
+        ),
+        (
+            |header| header.model.fingerprint = "else".into(),
+            "another model: fingerprint",
+        ),
+    ];
+    for (change, words) in cases {
+        let message = refusal(change).expect(words);
+        assert!(message.contains(words), "{words}: {message}");
+        assert!(message.contains("--resume"), "the remedy: {message}");
+    }
 }
 
 #[test]
