@@ -153,6 +153,16 @@ const KEYS: &[(&str, &str, &str)] = &[
         "every decode run starts from a prompt of this many tokens",
     ),
     (
+        "[evidence]",
+        "samples",
+        "taken in that run, void ones included",
+    ),
+    (
+        "[evidence]",
+        "void_samples",
+        "taken while the host was throttled or busy; a large share says: tune again",
+    ),
+    (
         "[[evidence.lengths]]",
         "samples",
         "runs behind the decode rate",

@@ -107,9 +107,19 @@ pub struct Evidence {
     pub gain_prefill: f64,
     /// Tokens of the prompt that every decode run starts from.
     pub prompt_tokens: usize,
+    /// Samples taken in that run, void ones included; 0: not recorded.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub samples: usize,
+    /// How many of them were void: the host was throttled, busy or taken from us meanwhile.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub void_samples: usize,
     /// One entry for each total length, ascending.
     #[serde(default)]
     pub lengths: Vec<LengthEvidence>,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Rates at one total length. Absent: not measured.

@@ -31,6 +31,10 @@ Examples:
   sysinfer-tune bench model.gguf --first-token
   sysinfer-tune bench model.gguf --weights mapped
   sysinfer-tune perplexity model.gguf text.txt --cache q8_0
+  sysinfer-tune model.gguf --resume              go on with a run that was killed or interrupted
+  sysinfer-tune --replay sysinfer-profile-report/journal.jsonl   search again, measuring nothing
+  sysinfer-tune check                            what about this host costs speed, and what to do
+  sysinfer-tune bandwidth                        what its memory gives, by node and thread count
   sysinfer-tune show sysinfer-profile.toml
   sysinfer-tune verify sysinfer-profile.toml model.gguf
   sysinfer-tune compare monday.toml friday.toml
@@ -76,6 +80,10 @@ pub enum Command {
     Bench(BenchArgs),
     /// Measure what a kernel, a cache type or a quantisation costs in quality
     Perplexity(PerplexityArgs),
+    /// Print what about this host costs speed, with a remedy each; measures nothing
+    Check(CheckArgs),
+    /// Measure the read bandwidth of this host's memory: by node, thread count and distance
+    Bandwidth(BandwidthArgs),
 }
 
 /// The model: a file, or a shape.
@@ -174,6 +182,36 @@ pub struct TuneArgs {
     /// Topology from an lstopo XML file, for --dry-run
     #[arg(long, value_name = "FILE", requires = "dry_run")]
     pub topology_xml: Option<PathBuf>,
+    /// Go on with the run of the same arguments that left its journal in the report directory: what
+    /// was measured is not measured again. Without a journal, begin
+    #[arg(long, conflicts_with = "reports")]
+    pub resume: bool,
+    /// Search on the samples of a journal alone: no model, no measuring. Arguments are those of the
+    /// recorded run, unless given here [output default: sysinfer-replay.toml]
+    #[arg(long, value_name = "JOURNAL.jsonl", conflicts_with_all = ["model", "synthetic", "resume", "dry_run"])]
+    pub replay: Option<PathBuf>,
+}
+
+/// Arguments of `check`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `bandwidth`.
+#[derive(Args, Clone, Debug)]
+pub struct BandwidthArgs {
+    /// Rounds over all rows; every round reads each row three times
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub rounds: u16,
+    /// Begin no further row after so many seconds, once each was read
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
+    pub seconds: u16,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How results are printed.
@@ -315,10 +353,13 @@ mod tests {
 
     #[test]
     fn wrong_arguments_are_refused() {
-        let wrong: [&[&str]; 17] = [
+        let wrong: [&[&str]; 20] = [
             &["m.gguf", "--report", "r", "--reports", "rs"],
             &["m.gguf", "--format", "xml"],
             &["--dry-run", "--format", "json"],
+            &["--replay", "j.jsonl", "m.gguf"],
+            &["--replay", "j.jsonl", "--resume"],
+            &["bandwidth", "--rounds", "0"],
             &["bench", "m.gguf", "--sequences", "0"],
             &["bench", "m.gguf", "--first-token", "--lengths", "64"],
             &["m.gguf", "--lengths", "none"],

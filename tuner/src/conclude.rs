@@ -8,6 +8,7 @@ use sysinfer_profiles::store::save_atomic;
 
 use crate::Ending;
 use crate::cli::{Format, TuneArgs};
+use crate::conditions::Conditions;
 use crate::emit::{self, Evidenced};
 use crate::host::Host;
 use crate::journal::Journal;
@@ -16,7 +17,7 @@ use crate::measure::split::Split;
 use crate::measure::table::TableData;
 use crate::reference;
 use crate::report::samples::Samples;
-use crate::report::{self, Report, Section, json, markdown, table};
+use crate::report::{self, Report, json, markdown, table};
 use crate::search::confirm::Confirmation;
 use crate::search::staged::Log;
 use crate::source::Source;
@@ -36,8 +37,6 @@ pub struct Findings {
     pub splits: Vec<Split>,
     /// Threads of the default's decode team.
     pub default_threads: usize,
-    /// What else the report shows.
-    pub sections: Vec<Section>,
 }
 
 /// What is known when measuring has ended.
@@ -48,6 +47,8 @@ pub struct Run {
     pub findings: Findings,
     /// Read bandwidth readings, GB/s.
     pub bandwidth: Vec<f64>,
+    /// The host, its memory and void samples.
+    pub conditions: Conditions,
     /// Threads and pins that really held.
     pub pins: String,
     /// Why measuring stopped, if it did not end.
@@ -67,6 +68,7 @@ pub fn conclude(
 ) -> anyhow::Result<Ending> {
     let topology = &host.topology;
     let reference = reference::for_model(&run.info);
+    let conditions = on_the_teams_nodes(run.conditions, &run.findings, host);
     let Findings {
         log,
         confirmation,
@@ -74,7 +76,6 @@ pub fn conclude(
         mut remarks,
         splits,
         default_threads,
-        sections,
     } = run.findings;
     let samples = Samples::read(&Journal::path(directory)).unwrap_or_else(|error| {
         remarks.push(format!("void samples and gains are not shown: {error:#}"));
@@ -91,6 +92,8 @@ pub fn conclude(
         pins: run.pins,
         rows: report::rows(&data, report::roof(&run.bandwidth), reference),
         bandwidth: run.bandwidth,
+        sections: conditions.sections(),
+        conditions,
         log: &log,
         confirmation: confirmation.as_ref(),
         reference,
@@ -100,7 +103,6 @@ pub fn conclude(
         samples,
         default_threads,
         cache_bytes: (topology.caches.l3_bytes * topology.clusters()) as u64,
-        sections,
     };
     let mut paths = vec![Journal::path(directory)];
     paths.extend(report.write(directory)?);
@@ -124,6 +126,14 @@ pub fn conclude(
     }
 }
 
+/// The roof is that of the nodes that the chosen decode team runs on.
+fn on_the_teams_nodes(mut conditions: Conditions, findings: &Findings, host: &Host) -> Conditions {
+    if let Some(found) = &findings.confirmation {
+        conditions.set_team(&found.plan.decode, &host.topology);
+    }
+    conditions
+}
+
 fn save_profile(
     path: &Path,
     report: &Report<'_>,
@@ -137,6 +147,7 @@ fn save_profile(
         rows: &report.rows,
         data,
         read_gb_per_second: report.roof().unwrap_or(0.0),
+        conditions: &report.conditions,
         prompt_tokens: report.prompt_tokens,
         date: &report.date,
         command: &report.command,
@@ -165,12 +176,15 @@ fn print_results(report: &Report<'_>) {
     }
     if let Some(roof) = report.roof() {
         println!(
-            "Read bandwidth of the decode team: {roof:.1} GB/s, median of {} readings.",
+            "Read bandwidth of the decode team: {roof:.1} GB/s, best of {} readings and the map.",
             report.bandwidth.len()
         );
     }
     println!("\nchosen:\n{}", markdown::choice(report).trim_end());
     for remark in &report.remarks {
+        println!("note: {remark}");
+    }
+    if let Some(remark) = report.conditions.voids.remark(report.conditions.taken) {
         println!("note: {remark}");
     }
     println!("\nwhy it is this fast:");

@@ -4,6 +4,7 @@ use sysinfer_engine::EngineInfo;
 use sysinfer_machine::HostInfo;
 use sysinfer_profiles::{Created, Evidence, LengthEvidence, Profile, SCHEMA};
 
+use crate::conditions::Conditions;
 use crate::measure::Point;
 use crate::measure::table::TableData;
 use crate::report::Row;
@@ -23,6 +24,8 @@ pub struct Evidenced<'a> {
     pub data: &'a TableData,
     /// Read bandwidth of the run, GB/s.
     pub read_gb_per_second: f64,
+    /// How many samples there were, and how many void ones.
+    pub conditions: &'a Conditions,
     /// Tokens of the prompt of decode runs.
     pub prompt_tokens: usize,
     /// RFC 3339 time.
@@ -48,6 +51,8 @@ pub fn profile(from: &Evidenced<'_>) -> Profile {
             gain_decode: rounded(from.confirmation.gain_decode),
             gain_prefill: rounded(from.confirmation.gain_prefill),
             prompt_tokens: from.prompt_tokens,
+            samples: from.conditions.taken,
+            void_samples: from.conditions.voids.total(),
             lengths: from.rows.iter().map(|row| length(row, from.data)).collect(),
         },
     }

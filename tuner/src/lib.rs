@@ -2,8 +2,11 @@
 //!
 //! Reading order: [`tune`] (a whole run, top to bottom), [`space`] (what can be tried and why),
 //! [`measure`] (one number, taken honestly), [`search`] (which candidates to measure, who wins),
-//! [`stats`] (pure functions on samples), [`conclude`], [`report`] and [`emit`]
-//! (what is left behind).
+//! [`stats`] (pure functions on samples), [`journal`] (nothing measured is lost), [`conclude`],
+//! [`report`] and [`emit`] (what is left behind).
+//!
+//! [`check`] looks at the host before anything is measured, [`conditions`] is what a report says about
+//! the circumstances of its samples.
 //!
 //! [`show`], [`verify`], [`compare`] and [`export`] work on what a run has left, [`load`] on a server.
 //!
@@ -13,11 +16,14 @@
 //! machine with a planted truth and noise, without a clock.
 #![forbid(unsafe_code)]
 
+pub mod bandwidth_map;
 pub mod bench;
+pub mod check;
 pub mod chosen_plan;
 pub mod cli;
 pub mod compare;
 pub mod conclude;
+pub mod conditions;
 pub mod dry_run;
 pub mod emit;
 pub mod export;

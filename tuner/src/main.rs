@@ -5,7 +5,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use sysinfer_tune::cli::{Cli, Command};
-use sysinfer_tune::{Ending, bench, compare, export, load, perplexity, show, synth, tune, verify};
+use sysinfer_tune::{
+    Ending, bandwidth_map, bench, check, compare, export, load, perplexity, show, synth, tune,
+    verify,
+};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -18,6 +21,8 @@ fn main() -> ExitCode {
         Some(Command::Load(arguments)) => load::run(&arguments),
         Some(Command::Bench(arguments)) => bench::run(&arguments),
         Some(Command::Perplexity(arguments)) => perplexity::run(&arguments),
+        Some(Command::Check(arguments)) => check::run(&arguments),
+        Some(Command::Bandwidth(arguments)) => bandwidth_map::run(&arguments),
         None => tune::run(&cli.tune),
     };
     match outcome {

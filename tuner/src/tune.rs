@@ -1,6 +1,7 @@
 //! A whole run, top to bottom: host, model, search, confirmation, table, profile, report.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
@@ -8,16 +9,24 @@ use sysinfer_engine::{EngineInfo, Plan, Precision};
 use sysinfer_machine::MapPolicy;
 
 use crate::Ending;
+use crate::check::{Check, Finding};
 use crate::cli::TuneArgs;
 use crate::conclude::{Findings, Run, conclude};
+use crate::conditions::Conditions;
 use crate::dry_run;
 use crate::host::Host;
 use crate::interrupt::Interrupt;
-use crate::journal::Journal;
+use crate::journal::clock::SampleClock;
+use crate::journal::opening::{self, Opened};
+use crate::journal::recorder::{Live, Recorder};
+use crate::journal::{Journal, Sink, replay};
+use crate::measure::Probe;
+use crate::measure::bandwidth::map::{self, Survey};
 use crate::measure::engine_probe::EngineProbe;
 use crate::measure::session::{Halt, Session};
 use crate::measure::split;
 use crate::measure::table as measured_table;
+use crate::measure::voids::Voids;
 use crate::progress::Progress;
 use crate::report::folder;
 use crate::search::budget::{Speed, TablePlan};
@@ -36,6 +45,9 @@ const QUICK_LIMIT_SECONDS: u32 = 120;
 /// Arguments that cannot be followed, a model that cannot be loaded, a report that cannot be
 /// written. Ctrl-C is not an error.
 pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
+    if let Some(journal) = &arguments.replay {
+        return replay::run(journal, arguments);
+    }
     let started = Instant::now();
     let host = Host::discover(arguments.topology_xml.as_deref())?;
     let teams = teams(arguments, &host)?;
@@ -45,9 +57,12 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     }
     host.require_real()?;
     let source = Source::required(&arguments.model)?;
-    let directory = report_directory(arguments, &host, &source)?;
-    let mut journal = Journal::create(&directory)
-        .with_context(|| format!("cannot keep samples in {}", directory.display()))?;
+    let directory = report_directory(arguments, &host.info.cpu_model, &source.name())?;
+    let check = Check::of_this_host(&host.topology);
+    check.findings.iter().for_each(|line| eprintln!("{line}"));
+    let recorded = opening::to_resume(&directory, &host, arguments)?;
+    let clock = Rc::new(SampleClock::default());
+    let mut samples = samples_table(&directory, recorded.is_some(), &clock)?;
     let interrupt = Interrupt::install()?;
     let progress = Progress::to_stderr();
 
@@ -62,73 +77,141 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     default.memory.keep_file_cache = false;
     // What auto came to here is for every server to find out for itself.
     default.memory.weights = weights;
-    let mut findings = Findings::default();
-    let table = table_plan(arguments, &info, &mut findings.remarks)?;
-    let longest = table
-        .decode_lengths
-        .iter()
-        .chain(&table.prefill_lengths)
-        .copied()
-        .max();
-    let longest_tokens = longest.unwrap_or(0);
-    let effort = Effort::new(arguments.quick, limit_seconds(arguments));
-    let mut probe = EngineProbe::new(
-        engine,
-        &host.topology,
-        &interrupt,
-        capacity(longest_tokens, &table),
-    );
-    let clock = || started.elapsed().as_secs_f64();
-    let mut session = Session {
-        probe: &mut probe,
-        sink: &mut journal,
+    let opened = Opened {
+        host: &host,
+        findings: &check.findings,
+        source: &source,
+        info: &info,
+        default: &default,
+    };
+    let writer = opening::writer(&directory, &opened, recorded.as_ref())?;
+    let setting = Setting {
+        arguments,
+        host: &host,
+        teams: &teams,
+        info: &info,
+        default: &default,
+        clock: &clock,
         progress: &progress,
         interrupt: &interrupt,
+        findings: check.findings,
+    };
+    let longest = capacity(&setting.table(&mut Vec::new())?);
+    let mut probe = EngineProbe::new(engine, &host.topology, &interrupt, longest);
+    let live = Live {
+        probe: &mut probe,
+        writer,
+    };
+    let mut recorder = match recorded {
+        Some(recorded) => Recorder::resumed(live, clock.clone(), recorded),
+        None => Recorder::new(live, clock.clone(), started),
+    };
+    let mut run = search(setting, &mut recorder, &mut samples)?;
+    run.findings.remarks.extend(recorder.remark());
+    run.pins = probe.pins();
+    conclude(arguments, &host, &source, &directory, run)
+}
+
+/// `samples.csv`; a resumed run writes it anew, with what is in the journal.
+fn samples_table(
+    directory: &Path,
+    resumed: bool,
+    clock: &Rc<SampleClock>,
+) -> anyhow::Result<Journal> {
+    let open = if resumed {
+        Journal::replace
+    } else {
+        Journal::create
+    };
+    open(directory, clock.clone())
+        .with_context(|| format!("cannot keep samples in {}", directory.display()))
+}
+
+/// What a search works with besides the probe.
+pub(crate) struct Setting<'a> {
+    pub(crate) arguments: &'a TuneArgs,
+    pub(crate) host: &'a Host,
+    pub(crate) teams: &'a TeamSpace,
+    pub(crate) info: &'a EngineInfo,
+    /// The plan of a host that was never tuned, every kernel named.
+    pub(crate) default: &'a Plan,
+    pub(crate) clock: &'a SampleClock,
+    pub(crate) progress: &'a Progress,
+    pub(crate) interrupt: &'a Interrupt,
+    /// What about the host costs speed.
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Setting<'_> {
+    /// The table to measure, and a remark about each cut.
+    fn table(&self, remarks: &mut Vec<String>) -> anyhow::Result<TablePlan> {
+        table_plan(self.arguments, self.info, remarks)
+    }
+}
+
+/// Measures all there is to measure, as far as it gets; the pins are left to the caller.
+///
+/// # Errors
+/// Arguments that do not fit the model.
+pub(crate) fn search(
+    setting: Setting<'_>,
+    probe: &mut dyn Probe,
+    sink: &mut dyn Sink,
+) -> anyhow::Result<Run> {
+    let mut findings = Findings::default();
+    let table = setting.table(&mut findings.remarks)?;
+    let cuts = &findings.remarks;
+    cuts.iter().for_each(|line| setting.progress.note(line));
+    let lengths = table.decode_lengths.iter().chain(&table.prefill_lengths);
+    let longest_tokens = lengths.copied().max().unwrap_or(0);
+    let limit = limit_seconds(setting.arguments);
+    let clock = || setting.clock.seconds();
+    let mut session = Session {
+        probe,
+        sink,
+        progress: setting.progress,
+        interrupt: setting.interrupt,
         clock: &clock,
         stage: Stage::Calibration,
         bandwidth: Vec::new(),
         discarded: 0,
         kept: 0,
+        voids: Voids::default(),
     };
     let inputs = Inputs {
-        default: &default,
-        teams: &teams,
-        info: &info,
-        l2_bytes: host.topology.caches.l2_bytes,
+        default: setting.default,
+        teams: setting.teams,
+        info: setting.info,
+        l2_bytes: setting.host.topology.caches.l2_bytes,
         prompt_tokens: table.prompt_tokens,
         longest_tokens,
-        effort,
+        effort: Effort::new(setting.arguments.quick, limit),
     };
-    let halted = drive(
-        &mut session,
-        &inputs,
-        table,
-        limit_seconds(arguments),
-        &mut findings,
-    )
-    .err();
-    let (bandwidth, discarded) = (session.bandwidth, session.discarded);
-    progress.finish();
-    if discarded > 0 {
-        findings.remarks.push(format!(
-            "{discarded} samples were thrown away: the host was throttled or busy with other things (see samples.csv)"
-        ));
-    }
-    findings.default_threads = default.decode.threads;
-    let pins = probe.pins();
-    conclude(
-        arguments,
-        &host,
-        &source,
-        &directory,
-        Run {
-            info,
-            findings,
-            bandwidth,
-            pins,
-            halted,
-        },
-    )
+    findings.default_threads = setting.default.decode.threads;
+    let jobs = map::jobs(&setting.host.topology, setting.host.effective_cpus);
+    let mut survey = Survey::new(jobs);
+    let limits = map::Limits::new(setting.arguments.quick, limit);
+    let halted = survey
+        .measure(&mut session, setting.default, limits)
+        .and_then(|()| drive(&mut session, &inputs, table, limit, &mut findings))
+        .and_then(|()| survey.measure(&mut session, setting.default, limits))
+        .err();
+    setting.progress.finish();
+    let conditions = Conditions {
+        findings: setting.findings,
+        map: survey.map(),
+        voids: session.voids,
+        taken: session.taken(),
+        best_gb_per_second: None,
+    };
+    Ok(Run {
+        info: setting.info.clone(),
+        findings,
+        bandwidth: session.bandwidth,
+        conditions,
+        pins: String::new(),
+        halted,
+    })
 }
 
 /// Calibration, search, confirmation, table; `findings` grows on the way.
@@ -181,7 +264,11 @@ fn speed(info: &EngineInfo, works: &Works, confirmation: &Confirmation) -> Speed
     }
 }
 
-fn teams(arguments: &TuneArgs, host: &Host) -> anyhow::Result<TeamSpace> {
+/// Teams to try.
+///
+/// # Errors
+/// A map without its list of CPUs.
+pub(crate) fn teams(arguments: &TuneArgs, host: &Host) -> anyhow::Result<TeamSpace> {
     let maps = arguments.maps.as_deref();
     if maps.is_some_and(|maps| maps.contains(&MapPolicy::Given)) && arguments.cpus.is_none() {
         bail!("--maps given needs --cpus with a list, for example --cpus 0-21,24-45");
@@ -196,7 +283,14 @@ fn teams(arguments: &TuneArgs, host: &Host) -> anyhow::Result<TeamSpace> {
 }
 
 /// Made before anything is measured: a run must not end in a place that cannot be written.
-fn report_directory(arguments: &TuneArgs, host: &Host, source: &Source) -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// There can be no such file or directory.
+pub(crate) fn report_directory(
+    arguments: &TuneArgs,
+    cpu_model: &str,
+    model: &str,
+) -> anyhow::Result<PathBuf> {
     if arguments.output.file_name().is_none() || arguments.output.is_dir() {
         bail!(
             "-o {} is not a file name; try -o sysinfer-profile.toml",
@@ -207,7 +301,7 @@ fn report_directory(arguments: &TuneArgs, host: &Host, source: &Source) -> anyho
         (Some(directory), _) => directory.clone(),
         (None, Some(root)) => {
             let now = jiff::Timestamp::now().to_string();
-            folder::in_collection(root, &host.info.cpu_model, &now, &source.name())
+            folder::in_collection(root, cpu_model, &now, model)
         }
         (None, None) => folder::beside(&arguments.output),
     };
@@ -238,7 +332,6 @@ fn table_plan(
         repeat,
     };
     let cuts = table.cut_to_context(info.context_length);
-    cuts.iter().for_each(|line| eprintln!("{line}"));
     remarks.extend(cuts);
     check_prompt(arguments.prompt, info.context_length)?;
     Ok(table)
@@ -262,8 +355,12 @@ pub fn check_prompt(prompt_tokens: usize, context_length: usize) -> anyhow::Resu
 const SHORTEST_RUN: usize = 4;
 
 /// Positions for the longest run: of the table, or of a race's sample.
-fn capacity(longest_tokens: usize, table: &TablePlan) -> usize {
-    longest_tokens
+fn capacity(table: &TablePlan) -> usize {
+    let lengths = table.decode_lengths.iter().chain(&table.prefill_lengths);
+    lengths
+        .copied()
+        .max()
+        .unwrap_or(0)
         .max(staged::LONGEST_SAMPLE)
         .max(table.prompt_tokens)
         + staged::LONGEST_SAMPLE

@@ -86,6 +86,8 @@ pub(crate) fn profile() -> Profile {
             gain_decode: 1.31,
             gain_prefill: 1.07,
             prompt_tokens: 16,
+            samples: 250,
+            void_samples: 3,
             lengths: vec![
                 row,
                 LengthEvidence {

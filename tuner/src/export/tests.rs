@@ -59,6 +59,8 @@ fn profile(decode: PhasePlan, prefill: PhasePlan, (nodes, cpus): (usize, usize))
             gain_decode: 1.0,
             gain_prefill: 1.0,
             prompt_tokens: 16,
+            samples: 0,
+            void_samples: 0,
             lengths: Vec::new(),
         },
     }

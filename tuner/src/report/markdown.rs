@@ -157,11 +157,12 @@ pub fn fact_list(report: &Report<'_>) -> Vec<(&'static str, String)> {
         .map_or_else(|| "none".into(), |quota| format!("{quota:.2} CPUs"));
     let bandwidth = match report.roof_estimate() {
         Some(roof) => {
-            let best = report.bandwidth.iter().copied().fold(0.0, f64::max);
+            let best = report.conditions.best(&report.bandwidth);
             format!(
-                "median {} GB/s, best {best:.1} GB/s of {} readings",
+                "median {} GB/s of {} readings between the stages, best {:.1} GB/s",
                 said(roof),
-                roof.count
+                roof.count,
+                best.unwrap_or(roof.median)
             )
         }
         None => "not measured".into(),
@@ -238,7 +239,7 @@ fn drift(report: &Report<'_>) -> String {
     let slowest = readings.iter().copied().fold(f64::INFINITY, f64::min);
     let fastest = readings.iter().copied().fold(0.0, f64::max);
     format!(
-        "A share above 100 %: this host's memory was faster during that row than in the median \
+        "A share above 100 %: this host's memory was faster during that row than in any \
          reading; readings went from {slowest:.1} to {fastest:.1} GB/s.\n"
     )
 }

@@ -26,6 +26,7 @@ use sysinfer_machine::HostInfo;
 
 use self::explain::Evidence;
 use self::samples::Samples;
+use crate::conditions::Conditions;
 use crate::measure::Point;
 use crate::measure::split::Split;
 use crate::measure::table::TableData;
@@ -104,6 +105,8 @@ pub struct Report<'a> {
     pub rows: Vec<Row>,
     /// Read bandwidth readings of the run, GB/s.
     pub bandwidth: Vec<f64>,
+    /// The host, its memory and void samples.
+    pub conditions: Conditions,
     /// The search, stage by stage.
     pub log: &'a Log,
     /// The decision; `None` when the run was interrupted before.
@@ -153,7 +156,7 @@ impl Report<'_> {
         })
     }
 
-    /// Writes `summary.md`, `report.html`, `throughput.csv` and the plots; returns their paths.
+    /// Writes `summary.md`, `report.html`, `throughput.csv` and `bandwidth.csv` and the plots; returns their paths.
     ///
     /// # Errors
     /// The directory is not writable.
@@ -170,13 +173,16 @@ impl Report<'_> {
         for figure in svg::all(self) {
             save(&format!("{}.svg", figure.name), figure.document())?;
         }
+        if !self.conditions.map.rows.is_empty() {
+            save("bandwidth.csv", self.conditions.map.csv()?)?;
+        }
         save("summary.md", markdown::render(self))?;
         save("report.html", html::render(self))?;
         Ok(paths)
     }
 }
 
-/// Median of the readings; `None` of none.
+/// Median of the readings: what the memory gave while the run took its samples; `None` of none.
 pub fn roof(bandwidth: &[f64]) -> Option<f64> {
     (!bandwidth.is_empty()).then(|| median(bandwidth))
 }

@@ -4,6 +4,7 @@ use sysinfer_engine::{PhasePlan, Plan, StepTimes, WorkerSeconds};
 
 use super::samples::{Disturbed, Gain};
 use super::*;
+use crate::conditions::Conditions;
 use crate::measure::split::Under;
 use crate::reference::TABLES;
 use crate::search::Stage;
@@ -138,6 +139,7 @@ impl Planted {
             samples: samples(),
             default_threads: 4,
             cache_bytes: 0,
+            conditions: Conditions::default(),
             sections: vec![Section {
                 title: format!("Host check {HOSTILE}"),
                 lines: vec!["numa_balancing is on".into()],

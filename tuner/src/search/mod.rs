@@ -117,4 +117,4 @@ impl Effort {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

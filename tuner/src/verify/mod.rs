@@ -26,6 +26,7 @@ use crate::journal::Nowhere;
 use crate::measure::engine_probe::EngineProbe;
 use crate::measure::session::{Halt, Session};
 use crate::measure::table::{self as measured_table, TableData};
+use crate::measure::voids::Voids;
 use crate::numbers::Numbers;
 use crate::progress::Progress;
 use crate::report;
@@ -160,6 +161,7 @@ fn measure(
         bandwidth: Vec::new(),
         discarded: 0,
         kept: 0,
+        voids: Voids::default(),
     };
     let speed = speed(profile);
     let outcome = twice(
