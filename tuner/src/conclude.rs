@@ -107,16 +107,7 @@ pub fn conclude(
     if let Some(found) = report.confirmation {
         save_profile(&arguments.output, &report, found)?;
     }
-    match arguments.format {
-        Format::Json => {
-            let profile = report.confirmation.map(|_| arguments.output.as_path());
-            println!("{:#}", json::render(&report, &paths, profile));
-        }
-        Format::Text => {
-            print_results(&report);
-            print_paths(arguments, source, &report, &paths);
-        }
-    }
+    print(arguments, source, &report, &paths);
     match run.halted {
         None => Ok(Ending::Complete),
         Some(Halt::Interrupted) => Ok(Ending::Interrupted),
@@ -136,6 +127,20 @@ fn save_profile(path: &Path, report: &Report<'_>, found: &Confirmation) -> anyho
         command: &report.command,
     });
     Ok(save_atomic(path, &profile)?)
+}
+
+/// The results in the form that was asked for.
+fn print(arguments: &TuneArgs, source: &Source, report: &Report<'_>, paths: &[PathBuf]) {
+    match arguments.format {
+        Format::Json => {
+            let profile = report.confirmation.map(|_| arguments.output.as_path());
+            println!("{:#}", json::render(report, paths, profile));
+        }
+        Format::Text => {
+            print_results(report);
+            print_paths(arguments, source, report, paths);
+        }
+    }
 }
 
 /// Where things are, and what comes next.
