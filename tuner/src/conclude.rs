@@ -109,16 +109,7 @@ pub fn conclude(
     if let Some(found) = report.confirmation {
         save_profile(&arguments.output, &report, found, &data)?;
     }
-    match arguments.format {
-        Format::Json => {
-            let profile = report.confirmation.map(|_| arguments.output.as_path());
-            println!("{:#}", json::render(&report, &paths, profile));
-        }
-        Format::Text => {
-            print_results(&report);
-            print_paths(arguments, source, &report, &paths);
-        }
-    }
+    print(arguments, source, &report, &paths);
     match run.halted {
         None => Ok(Ending::Complete),
         Some(Halt::Interrupted) => Ok(Ending::Interrupted),
@@ -153,6 +144,20 @@ fn save_profile(
         command: &report.command,
     });
     Ok(save_atomic(path, &profile)?)
+}
+
+/// The results in the form that was asked for.
+fn print(arguments: &TuneArgs, source: &Source, report: &Report<'_>, paths: &[PathBuf]) {
+    match arguments.format {
+        Format::Json => {
+            let profile = report.confirmation.map(|_| arguments.output.as_path());
+            println!("{:#}", json::render(report, paths, profile));
+        }
+        Format::Text => {
+            print_results(report);
+            print_paths(arguments, source, report, paths);
+        }
+    }
 }
 
 /// Where things are, and what comes next.

@@ -275,7 +275,9 @@ fn prefill(evidence: &Evidence<'_>) -> Option<String> {
         return Some(format!("{spent}."));
     };
     let part = gb.median / roof.median;
-    let held = if part >= BOUND_BY_MEMORY {
+    let held = if part > ROOF_MOVED {
+        ", more than the readings: memory was faster then"
+    } else if part >= BOUND_BY_MEMORY {
         ": memory is what it waits for"
     } else if part < MEMORY_IDLE && parts[0].share >= 0.5 {
         ": arithmetic is what it waits for, not memory"

@@ -36,28 +36,7 @@ pub fn render(report: &Report<'_>) -> String {
             format_args!("\n## Where a step's time goes\n\n```text\n{drawn}\n```"),
         );
     }
-    text.push_str("\n## What was chosen, and why\n\n");
-    text.push_str(&choice(report));
-    for outcome in &report.log.outcomes {
-        push(&mut text, format_args!("\n### {}\n", outcome.title));
-        push(
-            &mut text,
-            format_args!("{}: {}.", outcome.winner().name, outcome.why),
-        );
-        if outcome.discarded_rounds > 0 {
-            push(
-                &mut text,
-                format_args!(
-                    "{} rounds were thrown away: the host drifted.",
-                    outcome.discarded_rounds
-                ),
-            );
-        }
-        push(
-            &mut text,
-            format_args!("\n```text\n{}\n```", table::stage(outcome)),
-        );
-    }
+    text.push_str(&search(report));
     text.push_str(&voids(report));
     for section in &report.sections {
         push(&mut text, format_args!("\n## {}\n", section.title));
@@ -84,6 +63,33 @@ pub fn render(report: &Report<'_>) -> String {
         for remark in &report.remarks {
             push(&mut text, format_args!("- {remark}"));
         }
+    }
+    text
+}
+
+/// The choice, and the races that led to it.
+fn search(report: &Report<'_>) -> String {
+    let mut text = String::from("\n## What was chosen, and why\n\n");
+    text.push_str(&choice(report));
+    for outcome in &report.log.outcomes {
+        push(&mut text, format_args!("\n### {}\n", outcome.title));
+        push(
+            &mut text,
+            format_args!("{}: {}.", outcome.winner().name, outcome.why),
+        );
+        if outcome.discarded_rounds > 0 {
+            push(
+                &mut text,
+                format_args!(
+                    "{} rounds were thrown away: the host drifted.",
+                    outcome.discarded_rounds
+                ),
+            );
+        }
+        push(
+            &mut text,
+            format_args!("\n```text\n{}\n```", table::stage(outcome)),
+        );
     }
     text
 }

@@ -250,6 +250,7 @@ fn prompts_are_bound_by_arithmetic_when_memory_is_idle() {
             "memory is what it waits",
         ),
         (18.0, "60 % of the read bandwidth.", "waits for"),
+        (36.0, "memory was faster then", "waits for"),
         (27.0, "memory is what it waits for", "arithmetic"),
     ] {
         let rows = [row(512, 1.0, 1.0, gb)];

@@ -4,7 +4,7 @@
 pub(super) const PAGE: &str = "
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
-main{max-width:1080px;margin:0 auto;padding:20px 16px 48px}
+main{max-width:1180px;margin:0 auto;padding:20px 16px 48px}
 h1{font-size:1.6rem;line-height:1.2;margin:0 0 4px} h2{font-size:1.2rem;margin:36px 0 10px} h3{font-size:1rem;margin:20px 0 6px}
 p{margin:6px 0 10px;max-width:75ch} ul{margin:6px 0;padding-left:22px} li{margin:5px 0;max-width:75ch}
 .soft{color:var(--soft)} .small{font-size:.875rem}
@@ -13,12 +13,12 @@ p{margin:6px 0 10px;max-width:75ch} ul{margin:6px 0;padding-left:22px} li{margin
 .card b{display:block;font-size:1.55rem;line-height:1.2;margin:2px 0}
 .card span{display:block;font-size:.875rem;color:var(--soft)}
 .box{overflow-x:auto;border:1px solid var(--line);border-radius:10px;margin:10px 0}
-table{border-collapse:collapse;width:100%;font-size:.875rem}
-th,td{padding:7px 12px;text-align:left;vertical-align:top;border-bottom:1px solid var(--line);overflow-wrap:normal}
-tr:last-child td{border-bottom:0} th{color:var(--soft);font-weight:600;white-space:nowrap}
+table{border-collapse:collapse;width:100%;font-size:.8125rem}
+th,td{padding:6px 10px;text-align:left;vertical-align:top;border-bottom:1px solid var(--line);overflow-wrap:normal}
+tr:last-child td{border-bottom:0} th{color:var(--soft);font-weight:600;vertical-align:bottom}
 .number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap} .wide{min-width:190px}
 tr.won td{background:var(--panel);font-weight:600}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:16px;margin:12px 0}
+.figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,420px),1fr));gap:16px;margin:12px 0}
 figure{margin:0;border:1px solid var(--line);border-radius:10px;padding:12px;min-width:0}
 figcaption{font-weight:600;margin-bottom:6px} figure p{margin:6px 0 0;font-size:.8125rem;color:var(--soft)}
 svg{display:block;width:100%;height:auto}

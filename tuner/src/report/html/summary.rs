@@ -76,10 +76,13 @@ fn gain_card(report: &Report<'_>, phase: Phase) -> Option<Element> {
         Phase::Decode => found.gain_decode,
         Phase::Prefill => found.gain_prefill,
     };
-    let title = format!("{} over the default", phase.name());
+    let title = match phase {
+        Phase::Decode => "Decode over the default",
+        Phase::Prefill => "Prefill over the default",
+    };
     if chosen == 1.0 {
         return Some(card(
-            &title,
+            title,
             "as it was",
             "the default is what the profile says",
         ));
@@ -87,7 +90,7 @@ fn gain_card(report: &Report<'_>, phase: Phase) -> Option<Element> {
     let ratio = report.samples.gain(phase).map(|gain| gain.ratio);
     let limits = ratio.map_or_else(|| "no samples at hand".into(), gain);
     Some(card(
-        &title,
+        title,
         &format!("{:+.1} %", 100.0 * (chosen - 1.0)),
         &limits,
     ))
@@ -107,11 +110,22 @@ pub(super) fn explanation(report: &Report<'_>) -> Option<Element> {
     Some(section("Why it is this fast").with(list(said.iter().map(String::as_str))))
 }
 
-/// The table with its plots.
+/// The tables of both phases with their plots.
 pub(super) fn throughput(report: &Report<'_>, drawn: &[Figure]) -> Option<Element> {
     if report.rows.is_empty() {
         return None;
     }
+    let part = section("Throughput")
+        .with_all(decode_table(report))
+        .with_all(prefill_table(report))
+        .with_all(markdown::method(report).lines().map(remark));
+    Some(part.with_all(figures(
+        drawn,
+        &["throughput", "prefill", "bandwidth-share"],
+    )))
+}
+
+fn decode_table(report: &Report<'_>) -> Option<Element> {
     let with_reference = report.rows.iter().any(|row| row.reference.is_some());
     let mut header = vec![
         "total tokens",
@@ -124,50 +138,52 @@ pub(super) fn throughput(report: &Report<'_>, drawn: &[Figure]) -> Option<Elemen
     if with_reference {
         header.extend(["reference tokens/s", "times the reference"]);
     }
-    header.extend([
-        "prefill tokens/s",
-        "interval",
-        "runs",
-        "first token",
-        "interval, ms",
-    ]);
     let cells = |row: &Row| {
         let found = &row.estimates;
-        let median = |estimate: Option<Estimate>| maybe(estimate.map(|known| known.median));
-        let runs = |estimate: Option<Estimate>| {
-            estimate.map_or_else(|| "-".to_owned(), |known| known.count.to_string())
-        };
+        let rate = found.decode?;
         let mut cells = vec![
             row.total_tokens.to_string(),
-            median(found.decode),
+            number(rate.median),
             interval(found.decode),
-            runs(found.decode),
+            rate.count.to_string(),
             both(found.decode_gb, number),
             both(found.decode_percent, |percent| format!("{percent:.0} %")),
         ];
         if with_reference {
             cells.push(maybe(row.reference));
-            let times = found.decode.zip(row.reference);
-            cells.push(maybe(times.map(|(ours, theirs)| ours.median / theirs)));
+            cells.push(maybe(row.reference.map(|theirs| rate.median / theirs)));
         }
-        let first = found.first_token_ms;
-        cells.extend([
-            median(found.prefill),
-            interval(found.prefill),
-            runs(found.prefill),
-            first.map_or_else(|| "-".into(), |known| duration(known.median / 1000.0)),
-            interval(first),
-        ]);
-        cells
+        Some(cells)
     };
-    let rows: Vec<Vec<String>> = report.rows.iter().map(cells).collect();
-    let part = section("Throughput")
-        .with(table(&header, &rows, |_| false))
-        .with_all(markdown::method(report).lines().map(remark));
-    Some(part.with_all(figures(
-        drawn,
-        &["throughput", "prefill", "bandwidth-share"],
-    )))
+    let rows: Vec<Vec<String>> = report.rows.iter().filter_map(cells).collect();
+    (!rows.is_empty()).then(|| table(&header, &rows, |_| false))
+}
+
+fn prefill_table(report: &Report<'_>) -> Option<Element> {
+    let header = [
+        "prompt tokens",
+        "prefill tokens/s",
+        "interval",
+        "runs",
+        "weights read, GB/s",
+        "time to first token",
+        "interval, ms",
+    ];
+    let cells = |row: &Row| {
+        let found = &row.estimates;
+        let (rate, first) = (found.prefill?, found.first_token_ms?);
+        Some(vec![
+            row.total_tokens.to_string(),
+            number(rate.median),
+            interval(found.prefill),
+            rate.count.to_string(),
+            both(found.prefill_gb, number),
+            duration(first.median / 1000.0),
+            interval(found.first_token_ms),
+        ])
+    };
+    let rows: Vec<Vec<String>> = report.rows.iter().filter_map(cells).collect();
+    (!rows.is_empty()).then(|| table(&header, &rows, |_| false))
 }
 
 /// A number and below it, in brackets, its limits where it has any.

@@ -46,6 +46,7 @@ fn the_page_has_every_part_and_its_numbers_have_limits() {
         "@media print",
         "8.000 - 16.00",
         "40 - 80 %",
+        "time to first token",
         "+10.0 % (+7.8 to +12.2)",
         "times the reference",
         "3 of 60 samples are void",

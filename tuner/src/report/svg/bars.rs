@@ -12,7 +12,7 @@ const BAR: f64 = 18.0;
 /// A label above its bar, and space to the next.
 const ROW: f64 = 46.0;
 /// The narrowest part that has room for its percentage.
-const ROOM_FOR_TEXT: f64 = 34.0;
+const ROOM_FOR_TEXT: f64 = 44.0;
 
 /// A bar of one value.
 pub(super) struct Bar {

@@ -63,7 +63,7 @@ impl Plot {
             .map(|curve| (curve.name.clone(), curve.sample()))
             .collect();
         let (mut body, legend_height) = legend(&marks);
-        let above = legend_height + 16.0;
+        let above = legend_height + 24.0;
         let bottom = above + PLOT_HEIGHT;
         let x = if self.log {
             Scale::log((first, last), LEFT + 14.0, WIDTH - RIGHT)

@@ -1,8 +1,8 @@
 //! The plots: drawn by hand as elements with classes, so that one drawing serves light, dark and paper,
 //! in the page as well as in a file of its own.
 //!
-//! [`content`] turns a report into figures; [`lines`], [`bars`] and [`heat`] draw one kind of plot each
-//! on the scales of [`axis`]; [`style`] says what classes look like.
+//! `content` turns a report into figures; `lines`, `bars` and `heat` draw one kind of plot each
+//! on the scales of `axis`; [`style`] says what classes look like.
 
 mod axis;
 mod bars;
