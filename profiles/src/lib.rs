@@ -19,4 +19,6 @@ mod suggest;
 
 pub use error::ProfileError;
 pub use matching::{Difference, HostMatch, Notice};
-pub use schema::{Created, Evidence, HostFacts, LengthEvidence, ModelFacts, Profile, SCHEMA};
+pub use schema::{
+    Created, Evidence, HostFacts, LengthEvidence, MOST_RUNS, ModelFacts, Profile, SCHEMA,
+};

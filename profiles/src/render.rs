@@ -18,7 +18,7 @@ const HEAD: &str = "\
 # Unknown keys are errors, so that a typo cannot be ignored in silence.
 ";
 
-/// Comment lines above a section.
+/// Comment lines above a section: what it is for, and where its values come from.
 const SECTIONS: &[(&str, &str)] = &[
     (
         "[created]",
@@ -26,38 +26,73 @@ const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "[host]",
-        "# The host that was measured. The server refuses the profile on a host that differs\n\
-         # (memory may grow; kernel and huge_pages are only noted), unless --force-profile.",
+        "# The host that was measured, as the system describes it. The server refuses the profile on a\n\
+         # host that differs (memory may grow; kernel and huge_pages are only noted), unless\n\
+         # --force-profile.",
     ),
     (
         "[model]",
-        "# The model that was measured. Another shape is a warning: the plan may not be its best.",
+        "# The model that was measured, from its file. Another shape is a warning: the plan may not be\n\
+         # its best.",
     ),
     (
         "[plan.decode]",
-        "# The team that generates tokens. Worker i runs on cpus[i]; an empty list: not pinned.\n\
-         # `map` is a label: the list is what counts.",
+        "# The team that generates tokens: the fastest that was measured, or fewer threads where that\n\
+         # was no slower. Worker i runs on cpus[i]; an empty list: not pinned.",
     ),
-    ("[plan.prefill]", "# The team that reads prompts."),
+    (
+        "[plan.prefill]",
+        "# The team that reads prompts, measured for itself.",
+    ),
     (
         "[plan.blocking]",
-        "# Block sizes. They change speed; attention_chunk alone may change the last bits of a logit.",
+        "# Block sizes, each the default unless another was measured to be faster. They change speed;\n\
+         # attention_chunk alone may change the last bits of a logit.",
     ),
-    ("[plan.memory]", "# Pages of weights and cache."),
+    (
+        "[plan.memory]",
+        "# Pages of weights and cache, and where weights are: not measured, defaults that a person may\n\
+          # change.",
+    ),
     (
         "[evidence]",
-        "# Measured under [plan] in the run that wrote this file. Rates are medians; low and high are\n\
-         # the slowest and the fastest run. gain_*: rate over that of the default plan.",
+        "# Measured under [plan] in the run that wrote this file. Rates are medians in tokens/s; low and\n\
+         # high are the slowest and the fastest run. `sysinfer-tune verify THIS_FILE MODEL.gguf` measures\n\
+         # all of it again.",
+    ),
+    (
+        "[[evidence.lengths]]",
+        "# One total length. decode: from the prompt to this many tokens; prefill: a prompt of this many.",
     ),
 ];
+
+/// Comment above the kernels, whatever their block types.
+const KERNELS: &str = "\
+# Kernels by block type of the weights: the fastest of this CPU's that were measured.";
+/// What sections of kernels begin with.
+const KERNELS_SECTION: &str = "[plan.kernels.";
 
 /// Comments behind a value, by section and key.
 const KEYS: &[(&str, &str, &str)] = &[
     (
         "[host]",
+        "topology",
+        "as hwloc sees what this process may use",
+    ),
+    ("[host]", "cores", "physical, that the process could use"),
+    ("[host]", "cpus", "logical, that the process could use"),
+    (
+        "[host]",
         "cpu_quota",
         "CPUs' worth of time that the control group allows",
     ),
+    ("[host]", "huge_pages", "mode of transparent huge pages"),
+    (
+        "[model]",
+        "fingerprint",
+        "equal for models of one shape and quantisation",
+    ),
+    ("[model]", "weight_bytes", "as packed in memory"),
     (
         "[model]",
         "decode_bytes",
@@ -68,6 +103,8 @@ const KEYS: &[(&str, &str, &str)] = &[
         "kv_bytes_per_position",
         "cache read per step and position of the context",
     ),
+    ("[plan.decode]", "map", "a label: cpus is what counts"),
+    ("[plan.prefill]", "map", "a label: cpus is what counts"),
     (
         "[plan.blocking]",
         "prefetch_bytes",
@@ -95,14 +132,50 @@ const KEYS: &[(&str, &str, &str)] = &[
         "keep each worker's weights on its NUMA node",
     ),
     (
+        "[plan.memory]",
+        "weights",
+        "packed in memory, or mapped: read from the file at every step",
+    ),
+    (
         "[evidence]",
         "read_gb_per_second",
         "read bandwidth of the decode team, GB/s",
     ),
     (
         "[evidence]",
+        "gain_decode",
+        "rate over that of the untuned default, side by side",
+    ),
+    ("[evidence]", "gain_prefill", "the same for prompts"),
+    (
+        "[evidence]",
         "prompt_tokens",
         "every decode run starts from a prompt of this many tokens",
+    ),
+    (
+        "[evidence]",
+        "samples",
+        "taken in that run, void ones included",
+    ),
+    (
+        "[evidence]",
+        "void_samples",
+        "taken while the host was throttled or busy; a large share says: tune again",
+    ),
+    (
+        "[[evidence.lengths]]",
+        "samples",
+        "runs behind the decode rate",
+    ),
+    (
+        "[[evidence.lengths]]",
+        "decode_gb_per_second",
+        "weights and cache read",
+    ),
+    (
+        "[[evidence.lengths]]",
+        "reference_tokens_per_second",
+        "published by the original, on its server",
     ),
 ];
 
@@ -117,6 +190,7 @@ impl Profile {
         let texts = long_texts(&plain)?;
         let mut text = String::from(HEAD);
         let mut section = "";
+        let mut seen = Vec::new();
         let mut offset = 0;
         for line in plain.split_inclusive('\n') {
             let is_inside = texts.iter().any(|span| span.contains(&offset));
@@ -128,7 +202,8 @@ impl Profile {
             let line = line.trim_end_matches('\n');
             if line.starts_with('[') {
                 section = line;
-                if let Some((_, comment)) = SECTIONS.iter().find(|(name, _)| *name == section) {
+                if let Some(comment) = comment_above(section).filter(|c| !seen.contains(c)) {
+                    seen.push(comment);
                     text.push_str(comment);
                     text.push('\n');
                 }
@@ -161,6 +236,16 @@ fn long_texts(plain: &str) -> Result<Vec<Range<usize>>, ProfileError> {
     Ok(texts)
 }
 
+/// The comment of a section; sections that share one have it above the first.
+fn comment_above(section: &str) -> Option<&'static str> {
+    if section.starts_with(KERNELS_SECTION) {
+        return Some(KERNELS);
+    }
+    let found = SECTIONS.iter().find(|(name, _)| *name == section);
+    found.map(|(_, comment)| *comment)
+}
+
+/// The comment behind a value of a plain key.
 fn comment_for(section: &str, line: &str) -> Option<&'static str> {
     let key = line.split_once(" = ")?.0;
     KEYS.iter()

@@ -7,6 +7,9 @@ use sysinfer_machine::HostInfo;
 /// The schema version that this build reads and writes.
 pub const SCHEMA: i64 = 1;
 
+/// Runs that are recorded for one length and phase; a profile stays small enough to be read.
+pub const MOST_RUNS: usize = 15;
+
 /// A plan with the host and model that it was measured on, and the measurements.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -104,9 +107,19 @@ pub struct Evidence {
     pub gain_prefill: f64,
     /// Tokens of the prompt that every decode run starts from.
     pub prompt_tokens: usize,
+    /// Samples taken in that run, void ones included; 0: not recorded.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub samples: usize,
+    /// How many of them were void: the host was throttled, busy or taken from us meanwhile.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub void_samples: usize,
     /// One entry for each total length, ascending.
     #[serde(default)]
     pub lengths: Vec<LengthEvidence>,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Rates at one total length. Absent: not measured.
@@ -127,6 +140,10 @@ pub struct LengthEvidence {
     /// Fastest run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decode_high: Option<f64>,
+    /// Decode rate of each run, tokens/s, at most [`MOST_RUNS`] of them: what later measurements are
+    /// compared with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decode_runs: Vec<f64>,
     /// Weights and cache read while decoding, GB/s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decode_gb_per_second: Option<f64>,
@@ -136,6 +153,9 @@ pub struct LengthEvidence {
     /// Prompt tokens per second for a prompt of `total_tokens`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefill_tokens_per_second: Option<f64>,
+    /// Prefill rate of each run, tokens/s, at most [`MOST_RUNS`] of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefill_runs: Vec<f64>,
     /// Time from such a prompt to its first token, milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_to_first_token_ms: Option<f64>,
@@ -145,6 +165,44 @@ pub struct LengthEvidence {
 }
 
 impl LengthEvidence {
+    /// At most [`MOST_RUNS`] of the rates: all, or order statistics at even distances, so that median
+    /// and extremes stay what they were.
+    pub fn kept_runs(rates: &[f64]) -> Vec<f64> {
+        if rates.len() <= MOST_RUNS {
+            return rates.to_vec();
+        }
+        let mut sorted = rates.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let last = sorted.len() - 1;
+        let place = |index: usize| (index * last + (MOST_RUNS - 1) / 2) / (MOST_RUNS - 1);
+        (0..MOST_RUNS).map(|index| sorted[place(index)]).collect()
+    }
+
+    /// Decode rates of the runs, tokens/s; of a profile without them, what it says of their median and
+    /// extremes, which is all of up to three runs.
+    pub fn decode_rates(&self) -> Vec<f64> {
+        if !self.decode_runs.is_empty() {
+            return self.decode_runs.clone();
+        }
+        let Some(median) = self.decode_tokens_per_second else {
+            return Vec::new();
+        };
+        match (self.samples, self.decode_low, self.decode_high) {
+            (2, Some(low), Some(high)) => vec![low, high],
+            (3.., Some(low), Some(high)) => vec![low, median, high],
+            _ => vec![median],
+        }
+    }
+
+    /// Prefill rates of the runs, tokens/s; of a profile without them, their median.
+    pub fn prefill_rates(&self) -> Vec<f64> {
+        if self.prefill_runs.is_empty() {
+            self.prefill_tokens_per_second.into_iter().collect()
+        } else {
+            self.prefill_runs.clone()
+        }
+    }
+
     /// All rates and times, by their keys below `evidence`.
     fn rates(&self) -> [(&'static str, Option<f64>); 8] {
         [
@@ -227,6 +285,17 @@ impl Profile {
         ];
         let lengths = evidence.lengths.iter().flat_map(LengthEvidence::rates);
         let lengths = lengths.filter_map(|(key, value)| Some((key, value?)));
+        let decode = evidence
+            .lengths
+            .iter()
+            .flat_map(|length| &length.decode_runs);
+        let decode = decode.map(|rate| ("lengths.decode_runs", *rate));
+        let prefill = evidence
+            .lengths
+            .iter()
+            .flat_map(|length| &length.prefill_runs);
+        let prefill = prefill.map(|rate| ("lengths.prefill_runs", *rate));
+        let lengths = lengths.chain(decode).chain(prefill);
         for (key, value) in rates.into_iter().chain(lengths) {
             if !(value.is_finite() && value >= 0.0) {
                 let problem = format!("{value} is not a rate; it must be 0 or a positive number");

@@ -23,8 +23,11 @@ fn a_written_profile_reads_back_equal_and_explains_itself() {
         "[host]",
         "[model]",
         "[plan.decode]",
+        "[plan.kernels.Q4_0]",
         "[plan.blocking]",
+        "[plan.memory]",
         "[evidence]",
+        "[[evidence.lengths]]",
     ] {
         let (before, _) = text.split_once(&format!("\n{section}\n")).expect(section);
         let above = before.lines().last().unwrap_or_default();
@@ -95,6 +98,11 @@ const SPOILED: &[Spoiled] = &[
         "gain_decode = 1.31",
         "gain_decode = nan",
         &["evidence.gain_decode", "NaN"],
+    ),
+    (
+        "decode_runs = [60.5",
+        "decode_runs = [-60.5",
+        &["evidence.lengths.decode_runs", "-60.5"],
     ),
     ("gain_decode = 1.31", "", &["missing field `gain_decode`"]),
     (
@@ -260,5 +268,37 @@ fn cpus_must_be_the_hosts_own() {
     assert!(
         message.contains("plan.decode.cpus") && message.contains("allowed: 0-1"),
         "{message}"
+    );
+}
+
+#[test]
+fn runs_are_kept_or_told_from_what_is_there() {
+    use sysinfer_profiles::{LengthEvidence, MOST_RUNS};
+    let evidence = |samples, low, median, high| LengthEvidence {
+        samples,
+        decode_low: Some(low),
+        decode_tokens_per_second: Some(median),
+        decode_high: Some(high),
+        ..LengthEvidence::default()
+    };
+    assert_eq!(evidence(1, 5.0, 5.0, 5.0).decode_rates(), [5.0]);
+    assert_eq!(evidence(2, 4.0, 5.0, 6.0).decode_rates(), [4.0, 6.0]);
+    assert_eq!(evidence(3, 4.0, 5.0, 7.0).decode_rates(), [4.0, 5.0, 7.0]);
+    let recorded = LengthEvidence {
+        decode_runs: vec![1.0, 2.0],
+        prefill_tokens_per_second: Some(9.0),
+        ..evidence(9, 1.0, 1.5, 2.0)
+    };
+    assert_eq!(recorded.decode_rates(), [1.0, 2.0]);
+    assert_eq!(recorded.prefill_rates(), [9.0]);
+    assert!(LengthEvidence::default().decode_rates().is_empty());
+    let few = [3.0, 1.0, 2.0];
+    assert_eq!(LengthEvidence::kept_runs(&few), few);
+    let many: Vec<f64> = (0..1001).rev().map(f64::from).collect();
+    let kept = LengthEvidence::kept_runs(&many);
+    assert_eq!(kept.len(), MOST_RUNS);
+    assert_eq!(
+        (kept[0], kept[MOST_RUNS / 2], kept[MOST_RUNS - 1]),
+        (0.0, 500.0, 1000.0)
     );
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use sysinfer_engine::CacheType;
+use sysinfer_engine::{CacheType, WeightStorage};
 use sysinfer_machine::CpuList;
 
 const EXAMPLES: &str = "\
@@ -13,6 +13,7 @@ Examples:
   sysinfer-server model.gguf --lookup off
   sysinfer-server model.gguf --chat-template ./my-template.jinja
   sysinfer-server model.gguf --keep-file-cache   (quick to start again, at the price of memory)
+  sysinfer-server larger-than-memory.gguf --weights mapped
   OMP_NUM_THREADS=88 GOMP_CPU_AFFINITY=0-21,24-45,48-69,72-93 ./server model.gguf -t 0.0 -n 4096
 
 Environment (the command line wins over it, and it wins over the profile):
@@ -21,6 +22,7 @@ Environment (the command line wins over it, and it wins over the profile):
   OMP_PROC_BIND        false: leave threads unpinned
   SYSINFER_CACHE_TYPE  type of keys and values, as --cache-type
   SYSINFER_LOOKUP      auto or off, as --lookup
+  SYSINFER_WEIGHTS     auto, packed or mapped, as --weights
   SYSINFER_KEEP_FILE_CACHE  true: as --keep-file-cache
   SYSINFER_API_KEY     an API key, as --api-key; not visible in process lists
   SYSINFER_LOG         log filter, for example debug or warn";
@@ -83,6 +85,13 @@ pub struct Arguments {
     /// auto (where it is measured to pay) or off. Answers are the same [default: auto]
     #[arg(long, value_name = "MODE", value_parser = lookup_mode)]
     pub lookup: Option<LookupMode>,
+
+    /// Where weights are: packed (in memory, fastest), mapped (in the file, packed anew at every step,
+    /// so that memory is only what the system caches of it) or auto (mapped if packed weights would
+    /// take more than half of the memory that may be used). Answers are the same [default: auto]
+    #[arg(long, value_name = "WHERE")]
+    pub weights: Option<WeightStorage>,
+
     /// Leave the model file in the page cache once its weights are packed: the next start reads it
     /// from memory, which it takes until the system wants it
     #[arg(long)]
@@ -231,6 +240,7 @@ mod tests {
             ("s m.gguf --queue 0", "--queue"),
             ("s m.gguf --cache-type q4_0", "f16 or q8_0"),
             ("s m.gguf --lookup on", "auto or off"),
+            ("s m.gguf --weights ram", "auto, packed or mapped"),
         ];
         for (line, wanted) in cases {
             let message = parse(line).expect_err(line).to_string();

@@ -4,13 +4,15 @@
 
 use std::ffi::OsString;
 
-use sysinfer_engine::CacheType;
+use sysinfer_engine::{CacheType, WeightStorage};
 use sysinfer_machine::CpuList;
 
 use crate::cli::{self, LookupMode};
 
 /// Name of the variable for the type of the cache.
 pub const CACHE_TYPE: &str = "SYSINFER_CACHE_TYPE";
+/// Name of the variable for where weights are.
+pub const WEIGHTS: &str = "SYSINFER_WEIGHTS";
 /// Name of the variable for the mode of lookup.
 pub const LOOKUP: &str = "SYSINFER_LOOKUP";
 
@@ -30,6 +32,8 @@ pub struct Environment {
     pub cache_type: Option<CacheType>,
     /// `SYSINFER_LOOKUP`.
     pub lookup: Option<LookupMode>,
+    /// `SYSINFER_WEIGHTS`.
+    pub weights: Option<WeightStorage>,
     /// `SYSINFER_KEEP_FILE_CACHE`.
     pub keep_file_cache: bool,
     /// `SYSINFER_API_KEY`.
@@ -72,6 +76,7 @@ impl Environment {
             .transpose()?;
         let cache_type = get(CACHE_TYPE, "q8_0")?.map(cache_type).transpose()?;
         let lookup = get(LOOKUP, "off")?.map(lookup).transpose()?;
+        let weights = get(WEIGHTS, "mapped")?.map(weights).transpose()?;
         let keep_file_cache = get(KEEP_FILE_CACHE, "true")?
             .map(keep_file_cache)
             .transpose()?;
@@ -80,6 +85,7 @@ impl Environment {
             threads,
             cpus,
             cache_type,
+            weights,
             lookup,
             binding_off: binding_off.unwrap_or(false),
             api_key: get("SYSINFER_API_KEY", "sk-something")?,
@@ -143,6 +149,15 @@ fn lookup(value: String) -> Result<LookupMode, EnvironmentError> {
         value,
         problem,
         example: "off",
+    })
+}
+
+fn weights(value: String) -> Result<WeightStorage, EnvironmentError> {
+    value.parse().map_err(|error| EnvironmentError {
+        name: WEIGHTS,
+        problem: format!("{error}"),
+        value,
+        example: "mapped",
     })
 }
 
@@ -240,6 +255,7 @@ mod tests {
             ("SYSINFER_CACHE_TYPE", "f8", "=q8_0"),
             ("SYSINFER_LOOKUP", "on", "=off"),
             ("SYSINFER_KEEP_FILE_CACHE", "perhaps", "=true"),
+            ("SYSINFER_WEIGHTS", "mmap", "auto, packed or mapped"),
         ];
         for (name, value, example) in cases {
             let message = read(&[(name, value)]).expect_err(value).to_string();

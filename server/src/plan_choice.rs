@@ -3,12 +3,15 @@
 //! Threads and CPUs are decided one after the other. The highest source that says anything about
 //! threads decides their number; a CPU list without a thread count says "one thread per CPU". The
 //! highest source with a CPU list decides the CPUs, and workers take its entries in order, as
-//! libgomp does. Whatever is overridden leaves a line for the log.
+//! libgomp does. Where weights are follows the same order. Whatever is overridden leaves a line for
+//! the log.
 
 use std::fmt::{self, Display, Formatter};
 
-use sysinfer_engine::{PhasePlan, Plan};
+use sysinfer_engine::{PhasePlan, Plan, WeightStorage};
 use sysinfer_machine::{CpuList, MapPolicy, Topology, place};
+
+use crate::environment::WEIGHTS;
 
 /// What the command line or the environment asks for.
 #[derive(Clone, Debug, Default)]
@@ -17,14 +20,16 @@ pub struct Asked {
     pub threads: Option<usize>,
     /// CPUs of both phases, in worker order.
     pub cpus: Option<CpuList>,
+    /// Where weights are.
+    pub weights: Option<WeightStorage>,
 }
 
 /// Everything that has a say.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// `--threads` and `--cpus`.
+    /// `--threads`, `--cpus` and `--weights`.
     pub command: Asked,
-    /// `OMP_NUM_THREADS` and `GOMP_CPU_AFFINITY`.
+    /// `OMP_NUM_THREADS`, `GOMP_CPU_AFFINITY` and `SYSINFER_WEIGHTS`.
     pub environment: Asked,
     /// `OMP_PROC_BIND=false`.
     pub binding_off: bool,
@@ -118,6 +123,10 @@ pub fn choose(
     for phase in [&plan.decode, &plan.prefill] {
         check_cpus(phase, source_name, topology)?;
     }
+    let planned = (plan.memory.weights.to_string(), base);
+    if let Some(said) = first_said("weights", weights_said(sources), planned, &mut notes) {
+        plan.memory.weights = said.value;
+    }
     plan.validate()?;
     notes.extend(sharing_note(&plan.decode));
     if plan.prefill != plan.decode {
@@ -174,6 +183,17 @@ fn bindings_said(sources: &Sources) -> Vec<Said<Binding>> {
             "OMP_PROC_BIND=false",
         ),
         (listed(&sources.environment.cpus), "GOMP_CPU_AFFINITY"),
+    ];
+    said.into_iter()
+        .filter_map(|(value, by)| Some(Said::new(value?, by)))
+        .collect()
+}
+
+/// Storages of weights in order of precedence.
+fn weights_said(sources: &Sources) -> Vec<Said<WeightStorage>> {
+    let said = [
+        (sources.command.weights, "--weights"),
+        (sources.environment.weights, WEIGHTS),
     ];
     said.into_iter()
         .filter_map(|(value, by)| Some(Said::new(value?, by)))
@@ -316,6 +336,7 @@ mod tests {
         Asked {
             threads: threads.into(),
             cpus,
+            weights: None,
         }
     }
 
@@ -437,6 +458,25 @@ mod tests {
                 prefill_cpus: vec![0, 1, 2],
                 notes: vec![
                     "threads: 3 from --threads, over 2 (decode) and 4 (prefill) from the profile",
+                ],
+            },
+            Case {
+                name: "where weights are, command line over environment over profile",
+                sources: Sources {
+                    command: Asked {
+                        weights: Some(WeightStorage::Mapped),
+                        ..Asked::default()
+                    },
+                    environment: Asked {
+                        weights: Some(WeightStorage::Packed),
+                        ..Asked::default()
+                    },
+                    ..profile()
+                },
+                decode: (2, "spread", vec![3, 1]),
+                prefill_cpus: vec![0, 1, 2, 3],
+                notes: vec![
+                    "weights: mapped from --weights, over packed from SYSINFER_WEIGHTS, over auto from the profile",
                 ],
             },
             Case {

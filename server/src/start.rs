@@ -189,10 +189,12 @@ fn plan(
         command: Asked {
             threads: arguments.threads.map(|threads| threads as usize),
             cpus: arguments.cpus.clone(),
+            weights: arguments.weights,
         },
         environment: Asked {
             threads: environment.threads,
             cpus: environment.cpus.clone(),
+            weights: environment.weights,
         },
         binding_off: environment.binding_off,
         profile: profile.map(|profile| profile.plan.clone()),

@@ -40,6 +40,7 @@ pub fn command(name: &str) -> Command {
         "HWLOC_SYNTHETIC",
         "SYSINFER_CACHE_TYPE",
         "SYSINFER_LOOKUP",
+        "SYSINFER_WEIGHTS",
     ];
     foreign.iter().for_each(|variable| {
         command.env_remove(variable);

@@ -297,3 +297,41 @@ fn the_real_model_says_the_same_under_every_plan() {
         }
     }
 }
+
+/// Timing a step changes none of its bits, in steps of any size, and its parts are the whole.
+#[test]
+fn a_profiled_step_gives_the_same_logits() {
+    let start = std::time::Instant::now();
+    let clock = || start.elapsed();
+    for architecture in ["llama", "mixtral"] {
+        let (_folder, path, _) = file(recipe(architecture, TensorType::Q4_0));
+        for (threads, feed) in [(1, 24), (2, 1), (2, 24), (3, 10)] {
+            let mut engine = open(&path, threads, |plan| plan.blocking.prefill_chunk = 10);
+            let plain = logits(&mut engine, feed);
+            let mut sequence = engine.sequence(TOKENS.len()).expect("it fits");
+            let mut timed = Vec::new();
+            for tokens in TOKENS.chunks(feed) {
+                let mut batch = [Entry {
+                    sequence: &mut sequence,
+                    tokens,
+                    wanted: Wanted::All,
+                }];
+                let (logits, times) = engine
+                    .profile_step(&clock, &mut batch)
+                    .expect("the step runs");
+                timed.extend((0..logits.rows()).map(|row| logits.row(row).to_vec()));
+                let parts = times.parts();
+                let sum: f64 = parts.iter().map(|(_, part)| part.mean).sum();
+                let how = format!("{architecture}, {threads} threads, {feed}: {times:?}");
+                assert!((sum / times.step_seconds - 1.0).abs() < 0.01, "{how}");
+                let worked = parts.iter().filter(|(_, part)| part.mean > 0.0).count();
+                assert!(worked >= 3, "{how}");
+                let worst = parts
+                    .iter()
+                    .all(|(_, part)| part.worst >= 0.999 * part.mean);
+                assert!(worst && parts[0].1.worst <= times.step_seconds, "{how}");
+            }
+            assert_eq!(plain, timed, "{architecture}, {threads} threads, {feed}");
+        }
+    }
+}

@@ -40,7 +40,9 @@ fn profile() -> &'static Path {
             "samples.csv",
             "throughput.csv",
             "throughput.svg",
+            "step-time.svg",
             "summary.md",
+            "report.html",
         ] {
             let file = folder.path().join("profile-report").join(file);
             let length = std::fs::metadata(&file).map_or(0, |data| data.len());

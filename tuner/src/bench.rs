@@ -17,6 +17,7 @@ use crate::lookup_bench;
 use crate::measure::engine_probe::EngineProbe;
 use crate::measure::session::{Halt, Session};
 use crate::measure::table::{self as measured_table, TableData};
+use crate::measure::voids::Voids;
 use crate::progress::Progress;
 use crate::reference;
 use crate::report::{self, Row, table};
@@ -107,6 +108,7 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
         bandwidth: Vec::new(),
         discarded: 0,
         kept: 0,
+        voids: Voids::default(),
     };
     let mut data = TableData::default();
     let halted = measured_table::measure(

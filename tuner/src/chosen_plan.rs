@@ -30,6 +30,7 @@ pub fn plan(arguments: &PlanArgs, host: &Host) -> anyhow::Result<Plan> {
         }
     }
     plan.memory.keep_file_cache |= arguments.file.keep_file_cache;
+    plan.memory.weights = arguments.file.weights.unwrap_or(plan.memory.weights);
     Ok(plan)
 }
 

@@ -3,14 +3,19 @@
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand};
-use sysinfer_engine::Preset;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use sysinfer_engine::{Preset, WeightStorage};
 use sysinfer_machine::{CpuList, MapPolicy};
 
+use crate::compare::CompareArgs;
+use crate::export::ExportArgs;
+use crate::load::arguments::LoadArgs;
 use crate::numbers::Numbers;
 use crate::perplexity::PerplexityArgs;
 use crate::search::{Effort, Level};
+use crate::show::ShowArgs;
 use crate::space::blocking::Asked;
+use crate::verify::VerifyArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,17 +23,28 @@ Examples:
   sysinfer-tune --synthetic llama3-8b --quick    tune on random weights of that shape, in minutes
   sysinfer-tune model.gguf --threads 44,88 --maps spread,compact -o kunpeng.toml
   sysinfer-tune model.gguf --cpus 0-21,24-45,48-69,72-93
+  sysinfer-tune model.gguf --reports reports     a report folder for this host, date and model
+  sysinfer-tune model.gguf --format json > run.json
   sysinfer-tune --dry-run                        show what would be tried on this host, and why
   HWLOC_SYNTHETIC='pack:2 numa:2 l3:1 core:24 pu:1' sysinfer-tune --dry-run
   sysinfer-tune bench model.gguf --threads 2 --json
   sysinfer-tune bench model.gguf --lookup summarise-this.txt --lookup free-text.txt
   sysinfer-tune bench model.gguf --sequences 4 --lengths 64 --prefill none
   sysinfer-tune bench model.gguf --first-token
+  sysinfer-tune bench model.gguf --weights mapped
   sysinfer-tune perplexity model.gguf text.txt --cache q8_0
+  sysinfer-tune model.gguf --resume              go on with a run that was killed or interrupted
+  sysinfer-tune --replay sysinfer-profile-report/journal.jsonl   search again, measuring nothing
+  sysinfer-tune check                            what about this host costs speed, and what to do
+  sysinfer-tune bandwidth                        what its memory gives, by node and thread count
   sysinfer-tune show sysinfer-profile.toml
   sysinfer-tune model.gguf --blocks 'rows=32,64;chunk=256' --time-limit 600
   sysinfer-tune --simulate hosts/kunpeng-920-reference.toml --synthetic llama3-8b --threads 48
   sysinfer-tune study --hosts hosts --runs 200 -o simulated-hosts
+  sysinfer-tune verify sysinfer-profile.toml model.gguf
+  sysinfer-tune compare monday.toml friday.toml
+  sysinfer-tune export sysinfer-profile.toml --format systemd
+  sysinfer-tune load http://127.0.0.1:7860 --rate 2 --duration 60
 
 Then: sysinfer-server model.gguf -t 0.0 -n 4096 --profile sysinfer-profile.toml
 A file whose name is that of a subcommand is written with a path: ./show";
@@ -55,14 +71,26 @@ pub struct Cli {
 pub enum Command {
     /// Write a model of random weights as a GGUF file that other engines load too
     Synth(SynthArgs),
-    /// Print a profile as tables
+    /// Print all that a profile says, and where it comes from
     Show(ShowArgs),
+    /// Measure a profile's table again: does it still hold?
+    Verify(VerifyArgs),
+    /// Say what differs between two profiles or reports, and whether their rates do
+    Compare(CompareArgs),
+    /// Print a profile as environment, numactl, container and systemd settings
+    Export(ExportArgs),
+    /// Drive a server of the OpenAI API and report latencies and throughput
+    Load(LoadArgs),
     /// Measure one plan, without a search
     Bench(BenchArgs),
     /// Measure what a kernel, a cache type or a quantisation costs in quality
     Perplexity(PerplexityArgs),
     /// Hold the search against simulated hosts, whose best plan is known
     Study(StudyArgs),
+    /// Print what about this host costs speed, with a remedy each; measures nothing
+    Check(CheckArgs),
+    /// Measure the read bandwidth of this host's memory: by node, thread count and distance
+    Bandwidth(BandwidthArgs),
 }
 
 /// The model: a file, or a shape.
@@ -83,6 +111,11 @@ pub struct FileArgs {
     /// takes that memory until the system wants it
     #[arg(long)]
     pub keep_file_cache: bool,
+    /// Where weights are: packed (in memory, fastest), mapped (in the file, packed anew at every step)
+    /// or auto (mapped if packed weights would take more than half of the memory that may be used)
+    /// [default: as the profile says, else auto]
+    #[arg(long, value_name = "WHERE")]
+    pub weights: Option<WeightStorage>,
 }
 
 /// Arguments of `sysinfer-tune MODEL.gguf`.
@@ -120,6 +153,19 @@ pub struct TuneArgs {
     /// Directory of the report [default: PROFILE-report beside the profile]
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
+    /// Directory with a folder for each host, and in it one for each date and model, which becomes
+    /// the directory of the report: reports/HOST/DATE-MODEL
+    #[arg(long, value_name = "DIR", conflicts_with = "report")]
+    pub reports: Option<PathBuf>,
+    /// What is printed at the end: tables, or one JSON object with all figures and their intervals
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "text",
+        conflicts_with = "dry_run"
+    )]
+    pub format: Format,
     /// Thread counts to try: 1,2,4 or 8-96:8 [default: derived from the topology]
     #[arg(long, value_name = "LIST")]
     pub threads: Option<Numbers>,
@@ -158,6 +204,46 @@ pub struct TuneArgs {
     /// Topology from an lstopo XML file, for --dry-run
     #[arg(long, value_name = "FILE", requires = "dry_run")]
     pub topology_xml: Option<PathBuf>,
+    /// Go on with the run of the same arguments that left its journal in the report directory: what
+    /// was measured is not measured again. Without a journal, begin
+    #[arg(long, conflicts_with = "reports")]
+    pub resume: bool,
+    /// Search on the samples of a journal alone: no model, no measuring. Arguments are those of the
+    /// recorded run, unless given here [output default: sysinfer-replay.toml]
+    #[arg(long, value_name = "JOURNAL.jsonl", conflicts_with_all = ["model", "synthetic", "resume", "dry_run"])]
+    pub replay: Option<PathBuf>,
+}
+
+/// Arguments of `check`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `bandwidth`.
+#[derive(Args, Clone, Debug)]
+pub struct BandwidthArgs {
+    /// Rounds over all rows; every round reads each row three times
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub rounds: u16,
+    /// Begin no further row after so many seconds, once each was read
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
+    pub seconds: u16,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Tables and sentences.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 impl TuneArgs {
@@ -214,14 +300,6 @@ pub struct SynthArgs {
     /// Seed of the random weights
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-}
-
-/// Arguments of `show`.
-#[derive(Args, Clone, Debug)]
-pub struct ShowArgs {
-    /// The profile
-    #[arg(value_name = "PROFILE.toml")]
-    pub profile: PathBuf,
 }
 
 /// How a model is run where there is no search.
@@ -358,7 +436,7 @@ mod tests {
 
     #[test]
     fn wrong_arguments_are_refused() {
-        let wrong: [&[&str]; 18] = [
+        let wrong: [&[&str]; 24] = [
             &["m.gguf", "--quick", "--patient"],
             &["m.gguf", "--blocks", "rows=0"],
             &["study", "--runs", "0"],
@@ -370,6 +448,12 @@ mod tests {
                 "--topology-xml",
                 "t.xml",
             ],
+            &["m.gguf", "--report", "r", "--reports", "rs"],
+            &["m.gguf", "--format", "xml"],
+            &["--dry-run", "--format", "json"],
+            &["--replay", "j.jsonl", "m.gguf"],
+            &["--replay", "j.jsonl", "--resume"],
+            &["bandwidth", "--rounds", "0"],
             &["bench", "m.gguf", "--sequences", "0"],
             &["bench", "m.gguf", "--first-token", "--lengths", "64"],
             &["m.gguf", "--lengths", "none"],

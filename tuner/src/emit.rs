@@ -4,6 +4,9 @@ use sysinfer_engine::EngineInfo;
 use sysinfer_machine::HostInfo;
 use sysinfer_profiles::{Created, Evidence, LengthEvidence, Profile, SCHEMA};
 
+use crate::conditions::Conditions;
+use crate::measure::Point;
+use crate::measure::table::TableData;
 use crate::report::Row;
 use crate::search::confirm::Confirmation;
 
@@ -17,8 +20,12 @@ pub struct Evidenced<'a> {
     pub confirmation: &'a Confirmation,
     /// The measured table.
     pub rows: &'a [Row],
+    /// The runs behind the table.
+    pub data: &'a TableData,
     /// Read bandwidth of the run, GB/s.
     pub read_gb_per_second: f64,
+    /// How many samples there were, and how many void ones.
+    pub conditions: &'a Conditions,
     /// Tokens of the prompt of decode runs.
     pub prompt_tokens: usize,
     /// RFC 3339 time.
@@ -44,18 +51,30 @@ pub fn profile(from: &Evidenced<'_>) -> Profile {
             gain_decode: rounded(from.confirmation.gain_decode),
             gain_prefill: rounded(from.confirmation.gain_prefill),
             prompt_tokens: from.prompt_tokens,
-            lengths: from.rows.iter().map(length).collect(),
+            samples: from.conditions.taken,
+            void_samples: from.conditions.voids.total(),
+            lengths: from.rows.iter().map(|row| length(row, from.data)).collect(),
         },
     }
 }
 
-fn length(row: &Row) -> LengthEvidence {
+fn length(row: &Row, data: &TableData) -> LengthEvidence {
+    let runs = |points: Option<&Vec<Point>>| {
+        let points = points.map_or(&[][..], Vec::as_slice);
+        let rates: Vec<f64> = points
+            .iter()
+            .map(|point| rounded(point.tokens_per_second()))
+            .collect();
+        LengthEvidence::kept_runs(&rates)
+    };
     LengthEvidence {
         total_tokens: row.total_tokens,
         samples: row.decode.map_or(0, |decode| decode.count),
         decode_tokens_per_second: row.decode.map(|decode| rounded(decode.median)),
         decode_low: row.decode.map(|decode| rounded(decode.low)),
         decode_high: row.decode.map(|decode| rounded(decode.high)),
+        decode_runs: runs(data.decode.get(&row.total_tokens)),
+        prefill_runs: runs(data.prefill.get(&row.total_tokens)),
         decode_gb_per_second: row.decode_gb_per_second.map(rounded),
         percent_of_read_bandwidth: row.percent_of_read_bandwidth.map(rounded),
         prefill_tokens_per_second: row.prefill.map(|prefill| rounded(prefill.median)),

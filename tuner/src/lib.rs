@@ -2,8 +2,13 @@
 //!
 //! Reading order: [`tune`] (a whole run, top to bottom), [`space`] (what can be tried and why),
 //! [`measure`] (one number, taken honestly), [`search`] (which candidates to measure, who wins),
-//! [`stats`] (pure functions on samples), [`conclude`], [`report`] and [`emit`]
-//! (what is left behind).
+//! [`stats`] (pure functions on samples), [`journal`] (nothing measured is lost), [`conclude`],
+//! [`report`] and [`emit`] (what is left behind).
+//!
+//! [`check`] looks at the host before anything is measured, [`conditions`] is what a report says about
+//! the circumstances of its samples.
+//!
+//! [`show`], [`verify`], [`compare`] and [`export`] work on what a run has left, [`load`] on a server.
 //!
 //! [`perplexity`] stands beside all that: it measures quality instead of speed, and chooses nothing.
 //!
@@ -12,17 +17,23 @@
 //! and [`study`] holds the search against it.
 #![forbid(unsafe_code)]
 
+pub mod bandwidth_map;
 pub mod bench;
 pub mod block_lists;
+pub mod check;
 pub mod chosen_plan;
 pub mod cli;
+pub mod compare;
 pub mod conclude;
+pub mod conditions;
 pub mod dry_run;
 pub mod emit;
+pub mod export;
 pub mod first_token;
 pub mod host;
 pub mod interrupt;
 pub mod journal;
+pub mod load;
 pub mod lookup_bench;
 pub mod measure;
 pub mod numbers;
@@ -39,6 +50,7 @@ pub mod stats;
 pub mod study;
 pub mod synth;
 pub mod tune;
+pub mod verify;
 
 /// How a command ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,13 +1,32 @@
-//! `show`: a profile as tables.
+//! `show`: everything that a profile says, and where it comes from.
 
+use std::path::PathBuf;
+
+use clap::Args;
+use sysinfer_engine::{Blocking, MemoryPlan};
 use sysinfer_profiles::{LengthEvidence, Profile};
 
 use crate::Ending;
-use crate::cli::ShowArgs;
-use crate::journal::{blocking, cpu_list, kernels};
+use crate::host::gigabytes;
+use crate::journal::cpu_list;
 use crate::report::{Row, table};
 use crate::space::Phase;
 use crate::stats::Summary;
+
+const EXAMPLES: &str = "\
+Examples:
+  sysinfer-tune show sysinfer-profile.toml
+The file itself says the same in TOML; what is measured there can be measured again:
+  sysinfer-tune verify sysinfer-profile.toml model.gguf";
+
+/// Arguments of `show`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct ShowArgs {
+    /// The profile
+    #[arg(value_name = "PROFILE.toml")]
+    pub profile: PathBuf,
+}
 
 /// Prints the profile.
 ///
@@ -20,53 +39,222 @@ pub fn run(arguments: &ShowArgs) -> anyhow::Result<Ending> {
 
 fn render(profile: &Profile) -> String {
     let evidence = &profile.evidence;
-    let teams = [Phase::Decode, Phase::Prefill].map(|phase| {
+    let rows: Vec<Row> = evidence.lengths.iter().map(row).collect();
+    [
+        format!(
+            "made {} by version {}:\n  {}",
+            profile.created.date, profile.created.version, profile.created.command
+        ),
+        section("host, as the system described it", host(profile)),
+        section("model, from its file", model(profile)),
+        format!("plan: threads, each team measured for itself\n{}", teams(profile)),
+        section("plan: kernels, by type of the weights", kernels(profile)),
+        section("plan: sizes and memory", sizes(profile)),
+        format!(
+            "evidence, measured under this plan: decoding from a prompt of {} tokens; {:.1} GB/s read \
+             bandwidth of the decode team\n{}",
+            evidence.prompt_tokens,
+            evidence.read_gb_per_second,
+            table::throughput(&rows)
+        ),
+        section("evidence: runs behind the medians, tokens/s", runs(profile)),
+        String::new(),
+    ]
+    .join("\n\n")
+    .trim_end()
+    .to_owned()
+        + "\n"
+}
+
+/// A title and indented lines of name and value.
+fn section(title: &str, values: Vec<(String, String)>) -> String {
+    let widest = values
+        .iter()
+        .map(|(name, _)| name.chars().count())
+        .max()
+        .unwrap_or(0);
+    let lines = values
+        .iter()
+        .map(|(name, value)| format!("\n  {name:<widest$}  {value}"));
+    title.to_owned() + &lines.collect::<String>()
+}
+
+fn named<const N: usize>(values: [(&str, String); N]) -> Vec<(String, String)> {
+    values
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+fn host(profile: &Profile) -> Vec<(String, String)> {
+    let host = &profile.host;
+    let quota = host
+        .cpu_quota
+        .map_or_else(|| "none".into(), |cpus| format!("{cpus:.2} CPUs"));
+    named([
+        (
+            "processor",
+            format!("{}, {}", host.cpu_model, host.architecture),
+        ),
+        ("topology", host.topology.clone()),
+        (
+            "usable",
+            format!(
+                "CPUs {}, cores {}, nodes {}, packages {}",
+                host.cpus, host.cores, host.nodes, host.packages
+            ),
+        ),
+        ("CPU quota", quota),
+        ("memory", gigabytes(host.memory_bytes)),
+        (
+            "pages",
+            format!("{} bytes; huge pages: {}", host.page_bytes, host.huge_pages),
+        ),
+        ("kernel", host.kernel.clone()),
+    ])
+}
+
+fn model(profile: &Profile) -> Vec<(String, String)> {
+    let model = &profile.model;
+    named([
+        ("name", format!("{} ({})", model.name, model.architecture)),
+        ("quantisation", model.quantisation.clone()),
+        ("fingerprint", model.fingerprint.clone()),
+        ("parameters", model.parameters.to_string()),
+        (
+            "weights",
+            format!(
+                "{}, of which a decode step reads {}",
+                gigabytes(model.weight_bytes),
+                gigabytes(model.decode_bytes)
+            ),
+        ),
+        (
+            "cache",
+            format!(
+                "{} bytes per position, read by every step",
+                model.kv_bytes_per_position
+            ),
+        ),
+        ("context", format!("{} tokens", model.context_length)),
+    ])
+}
+
+fn teams(profile: &Profile) -> String {
+    let header = ["phase", "threads", "map", "CPUs", "gain over the default"];
+    let rows = [Phase::Decode, Phase::Prefill].map(|phase| {
         let team = phase.team(&profile.plan);
         let gain = match phase {
-            Phase::Decode => evidence.gain_decode,
-            Phase::Prefill => evidence.gain_prefill,
+            Phase::Decode => profile.evidence.gain_decode,
+            Phase::Prefill => profile.evidence.gain_prefill,
         };
+        let cpus = cpu_list(&team.cpus);
         vec![
             phase.name().to_string(),
             team.threads.to_string(),
             team.map.clone(),
-            cpu_list(&team.cpus),
-            kernels(&profile.plan, phase.name()),
+            if cpus.is_empty() {
+                "not pinned".into()
+            } else {
+                cpus
+            },
             format!("{:+.1} %", 100.0 * (gain - 1.0)),
         ]
     });
-    let header = [
-        "phase",
-        "threads",
-        "map",
-        "CPUs",
-        "kernels",
-        "gain over the default",
-    ];
-    let rows: Vec<Row> = evidence.lengths.iter().map(row).collect();
-    [
-        format!(
-            "host   {} ({})",
-            profile.host.cpu_model, profile.host.topology
+    table::render(&header, rows.into_iter())
+}
+
+fn kernels(profile: &Profile) -> Vec<(String, String)> {
+    let text = |name: &Option<String>| {
+        name.clone()
+            .unwrap_or_else(|| "the server's own choice".into())
+    };
+    let kernels = profile.plan.kernels.iter();
+    let mut lines: Vec<(String, String)> = kernels
+        .map(|(block_type, choice)| {
+            let (decode, prefill) = (text(&choice.decode), text(&choice.prefill));
+            (
+                block_type.clone(),
+                format!("decode {decode}, prefill {prefill}"),
+            )
+        })
+        .collect();
+    if lines.is_empty() {
+        lines.push(("all".into(), "the server's own choice for its CPU".into()));
+    }
+    lines
+}
+
+/// Each value with the default beside it where it is another.
+fn sizes(profile: &Profile) -> Vec<(String, String)> {
+    let (sizes, usual) = (&profile.plan.blocking, Blocking::default());
+    let (memory, usual_memory) = (&profile.plan.memory, MemoryPlan::default());
+    let value = |value: usize, usual: usize, unit: &str| match value == usual {
+        true => format!("{value} {unit} (the default)"),
+        false => format!("{value} {unit} (tuned; default {usual})"),
+    };
+    let flag = |value: bool, usual: bool| {
+        let words = |value| if value { "yes" } else { "no" };
+        match value == usual {
+            true => format!("{} (the default)", words(value)),
+            false => format!("{} (set by hand; default {})", words(value), words(usual)),
+        }
+    };
+    named([
+        (
+            "prefetch",
+            value(sizes.prefetch_bytes, usual.prefetch_bytes, "bytes"),
         ),
-        format!(
-            "model  {} ({})",
-            profile.model.name, profile.model.quantisation
+        (
+            "prefill rows",
+            value(sizes.prefill_rows, usual.prefill_rows, "tokens"),
         ),
-        format!(
-            "made   {} by {}",
-            profile.created.date, profile.created.command
+        (
+            "prefill chunk",
+            value(sizes.prefill_chunk, usual.prefill_chunk, "tokens"),
         ),
-        format!(
-            "roof   {:.1} GB/s read bandwidth",
-            evidence.read_gb_per_second
+        (
+            "attention chunk",
+            value(sizes.attention_chunk, usual.attention_chunk, "positions"),
         ),
-        format!("sizes  {}", blocking(&profile.plan)),
-        table::render(&header, teams.into_iter()),
-        table::throughput(&rows),
-        String::new(),
-    ]
-    .join("\n")
+        (
+            "huge pages",
+            flag(memory.huge_pages, usual_memory.huge_pages),
+        ),
+        (
+            "bind to nodes",
+            flag(memory.bind_nodes, usual_memory.bind_nodes),
+        ),
+        (
+            "keep file cache",
+            flag(memory.keep_file_cache, usual_memory.keep_file_cache),
+        ),
+    ])
+}
+
+fn runs(profile: &Profile) -> Vec<(String, String)> {
+    let text = |phase: &str, tokens: usize, runs: &[f64]| {
+        let rates: Vec<String> = runs.iter().map(|rate| table::number(Some(*rate))).collect();
+        (format!("{phase} {tokens}"), rates.join("  "))
+    };
+    let lengths = &profile.evidence.lengths;
+    let decode = lengths
+        .iter()
+        .map(|length| text("decode", length.total_tokens, &length.decode_runs));
+    let prefill = lengths
+        .iter()
+        .map(|length| text("prefill", length.total_tokens, &length.prefill_runs));
+    let mut lines: Vec<(String, String)> = decode
+        .chain(prefill)
+        .filter(|(_, runs)| !runs.is_empty())
+        .collect();
+    if lines.is_empty() {
+        lines.push((
+            "none".into(),
+            "the file has medians and extremes only".into(),
+        ));
+    }
+    lines
 }
 
 fn row(length: &LengthEvidence) -> Row {
@@ -76,11 +264,17 @@ fn row(length: &LengthEvidence) -> Row {
         low: length.decode_low.unwrap_or(median),
         high: length.decode_high.unwrap_or(median),
     });
-    let prefill = length.prefill_tokens_per_second.map(|median| Summary {
-        count: 1,
-        median,
-        low: median,
-        high: median,
+    let prefill = length.prefill_tokens_per_second.map(|median| {
+        let known = Summary::of(&length.prefill_rates());
+        known.map_or(
+            Summary {
+                count: 1,
+                median,
+                low: median,
+                high: median,
+            },
+            |runs| Summary { median, ..runs },
+        )
     });
     Row {
         total_tokens: length.total_tokens,
@@ -90,5 +284,82 @@ fn row(length: &LengthEvidence) -> Row {
         reference: length.reference_tokens_per_second,
         prefill,
         time_to_first_token_ms: length.time_to_first_token_ms,
+        ..Row::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the tuner writes it, with a size and a flag that are not the default.
+    const PROFILE: &str = r#"
+        schema = 1
+        created = { date = "2026-01-02T03:04:05Z", version = "0.1.0", command = "sysinfer-tune m.gguf" }
+        host = { cpu_model = "Example", architecture = "aarch64", topology = "2 packages", packages = 2, nodes = 4, cores = 96, cpus = 96, memory_bytes = 512000000000, page_bytes = 65536, cpu_quota = 95.5, kernel = "6.6.0-72", huge_pages = "always" }
+        model = { name = "llama3-8b", architecture = "llama", quantisation = "Q4_0", fingerprint = "llama-32", parameters = 8030261248, weight_bytes = 4700000000, decode_bytes = 4400000000, kv_bytes_per_position = 131072, context_length = 8192 }
+        [plan]
+        decode = { threads = 3, map = "spread", cpus = [0, 24, 48] }
+        prefill = { threads = 96, map = "unpinned" }
+        kernels = { Q4_0 = { decode = "fast-one" } }
+        blocking = { prefill_rows = 32 }
+        memory = { bind_nodes = false }
+        [evidence]
+        read_gb_per_second = 410.0
+        gain_decode = 1.31
+        gain_prefill = 1.0
+        prompt_tokens = 16
+        lengths = [{ total_tokens = 512, samples = 2, decode_tokens_per_second = 61.25, decode_low = 60.5, decode_high = 62.0, decode_runs = [60.5, 62.0], decode_gb_per_second = 271.3, percent_of_read_bandwidth = 66.2, prefill_tokens_per_second = 410.0, time_to_first_token_ms = 78.0, reference_tokens_per_second = 25.93 }]
+    "#;
+
+    #[test]
+    fn all_of_a_profile_is_shown() {
+        let profile = Profile::parse(PROFILE, "test").expect("a profile");
+        let text = render(&profile);
+        for part in [
+            "2026-01-02T03:04:05Z",
+            "version 0.1.0",
+            "sysinfer-tune m.gguf",
+            "Example, aarch64",
+            "2 packages",
+            "CPUs 96, cores 96, nodes 4",
+            "95.50 CPUs",
+            "512.0 GB",
+            "65536 bytes",
+            "always",
+            "6.6.0-72",
+            "llama3-8b (llama)",
+            "Q4_0",
+            "llama-32",
+            "8030261248",
+            "4.7 GB",
+            "4.4 GB",
+            "131072",
+            "8192 tokens",
+            "spread",
+            "0-48:24",
+            "unpinned",
+            "not pinned",
+            "+31.0 %",
+            "+0.0 %",
+            "decode fast-one",
+            "prefill the server's own choice",
+            "1536 bytes (the default)",
+            "32 tokens (tuned; default 64)",
+            "512 tokens (the default)",
+            "256 positions (the default)",
+            "no (set by hand; default yes)",
+            "prompt of 16 tokens",
+            "410.0 GB/s",
+            "61.25",
+            "271.30",
+            "66 %",
+            "410.00",
+            "78.0 ms",
+            "25.93",
+            "60.50  62.00",
+        ] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
     }
 }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use sysinfer_engine::{Engine, LoadStep, Plan, Precision, Preset};
-use sysinfer_machine::Topology;
+use sysinfer_engine::{Engine, LoadStep, Plan, Precision, Preset, WeightStorage};
+use sysinfer_machine::{Topology, usable_memory_bytes};
 
 use crate::cli::ModelArgs;
 use crate::host::{available_bytes, file_bytes, require_memory};
@@ -68,22 +68,31 @@ impl Source {
         }
     }
 
-    /// Loads the model under `plan`, after a look at the memory that its file takes.
+    /// Loads the model under `plan`, after a look at the memory that its file takes. Says so if weights
+    /// stay in the file because they would take too much.
     ///
     /// # Errors
     /// Too little memory, an unreadable file, or a plan that the engine refuses.
     pub fn open(
         &self,
-        plan: Plan,
+        mut plan: Plan,
         precision: Precision,
         topology: &Topology,
         progress: &Progress,
     ) -> anyhow::Result<Engine> {
         let needed = match self {
-            Self::File(path) => file_bytes(path)?,
+            Self::File(path) => {
+                let bytes = file_bytes(path)?;
+                let (weights, why) = plan.memory.weights.decided(path, usable_memory_bytes());
+                plan.memory.weights = weights;
+                why.iter().for_each(|line| eprintln!("{line}"));
+                bytes
+            }
             Self::Synthetic(preset) => preset.weight_bytes(),
         };
-        require_memory(&self.name(), needed, available_bytes())?;
+        if plan.memory.weights != WeightStorage::Mapped {
+            require_memory(&self.name(), needed, available_bytes())?;
+        }
         progress.stage(&format!("loading {}", self.name()), 1000);
         let mut show = |step: LoadStep| {
             let share = 1000 * step.done_bytes.min(step.total_bytes) / step.total_bytes.max(1);

@@ -1,7 +1,7 @@
 //! A whole run, top to bottom: host, model, search, confirmation, table, profile, report.
 
-use std::cell::Cell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
@@ -9,22 +9,31 @@ use sysinfer_engine::{EngineInfo, Plan, Precision};
 use sysinfer_machine::MapPolicy;
 
 use crate::Ending;
+use crate::check::{Check, Finding};
 use crate::cli::TuneArgs;
 use crate::conclude::{Findings, Run, conclude};
+use crate::conditions::Conditions;
 use crate::dry_run;
 use crate::host::Host;
 use crate::interrupt::Interrupt;
-use crate::journal::Journal;
+use crate::journal::clock::SampleClock;
+use crate::journal::opening::{self, Opened};
+use crate::journal::recorder::{Live, Recorder};
+use crate::journal::{Journal, Sink, replay};
 use crate::measure::Probe;
+use crate::measure::bandwidth::map::{self, Survey};
 use crate::measure::engine_probe::EngineProbe;
 use crate::measure::session::{Clock, Halt, Session};
+use crate::measure::split;
 use crate::measure::table as measured_table;
+use crate::measure::voids::Voids;
 use crate::progress::Progress;
+use crate::report::folder;
 use crate::search::Stage;
 use crate::search::budget::{Speed, TablePlan};
 use crate::search::confirm::{self, Confirmation};
 use crate::search::staged::{self, Inputs, Works};
-use crate::simulate::{self, SimulatedHost, SimulatedProbe};
+use crate::simulate::on_simulated_host;
 use crate::source::Source;
 use crate::space::kernels::KernelSpace;
 use crate::space::placement::{self, Request, TeamSpace};
@@ -35,181 +44,179 @@ use crate::space::placement::{self, Request, TeamSpace};
 /// Arguments that cannot be followed, a model that cannot be loaded, a report that cannot be
 /// written. Ctrl-C is not an error.
 pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
+    if let Some(journal) = &arguments.replay {
+        return replay::run(journal, arguments);
+    }
+    if let Some(description) = &arguments.simulate {
+        return on_simulated_host::run(description, arguments);
+    }
     let started = Instant::now();
-    let simulated = arguments.simulate.as_deref();
-    let simulated = simulated.map(SimulatedHost::load).transpose()?;
-    let discovered;
-    let host = match &simulated {
-        Some(simulated) => &simulated.host,
-        None => {
-            discovered = Host::discover(arguments.topology_xml.as_deref())?;
-            &discovered
-        }
-    };
-    let teams = teams(arguments, host)?;
+    let host = Host::discover(arguments.topology_xml.as_deref())?;
+    let teams = teams(arguments, &host)?;
     if arguments.dry_run {
-        print!("{}", dry_run::render(host, &teams, arguments));
+        print!("{}", dry_run::render(&host, &teams, arguments));
         return Ok(Ending::Complete);
     }
-    if simulated.is_none() {
-        host.require_real()?;
-    }
+    host.require_real()?;
     let source = Source::required(&arguments.model)?;
-    let directory = report_directory(arguments)?;
-    let journal = Journal::create(&directory)
-        .with_context(|| format!("cannot keep samples in {}", directory.display()))?;
-    let mut bench = Bench {
-        arguments,
-        host,
-        teams,
-        journal,
-        interrupt: Interrupt::install()?,
-        progress: Progress::to_stderr(),
-    };
-    let run = match &simulated {
-        Some(simulated) => on_simulated_host(&mut bench, simulated, &source)?,
-        None => on_this_host(&mut bench, &source, started)?,
-    };
-    conclude(arguments, host, &source, &directory, run)
-}
+    let directory = report_directory(arguments, &host.info.cpu_model, &source.name())?;
+    let check = Check::of_this_host(&host.topology);
+    check.findings.iter().for_each(|line| eprintln!("{line}"));
+    let recorded = opening::to_resume(&directory, &host, arguments)?;
+    let clock = Rc::new(SampleClock::default());
+    let mut samples = samples_table(&directory, recorded.is_some(), &clock)?;
+    let interrupt = Interrupt::install()?;
+    let progress = Progress::to_stderr();
 
-/// What a run has, whatever is measured.
-struct Bench<'a> {
-    arguments: &'a TuneArgs,
-    host: &'a Host,
-    teams: TeamSpace,
-    journal: Journal,
-    interrupt: Interrupt,
-    progress: Progress,
-}
-
-/// What is measured: the engine on this host, or a described host.
-struct Subject {
-    default: Plan,
-    info: EngineInfo,
-    kernels: KernelSpace,
-    table: TablePlan,
-}
-
-fn on_this_host(bench: &mut Bench<'_>, source: &Source, started: Instant) -> anyhow::Result<Run> {
-    let (arguments, host) = (bench.arguments, bench.host);
-    let mut default = Plan::with_threads(placement::baseline_team(&request(arguments, host)));
+    let mut default = Plan::with_threads(placement::baseline_team(&request(arguments, &host)));
     default.memory.keep_file_cache = arguments.file.keep_file_cache;
-    let engine = source.open(
-        default,
-        Precision::default(),
-        &host.topology,
-        &bench.progress,
-    )?;
+    let weights = arguments.file.weights.unwrap_or_default();
+    default.memory.weights = weights;
+    let engine = source.open(default, Precision::default(), &host.topology, &progress)?;
     let (mut default, info) = (engine.plan().clone(), engine.info().clone());
     // A wish about this run, not about the servers that follow the profile.
     default.memory.keep_file_cache = false;
-    let mut findings = Findings::default();
-    let table = table_plan(arguments, &info, &mut findings.remarks)?;
-    let capacity = capacity(longest_tokens(&table), &table);
-    let interrupt = bench.interrupt.clone();
-    let mut probe = EngineProbe::new(engine, &host.topology, &interrupt, capacity);
-    let kernels = KernelSpace::of_this_host(&info.block_types);
-    let subject = Subject {
-        default,
-        info,
-        kernels,
-        table,
+    // What auto came to here is for every server to find out for itself.
+    default.memory.weights = weights;
+    let opened = Opened {
+        host: &host,
+        findings: &check.findings,
+        source: &source,
+        info: &info,
+        default: &default,
     };
-    let clock = || started.elapsed().as_secs_f64();
-    let mut run = measure(bench, subject, (&mut probe, &clock), findings);
+    let writer = opening::writer(&directory, &opened, recorded.as_ref())?;
+    let setting = Setting {
+        arguments,
+        host: &host,
+        teams: &teams,
+        kernels: &KernelSpace::of_this_host(&info.block_types),
+        info: &info,
+        default: &default,
+        clock: &|| clock.seconds(),
+        progress: &progress,
+        interrupt: &interrupt,
+        findings: check.findings,
+    };
+    let longest = capacity(&setting.table(&mut Vec::new())?);
+    let mut probe = EngineProbe::new(engine, &host.topology, &interrupt, longest);
+    let live = Live {
+        probe: &mut probe,
+        writer,
+    };
+    let mut recorder = match recorded {
+        Some(recorded) => Recorder::resumed(live, clock.clone(), recorded),
+        None => Recorder::new(live, clock.clone(), started),
+    };
+    let mut run = search(setting, &mut recorder, &mut samples)?;
+    run.findings.remarks.extend(recorder.remark());
     run.pins = probe.pins();
-    Ok(run)
+    conclude(arguments, &host, &source, &directory, run)
 }
 
-fn on_simulated_host(
-    bench: &mut Bench<'_>,
-    simulated: &SimulatedHost,
-    source: &Source,
-) -> anyhow::Result<Run> {
-    let machine = simulated.machine(simulate::shape(source)?);
-    let info = machine.shape.info.clone();
-    let mut findings = Findings::default();
-    let name = &simulated.description.name;
-    findings.remarks.push(format!(
-        "SIMULATION: every number here was calculated from the description of the host \"{name}\"; nothing was measured"
-    ));
-    findings.remarks.push(format!(
-        "what the description rests on: {}",
-        simulated.description.description.trim().replace('\n', " ")
-    ));
-    let table = table_plan(bench.arguments, &info, &mut findings.remarks)?;
-    let kernels = simulated.kernels(&info.block_types);
-    let mut default = simulated.default_plan(&info.block_types);
-    default.decode = placement::baseline_team(&request(bench.arguments, bench.host));
-    default.prefill = default.decode.clone();
-    let subject = Subject {
-        default,
-        info,
-        kernels,
-        table,
+/// `samples.csv`; a resumed run writes it anew, with what is in the journal.
+fn samples_table(
+    directory: &Path,
+    resumed: bool,
+    clock: &Rc<SampleClock>,
+) -> anyhow::Result<Journal> {
+    let open = if resumed {
+        Journal::replace
+    } else {
+        Journal::create
     };
-    let time = Cell::new(0.0);
-    let mut probe = SimulatedProbe::new(&machine, 0, &time);
-    let mut run = measure(bench, subject, (&mut probe, &|| time.get()), findings);
-    run.pins = simulated.pins();
-    Ok(run)
+    open(directory, clock.clone())
+        .with_context(|| format!("cannot keep samples in {}", directory.display()))
 }
 
-/// Search, confirmation and table; what is found by the time that they end or are stopped.
-fn measure(
-    bench: &mut Bench<'_>,
-    subject: Subject,
-    (probe, clock): (&mut dyn Probe, Clock<'_>),
-    mut findings: Findings,
-) -> Run {
-    let (arguments, host) = (bench.arguments, bench.host);
-    let Subject {
-        default,
-        info,
-        kernels,
-        table,
-    } = subject;
+/// What a search works with besides the probe.
+pub(crate) struct Setting<'a> {
+    pub(crate) arguments: &'a TuneArgs,
+    pub(crate) host: &'a Host,
+    pub(crate) teams: &'a TeamSpace,
+    /// Kernels to choose from.
+    pub(crate) kernels: &'a KernelSpace,
+    pub(crate) info: &'a EngineInfo,
+    /// The plan of a host that was never tuned, every kernel named.
+    pub(crate) default: &'a Plan,
+    pub(crate) clock: Clock<'a>,
+    pub(crate) progress: &'a Progress,
+    pub(crate) interrupt: &'a Interrupt,
+    /// What about the host costs speed.
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Setting<'_> {
+    /// The table to measure, and a remark about each cut.
+    fn table(&self, remarks: &mut Vec<String>) -> anyhow::Result<TablePlan> {
+        table_plan(self.arguments, self.info, remarks)
+    }
+}
+
+/// Measures all there is to measure, as far as it gets; the pins are left to the caller.
+///
+/// # Errors
+/// Arguments that do not fit the model.
+pub(crate) fn search(
+    setting: Setting<'_>,
+    probe: &mut dyn Probe,
+    sink: &mut dyn Sink,
+) -> anyhow::Result<Run> {
+    let mut findings = Findings::default();
+    let table = setting.table(&mut findings.remarks)?;
+    let cuts = &findings.remarks;
+    cuts.iter().for_each(|line| setting.progress.note(line));
+    let limit = setting.arguments.limit_seconds();
     let mut session = Session {
         probe,
-        sink: &mut bench.journal,
-        progress: &bench.progress,
-        interrupt: &bench.interrupt,
-        clock,
+        sink,
+        progress: setting.progress,
+        interrupt: setting.interrupt,
+        clock: setting.clock,
         stage: Stage::Calibration,
         bandwidth: Vec::new(),
         discarded: 0,
         kept: 0,
+        voids: Voids::default(),
     };
     let inputs = Inputs {
-        default: &default,
-        teams: &bench.teams,
-        request: request(arguments, host),
-        kernels: &kernels,
-        blocks: &arguments.asked_blocks(),
-        exhaustive: arguments.exhaustive,
-        info: &info,
-        l2_bytes: host.topology.caches.l2_bytes,
+        default: setting.default,
+        teams: setting.teams,
+        request: request(setting.arguments, setting.host),
+        kernels: setting.kernels,
+        blocks: &setting.arguments.asked_blocks(),
+        exhaustive: setting.arguments.exhaustive,
+        info: setting.info,
+        l2_bytes: setting.host.topology.caches.l2_bytes,
         prompt_tokens: table.prompt_tokens,
         longest_tokens: longest_tokens(&table),
-        effort: arguments.effort(),
+        effort: setting.arguments.effort(),
     };
-    let limit = arguments.limit_seconds();
-    let halted = drive(&mut session, &inputs, table, limit, &mut findings).err();
-    let (bandwidth, discarded) = (session.bandwidth, session.discarded);
-    bench.progress.finish();
-    if discarded > 0 {
-        findings.remarks.push(format!(
-            "{discarded} samples were thrown away: the host was throttled or busy with other things (see samples.csv)"
-        ));
-    }
-    Run {
-        info,
+    findings.default_threads = setting.default.decode.threads;
+    let jobs = map::jobs(&setting.host.topology, setting.host.effective_cpus);
+    let mut survey = Survey::new(jobs);
+    let limits = map::Limits::new(setting.arguments.quick, limit);
+    let halted = survey
+        .measure(&mut session, setting.default, limits)
+        .and_then(|()| drive(&mut session, &inputs, table, limit, &mut findings))
+        .and_then(|()| survey.measure(&mut session, setting.default, limits))
+        .err();
+    setting.progress.finish();
+    let conditions = Conditions {
+        findings: setting.findings,
+        map: survey.map(),
+        voids: session.voids,
+        taken: session.taken(),
+        best_gb_per_second: None,
+    };
+    Ok(Run {
+        info: setting.info.clone(),
         findings,
-        bandwidth,
+        bandwidth: session.bandwidth,
+        conditions,
         pins: String::new(),
         halted,
-    }
+    })
 }
 
 /// Calibration, search, confirmation, table; `findings` grows on the way.
@@ -239,6 +246,17 @@ fn drive(
     let data = (&mut findings.data, limit_seconds);
     let cuts = measured_table::measure(session, &plan, &table, &speed, data)?;
     findings.remarks.extend(cuts);
+    let request = split::Request {
+        chosen: &plan,
+        default: inputs.default,
+        lengths: findings.data.decode.keys().copied().collect(),
+        prompts: &findings.data.prefill,
+        speed: &speed,
+        deadline: limit_seconds,
+    };
+    let (splits, cuts) = split::measure(session, &request)?;
+    findings.splits = splits;
+    findings.remarks.extend(cuts);
     Ok(())
 }
 
@@ -251,7 +269,11 @@ fn speed(info: &EngineInfo, works: &Works, confirmation: &Confirmation) -> Speed
     }
 }
 
-fn teams(arguments: &TuneArgs, host: &Host) -> anyhow::Result<TeamSpace> {
+/// Teams to try.
+///
+/// # Errors
+/// A map without its list of CPUs.
+pub(crate) fn teams(arguments: &TuneArgs, host: &Host) -> anyhow::Result<TeamSpace> {
     let maps = arguments.maps.as_deref();
     if maps.is_some_and(|maps| maps.contains(&MapPolicy::Given)) && arguments.cpus.is_none() {
         bail!("--maps given needs --cpus with a list, for example --cpus 0-21,24-45");
@@ -260,7 +282,7 @@ fn teams(arguments: &TuneArgs, host: &Host) -> anyhow::Result<TeamSpace> {
 }
 
 /// What the arguments allow teams to be made of.
-fn request<'a>(arguments: &'a TuneArgs, host: &'a Host) -> Request<'a> {
+pub(crate) fn request<'a>(arguments: &'a TuneArgs, host: &'a Host) -> Request<'a> {
     Request {
         topology: &host.topology,
         effective_cpus: host.effective_cpus,
@@ -276,21 +298,28 @@ fn longest_tokens(table: &TablePlan) -> usize {
 }
 
 /// Made before anything is measured: a run must not end in a place that cannot be written.
-fn report_directory(arguments: &TuneArgs) -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// There can be no such file or directory.
+pub(crate) fn report_directory(
+    arguments: &TuneArgs,
+    cpu_model: &str,
+    model: &str,
+) -> anyhow::Result<PathBuf> {
     if arguments.output.file_name().is_none() || arguments.output.is_dir() {
         bail!(
             "-o {} is not a file name; try -o sysinfer-profile.toml",
             arguments.output.display()
         );
     }
-    let directory = arguments.report.clone().unwrap_or_else(|| {
-        let stem = arguments
-            .output
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy();
-        arguments.output.with_file_name(format!("{stem}-report"))
-    });
+    let directory = match (&arguments.report, &arguments.reports) {
+        (Some(directory), _) => directory.clone(),
+        (None, Some(root)) => {
+            let now = jiff::Timestamp::now().to_string();
+            folder::in_collection(root, cpu_model, &now, model)
+        }
+        (None, None) => folder::beside(&arguments.output),
+    };
     std::fs::create_dir_all(&directory)
         .with_context(|| format!("cannot make the report directory {}", directory.display()))?;
     Ok(directory)
@@ -313,7 +342,6 @@ fn table_plan(
         repeat,
     };
     let cuts = table.cut_to_context(info.context_length);
-    cuts.iter().for_each(|line| eprintln!("{line}"));
     remarks.extend(cuts);
     check_prompt(arguments.prompt, info.context_length)?;
     Ok(table)
@@ -337,8 +365,12 @@ pub fn check_prompt(prompt_tokens: usize, context_length: usize) -> anyhow::Resu
 const SHORTEST_RUN: usize = 4;
 
 /// Positions for the longest run: of the table, or of a race's sample.
-fn capacity(longest_tokens: usize, table: &TablePlan) -> usize {
-    longest_tokens
+fn capacity(table: &TablePlan) -> usize {
+    let lengths = table.decode_lengths.iter().chain(&table.prefill_lengths);
+    lengths
+        .copied()
+        .max()
+        .unwrap_or(0)
         .max(staged::LONGEST_SAMPLE)
         .max(table.prompt_tokens)
         + staged::LONGEST_SAMPLE

@@ -1,7 +1,7 @@
 //! Attention against the definition, in f64, for every type of cache.
 
 use half::f16;
-use sysinfer_kernels::attention::{Attention, BLOCK, CacheType, QueryRow, Span, merge};
+use sysinfer_kernels::attention::{Attention, BLOCK, CacheType, QueryRow, Span, longest, merge};
 
 fn value(seed: usize) -> f32 {
     ((seed * 7919 + 13) % 201) as f32 / 100.0 - 1.0
@@ -169,6 +169,8 @@ struct Cached {
     cache: CacheType,
     keys: Vec<f32>,
     values: Vec<f32>,
+    /// Bound of the lengths of all keys that somebody sees.
+    longest: f32,
 }
 
 impl Cached {
@@ -180,6 +182,7 @@ impl Cached {
             cache,
             keys: vec![0.0; words],
             values: vec![0.0; words],
+            longest: keys.iter().map(|key| longest(key)).fold(0.0, f32::max),
         };
         let unseen = vec![1e4; case.head];
         for place in 0..padded {
@@ -214,7 +217,7 @@ fn run(
         state.push_query(query, &queries[row]);
     }
     let position_bytes = cached.cache.position_bytes(case.head);
-    for start in positions.clone().step_by(chunk) {
+    for start in positions.clone().step_by(chunk).rev() {
         let end = (start + chunk).min(positions.end).next_multiple_of(BLOCK);
         let part = start * position_bytes..end * position_bytes;
         state.attend(Span {
@@ -268,6 +271,7 @@ fn attention_is_the_definition_and_a_row_does_not_depend_on_its_company() {
             );
             let parts: Vec<Vec<f32>> = (0..case.keys)
                 .step_by(BLOCK)
+                .rev()
                 .map(|start| {
                     let end = (start + BLOCK).min(case.keys);
                     run(case, &queries, row..row + 1, &cached, start..end, BLOCK).remove(0)
@@ -277,6 +281,76 @@ fn attention_is_the_definition_and_a_row_does_not_depend_on_its_company() {
             assert_eq!(finish(case, &parts), got, "row {row} in parts, {cache:?}");
         }
     }
+}
+
+/// Attention of rows with different positions over chunks of 64, the last one first, leaving out those
+/// that weigh nothing if `skip`; bits of all rows' partial results, and how many chunks were left out.
+fn in_chunks(case: &Case, queries: &[Vec<f32>], cached: &Cached, skip: bool) -> (Vec<u32>, usize) {
+    const CHUNK: usize = 64;
+    let mut state = Attention::default();
+    state.start(case.head, cached.cache);
+    for (row, query) in queries.iter().enumerate() {
+        let (position, slope) = (case.position(row), case.slope);
+        state.push_query(QueryRow { position, slope }, query);
+    }
+    let bytes = cached.cache.position_bytes(case.head);
+    let mut left_out = 0;
+    for start in (0..case.keys).step_by(CHUNK).rev() {
+        let last = (start + CHUNK).min(case.keys) - 1;
+        if skip && state.weighs_nothing(last, cached.longest) {
+            left_out += 1;
+            continue;
+        }
+        let part = start * bytes..(last + 1).next_multiple_of(BLOCK) * bytes;
+        state.attend(Span {
+            keys: &bytemuck::cast_slice(&cached.keys)[part.clone()],
+            values: &bytemuck::cast_slice(&cached.values)[part],
+            first_position: start,
+            next: [&[]; 2],
+        });
+        state.close_chunk();
+    }
+    let bits = (0..state.rows())
+        .flat_map(|row| state.partial(row).to_vec())
+        .map(f32::to_bits);
+    (bits.collect(), left_out)
+}
+
+#[test]
+fn chunks_beyond_the_reach_of_a_slope_are_left_out_and_no_bit_changes() {
+    // Slopes of a model of 40 heads, from steep to flat, and lengths of queries that move the bound.
+    let mut left_out = Vec::new();
+    for slope in [0.917, 0.84, 0.5, 0.25, 0.0625, 0.0039, 0.0] {
+        let mut of_slope = 0;
+        for (cache, extent, rows) in CacheType::ALL
+            .into_iter()
+            .flat_map(|cache| [(cache, 0.02, 1), (cache, 0.2, 3), (cache, 2.0, 20)])
+        {
+            let case = Case {
+                head: 64,
+                rows,
+                keys: 1000,
+                first_query: 1000 - rows,
+                slope,
+            };
+            let keys = heads(case.keys, case.head, 1);
+            let values = heads(case.keys, case.head, 2);
+            let query = |row| (0..case.head).map(move |i| extent * value(row * 31 + i * 5));
+            let queries: Vec<Vec<f32>> = (0..rows).map(|row| query(row).collect()).collect();
+            let cached = Cached::new(&case, cache, &keys, &values);
+            let (all, none) = in_chunks(&case, &queries, &cached, false);
+            let (some, count) = in_chunks(&case, &queries, &cached, true);
+            assert_eq!(none, 0);
+            assert!(
+                all == some,
+                "slope {slope}, {cache:?}, {rows} rows: other bits"
+            );
+            of_slope += count;
+        }
+        left_out.push(of_slope);
+    }
+    assert!(left_out.is_sorted_by(|a, b| a >= b), "{left_out:?}");
+    assert!(left_out[0] > 60 && left_out[5] == 0, "{left_out:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs::{File, Metadata};
 use std::io::ErrorKind;
 use std::num::NonZeroU64;
 use std::ops::{Deref, Range};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use memmap2::{Mmap, UncheckedAdvice};
 use rustix::fs::{Advice, fadvise};
@@ -13,11 +13,13 @@ use rustix::fs::{Advice, fadvise};
 use crate::MachineError;
 
 /// The bytes of a file, mapped. The file must not be shortened while it is mapped: reading past its
-/// new end raises SIGBUS, as for every program that maps files.
+/// new end raises SIGBUS, as for every program that maps files. Who reads a map for long looks with
+/// [`FileMap::require_whole`] before every pass.
 #[derive(Debug)]
 pub struct FileMap {
     map: Mmap,
     file: File,
+    path: PathBuf,
 }
 
 impl FileMap {
@@ -39,7 +41,29 @@ impl FileMap {
         // process may change the file, which no program can exclude; readers treat the bytes as
         // plain data of any value and validate what they take from them.
         let map = unsafe { Mmap::map(&file) }.map_err(system)?;
-        Ok(FileMap { map, file })
+        let path = path.to_owned();
+        Ok(FileMap { map, file, path })
+    }
+
+    /// Makes sure that the file has not become shorter than it was when it was mapped. It may still
+    /// shrink at the next moment: this finds files that were replaced in place while nobody read.
+    ///
+    /// # Errors
+    /// [`MachineError::File`]: it is shorter.
+    pub fn require_whole(&self) -> Result<(), MachineError> {
+        let length = self.file.metadata().map(|metadata| metadata.len());
+        // A file system that cannot tell has not said that anything is wrong.
+        match length {
+            Ok(length) if length < self.map.len() as u64 => Err(MachineError::File {
+                path: self.path.clone(),
+                why: format!(
+                    "it was cut from {} to {length} bytes while weights are read from it; put the \
+                     whole file back under a new name, move it here, and start again",
+                    self.map.len()
+                ),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Gives this process' pages of `part`, a part of this map, back; they no longer count as its
@@ -73,7 +97,7 @@ impl FileMap {
     }
 
     /// Where `part` is in the file, if it is some bytes of this map.
-    fn range_of(&self, part: &[u8]) -> Option<Range<usize>> {
+    pub fn range_of(&self, part: &[u8]) -> Option<Range<usize>> {
         let start = part.as_ptr().addr().checked_sub(self.map.as_ptr().addr())?;
         let end = start.checked_add(part.len())?;
         (!part.is_empty() && end <= self.map.len()).then_some(start..end)
@@ -160,6 +184,24 @@ mod tests {
         map.release_with_cache(&map);
         assert_eq!(resident(), 0);
         assert_eq!(read_all(), 7 * BYTES as u64, "it can be read again");
+    }
+
+    #[test]
+    fn a_file_that_was_cut_is_named() {
+        let path = std::env::temp_dir().join(format!("sysinfer-cut-{}", std::process::id()));
+        std::fs::write(&path, vec![7; 10_000]).unwrap();
+        let map = FileMap::open(&path).unwrap();
+        map.require_whole().unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_len(20_000).unwrap();
+        map.require_whole().expect("longer does no harm");
+        file.set_len(5_000).unwrap();
+        let message = map.require_whole().unwrap_err().to_string();
+        std::fs::remove_file(&path).unwrap();
+        assert!(
+            message.contains("from 10000 to 5000") && message.contains(path.to_str().unwrap()),
+            "{message}"
+        );
     }
 
     #[test]

@@ -22,7 +22,9 @@ mod team;
 mod topology;
 
 pub use cpu_list::CpuList;
-pub use effective::{cpu_quota, cpu_quota_of, effective_cpus, throttled_periods};
+pub use effective::{
+    cpu_quota, cpu_quota_of, effective_cpus, throttled_periods, usable_memory_bytes,
+};
 pub use error::MachineError;
 pub use file_map::FileMap;
 pub use host::{HostInfo, host_info};
@@ -31,5 +33,5 @@ pub use partition::Ranges;
 pub use parts::{ColumnsMut, PartOf, Parts, columns, each, ranges, scattered};
 pub use pin::{PinGuard, allowed_cpus, current_affinity};
 pub use placement::{MapPolicy, place};
-pub use team::{Lead, PinReport, SpinPolicy, Team, TeamSpec};
+pub use team::{Clock, KINDS, Lead, PinReport, SpinPolicy, Stopwatch, Team, TeamSpec, TeamTimes};
 pub use topology::{Caches, Cpu, Node, Topology};

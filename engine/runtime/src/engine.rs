@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sysinfer_kernels::Role;
 use sysinfer_kernels::matmul::Loops;
-use sysinfer_machine::{FileMap, Topology};
+use sysinfer_machine::{Clock, FileMap, Stopwatch, Topology};
 
 use crate::batch::{Entry, Logits, Wanted};
 use crate::choice::{chosen, kernels};
@@ -17,6 +17,7 @@ use crate::model::attention::Addition;
 use crate::model::config::Config;
 use crate::model::forward::{Buffers, Mode, Model};
 use crate::model::loader::Loader;
+use crate::model::matrix::Matrix;
 use crate::model::preset::Preset;
 use crate::model::source::{self, InF32, Mapped, Source, Synthetic};
 use crate::model::step::Scratch;
@@ -25,7 +26,9 @@ use crate::plan::Plan;
 use crate::precision::{Precision, WeightPrecision};
 use crate::sequence::Sequence;
 use crate::teams::{Teams, home, node_mix};
+use crate::times::StepTimes;
 use crate::tokenizer::Tokenizer;
+use crate::weight_storage::WeightStorage;
 
 /// A step of at most this many tokens is run by the decode team and kernels.
 pub const MOST_DECODE_ROWS: usize = 8;
@@ -46,7 +49,12 @@ pub struct Engine {
     buffers: Buffers,
     /// Logits of a step that was run in several parts.
     collected: Vec<f32>,
+    /// The file that weights are read from, unless they are packed.
+    file: Option<Arc<FileMap>>,
 }
+
+/// What times a step's passes, and what they add up to.
+type Timing<'t> = (&'t Stopwatch<'t>, &'t mut StepTimes);
 
 /// How far loading is.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +70,8 @@ pub struct LoadStep {
 impl Engine {
     /// Maps a GGUF file, packs its weights by the workers that will read them, unmaps it. Memory of
     /// the map is given back along the way, and so is that of the system's cache of the file, unless
-    /// the plan keeps it.
+    /// the plan keeps it. Weights that the plan leaves in the map (`memory.weights`) stay there, and
+    /// the file must stay as it is while the engine lives.
     ///
     /// # Errors
     /// A file that is no GGUF or no model that runs here, a plan that this host or model cannot
@@ -74,7 +83,7 @@ impl Engine {
         topology: &Topology,
         progress: &mut dyn FnMut(LoadStep),
     ) -> Result<Engine, EngineError> {
-        let map = FileMap::open(path)?;
+        let map = Arc::new(FileMap::open(path)?);
         let file = source::parse(path, &map)?;
         let config = Config::from_gguf(&file)?;
         let tokenizer = Tokenizer::from_gguf(file.metadata())?.map(Arc::new);
@@ -86,13 +95,14 @@ impl Engine {
             file,
             map: &map,
             keep_cache,
+            stays: plan.memory.weights == WeightStorage::Mapped,
         };
         let how = (plan, precision);
         let mut engine = Self::load(&source, config, how, topology, progress)?;
         check_vocabulary(tokenizer.as_deref(), &engine.model.config)?;
         engine.tokenizer = tokenizer;
         engine.chat_template = template;
-        if !keep_cache {
+        if !keep_cache && engine.file.is_none() {
             // What lies at the seams of the pieces that went before, and the file's directory.
             map.release_with_cache(&map);
         }
@@ -102,7 +112,7 @@ impl Engine {
     /// Fills a preset's shape with random weights, straight into packed form. No tokenizer.
     ///
     /// # Errors
-    /// A plan that this host cannot follow, no memory.
+    /// A plan that this host cannot follow or that wants weights in the map of a file, no memory.
     pub fn synthetic(
         preset: Preset,
         plan: Plan,
@@ -110,6 +120,11 @@ impl Engine {
         topology: &Topology,
         progress: &mut dyn FnMut(LoadStep),
     ) -> Result<Engine, EngineError> {
+        if plan.memory.weights == WeightStorage::Mapped {
+            let message = "memory.weights = \"mapped\", but random weights are in no file; say packed, \
+                           or write them to a file first (sysinfer-tune synth)";
+            return Err(EngineError::Model(message.into()));
+        }
         let source = Synthetic::new(preset, SYNTHETIC_SEED);
         let how = (plan, precision);
         Self::load(&source, preset.config(), how, topology, progress)
@@ -136,6 +151,10 @@ impl Engine {
         let mut teams = Teams::new(&plan, topology)?;
         let (decode_nodes, prefill_nodes) = teams.nodes(topology);
         let mut done_bytes = 0;
+        let what = match plan.memory.weights {
+            WeightStorage::Mapped => "finding weights",
+            _ => "packing weights",
+        };
         let home = home(&plan, &decode_nodes);
         let weights = teams.decode.enter(|lead| {
             Loader {
@@ -150,7 +169,7 @@ impl Engine {
                     progress(LoadStep {
                         done_bytes,
                         total_bytes,
-                        what: "packing weights",
+                        what,
                     });
                 },
             }
@@ -159,8 +178,10 @@ impl Engine {
         let model = Model::new(config, weights);
         plan.kernels = chosen(&model);
         let scratch = scratch(teams.most_threads());
+        let file = model.weights.matrices().find_map(Matrix::file).cloned();
         Ok(Engine {
             info: EngineInfo::of(&model, precision),
+            file,
             model,
             tokenizer: None,
             chat_template: None,
@@ -200,13 +221,14 @@ impl Engine {
     }
 
     /// Moves to another plan without loading again. Weights move only if the nodes that read them
-    /// do.
+    /// do, and stay packed or mapped as they were loaded, whatever the plan says about that.
     ///
     /// # Errors
     /// A plan that this host or model cannot follow: the engine then stays with the plan it has.
     /// No memory while weights move: some have moved then, and the old plan stays.
     pub fn replan(&mut self, mut plan: Plan) -> Result<(), EngineError> {
         plan.validate()?;
+        plan.memory.weights = self.plan.memory.weights;
         for matrix in self.model.weights.matrices() {
             kernels(&plan, matrix.block)?;
         }
@@ -265,13 +287,37 @@ impl Engine {
     ///
     /// # Errors
     /// A token that is not in the vocabulary, or more tokens than a sequence can hold: nothing was
-    /// run then. No memory for the cache.
+    /// run then. No memory for the cache. A file that weights are read from and that became shorter.
     ///
     /// # Panics
     /// If a sequence was made by an engine with another model's shape or another type of cache.
     pub fn step(&mut self, batch: &mut [Entry<'_>]) -> Result<Logits<'_>, EngineError> {
         self.check(batch)?;
-        let width = self.model.logits_width();
+        self.passes(batch, None);
+        Ok(self.logits())
+    }
+
+    /// As [`Engine::step`], and says where its time went by `clock`. Slower by a few looks at the
+    /// clock per phase and worker.
+    ///
+    /// # Errors
+    /// As [`Engine::step`].
+    pub fn profile_step(
+        &mut self,
+        clock: Clock<'_>,
+        batch: &mut [Entry<'_>],
+    ) -> Result<(Logits<'_>, StepTimes), EngineError> {
+        let began = clock();
+        self.check(batch)?;
+        let stopwatch = Stopwatch::new(clock, self.teams.most_threads());
+        let mut times = StepTimes::default();
+        self.passes(batch, Some((&stopwatch, &mut times)));
+        times.end(clock().saturating_sub(began));
+        Ok((self.logits(), times))
+    }
+
+    /// Cuts a step into passes and runs them; logits are in `collected`.
+    fn passes(&mut self, batch: &mut [Entry<'_>], mut timing: Option<Timing<'_>>) {
         self.collected.clear();
         let most_rows = self.plan.blocking.prefill_chunk.max(MOST_DECODE_ROWS);
         let mut starts = vec![0; batch.len()];
@@ -300,18 +346,31 @@ impl Engine {
             if rows == 0 {
                 break;
             }
-            self.run(&mut additions, rows, &wanted);
+            let team = self.run(
+                (&mut additions, rows, &wanted),
+                timing.as_ref().map(|t| t.0),
+            );
+            if let Some((stopwatch, times)) = &mut timing {
+                times.add(&stopwatch.take(team));
+            }
         }
-        let vocabulary_size = self.model.config.vocabulary_size;
-        Ok(Logits {
-            values: &self.collected,
-            width,
-            vocabulary_size,
-        })
     }
 
-    /// One pass of at most `prefill_chunk` rows.
-    fn run(&mut self, additions: &mut [Addition<'_>], rows: usize, wanted: &[usize]) {
+    /// Logits of the last step.
+    fn logits(&self) -> Logits<'_> {
+        Logits {
+            values: &self.collected,
+            width: self.model.logits_width(),
+            vocabulary_size: self.model.config.vocabulary_size,
+        }
+    }
+
+    /// One pass of at most `prefill_chunk` rows; returns the size of the team that ran it.
+    fn run(
+        &mut self,
+        (additions, rows, wanted): (&mut [Addition<'_>], usize, &[usize]),
+        stopwatch: Option<&Stopwatch<'_>>,
+    ) -> usize {
         let role = if rows <= MOST_DECODE_ROWS {
             Role::Decode
         } else {
@@ -329,18 +388,23 @@ impl Engine {
             cache: self.kv_shape(),
         };
         let (model, scratch, buffers) = (&self.model, &mut self.scratch, &mut self.buffers);
-        let logits = self
-            .teams
-            .of(role)
-            .enter(|lead| model.forward(lead, mode, additions, wanted, scratch, buffers));
+        let team = self.teams.of(role);
+        let logits = team.enter_timed(stopwatch, |lead| {
+            model.forward(lead, mode, additions, wanted, scratch, buffers)
+        });
         self.collected.extend_from_slice(logits);
         for addition in additions {
             addition.sequence.extend(addition.tokens);
         }
+        team.threads()
     }
 
-    /// Checks a whole batch and makes room for it, before anything runs.
+    /// Checks a whole batch, and the file where weights are read from it, and makes room for the batch,
+    /// before anything runs.
     fn check(&self, batch: &mut [Entry<'_>]) -> Result<(), EngineError> {
+        if let Some(file) = &self.file {
+            file.require_whole()?;
+        }
         let vocabulary_size = self.model.config.vocabulary_size;
         for entry in &mut *batch {
             assert_eq!(

@@ -21,7 +21,9 @@ pub mod sampling;
 pub mod sequence;
 pub mod shape;
 mod teams;
+pub mod times;
 pub mod tokenizer;
+pub mod weight_storage;
 
 pub use batch::{Entry, Logits, Wanted};
 pub use engine::{Engine, LoadStep};
@@ -35,4 +37,6 @@ pub use sampling::{Sampler, SamplingOptions};
 pub use sequence::Sequence;
 pub use shape::{MatrixShape, ModelShape, Product};
 pub use sysinfer_kernels::attention::CacheType;
+pub use times::{StepTimes, WorkerSeconds};
 pub use tokenizer::Tokenizer;
+pub use weight_storage::WeightStorage;

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::weight_storage::WeightStorage;
+
 /// How a model is run: threads and their map for each phase, kernels, block sizes, memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,7 +80,7 @@ impl Default for Blocking {
     }
 }
 
-/// Pages of the engine's own memory, and of the file that it loads.
+/// Where weights are, pages of the engine's own memory, and those of the file that it loads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MemoryPlan {
@@ -91,6 +93,13 @@ pub struct MemoryPlan {
     /// memory when it is opened again, and takes that memory until the system wants it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub keep_file_cache: bool,
+    /// Whether weights are packed in memory or stay in the file's map.
+    #[serde(skip_serializing_if = "is_auto")]
+    pub weights: WeightStorage,
+}
+
+fn is_auto(weights: &WeightStorage) -> bool {
+    *weights == WeightStorage::Auto
 }
 
 impl Default for MemoryPlan {
@@ -99,6 +108,7 @@ impl Default for MemoryPlan {
             huge_pages: true,
             bind_nodes: true,
             keep_file_cache: false,
+            weights: WeightStorage::Auto,
         }
     }
 }

@@ -63,9 +63,11 @@ pub(crate) fn profile() -> Profile {
         decode_tokens_per_second: Some(61.25),
         decode_low: Some(60.5),
         decode_high: Some(62.0),
+        decode_runs: vec![60.5, 61.25, 62.0],
         decode_gb_per_second: Some(271.3),
         percent_of_read_bandwidth: Some(66.2),
         prefill_tokens_per_second: Some(410.0),
+        prefill_runs: vec![405.0, 410.0, 411.5],
         time_to_first_token_ms: Some(78.0),
         reference_tokens_per_second: Some(28.11),
     };
@@ -84,6 +86,8 @@ pub(crate) fn profile() -> Profile {
             gain_decode: 1.31,
             gain_prefill: 1.07,
             prompt_tokens: 16,
+            samples: 250,
+            void_samples: 3,
             lengths: vec![
                 row,
                 LengthEvidence {

@@ -11,7 +11,7 @@ use sysinfer_engine::{
     Engine, EngineError, EngineInfo, LoadStep, Lookup, PhasePlan, Plan, Precision,
 };
 use sysinfer_formats::Gguf;
-use sysinfer_machine::{FileMap, Topology};
+use sysinfer_machine::{FileMap, Topology, usable_memory_bytes};
 
 use super::engine::EngineBackend;
 use super::template_choice;
@@ -104,9 +104,12 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     let given = given.transpose()?;
     let mut tenth = 0;
     let mut progress = |step: LoadStep| log_progress(&step, &mut tenth);
+    let mut plan = request.plan.clone();
+    let (weights, why) = (plan.memory.weights).decided(&request.model, usable_memory_bytes());
+    plan.memory.weights = weights;
     let engine = Engine::open(
         &request.model,
-        request.plan.clone(),
+        plan,
         request.precision,
         &request.topology,
         &mut progress,
@@ -143,6 +146,7 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
         format!("chat template: {}", template.origin()),
         lookup_line(request.lookup),
     ];
+    summary.extend(why);
     summary.extend(plan_lines(engine.plan(), &engine.pins()));
     let backend = EngineBackend::new(engine, tokenizer, context_tokens, lookup(request.lookup))?;
     let vocabulary_size = info.vocabulary_size;

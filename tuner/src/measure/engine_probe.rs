@@ -7,12 +7,13 @@
 
 use std::time::Instant;
 
+use sysinfer_engine::engine::MOST_DECODE_ROWS;
 use sysinfer_engine::{Engine, EngineError, EngineInfo, Entry, PhasePlan, Plan, Sequence, Wanted};
 use sysinfer_machine::Topology;
 
-use super::bandwidth::Streamer;
+use super::bandwidth::{NodeReader, TeamReader};
 use super::quiet::Watch;
-use super::{Point, Probe, ProbeError, Reading, Work};
+use super::{Point, Probe, ProbeError, Reading, Steps, Work};
 use crate::host::available_bytes;
 use crate::interrupt::Interrupt;
 use crate::stats::bootstrap::SplitMix;
@@ -24,6 +25,8 @@ const FIRST_ORDINARY_TOKEN: usize = 3;
 /// Prompt and steps that a plan runs before its first timed step.
 const WARM_PROMPT_TOKENS: usize = 16;
 const WARM_STEPS: usize = 2;
+/// Decode steps whose time is split.
+const SPLIT_STEPS: usize = 9;
 
 /// An engine, the sequences that it extends, and the bandwidth probe of the same team.
 pub struct EngineProbe<'a> {
@@ -44,7 +47,10 @@ pub struct EngineProbe<'a> {
     warm: bool,
     /// Whether the decode team ran last: after anything else its first steps are slow.
     decoding: bool,
-    streamer: Option<Streamer>,
+    team_reader: Option<TeamReader>,
+    /// The buffers of the bandwidth map, for as long as rows of it are read.
+    node_reader: Option<NodeReader>,
+    watch: Watch,
 }
 
 impl<'a> EngineProbe<'a> {
@@ -72,7 +78,9 @@ impl<'a> EngineProbe<'a> {
             width: 1,
             warm: false,
             decoding: false,
-            streamer: None,
+            team_reader: None,
+            node_reader: None,
+            watch: Watch::default(),
         }
     }
 
@@ -224,21 +232,86 @@ impl<'a> EngineProbe<'a> {
         Ok(points)
     }
 
+    /// Times the parts of a prompt and of decode steps behind it that end at `total_tokens`.
+    fn profile(&mut self, total_tokens: usize) -> Result<Steps, ProbeError> {
+        let start = Instant::now();
+        let clock = || start.elapsed();
+        let mut sequence = match self.sequence.take() {
+            Some(sequence) => sequence,
+            None => self.engine.sequence(self.capacity).map_err(failed)?,
+        };
+        sequence.clear();
+        let steps = SPLIT_STEPS.min(total_tokens.saturating_sub(WARM_STEPS + 1));
+        let prompt_tokens = total_tokens.saturating_sub(WARM_STEPS + steps).max(1);
+        let tokens = prompt(
+            prompt_tokens + WARM_STEPS + steps,
+            self.info().vocabulary_size,
+        );
+        let (prefill, rest) = tokens.split_at(prompt_tokens);
+        let mut split = Steps {
+            prompt_tokens,
+            ..Steps::default()
+        };
+        let pieces = std::iter::once(prefill).chain(rest.chunks(1));
+        for (place, tokens) in pieces.enumerate() {
+            let mut batch = [Entry {
+                sequence: &mut sequence,
+                tokens,
+                wanted: Wanted::Last,
+            }];
+            let (_, times) = self
+                .engine
+                .profile_step(&clock, &mut batch)
+                .map_err(failed)?;
+            if place > WARM_STEPS {
+                split.decode.push(times);
+            } else if place == 0 && tokens.len() > MOST_DECODE_ROWS {
+                split.prefill.push(times);
+            }
+        }
+        self.sequence = Some(sequence);
+        self.prompt_len = prompt_tokens;
+        self.decoding = true;
+        Ok(split)
+    }
+
     /// Streams with a team of its own: the engine need not move to the plan for that.
-    fn stream(&mut self, phase: &PhasePlan) -> Result<Vec<Point>, ProbeError> {
-        let mut streamer = match self.streamer.take() {
-            Some(streamer) if streamer.is_for(phase) => streamer,
-            _ => Streamer::new(phase, self.topology, available_bytes().unwrap_or(0))
+    fn read_by_team(&mut self, phase: &PhasePlan) -> Result<Vec<Point>, ProbeError> {
+        let mut reader = match self.team_reader.take() {
+            Some(reader) if reader.is_for(phase) => reader,
+            _ => TeamReader::new(phase, self.topology, available_bytes().unwrap_or(0))
                 .map_err(ProbeError::Refused)?,
         };
-        let points = streamer.read();
-        self.streamer = Some(streamer);
+        let points = reader.read();
+        self.team_reader = Some(reader);
         Ok(points)
     }
-}
 
-impl Probe for EngineProbe<'_> {
-    fn measure(&mut self, plan: &Plan, work: &Work) -> Result<Reading, ProbeError> {
+    fn read_nodes(
+        &mut self,
+        cpus: &[usize],
+        memory_node: Option<usize>,
+    ) -> Result<Vec<Point>, ProbeError> {
+        let reader = self.node_reader();
+        reader.read(cpus, memory_node).map_err(ProbeError::Refused)
+    }
+
+    fn node_reader(&mut self) -> &mut NodeReader {
+        let topology = self.topology;
+        let make = || NodeReader::new(topology, available_bytes().unwrap_or(0));
+        self.node_reader.get_or_insert_with(make)
+    }
+
+    /// Brings engine, buffers and sequences to where the work starts.
+    fn prepare(&mut self, plan: &Plan, work: &Work) -> Result<(), ProbeError> {
+        match work {
+            Work::Stream { cpus, memory_node } => {
+                let filled = self.node_reader().fill(cpus, *memory_node);
+                return filled.map_err(ProbeError::Refused);
+            }
+            // The engine's caches and the prompt need the memory.
+            _ => self.node_reader = None,
+        }
         if *work != Work::Bandwidth {
             self.adopt(plan)?;
             self.warm_up(work)?;
@@ -247,17 +320,38 @@ impl Probe for EngineProbe<'_> {
             self.reuse_prompt(*prompt_tokens)?;
             self.load_others(*prompt_tokens)?;
         }
+        Ok(())
+    }
+}
+
+impl Probe for EngineProbe<'_> {
+    fn measure(&mut self, plan: &Plan, work: &Work) -> Result<Reading, ProbeError> {
+        self.prepare(plan, work)?;
         self.decoding = matches!(work, Work::Decode { .. });
-        let watch = Watch::start();
+        let team = match work {
+            Work::Decode { .. } | Work::Bandwidth => &plan.decode.cpus,
+            Work::Prefill { .. } => &plan.prefill.cpus,
+            Work::Stream { cpus, .. } => cpus,
+        };
+        self.watch.start(team);
         let points = match work {
             Work::Decode { lengths, .. } => self.grow(lengths, true)?,
             Work::Prefill { tokens } => vec![self.load_prompt(*tokens)?],
-            Work::Bandwidth => self.stream(&plan.decode)?,
+            Work::Bandwidth => self.read_by_team(&plan.decode)?,
+            Work::Stream { cpus, memory_node } => self.read_nodes(cpus, *memory_node)?,
         };
         Ok(Reading {
             points,
-            disturbed: watch.disturbance(),
+            disturbed: self.watch.disturbance(),
         })
+    }
+
+    fn split(&mut self, plan: &Plan, total_tokens: usize) -> Result<Steps, ProbeError> {
+        self.adopt(plan)?;
+        self.warm_up(&Work::Prefill {
+            tokens: total_tokens,
+        })?;
+        self.profile(total_tokens)
     }
 }
 

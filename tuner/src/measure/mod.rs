@@ -1,8 +1,9 @@
 //! One number, taken honestly: what is run, what is timed, and the trait the search sees.
 //!
 //! [`engine_probe`] runs the real engine, [`bandwidth`] the roof that its rates are held against,
-//! [`session`] wraps either in what every sample needs: the journal, discarding disturbed samples,
-//! the time limit and Ctrl-C. `scripted` is the machine of the tests.
+//! [`quiet`] watches the host meanwhile and [`voids`] counts what it found. [`session`] wraps all in
+//! what every sample needs: the table of samples, discarding void ones, the time limit and Ctrl-C.
+//! `scripted` is the machine of the tests.
 
 pub mod bandwidth;
 pub mod engine_probe;
@@ -10,12 +11,19 @@ pub mod quiet;
 #[cfg(test)]
 pub(crate) mod scripted;
 pub mod session;
+pub mod split;
 pub mod table;
+pub mod voids;
 
-use sysinfer_engine::Plan;
+use serde::{Deserialize, Serialize};
+use sysinfer_engine::{Plan, StepTimes};
+
+use crate::search::Stage;
+use voids::Disturbance;
 
 /// What to run once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Work {
     /// One growing sequence: a prompt, then one token per step until the longest length. The time
     /// of the prompt does not count.
@@ -32,6 +40,14 @@ pub enum Work {
     },
     /// Streaming reads by the decode team, over memory that no cache holds.
     Bandwidth,
+    /// Streaming reads by threads on given CPUs from the memory of given nodes: a row of the
+    /// bandwidth map. It does not depend on the plan.
+    Stream {
+        /// One thread on each.
+        cpus: Vec<usize>,
+        /// Where the memory lies; `None`: every thread reads memory of its own node.
+        memory_node: Option<usize>,
+    },
 }
 
 impl Work {
@@ -41,12 +57,22 @@ impl Work {
             Work::Decode { .. } => "decode",
             Work::Prefill { .. } => "prefill",
             Work::Bandwidth => "bandwidth",
+            Work::Stream { .. } => "stream",
+        }
+    }
+
+    /// Whether a reading of so many points is whole; Ctrl-C ends decode runs early.
+    pub fn is_complete(&self, points: usize) -> bool {
+        match self {
+            Work::Decode { lengths, .. } => points >= lengths.len(),
+            Work::Prefill { .. } | Work::Bandwidth | Work::Stream { .. } => points > 0,
         }
     }
 }
 
 /// What was timed up to one length (decode), for one prompt (prefill) or one pass (bandwidth).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Point {
     /// Prompt and output together; 0 for bandwidth.
     pub total_tokens: usize,
@@ -84,7 +110,7 @@ pub struct Reading {
     /// Decode: one per length that was reached. Prefill: one. Bandwidth: one per pass.
     pub points: Vec<Point>,
     /// Why the run does not count: the host was throttled, or busy with other things.
-    pub disturbed: Option<String>,
+    pub disturbed: Option<Disturbance>,
 }
 
 impl Reading {
@@ -112,4 +138,27 @@ pub trait Probe {
     /// # Errors
     /// [`ProbeError::Refused`] when the plan is at fault, else [`ProbeError::Failed`].
     fn measure(&mut self, plan: &Plan, work: &Work) -> Result<Reading, ProbeError>;
+
+    /// Reads a prompt and decodes some tokens, so as to reach `total_tokens`, and says where the time
+    /// of each of these steps went. Empty where the probe cannot look inside a step.
+    ///
+    /// # Errors
+    /// As [`Probe::measure`].
+    fn split(&mut self, _plan: &Plan, _total_tokens: usize) -> Result<Steps, ProbeError> {
+        Ok(Steps::default())
+    }
+
+    /// Says what the next measurements are for; of use to a probe that keeps a journal.
+    fn announce(&mut self, _stage: Stage, _candidate: &str) {}
+}
+
+/// Where the time of steps went.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Steps {
+    /// The prompt, if it was long enough to count as one.
+    pub prefill: Vec<StepTimes>,
+    /// Tokens that were decoded behind it, one step each.
+    pub decode: Vec<StepTimes>,
+    /// Tokens of the prompt.
+    pub prompt_tokens: usize,
 }

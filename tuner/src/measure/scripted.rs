@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use sysinfer_engine::Plan;
 
+use super::voids::{Disturbance, VoidKind};
 use super::{Point, Probe, ProbeError, Reading, Work};
 use crate::stats::bootstrap::SplitMix;
 
@@ -66,7 +67,7 @@ impl Probe for Scripted<'_> {
                 .map(|length| (*length, length - prompt_tokens))
                 .collect(),
             Work::Prefill { tokens } => vec![(*tokens, *tokens)],
-            Work::Bandwidth => vec![(0, 1)],
+            Work::Bandwidth | Work::Stream { .. } => vec![(0, 1)],
         };
         let point = |&(total_tokens, tokens): &(usize, usize)| {
             let seconds = tokens as f64 / rate;
@@ -83,7 +84,8 @@ impl Probe for Scripted<'_> {
         let throttled = self.throttle_every > 0 && self.runs.is_multiple_of(self.throttle_every);
         Ok(Reading {
             points,
-            disturbed: throttled.then(|| "throttled by the script".into()),
+            disturbed: throttled
+                .then(|| Disturbance::new(VoidKind::Throttled, "throttled by the script")),
         })
     }
 }

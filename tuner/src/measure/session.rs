@@ -3,6 +3,7 @@
 
 use sysinfer_engine::Plan;
 
+use super::voids::Voids;
 use super::{Point, Probe, ProbeError, Reading, Work};
 use crate::interrupt::Interrupt;
 use crate::journal::{Record, Sink};
@@ -54,6 +55,8 @@ pub struct Session<'a> {
     pub discarded: usize,
     /// Samples that were kept.
     pub kept: usize,
+    /// Void samples by reason, thrown away or kept all the same.
+    pub voids: Voids,
 }
 
 impl Session<'_> {
@@ -66,6 +69,7 @@ impl Session<'_> {
             if self.interrupt.is_set() {
                 return Err(Halt::Interrupted);
             }
+            self.probe.announce(self.stage, candidate);
             let reading = self
                 .probe
                 .measure(plan, work)
@@ -73,10 +77,17 @@ impl Session<'_> {
                     ProbeError::Refused(why) => Halt::Refused(why),
                     ProbeError::Failed(why) => Halt::Failed(why),
                 })?;
+            if let Some(disturbance) = &reading.disturbed {
+                self.voids.count(disturbance.kind);
+            }
             let accepted = self.accepts(&reading, attempt);
             self.keep(candidate, plan, work, &reading, accepted)?;
             if accepted {
                 self.kept += 1;
+                if let (Work::Decode { .. }, Some(point)) = (work, reading.points.last()) {
+                    let roof = self.bandwidth.last().copied();
+                    self.progress.reads(point.gb_per_second(), roof);
+                }
                 return Ok(reading);
             }
             self.discarded += 1;
@@ -108,6 +119,11 @@ impl Session<'_> {
             .fold(0.0, f64::max);
         self.bandwidth.push(best);
         Ok(best)
+    }
+
+    /// Samples taken so far, void ones included.
+    pub fn taken(&self) -> usize {
+        self.kept + self.discarded
     }
 
     fn accepts(&self, reading: &Reading, attempt: usize) -> bool {

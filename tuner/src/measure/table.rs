@@ -16,6 +16,8 @@ pub struct TableData {
     pub decode: BTreeMap<usize, Vec<Point>>,
     /// Prompts, by length.
     pub prefill: BTreeMap<usize, Vec<Point>>,
+    /// What the chosen decode team read before each run, GB/s: the roof of these very points.
+    pub bandwidth: Vec<f64>,
 }
 
 /// A longer prompt takes longer by more than the ratio of lengths, and less than its square:
@@ -36,11 +38,12 @@ pub fn measure(
 ) -> Result<Vec<String>, Halt> {
     session.stage = Stage::Table;
     let total = units(table.repeat as f64 * table.seconds(speed));
+    session.progress.place(Stage::Table);
     session.progress.stage(Stage::Table.title(), total);
     let mut cuts = Vec::new();
     for run in 0..table.repeat {
         let started = (session.clock)();
-        session.read_bandwidth(plan)?;
+        data.bandwidth.push(session.read_bandwidth(plan)?);
         if let Some(longest) = table.decode_lengths.last() {
             decode(session, plan, table, data)?;
             let seconds = speed.decode_seconds(table.prompt_tokens, *longest);

@@ -53,6 +53,11 @@ impl Demand {
         })
     }
 
+    /// The same where weights stay in the file.
+    pub fn of_mapped_weights(self) -> Self {
+        Self { weights: 0, ..self }
+    }
+
     /// Bytes of an engine with this file, its cache of `context` tokens and its logits of a step of
     /// `step_tokens`.
     pub fn bytes(&self, context: usize, step_tokens: usize) -> u64 {

@@ -20,7 +20,8 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use sysinfer_engine::tokenizer::Encode;
-use sysinfer_engine::{CacheType, Engine, Plan, Precision};
+use sysinfer_engine::{CacheType, Engine, Plan, Precision, WeightPrecision, WeightStorage};
+use sysinfer_machine::usable_memory_bytes;
 
 pub use arguments::{Format, PerplexityArgs};
 
@@ -114,8 +115,14 @@ impl<'a> Pair<'a> {
 
     fn require_memory(&self, arguments: &PerplexityArgs) -> anyhow::Result<()> {
         let (context, step) = (arguments.context as usize, arguments.step.into());
-        let bytes = |(path, precision)| -> anyhow::Result<u64> {
-            Ok(Demand::read(path, precision)?.bytes(context, step))
+        let bytes = |(path, precision): (&Path, Precision)| -> anyhow::Result<u64> {
+            let weights = arguments.plan.file.weights.unwrap_or_default();
+            let (weights, _) = weights.decided(path, usable_memory_bytes());
+            let mut demand = Demand::read(path, precision)?;
+            if weights == WeightStorage::Mapped && precision.weights == WeightPrecision::AsStored {
+                demand = demand.of_mapped_weights();
+            }
+            Ok(demand.bytes(context, step))
         };
         let reference = self.reference.map(bytes).transpose()?;
         memory::require(bytes(self.model)?, reference, available_bytes())

@@ -1,10 +1,11 @@
-//! `throughput.csv`: the table for programs. Empty: not measured.
+//! `throughput.csv`: the table for programs. Empty: not measured. `*_low` and `*_high` are the slowest
+//! and the fastest run, `*_interval_*` the limits of the median.
 
 use anyhow::Context;
 
 use super::Row;
 
-const HEADER: [&str; 11] = [
+const HEADER: [&str; 19] = [
     "total_tokens",
     "decode_tokens_per_second",
     "decode_low",
@@ -16,6 +17,14 @@ const HEADER: [&str; 11] = [
     "prefill_tokens_per_second",
     "prefill_runs",
     "time_to_first_token_ms",
+    "decode_interval_low",
+    "decode_interval_high",
+    "decode_gb_interval_low",
+    "decode_gb_interval_high",
+    "prefill_interval_low",
+    "prefill_interval_high",
+    "time_to_first_token_interval_low_ms",
+    "time_to_first_token_interval_high_ms",
 ];
 
 /// The rows as CSV with a header.
@@ -27,7 +36,8 @@ pub fn render(rows: &[Row]) -> anyhow::Result<String> {
     writer.write_record(HEADER)?;
     let number = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.3}"));
     for row in rows {
-        writer.write_record([
+        let estimates = &row.estimates;
+        let mut cells = vec![
             row.total_tokens.to_string(),
             number(row.decode.map(|decode| decode.median)),
             number(row.decode.map(|decode| decode.low)),
@@ -41,7 +51,17 @@ pub fn render(rows: &[Row]) -> anyhow::Result<String> {
             row.prefill
                 .map_or_else(String::new, |prefill| prefill.count.to_string()),
             number(row.time_to_first_token_ms),
-        ])?;
+        ];
+        for estimate in [
+            estimates.decode,
+            estimates.decode_gb,
+            estimates.prefill,
+            estimates.first_token_ms,
+        ] {
+            cells.push(number(estimate.map(|estimate| estimate.low)));
+            cells.push(number(estimate.map(|estimate| estimate.high)));
+        }
+        writer.write_record(cells)?;
     }
     let bytes = writer.into_inner().map_err(|error| error.into_error())?;
     String::from_utf8(bytes).context("the table is not UTF-8")
@@ -55,7 +75,13 @@ mod tests {
     fn what_was_not_measured_is_empty() {
         let text = super::render(&rows(&data(), None, None)).expect("renders");
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[1], "32,12.000,8.000,16.000,2,12.000,,,,,");
-        assert_eq!(lines[3], "128,,,,,,,,256.000,1,500.000");
+        assert_eq!(
+            lines[1],
+            "32,12.000,8.000,16.000,2,12.000,,,,,,8.000,16.000,8.000,16.000,,,,"
+        );
+        assert_eq!(
+            lines[3],
+            "128,,,,,,,,256.000,1,500.000,,,,,256.000,256.000,500.000,500.000"
+        );
     }
 }

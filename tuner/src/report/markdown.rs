@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+use super::figures::{duration, interval, said, share};
+use super::samples::Disturbed;
+use super::svg;
 use super::{Report, table};
 use crate::journal::{blocking, cpu_list, kernels};
 use crate::reference;
@@ -10,17 +13,63 @@ use crate::space::Phase;
 /// The page.
 pub fn render(report: &Report<'_>) -> String {
     let mut text = format!("# {} on {}\n\n", report.info.name, report.host.cpu_model);
-    for (name, value) in facts(report) {
+    for (name, value) in fact_list(report) {
         push(&mut text, format_args!("- {name}: {value}"));
+    }
+    text.push_str("\n## Why it is this fast\n\n");
+    for sentence in report.explanation() {
+        push(&mut text, format_args!("- {sentence}"));
     }
     text.push_str("\n## Throughput\n\n```text\n");
     text.push_str(&table::throughput(&report.rows));
     text.push_str("\n```\n\n");
     text.push_str(&method(report));
-    if report.rows.iter().any(|row| row.decode.is_some()) {
-        text.push_str("\n![Decode rate by total length](throughput.svg)\n");
+    for figure in svg::all(report) {
+        let (title, name) = (&figure.title, figure.name);
+        push(&mut text, format_args!("\n![{title}]({name}.svg)"));
     }
-    text.push_str("\n## What was chosen, and why\n\n");
+    if !report.splits.is_empty() {
+        let rows = split_rows(report).into_iter();
+        let drawn = table::render(&SPLIT_HEADER, rows);
+        push(
+            &mut text,
+            format_args!("\n## Where a step's time goes\n\n```text\n{drawn}\n```"),
+        );
+    }
+    text.push_str(&search(report));
+    text.push_str(&voids(report));
+    for section in &report.sections {
+        push(&mut text, format_args!("\n## {}\n", section.title));
+        for line in &section.lines {
+            push(&mut text, format_args!("- {line}"));
+        }
+        if !section.header.is_empty() {
+            let header: Vec<&str> = section.header.iter().map(String::as_str).collect();
+            let drawn = table::render(&header, section.rows.iter().cloned());
+            push(&mut text, format_args!("\n```text\n{drawn}\n```"));
+        }
+    }
+    if !report.log.skipped.is_empty() {
+        text.push_str("\n## Not tried\n\n");
+        for skipped in &report.log.skipped {
+            push(
+                &mut text,
+                format_args!("- {}: {}", skipped.name, skipped.reason),
+            );
+        }
+    }
+    if !report.remarks.is_empty() {
+        text.push_str("\n## Remarks\n\n");
+        for remark in &report.remarks {
+            push(&mut text, format_args!("- {remark}"));
+        }
+    }
+    text
+}
+
+/// The choice, and the races that led to it.
+fn search(report: &Report<'_>) -> String {
+    let mut text = String::from("\n## What was chosen, and why\n\n");
     text.push_str(&choice(report));
     for outcome in &report.log.outcomes {
         push(&mut text, format_args!("\n### {}\n", outcome.title));
@@ -42,35 +91,84 @@ pub fn render(report: &Report<'_>) -> String {
             format_args!("\n```text\n{}\n```", table::stage(outcome)),
         );
     }
-    if !report.log.skipped.is_empty() {
-        text.push_str("\n## Not tried\n\n");
-        for skipped in &report.log.skipped {
-            push(
-                &mut text,
-                format_args!("- {}: {}", skipped.name, skipped.reason),
-            );
-        }
-    }
-    if !report.remarks.is_empty() {
-        text.push_str("\n## Remarks\n\n");
-        for remark in &report.remarks {
-            push(&mut text, format_args!("- {remark}"));
-        }
-    }
     text
 }
 
-fn facts(report: &Report<'_>) -> Vec<(&'static str, String)> {
+/// Header of [`split_rows`].
+pub const SPLIT_HEADER: [&str; 8] = [
+    "step",
+    "plan",
+    "part",
+    "mean",
+    "interval, ms",
+    "share",
+    "worst worker",
+    "steps",
+];
+
+/// A line for every part of every split step.
+pub fn split_rows(report: &Report<'_>) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for split in &report.splits {
+        for part in split.parts() {
+            let known = part.mean_seconds;
+            rows.push(vec![
+                format!("{} at {}", split.phase.name(), split.total_tokens),
+                split.under.name().into(),
+                part.name.into(),
+                duration(known.median),
+                interval(Some(known.map(|seconds| 1000.0 * seconds))),
+                share(part.share),
+                duration(part.worst_seconds),
+                split.steps.len().to_string(),
+            ]);
+        }
+    }
+    rows
+}
+
+/// Samples that do not count, and those that do although they should not.
+fn voids(report: &Report<'_>) -> String {
+    let samples = &report.samples;
+    let mut text = format!(
+        "\n## Void samples\n\n{} of {} samples are void: taken while the host was not fit to measure, and taken again.\n",
+        samples.void_count(),
+        samples.readings
+    );
+    let mut say = |what: &str, group: &Disturbed| {
+        let Disturbed {
+            reason,
+            count,
+            stages,
+        } = group;
+        let stages = stages.join(", ");
+        push(
+            &mut text,
+            format_args!("- {count} {what}: {reason} ({stages})"),
+        );
+    };
+    samples.voids.iter().for_each(|group| say("void", group));
+    samples
+        .kept
+        .iter()
+        .for_each(|group| say("kept in spite of it", group));
+    text
+}
+
+/// Host, model and run, fact by fact.
+pub fn fact_list(report: &Report<'_>) -> Vec<(&'static str, String)> {
     let (host, info) = (report.host, report.info);
     let quota = host
         .cpu_quota
         .map_or_else(|| "none".into(), |quota| format!("{quota:.2} CPUs"));
-    let bandwidth = match report.roof() {
+    let bandwidth = match report.roof_estimate() {
         Some(roof) => {
-            let best = report.bandwidth.iter().copied().fold(0.0, f64::max);
+            let best = report.conditions.best(&report.bandwidth);
             format!(
-                "median {roof:.1} GB/s, best {best:.1} GB/s of {} readings",
-                report.bandwidth.len()
+                "median {} GB/s of {} readings, best {:.1} GB/s",
+                said(roof),
+                roof.count,
+                best.unwrap_or(roof.median)
             )
         }
         None => "not measured".into(),
@@ -119,7 +217,7 @@ fn facts(report: &Report<'_>) -> Vec<(&'static str, String)> {
 pub fn method(report: &Report<'_>) -> String {
     let mut text = format!(
         "tokens/s: from a prompt of {} tokens, one token at a time until prompt + output reach the length; \
-         generated tokens over the time of their steps, median of the runs (spread: slowest to fastest). \
+         generated tokens over the time of their steps, median of the runs with its interval (95 % bootstrap from three runs on). \
          Prefill and time to first token: one prompt of that length. GB/s: weights and cache read while decoding.\n",
         report.prompt_tokens
     );
@@ -147,7 +245,7 @@ fn drift(report: &Report<'_>) -> String {
     let slowest = readings.iter().copied().fold(f64::INFINITY, f64::min);
     let fastest = readings.iter().copied().fold(0.0, f64::max);
     format!(
-        "A share above 100 %: this host's memory was faster during that row than in the median \
+        "A share above 100 %: this host's memory was faster during that row than in any \
          reading; readings went from {slowest:.1} to {fastest:.1} GB/s.\n"
     )
 }

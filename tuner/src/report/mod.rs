@@ -1,10 +1,21 @@
-//! What a run leaves for people: a table on the terminal, and files in the report directory.
+//! What a run leaves for people and machines: a table on the terminal, and files in the report
+//! directory.
 //!
-//! One format per file: [`table`] (terminal), [`csv`], [`plot`] (SVG), [`markdown`] (the summary).
+//! One format per file: [`table`] (terminal), [`csv`], [`json`], [`svg`] (plots), [`html`] (the page),
+//! [`markdown`] (the summary). [`explain`] puts into words what was measured, [`samples`] reads back
+//! what only single samples tell, [`figures`] writes numbers and [`markup`] elements, [`folder`] says
+//! where all of it goes.
 
 pub mod csv;
+pub mod explain;
+pub mod figures;
+pub mod folder;
+pub mod html;
+pub mod json;
 pub mod markdown;
-pub mod plot;
+pub mod markup;
+pub mod samples;
+pub mod svg;
 pub mod table;
 
 use std::path::{Path, PathBuf};
@@ -13,12 +24,16 @@ use anyhow::Context;
 use sysinfer_engine::EngineInfo;
 use sysinfer_machine::HostInfo;
 
+use self::explain::Evidence;
+use self::samples::Samples;
+use crate::conditions::Conditions;
 use crate::measure::Point;
+use crate::measure::split::Split;
 use crate::measure::table::TableData;
 use crate::reference::Reference;
 use crate::search::confirm::Confirmation;
 use crate::search::staged::Log;
-use crate::stats::{Summary, median};
+use crate::stats::{Estimate, Summary, median};
 
 /// One line of the table: everything known about one length.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -37,6 +52,39 @@ pub struct Row {
     pub prefill: Option<Summary>,
     /// Median time from such a prompt to its first token, milliseconds.
     pub time_to_first_token_ms: Option<f64>,
+    /// The same numbers with their intervals, where the samples are at hand.
+    pub estimates: Estimates,
+}
+
+/// The numbers of a row with their intervals.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Estimates {
+    /// Decode rate, tokens/s.
+    pub decode: Option<Estimate>,
+    /// Bytes read while decoding, GB/s.
+    pub decode_gb: Option<Estimate>,
+    /// The same in percent of the median read bandwidth.
+    pub decode_percent: Option<Estimate>,
+    /// Prefill rate, tokens/s.
+    pub prefill: Option<Estimate>,
+    /// Weights read for a prompt, GB/s.
+    pub prefill_gb: Option<Estimate>,
+    /// Time to the first token, milliseconds.
+    pub first_token_ms: Option<Estimate>,
+}
+
+/// Something else that a run found and that is shown as it is: findings about the host, a map of its
+/// bandwidth.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Section {
+    /// Heading.
+    pub title: String,
+    /// Lines of text, one paragraph each.
+    pub lines: Vec<String>,
+    /// Header of a table; empty: there is none.
+    pub header: Vec<String>,
+    /// Rows of the table, each as long as the header.
+    pub rows: Vec<Vec<String>>,
 }
 
 /// All that a report says.
@@ -57,6 +105,8 @@ pub struct Report<'a> {
     pub rows: Vec<Row>,
     /// Read bandwidth readings of the run, GB/s.
     pub bandwidth: Vec<f64>,
+    /// The host, its memory and void samples.
+    pub conditions: Conditions,
     /// The search, stage by stage.
     pub log: &'a Log,
     /// The decision; `None` when the run was interrupted before.
@@ -67,6 +117,16 @@ pub struct Report<'a> {
     pub remarks: Vec<String>,
     /// Tokens of the prompt of decode runs.
     pub prompt_tokens: usize,
+    /// Where the time of steps went.
+    pub splits: Vec<Split>,
+    /// What only single samples tell.
+    pub samples: Samples,
+    /// Threads of the default's decode team.
+    pub default_threads: usize,
+    /// Last-level caches of the host in all, bytes; 0: unknown.
+    pub cache_bytes: u64,
+    /// What else was found.
+    pub sections: Vec<Section>,
 }
 
 impl Report<'_> {
@@ -75,7 +135,28 @@ impl Report<'_> {
         roof(&self.bandwidth)
     }
 
-    /// Writes `summary.md`, `throughput.csv` and `throughput.svg`; returns their paths.
+    /// The same with its interval.
+    pub fn roof_estimate(&self) -> Option<Estimate> {
+        Estimate::of(&self.bandwidth)
+    }
+
+    /// Why it is as fast as it is, sentence by sentence.
+    pub fn explanation(&self) -> Vec<String> {
+        explain::explain(&Evidence {
+            info: self.info,
+            cache_bytes: self.cache_bytes,
+            roof: self.roof_estimate(),
+            rows: &self.rows,
+            splits: &self.splits,
+            races: &self.log.outcomes,
+            gains: &self.samples.gains,
+            threads: self
+                .confirmation
+                .map(|found| (found.plan.decode.threads, self.default_threads)),
+        })
+    }
+
+    /// Writes `summary.md`, `report.html`, `throughput.csv` and `bandwidth.csv` and the plots; returns their paths.
     ///
     /// # Errors
     /// The directory is not writable.
@@ -89,15 +170,19 @@ impl Report<'_> {
             Ok(())
         };
         save("throughput.csv", csv::render(&self.rows)?)?;
-        if self.rows.iter().any(|row| row.decode.is_some()) {
-            save("throughput.svg", plot::render(self)?)?;
+        for figure in svg::all(self) {
+            save(&format!("{}.svg", figure.name), figure.document())?;
+        }
+        if !self.conditions.map.rows.is_empty() {
+            save("bandwidth.csv", self.conditions.map.csv()?)?;
         }
         save("summary.md", markdown::render(self))?;
+        save("report.html", html::render(self))?;
         Ok(paths)
     }
 }
 
-/// Median of the readings; `None` of none.
+/// Median of the readings: what the memory gave while the run took its samples; `None` of none.
 pub fn roof(bandwidth: &[f64]) -> Option<f64> {
     (!bandwidth.is_empty()).then(|| median(bandwidth))
 }
@@ -127,6 +212,17 @@ fn row(data: &TableData, length: usize, roof: Option<f64>, reference: Option<&Re
     let prefill = data.prefill.get(&length).unwrap_or(&none);
     let gb = (!decode.is_empty()).then(|| median(&of(Point::gb_per_second, decode)));
     let milliseconds = of(|point| 1000.0 * point.seconds, prefill);
+    let decode_gb = Estimate::of(&of(Point::gb_per_second, decode));
+    let estimates = Estimates {
+        decode: Estimate::of(&of(Point::tokens_per_second, decode)),
+        decode_gb,
+        decode_percent: decode_gb
+            .zip(roof)
+            .map(|(gb, roof)| gb.map(|gb| 100.0 * gb / roof)),
+        prefill: Estimate::of(&of(Point::tokens_per_second, prefill)),
+        prefill_gb: Estimate::of(&of(Point::gb_per_second, prefill)),
+        first_token_ms: Estimate::of(&milliseconds),
+    };
     Row {
         total_tokens: length,
         decode: Summary::of(&of(Point::tokens_per_second, decode)),
@@ -135,49 +231,9 @@ fn row(data: &TableData, length: usize, roof: Option<f64>, reference: Option<&Re
         reference: reference.and_then(|table| table.at(length)),
         prefill: Summary::of(&of(Point::tokens_per_second, prefill)),
         time_to_first_token_ms: (!prefill.is_empty()).then(|| median(&milliseconds)),
+        estimates,
     }
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use crate::reference::TABLES;
-
-    /// Two runs of two lengths, and a prompt of a third.
-    pub(crate) fn data() -> TableData {
-        let point = |total_tokens, tokens, seconds| Point {
-            total_tokens,
-            tokens,
-            seconds,
-            bytes: 1e9 * tokens as f64,
-        };
-        let mut data = TableData::default();
-        data.decode
-            .insert(32, vec![point(32, 16, 1.0), point(32, 16, 2.0)]);
-        data.decode
-            .insert(64, vec![point(64, 48, 4.0), point(64, 48, 6.0)]);
-        data.prefill.insert(128, vec![point(128, 128, 0.5)]);
-        data
-    }
-
-    #[test]
-    fn rows_join_both_phases_and_the_reference() {
-        let rows = rows(&data(), Some(20.0), Some(&TABLES[0]));
-        assert_eq!(
-            rows.iter().map(|row| row.total_tokens).collect::<Vec<_>>(),
-            [32, 64, 128]
-        );
-        let decode = rows[0].decode.expect("decoded");
-        assert_eq!(
-            (decode.count, decode.median, decode.low, decode.high),
-            (2, 12.0, 8.0, 16.0)
-        );
-        assert_eq!(rows[0].percent_of_read_bandwidth, Some(60.0));
-        assert_eq!((rows[0].reference, rows[0].prefill), (Some(28.11), None));
-        assert_eq!(
-            (rows[2].decode, rows[2].time_to_first_token_ms),
-            (None, Some(500.0))
-        );
-        assert_eq!(rows[2].prefill.expect("prompt").median, 256.0);
-    }
-}
+pub(crate) mod tests;

@@ -3,11 +3,9 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::Row;
+use super::figures::{self, interval};
 use crate::search::race::Outcome;
-use crate::stats::Summary;
-
-/// In place of a spread.
-const ONE_RUN: &str = "one run";
+use crate::stats::{Estimate, Summary};
 
 /// The throughput table; the reference column only where a reference exists.
 pub fn throughput(rows: &[Row]) -> String {
@@ -15,19 +13,19 @@ pub fn throughput(rows: &[Row]) -> String {
     let mut header = vec![
         "total tokens",
         "tokens/s",
-        "spread",
+        "interval",
         "GB/s",
         "% of read bandwidth",
     ];
     if with_reference {
         header.push("reference tokens/s");
     }
-    header.extend(["prefill tokens/s", "time to first token"]);
+    header.extend(["prefill tokens/s", "interval", "time to first token"]);
     let cells = |row: &Row| {
         let mut cells = vec![
             row.total_tokens.to_string(),
             number(row.decode.map(|decode| decode.median)),
-            spread(row.decode),
+            interval(known(row.estimates.decode, row.decode)),
             number(row.decode_gb_per_second),
             row.percent_of_read_bandwidth
                 .map_or_else(dash, |percent| format!("{percent:.0} %")),
@@ -36,43 +34,56 @@ pub fn throughput(rows: &[Row]) -> String {
             cells.push(number(row.reference));
         }
         cells.push(number(row.prefill.map(|prefill| prefill.median)));
+        cells.push(interval(known(row.estimates.prefill, row.prefill)));
         cells.push(row.time_to_first_token_ms.map_or_else(dash, milliseconds));
         cells
     };
     render(&header, rows.iter().map(cells))
 }
 
+/// The interval of the samples, or of what a profile kept of them.
+fn known(estimate: Option<Estimate>, summary: Option<Summary>) -> Option<Estimate> {
+    estimate.or(summary.as_ref().map(Estimate::of_summary))
+}
+
+/// Header of [`stage_rows`].
+pub const STAGE_HEADER: [&str; 6] = [
+    "candidate",
+    "tokens/s",
+    "interval",
+    "runs",
+    "ending",
+    "why it was tried",
+];
+
 /// The candidates of one stage, fastest first.
 pub fn stage(outcome: &Outcome) -> String {
+    render(&STAGE_HEADER, stage_rows(outcome).into_iter())
+}
+
+/// The cells of that table.
+pub fn stage_rows(outcome: &Outcome) -> Vec<Vec<String>> {
     let mut order: Vec<usize> = (0..outcome.lanes.len()).collect();
     let rate = |index: usize| crate::stats::median(&outcome.lanes[index].rates);
     order.sort_by(|a, b| rate(*b).total_cmp(&rate(*a)));
     let cells = |index: usize| {
         let lane = &outcome.lanes[index];
-        let summary = Summary::of(&lane.rates);
+        let estimate = Estimate::of(&lane.rates);
         let ending = if index == outcome.winner {
-            Some("chosen")
+            "chosen"
         } else {
-            lane.out.as_deref()
+            lane.out.as_deref().unwrap_or("stayed to the end")
         };
         vec![
             lane.candidate.name.clone(),
-            number(summary.map(|summary| summary.median)),
-            spread(summary),
+            number(estimate.map(|estimate| estimate.median)),
+            interval(estimate),
             lane.rates.len().to_string(),
-            ending.unwrap_or_default().into(),
+            ending.into(),
             lane.candidate.reason.clone(),
         ]
     };
-    let header = [
-        "candidate",
-        "tokens/s",
-        "spread",
-        "runs",
-        "ending",
-        "why it was tried",
-    ];
-    render(&header, order.into_iter().map(cells))
+    order.into_iter().map(cells).collect()
 }
 
 /// A plain table of strings; columns of numbers stand to the right.
@@ -81,7 +92,8 @@ pub fn render(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Strin
     let numeric = |column: usize| {
         let mut cells = rows.iter().filter_map(|row| row.get(column));
         cells.all(|cell| {
-            cell == ONE_RUN || cell.starts_with(|c: char| c.is_ascii_digit() || c == '-')
+            cell == figures::ONE_SAMPLE
+                || cell.starts_with(|c: char| c.is_ascii_digit() || c == '-')
         })
     };
     let right: Vec<bool> = (0..header.len()).map(numeric).collect();
@@ -114,14 +126,6 @@ pub fn number(value: Option<f64>) -> String {
     })
 }
 
-fn spread(summary: Option<Summary>) -> String {
-    match summary {
-        Some(summary) if summary.count > 1 => format!("{:.1} %", summary.spread_percent()),
-        Some(_) => ONE_RUN.into(),
-        None => dash(),
-    }
-}
-
 fn milliseconds(value: f64) -> String {
     if value >= 10_000.0 {
         format!("{:.1} s", value / 1000.0)
@@ -149,7 +153,15 @@ mod tests {
         );
         let without = throughput(&rows(&data(), Some(20.0), None));
         assert!(!without.contains("reference"), "{without}");
-        for needed in ["12.00", "66.7 %", "60 %", "256.00", "500.0 ms", "-"] {
+        for needed in [
+            "12.00",
+            "8.000 - 16.00",
+            "60 %",
+            "256.00",
+            "one sample",
+            "500.0 ms",
+            "-",
+        ] {
             assert!(without.contains(needed), "{needed} is not in\n{without}");
         }
     }

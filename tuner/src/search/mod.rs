@@ -35,6 +35,8 @@ pub enum Stage {
     Confirmation,
     /// The winner over all lengths.
     Table,
+    /// Where the time of its steps goes.
+    Split,
 }
 
 impl Stage {
@@ -52,7 +54,13 @@ impl Stage {
             Stage::AttentionChunk => "attention-chunk",
             Stage::Confirmation => "confirmation",
             Stage::Table => "table",
+            Stage::Split => "split",
         }
+    }
+
+    /// Its place among all stages, from 1, and how many there are.
+    pub fn place(self) -> (usize, usize) {
+        (self as usize + 1, Stage::Split as usize + 1)
     }
 
     /// What a person calls it.
@@ -69,6 +77,7 @@ impl Stage {
             Stage::AttentionChunk => "decode: attention chunk",
             Stage::Confirmation => "confirmation against the default",
             Stage::Table => "table",
+            Stage::Split => "where a step's time goes",
         }
     }
 }
@@ -144,4 +153,4 @@ impl Effort {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

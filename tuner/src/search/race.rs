@@ -98,6 +98,7 @@ impl Race<'_> {
                 out: None,
             })
             .collect();
+        session.progress.place(self.stage);
         session
             .progress
             .stage(&self.title, (lanes.len() * self.rounds) as u64);
@@ -184,6 +185,7 @@ impl Race<'_> {
                 }
                 Err(other) => return Err(other),
             }
+            session.progress.left(running(lanes).len(), lanes.len());
             session.progress.advance(1, &leader_text(lanes, &rates));
         }
         Ok(Some(rates))

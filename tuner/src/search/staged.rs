@@ -123,6 +123,7 @@ const PROMPTS: std::ops::RangeInclusive<usize> = 32..=LONGEST_SAMPLE;
 /// Ctrl-C or a failure.
 pub fn calibrate(session: &mut Session<'_>, inputs: &Inputs<'_>) -> Result<Works, Halt> {
     session.stage = Stage::Calibration;
+    session.progress.place(Stage::Calibration);
     session.progress.stage(Stage::Calibration.title(), 3);
     let plan = inputs.default;
     session.read_bandwidth(plan).map_err(fatal)?;

@@ -14,6 +14,7 @@ use crate::journal::{Record, Sink};
 use crate::measure::Work;
 use crate::measure::scripted::{Scripted, Truth};
 use crate::measure::session::{Halt, Session};
+use crate::measure::voids::Voids;
 use crate::progress::Progress;
 use crate::space::blocking::Asked;
 use crate::space::kernels::KernelSpace;
@@ -40,7 +41,7 @@ impl Sink for Counter {
     }
 }
 
-fn info() -> EngineInfo {
+pub(crate) fn info() -> EngineInfo {
     EngineInfo {
         name: "scripted".into(),
         architecture: "llama".into(),
@@ -119,6 +120,7 @@ impl Bench {
             bandwidth: Vec::new(),
             discarded: 0,
             kept: 0,
+            voids: Voids::default(),
         };
         let info = info();
         let inputs = Inputs {
@@ -192,7 +194,7 @@ fn kunpeng(plan: &Plan, work: &Work) -> Option<f64> {
             };
             team_rate(&plan.prefill, 96, "compact") * rows
         }
-        Work::Bandwidth => 400.0,
+        Work::Bandwidth | Work::Stream { .. } => 400.0,
     })
 }
 

@@ -6,6 +6,7 @@
 //! are equal both cost, which [`overlapped`] makes a smooth knee of.
 
 use sysinfer_engine::{MatrixShape, ModelShape, PhasePlan, Plan, Product};
+use sysinfer_machine::MapPolicy;
 use sysinfer_machine::Topology;
 
 use super::crew::{Crew, Layout};
@@ -123,6 +124,32 @@ impl Machine {
         Ok(bytes / (overlapped(&[seconds.0, seconds.1]) * crew.slowdown))
     }
 
+    /// What threads on `cpus` read from the memory of one node, or each from its own, bytes per second.
+    ///
+    /// # Errors
+    /// CPUs that are not here.
+    pub fn stream_bytes_per_second(
+        &self,
+        cpus: &[usize],
+        memory_node: Option<usize>,
+    ) -> Result<f64, String> {
+        let team = PhasePlan {
+            threads: cpus.len(),
+            map: MapPolicy::Given.name().into(),
+            cpus: cpus.to_vec(),
+        };
+        let Some(node) = memory_node else {
+            return self.read_bytes_per_second(&team);
+        };
+        let crew = self.crew(&team)?;
+        let bytes = 1e9;
+        let each = bytes / crew.threads() as f64;
+        let local = crew.nodes.iter().all(|own| *own == node);
+        let (way, core) = self.read_seconds(&crew, f64::from(u8::from(local)), |_| each);
+        let memory = bytes / (self.description.memory.node_gb_per_second.at(node) * 1e9);
+        Ok(bytes / (overlapped(&[way, core, memory]) * crew.slowdown))
+    }
+
     /// The rate that noise is added to, tokens/s (bytes/s for bandwidth).
     ///
     /// # Errors
@@ -141,6 +168,9 @@ impl Machine {
                 *tokens as f64 / self.prefill_seconds(plan, *tokens)?.max(1e-12)
             }
             Work::Bandwidth => self.read_bytes_per_second(&plan.decode)?,
+            Work::Stream { cpus, memory_node } => {
+                self.stream_bytes_per_second(cpus, *memory_node)?
+            }
         })
     }
 

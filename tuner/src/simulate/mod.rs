@@ -11,6 +11,7 @@
 pub mod crew;
 pub mod description;
 pub mod machine;
+pub mod on_simulated_host;
 pub mod probe;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use sysinfer_engine::Plan;
 
 use super::machine::Machine;
+use crate::measure::voids::{Disturbance, VoidKind};
 use crate::measure::{Point, Probe, ProbeError, Reading, Work};
 use crate::stats::bootstrap::SplitMix;
 
@@ -53,7 +54,7 @@ impl<'a> SimulatedProbe<'a> {
 
     /// Virtual time of moving to the plan and warming up.
     fn adopt(&mut self, plan: &Plan, work: &Work) -> Result<(), String> {
-        if *work == Work::Bandwidth {
+        if is_reading(work) {
             return Ok(());
         }
         let mut seconds = 0.0;
@@ -138,8 +139,8 @@ impl<'a> SimulatedProbe<'a> {
                     bytes: chunks as f64 * decode_bytes,
                 }]
             }
-            Work::Bandwidth => {
-                let seconds = PASS_BYTES / self.machine.read_bytes_per_second(&plan.decode)?;
+            Work::Bandwidth | Work::Stream { .. } => {
+                let seconds = PASS_BYTES / self.machine.true_rate(plan, work)?;
                 vec![
                     Point {
                         total_tokens: 0,
@@ -162,16 +163,19 @@ impl Probe for SimulatedProbe<'_> {
         let seconds = points.last().map_or(0.0, |point| point.seconds);
         let (factor, void) = self.noise(seconds);
         points.iter_mut().for_each(|point| point.seconds *= factor);
-        let passes = if *work == Work::Bandwidth {
-            PASSES as f64
-        } else {
-            1.0
-        };
+        let passes = if is_reading(work) { PASSES as f64 } else { 1.0 };
         self.time.set(self.time.get() + passes * seconds * factor);
-        let disturbed =
-            void.then(|| "other load, as the simulated host has it now and then".to_owned());
+        let disturbed = void.then(|| {
+            let why = "other load, as the simulated host has it now and then";
+            Disturbance::new(VoidKind::Busy, why)
+        });
         Ok(Reading { points, disturbed })
     }
+}
+
+/// Whether only memory is read.
+fn is_reading(work: &Work) -> bool {
+    matches!(work, Work::Bandwidth | Work::Stream { .. })
 }
 
 /// In `0..1`.

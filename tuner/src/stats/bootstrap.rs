@@ -23,6 +23,19 @@ pub fn ratio_interval(ours: &[f64], theirs: &[f64]) -> (f64, f64) {
     )
 }
 
+/// 95 % interval of the median of at least one sample, in the same way.
+pub fn median_interval(samples: &[f64]) -> (f64, f64) {
+    let mut random = SplitMix(0x5EED);
+    let mut medians: Vec<f64> = (0..RESAMPLES)
+        .map(|_| median(&redraw(samples, &mut random)))
+        .collect();
+    medians.sort_by(f64::total_cmp);
+    (
+        medians[RESAMPLES / 40],
+        medians[RESAMPLES - 1 - RESAMPLES / 40],
+    )
+}
+
 fn redraw(samples: &[f64], random: &mut SplitMix) -> Vec<f64> {
     samples
         .iter()

@@ -10,6 +10,7 @@ use crate::interrupt::Interrupt;
 use crate::journal::Nowhere;
 use crate::measure::Work;
 use crate::measure::session::{Halt, Session};
+use crate::measure::voids::Voids;
 use crate::progress::Progress;
 use crate::search::confirm::{self, Confirmation};
 use crate::search::staged::{self, Inputs, Log};
@@ -194,6 +195,7 @@ impl Subject {
             bandwidth: Vec::new(),
             discarded: 0,
             kept: 0,
+            voids: Voids::default(),
         };
         let inputs = Inputs {
             default: &self.default,

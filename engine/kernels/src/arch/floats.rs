@@ -43,6 +43,9 @@ pub(crate) trait Floats: Copy {
     fn zero_below(self, x: Self::Lanes, limit: f32, value: Self::Lanes) -> Self::Lanes;
     /// Asks for the cache line `distance` bytes beyond `place`: a hint, which reads nothing.
     fn prefetch<T>(self, place: &T, distance: usize);
+    /// The same, but only into the second-level cache: for what is needed after more than the first
+    /// level holds.
+    fn prefetch_level_2<T>(self, place: &T, distance: usize);
 
     /// The lanes as an array.
     #[inline(always)]
@@ -196,6 +199,9 @@ impl Floats for PlainFloats {
 
     #[inline(always)]
     fn prefetch<T>(self, _place: &T, _distance: usize) {}
+
+    #[inline(always)]
+    fn prefetch_level_2<T>(self, _place: &T, _distance: usize) {}
 }
 
 #[cfg(test)]

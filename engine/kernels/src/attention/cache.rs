@@ -189,7 +189,7 @@ pub(super) fn widen_keys_q8_0<F: Floats>(
     let tiles = keys.chunks_exact(scale_bytes + TILE * size);
     for (tile, wide) in tiles.zip(wide.chunks_exact_mut(TILE * size)) {
         for line in tile.chunks(64) {
-            floats.prefetch(&line[0], ahead);
+            floats.prefetch_level_2(&line[0], ahead);
         }
         let (heads, quants) = tile.split_at(scale_bytes);
         let blocks = wide
@@ -219,7 +219,7 @@ pub(super) fn widen_values_q8_0<F: Floats>(
     let rows = values.chunks_exact(scale_bytes + size);
     for (row, wide) in rows.zip(wide.chunks_exact_mut(size)) {
         for line in row.chunks(64) {
-            floats.prefetch(&line[0], ahead);
+            floats.prefetch_level_2(&line[0], ahead);
         }
         let (heads, quants) = row.split_at(scale_bytes);
         let blocks = wide.chunks_mut(QUANTS).zip(quants.chunks(QUANTS));

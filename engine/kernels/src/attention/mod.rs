@@ -10,12 +10,14 @@
 //! the last bit.
 
 mod cache;
+mod reach;
 mod scores;
 mod softmax;
 mod stored;
 mod values;
 
 pub use cache::{CacheType, TILE};
+pub use reach::longest;
 
 use crate::arch::floats::Floats;
 use crate::arch::versions::versions;
@@ -59,6 +61,8 @@ pub struct Attention {
     cache: CacheType,
     rows: Vec<QueryRow>,
     queries: Vec<f32>,
+    /// Upper bounds of the queries' lengths.
+    lengths: Vec<f32>,
     /// Per row, `[largest score, sum, values]` of the open chunk.
     open: Vec<f32>,
     /// The same of all closed chunks together.
@@ -85,6 +89,7 @@ impl Attention {
         self.cache = cache;
         self.rows.clear();
         self.queries.clear();
+        self.lengths.clear();
         self.open.clear();
         self.closed.clear();
     }
@@ -97,6 +102,13 @@ impl Attention {
         assert_eq!(query.len(), self.head_size);
         self.rows.push(row);
         self.queries.extend_from_slice(query);
+        // Nobody asks for the others.
+        let length = if row.slope > 0.0 {
+            longest(query)
+        } else {
+            f32::INFINITY
+        };
+        self.lengths.push(length);
         for partials in [&mut self.open, &mut self.closed] {
             partials.extend([f32::NEG_INFINITY, 0.0]);
             partials.resize(partials.len() + self.head_size, 0.0);
@@ -121,7 +133,7 @@ impl Attention {
     }
 
     /// Closes the open chunk: its result joins those before it. Results depend on where chunks are
-    /// closed (in their last bits), and on nothing else.
+    /// closed and in which order (in their last bits), and on nothing else.
     pub fn close_chunk(&mut self) {
         let size = PARTIAL_HEAD + self.head_size;
         for (open, closed) in self
@@ -158,14 +170,19 @@ fn join_body<F: Floats>(floats: F, partial: &[f32], total: &mut [f32]) {
         floats.exp_of(partial[0] - largest),
         floats.exp_of(total[0] - largest),
     );
+    // What weighs nothing adds nothing, not even the sign of a zero or what is no number: whether such
+    // a chunk was computed at all does not show.
+    if new == 0.0 {
+        return;
+    }
     for (total, partial) in total[1..].iter_mut().zip(&partial[1..]) {
         *total = *total * old + partial * new;
     }
     total[0] = largest;
 }
 
-/// Merges partial results of one row over consecutive chunks into its attention: weighted values
-/// over the sum of weights. `total` is scratch.
+/// Merges partial results of one row over consecutive chunks, the last chunk first, into its
+/// attention: weighted values over the sum of weights. `total` is scratch.
 pub fn merge<'a>(partials: impl Iterator<Item = &'a [f32]>, total: &mut Vec<f32>, out: &mut [f32]) {
     total.clear();
     total.resize(PARTIAL_HEAD + out.len(), 0.0);

@@ -59,7 +59,7 @@ fn score_rows<F: Floats, T: Stored, const R: usize, const N: usize>(
             if T::COLD {
                 for tile in tiles {
                     for values in tile.chunks(64 / size_of::<[T; TILE]>()) {
-                        floats.prefetch(values.first().unwrap_or(&tile[0]), ahead);
+                        floats.prefetch_level_2(values.first().unwrap_or(&tile[0]), ahead);
                     }
                 }
             }

@@ -63,9 +63,9 @@ fn sum_rows<F: Floats, T: Stored, const R: usize, const N: usize>(
             .first_chunk()
             .expect("a head has the vectors");
         if T::COLD {
-            floats.prefetch(values, ahead);
+            floats.prefetch_level_2(values, ahead);
             if size_of::<[[T; 8]; N]>() > 64 {
-                floats.prefetch(&values[N / 2], ahead);
+                floats.prefetch_level_2(&values[N / 2], ahead);
             }
         }
         let lanes: [F::Lanes; N] = std::array::from_fn(|n| T::lanes(floats, &values[n]));

@@ -1,10 +1,10 @@
 //! Where this process stands in the cgroup hierarchy and what is written there: version 2
-//! (`cpu.max`) and version 1 (`cpu.cfs_quota_us`). The functions take file contents, so that every
+//! (`cpu.max`, `memory.max`) and version 1 (`cpu.cfs_quota_us`, `memory.limit_in_bytes`). The functions take file contents, so that every
 //! layout of containers can be tested anywhere.
 
 use std::path::{Path, PathBuf};
 
-/// The directories of this process' cgroup that control CPU time, from its own up to the mount.
+/// The directories of this process' cgroup that a controller governs, from its own up to the mount.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Hierarchy {
     version: Version,
@@ -23,20 +23,35 @@ pub(super) fn read_file(path: &Path) -> Option<String> {
 }
 
 impl Hierarchy {
+    /// The hierarchy that governs CPU time.
     pub(super) fn of_this_process() -> Option<Hierarchy> {
+        Hierarchy::of_controller("cpu")
+    }
+
+    /// The hierarchy of a controller (`cpu`, `memory`).
+    pub(super) fn of_controller(controller: &str) -> Option<Hierarchy> {
         let cgroups = read_file(Path::new("/proc/self/cgroup"))?;
         let mounts = read_file(Path::new("/proc/self/mountinfo"))?;
-        Hierarchy::find(&cgroups, &mounts)
+        Hierarchy::find_controller(&cgroups, &mounts, controller)
     }
 
     /// From the contents of `/proc/self/cgroup` and `/proc/self/mountinfo`. On hybrid systems the
     /// `cpu` controller is where version 1 has it.
     pub(super) fn find(cgroups: &str, mounts: &str) -> Option<Hierarchy> {
+        Hierarchy::find_controller(cgroups, mounts, "cpu")
+    }
+
+    /// As [`Hierarchy::find`], for any controller.
+    pub(super) fn find_controller(
+        cgroups: &str,
+        mounts: &str,
+        controller: &str,
+    ) -> Option<Hierarchy> {
         [Version::One, Version::Two]
             .into_iter()
             .find_map(|version| {
-                let own = own_path(cgroups, version)?;
-                let (root, mount_point) = mount(mounts, version)?;
+                let own = own_path(cgroups, version, controller)?;
+                let (root, mount_point) = mount(mounts, version, controller)?;
                 // In a container the mount shows a subtree only; a path outside it cannot be seen, and
                 // the mount point is then the nearest that can.
                 let below = Path::new(own).strip_prefix(&root).unwrap_or(Path::new(""));
@@ -66,6 +81,17 @@ impl Hierarchy {
             .min_by(f64::total_cmp)
     }
 
+    /// The smallest limit of memory on the way up, in bytes.
+    pub(super) fn memory_limit(&self, read: &impl Fn(&Path) -> Option<String>) -> Option<u64> {
+        let file = match self.version {
+            Version::Two => "memory.max",
+            Version::One => "memory.limit_in_bytes",
+        };
+        // "max" is no number, so no limit; version 1 says "none" by a number beyond all memory.
+        let limit = |directory: &PathBuf| read(&directory.join(file))?.trim().parse().ok();
+        self.directories.iter().filter_map(limit).min()
+    }
+
     /// Throttled periods on the way up, added: each cgroup counts what its own quota does.
     pub(super) fn throttled_periods(&self, read: &impl Fn(&Path) -> Option<String>) -> Option<u64> {
         let count = |directory: &PathBuf| throttled(&read(&directory.join("cpu.stat"))?);
@@ -77,20 +103,20 @@ impl Hierarchy {
 }
 
 /// This process' path in the hierarchy: the line `0::PATH`, or `N:...,cpu,...:PATH`.
-fn own_path(cgroups: &str, version: Version) -> Option<&str> {
+fn own_path<'c>(cgroups: &'c str, version: Version, controller: &str) -> Option<&'c str> {
     cgroups.lines().find_map(|line| {
         let mut fields = line.splitn(3, ':');
         let (number, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
         let matches = match version {
             Version::Two => number == "0" && controllers.is_empty(),
-            Version::One => controllers.split(',').any(|controller| controller == "cpu"),
+            Version::One => controllers.split(',').any(|name| name == controller),
         };
         matches.then_some(path)
     })
 }
 
 /// Root within the hierarchy and mount point of the matching cgroup mount; format in proc(5).
-fn mount(mounts: &str, version: Version) -> Option<(PathBuf, PathBuf)> {
+fn mount(mounts: &str, version: Version, controller: &str) -> Option<(PathBuf, PathBuf)> {
     mounts.lines().find_map(|line| {
         let (left, right) = line.split_once(" - ")?;
         let mut left = left.split(' ').skip(3);
@@ -99,7 +125,9 @@ fn mount(mounts: &str, version: Version) -> Option<(PathBuf, PathBuf)> {
         let (kind, options) = (right.next()?, right.nth(1)?);
         let matches = match version {
             Version::Two => kind == "cgroup2",
-            Version::One => kind == "cgroup" && options.split(',').any(|option| option == "cpu"),
+            Version::One => {
+                kind == "cgroup" && options.split(',').any(|option| option == controller)
+            }
         };
         matches.then(|| {
             (
@@ -221,6 +249,31 @@ mod tests {
         let none = Hierarchy::find("0::/c\n", V2_MOUNT).unwrap();
         assert_eq!(none.quota(&|_: &Path| None), None);
         assert_eq!(none.throttled_periods(&|_: &Path| None), None);
+    }
+
+    #[test]
+    fn the_smallest_limit_of_memory_counts() {
+        let read = |path: &Path| {
+            let text = match path.to_str()? {
+                "/sys/fs/cgroup/a/b/memory.max" => "max\n",
+                "/sys/fs/cgroup/a/memory.max" => "3000000\n",
+                "/sys/fs/cgroup/memory.max" => "9000000\n",
+                "/sys/fs/cgroup/memory/memory.limit_in_bytes" => "9223372036854771712\n",
+                "/sys/fs/cgroup/memory/job/memory.limit_in_bytes" => "777\n",
+                _ => return None,
+            };
+            Some(text.to_owned())
+        };
+        let limit = |cgroups, mounts| {
+            Hierarchy::find_controller(cgroups, mounts, "memory")?.memory_limit(&read)
+        };
+        assert_eq!(limit("0::/a/b\n", V2_MOUNT), Some(3_000_000));
+        assert_eq!(limit("0::/c/d\n", V2_MOUNT), Some(9_000_000));
+        let cgroups = "5:cpu,cpuacct:/x\n4:memory:/job\n0::/y\n";
+        let v1_mount = "33 32 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
+        let mounts = format!("{v1_mount}{V2_MOUNT}");
+        assert_eq!(limit(cgroups, &mounts), Some(777));
+        assert_eq!(limit("", V2_MOUNT), None);
     }
 
     #[test]

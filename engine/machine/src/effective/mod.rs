@@ -1,5 +1,6 @@
-//! How much CPU time we may really use: allowed CPUs, and the quota that a container puts on them.
-//! Spinning threads beyond the quota stop each other for whole scheduling periods.
+//! How much of the host we may really use: allowed CPUs, and the quota and the limit of memory that a
+//! container puts on them. Spinning threads beyond the quota stop each other for whole scheduling
+//! periods.
 
 mod cgroup;
 
@@ -7,6 +8,7 @@ use std::path::Path;
 
 use cgroup::Hierarchy;
 
+use crate::host::total_memory_bytes;
 use crate::{Topology, pin};
 
 /// The CPU quota of this process in CPUs (e.g. 7.65): the smallest over its cgroup and all above it,
@@ -34,6 +36,15 @@ pub fn effective_cpus(topology: &Topology) -> usize {
         cpus = cpus.min(pin::allowed_cpus().len());
     }
     limited(cpus, cpu_quota())
+}
+
+/// Memory that this process may use: the host's, but no more than the smallest limit of its cgroup and
+/// all above it. It says nothing about how much of that is free. `None` where nobody says.
+pub fn usable_memory_bytes() -> Option<u64> {
+    let host = Some(total_memory_bytes()).filter(|bytes| *bytes > 0);
+    let hierarchy = Hierarchy::of_controller("memory");
+    let limit = hierarchy.and_then(|hierarchy| hierarchy.memory_limit(&cgroup::read_file));
+    host.into_iter().chain(limit).min()
 }
 
 /// How many scheduling periods the quota has cut short so far, in this process' cgroup and those
@@ -66,6 +77,13 @@ mod tests {
         for (cpus, quota, expected) in cases {
             assert_eq!(limited(cpus, quota), expected, "{cpus} {quota:?}");
         }
+    }
+
+    #[test]
+    fn there_is_memory_to_use_and_no_more_than_the_host_has() {
+        let host = total_memory_bytes();
+        let usable = usable_memory_bytes().unwrap_or(host);
+        assert!(usable > 0 && usable <= host, "{usable} of {host}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! its own part, meeting at a barrier. No queue, no allocation and no lock per phase.
 
 mod barrier;
+mod stopwatch;
 mod worker;
 
 use std::any::Any;
@@ -13,6 +14,7 @@ use std::thread::JoinHandle;
 use crate::parts::{Part, Parts};
 use crate::pin::PinGuard;
 use crate::{MachineError, Topology};
+pub use stopwatch::{Clock, KINDS, Stopwatch, TeamTimes};
 use worker::{Job, Shared};
 
 /// More threads than any machine has; a larger number is a typing error.
@@ -173,11 +175,33 @@ impl Team {
     ///
     /// A panic in `lead`, or re-raised from a phase, leaves the team ready for the next call.
     pub fn enter<R>(&mut self, lead: impl FnOnce(&mut Lead<'_>) -> R) -> R {
+        self.enter_timed(None, lead)
+    }
+
+    /// As [`Team::enter`]; with a stopwatch, phases are timed.
+    ///
+    /// # Panics
+    /// If the stopwatch was made for fewer members than the team has.
+    pub fn enter_timed<R>(
+        &mut self,
+        stopwatch: Option<&Stopwatch<'_>>,
+        lead: impl FnOnce(&mut Lead<'_>) -> R,
+    ) -> R {
+        if let Some(stopwatch) = stopwatch {
+            let (members, threads) = (stopwatch.members(), self.threads());
+            assert!(
+                members >= threads,
+                "a stopwatch for {members} members, a team of {threads}"
+            );
+        }
         // The pin was tried when the team was made; if the cpuset shrank since, running unpinned is
         // the best that is left.
         let _pin = self.cpus.first().and_then(|&cpu| PinGuard::new(cpu).ok());
         self.shared.set_engaged(self.spins);
-        let mut lead_handle = Lead { team: self };
+        let mut lead_handle = Lead {
+            team: self,
+            stopwatch,
+        };
         lead(&mut lead_handle)
     }
 }
@@ -196,9 +220,10 @@ impl Drop for Team {
 #[derive(Debug)]
 pub struct Lead<'t> {
     team: &'t mut Team,
+    stopwatch: Option<&'t Stopwatch<'t>>,
 }
 
-impl Lead<'_> {
+impl<'t> Lead<'t> {
     /// Members, the leader included.
     pub fn threads(&self) -> usize {
         self.team.threads()
@@ -211,6 +236,19 @@ impl Lead<'_> {
     /// If `parts` cannot serve every member. A panic in any member is raised again here, after all
     /// members have finished.
     pub fn run<P: Parts>(&mut self, parts: P, work: impl Fn(usize, Part<'_, P>) + Sync) {
+        self.run_as(0, parts, work);
+    }
+
+    /// As [`Lead::run`]; where the team is timed, the phase is work of `kind`, below [`KINDS`].
+    ///
+    /// # Panics
+    /// As [`Lead::run`], and for a kind that there is not.
+    pub fn run_as<P: Parts>(
+        &mut self,
+        kind: usize,
+        parts: P,
+        work: impl Fn(usize, Part<'_, P>) + Sync,
+    ) {
         let threads = self.threads();
         if let Some(workers) = parts.workers() {
             assert!(
@@ -221,7 +259,17 @@ impl Lead<'_> {
         // SAFETY: worker is below `threads`, which `parts` serves, and `run_phase` calls this once
         // per member.
         let run_part = |worker: usize| work(worker, unsafe { parts.part(worker) });
-        self.run_phase(&run_part);
+        match self.stopwatch {
+            None => self.run_phase(&run_part),
+            Some(stopwatch) => stopwatch.phase(|| {
+                self.run_phase(&|worker| stopwatch.work(worker, kind, || run_part(worker)));
+            }),
+        }
+    }
+
+    /// What times the team, for laps within a phase.
+    pub fn stopwatch(&self) -> Option<&'t Stopwatch<'t>> {
+        self.stopwatch
     }
 
     fn run_phase<F: Fn(usize) + Sync>(&mut self, work: &F) {

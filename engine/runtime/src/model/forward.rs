@@ -14,7 +14,7 @@ use super::config::Config;
 use super::experts::ExpertBuffers;
 use super::ops::{Input, Target};
 use super::rope::{Rope, alibi_slopes};
-use super::step::{Inputs, Scratch, Step};
+use super::step::{Inputs, Kind, Scratch, Step};
 use super::weights::{FeedForward, Layer, Weights};
 use crate::kv::KvShape;
 
@@ -110,6 +110,7 @@ impl Model {
             group: config.group(),
             chunk: mode.attention_chunk,
             workers: lead.threads(),
+            slopes: &self.slopes,
         };
         let plan = AttentionPlan::new(cut, additions, &self.rope);
         let width = config.embedding_length;
@@ -208,9 +209,11 @@ impl Model {
             return fill(&tokens, residual);
         }
         let cuts = rows.scaled(width);
-        step.lead.run(ranges(residual, &cuts), |worker, out| {
-            fill(&tokens[rows.get(worker)], out)
-        });
+        let kind = Kind::Rest as usize;
+        step.lead
+            .run_as(kind, ranges(residual, &cuts), |worker, out| {
+                fill(&tokens[rows.get(worker)], out)
+            });
     }
 }
 

@@ -1,4 +1,5 @@
-//! Finding a decoder's tensors by name, checking them against its description, packing them.
+//! Finding a decoder's tensors by name, checking them against its description, packing them (or
+//! leaving them where they are).
 
 use std::collections::HashSet;
 
@@ -12,7 +13,9 @@ use super::experts::ExpertLayer;
 use super::matrix::{Home, Kernels, Matrix, Shares, stripes};
 use super::source::{Source, decodable};
 use super::tensor::TensorInfo;
-use super::weights::{DenseLayer, Embedding, FeedForward, Gated, Layer, Projection, Weights};
+use super::weights::{
+    DenseLayer, Embedding, EmbeddingRows, FeedForward, Gated, Layer, Projection, Weights,
+};
 use crate::error::EngineError;
 
 /// Packs a model's tensors, worker by worker.
@@ -199,7 +202,10 @@ impl Loader<'_, '_> {
         let tensor = self.find(name, (columns, rows), count)?;
         let kernels = (self.kernels)(tensor.kind)
             .map_err(|error| EngineError::Model(format!("{name}: {error}")))?;
-        let matrix = Matrix::pack(self.source, &tensor, kernels, self.lead, self.home)?;
+        let matrix = match self.source.stay(&tensor) {
+            Some(rows) => Matrix::mapped(rows, &tensor, kernels)?,
+            None => Matrix::pack(self.source, &tensor, kernels, self.lead, self.home)?,
+        };
         (self.progress)(tensor.bytes());
         Ok(matrix)
     }
@@ -280,6 +286,11 @@ impl Loader<'_, '_> {
         let tensor = self.find(name, shape, 1)?;
         let row_bytes = tensor.row_bytes();
         decodable(&tensor)?;
+        if let Some(rows) = self.source.stay(&tensor) {
+            (self.progress)(tensor.bytes());
+            let rows = EmbeddingRows::Mapped(rows);
+            return Ok(Embedding { tensor, rows });
+        }
         // Rows are read one at a time, at random: huge pages would not pay.
         let mut bytes = NodeBuffer::new(row_bytes * tensor.rows, Pages::Normal)?;
         let rows = sysinfer_machine::Ranges::split(tensor.rows, 1, self.lead.threads());
@@ -298,7 +309,8 @@ impl Loader<'_, '_> {
             }
         });
         (self.progress)(tensor.bytes());
-        Ok(Embedding { tensor, bytes })
+        let rows = EmbeddingRows::Copied(bytes);
+        Ok(Embedding { tensor, rows })
     }
 }
 

@@ -1,12 +1,14 @@
 //! Weight matrices as their readers keep them: packed row groups, each on the NUMA node of the
-//! worker that multiplies with it.
+//! worker that multiplies with it, or plain rows in the file's map that are packed as they are read.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use sysinfer_formats::TensorType;
 use sysinfer_kernels::{Layout, ROWS, Role, Runnable};
-use sysinfer_machine::{Lead, NodeBuffer, Pages, Ranges, ranges};
+use sysinfer_machine::{FileMap, Lead, NodeBuffer, Pages, Ranges, ranges};
 
+use super::file_rows::{FileRows, Shape};
 use super::source::Source;
 use super::tensor::TensorInfo;
 use crate::error::EngineError;
@@ -111,11 +113,7 @@ fn node_shares(first: &Ranges, first_nodes: &[usize], second_nodes: &[usize]) ->
     Ranges::from_ranges(first.total(), shares).ok()
 }
 
-/// One packed matrix, or the equal matrices of all experts.
-///
-/// Bytes are `[worker][expert][row group]`: every worker's part of all experts lies together, on its
-/// node, so that any expert is divided among all workers. With one matrix that is its row groups in
-/// order.
+/// One matrix, or the equal matrices of all experts.
 #[derive(Debug)]
 pub struct Matrix {
     /// Rows of one matrix; its last row group may be padded beyond them.
@@ -128,6 +126,23 @@ pub struct Matrix {
     pub block: TensorType,
     /// What it is multiplied with.
     pub kernels: Kernels,
+    layout: &'static Layout,
+    storage: Storage,
+}
+
+/// Where the bytes of a matrix are.
+#[derive(Debug)]
+enum Storage {
+    Packed(Packed),
+    Mapped(FileRows),
+}
+
+/// Packed bytes, `[worker][expert][row group]`: every worker's part of all experts lies together, on
+/// its node, so that any expert is divided among all workers. With one matrix that is its row groups
+/// in order.
+#[derive(Debug)]
+struct Packed {
+    experts: usize,
     group_bytes: usize,
     /// Row groups of each matrix by the worker that packed them.
     homes: Ranges,
@@ -144,6 +159,35 @@ pub struct Home<'h> {
 }
 
 impl Matrix {
+    /// Leaves a tensor's rows where they are in the model's file.
+    ///
+    /// # Errors
+    /// A block type without kernels.
+    pub fn mapped(
+        rows: FileRows,
+        tensor: &TensorInfo,
+        kernels: Kernels,
+    ) -> Result<Matrix, EngineError> {
+        Matrix::new(tensor, kernels, layout(tensor)?, Storage::Mapped(rows))
+    }
+
+    fn new(
+        tensor: &TensorInfo,
+        kernels: Kernels,
+        layout: &'static Layout,
+        storage: Storage,
+    ) -> Result<Matrix, EngineError> {
+        Ok(Matrix {
+            rows: tensor.rows / tensor.matrices,
+            columns: tensor.columns,
+            experts: tensor.matrices,
+            block: tensor.kind,
+            kernels,
+            layout,
+            storage,
+        })
+    }
+
     /// Packs a tensor; every decode worker packs what it will read, so that it touches it first.
     ///
     /// # Errors
@@ -183,41 +227,42 @@ impl Matrix {
                 source.release(tensor, first_row(groups.start)..first_row(groups.end));
             }
         });
-        Ok(Matrix {
-            rows,
-            columns: tensor.columns,
+        let packed = Packed {
             experts: tensor.matrices,
-            block: tensor.kind,
-            kernels,
             group_bytes,
             homes,
             bytes,
-        })
+        };
+        Matrix::new(tensor, kernels, layout, Storage::Packed(packed))
     }
 
-    /// Moves the bytes to memory that the workers of another decode team touch first.
+    /// Moves packed bytes to memory that the workers of another decode team touch first.
     ///
     /// # Errors
     /// No memory; the matrix then stays where it is.
     pub fn rehome(&mut self, lead: &mut Lead<'_>, home: Home<'_>) -> Result<(), EngineError> {
-        let homes = Ranges::split(self.groups(), 1, lead.threads());
+        let groups = self.groups();
+        let Storage::Packed(old) = &mut self.storage else {
+            return Ok(());
+        };
+        let homes = Ranges::split(groups, 1, lead.threads());
         let stack = Stack {
-            experts: self.experts,
-            group_bytes: self.group_bytes,
+            experts: old.experts,
+            group_bytes: old.group_bytes,
             homes: &homes,
         };
         let mut bytes = stack.allocate(home)?;
-        let old = &*self;
+        let from = &*old;
         lead.run(ranges(&mut bytes, &stack.cuts()), |worker, mut new| {
-            for expert in 0..old.experts {
-                for piece in old.pieces(expert, homes.get(worker)) {
+            for expert in 0..from.experts {
+                for piece in from.pieces(expert, homes.get(worker)) {
                     let (place, rest) = new.split_at_mut(piece.bytes.len());
                     place.copy_from_slice(piece.bytes);
                     new = rest;
                 }
             }
         });
-        (self.bytes, self.homes) = (bytes, homes);
+        (old.bytes, old.homes) = (bytes, homes);
         Ok(())
     }
 
@@ -226,20 +271,52 @@ impl Matrix {
         self.rows.div_ceil(ROWS)
     }
 
-    /// Bytes in memory.
+    /// Bytes of all row groups, packed or as they would be.
     pub fn len_bytes(&self) -> usize {
-        self.bytes.len()
+        self.experts * self.groups() * self.layout.group_bytes(self.columns)
     }
 
+    /// The file that the rows are in, unless they are packed.
+    pub fn file(&self) -> Option<&Arc<FileMap>> {
+        match &self.storage {
+            Storage::Packed(_) => None,
+            Storage::Mapped(rows) => Some(rows.file()),
+        }
+    }
+
+    /// Hands on some row groups of one expert's matrix, in order, in as many pieces as they lie in;
+    /// those that are not packed are packed into `scratch`, a few at a time.
+    pub fn each_piece(
+        &self,
+        (expert, groups): (usize, Range<usize>),
+        scratch: &mut Vec<u8>,
+        mut work: impl FnMut(Piece<'_>),
+    ) {
+        let rows = match &self.storage {
+            Storage::Packed(packed) => return packed.pieces(expert, groups).for_each(work),
+            Storage::Mapped(rows) => rows,
+        };
+        let shape = Shape {
+            layout: self.layout,
+            columns: self.columns,
+            rows: self.rows,
+        };
+        rows.each_pack(shape, (expert, groups), scratch, |first_group, bytes| {
+            work(Piece { first_group, bytes });
+        });
+    }
+}
+
+impl Packed {
     /// Some row groups of one expert's matrix, in order, in as many pieces as they lie in.
-    pub fn pieces(
+    fn pieces(
         &self,
         expert: usize,
         groups: Range<usize>,
     ) -> impl Iterator<Item = Piece<'_>> + use<'_> {
         let (experts, group_bytes) = (self.experts, self.group_bytes);
         // One matrix lies in one piece, whoever packed it.
-        let whole = (experts == 1).then_some(0..self.groups());
+        let whole = (experts == 1).then_some(0..self.homes.total());
         let homes = whole
             .into_iter()
             .chain(self.homes.iter().filter(move |_| experts > 1));

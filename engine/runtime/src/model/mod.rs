@@ -10,6 +10,7 @@ pub mod attention;
 pub mod config;
 pub mod experts;
 pub mod family;
+pub mod file_rows;
 pub mod forward;
 pub mod loader;
 pub mod matrix;

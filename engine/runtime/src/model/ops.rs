@@ -14,7 +14,7 @@ use sysinfer_machine::{ColumnsMut, Ranges, columns, each, ranges};
 
 use super::attention::Gather;
 use super::matrix::Matrix;
-use super::step::{Prepared, Step};
+use super::step::{Kind, Prepared, Step, lap};
 use super::weights::{Gated, Projection};
 
 /// From this many rows on, workers share the preparation of a product's input.
@@ -39,6 +39,14 @@ pub enum Input<'i> {
 }
 
 impl Input<'_> {
+    /// What making its rows counts as.
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Input::Attended(_) => Kind::Attention,
+            Input::Plain(_) | Input::Normed { .. } => Kind::Rest,
+        }
+    }
+
     /// Row `row`, made in `buffer` (`[width]`) unless it exists already; `merged` is scratch.
     pub(super) fn row<'r>(
         &'r self,
@@ -83,6 +91,12 @@ pub(super) struct Output<'o> {
     pub(super) columns: &'o Ranges,
 }
 
+/// What a worker multiplies with: its number, and room for row groups that are not packed yet.
+pub(super) struct Worker<'w> {
+    pub(super) index: usize,
+    pub(super) packed: &'w mut Vec<u8>,
+}
+
 /// How the workers of a phase multiply.
 #[derive(Clone, Copy)]
 pub(super) struct Multiplier {
@@ -97,18 +111,19 @@ impl Multiplier {
         self,
         (matrix, expert, groups): (&Matrix, usize, Range<usize>),
         prepared: &Prepared,
+        worker: &mut Worker<'_>,
         mut put: impl FnMut(usize, usize, &[f32; ROWS]),
     ) {
         let kernel = matrix.kernels.of(self.role);
         let activations = prepared.of(kernel.kernel().activations);
-        for piece in matrix.pieces(expert, groups) {
+        matrix.each_piece((expert, groups), worker.packed, |piece| {
             multiply(kernel, piece.bytes, activations, self.loops, |tile| {
                 let column = (piece.first_group + tile.group) * ROWS;
                 for row in 0..tile.rows {
                     put(tile.first_row + row, column, tile.row(row));
                 }
             });
-        }
+        });
     }
 }
 
@@ -161,8 +176,8 @@ impl Step<'_, '_> {
         let multiplier = self.multiplier();
         let matrices: Vec<&Matrix> = projection.matrices.iter().collect();
         let bias = projection.bias.as_deref();
-        self.phase(&matrices, input, output, |worker, prepared, out| {
-            let mine = share.groups.get(worker);
+        self.phase(&matrices, input, output, |mut worker, prepared, out| {
+            let mine = share.groups.get(worker.index);
             let mut first_group = 0;
             for matrix in &matrices {
                 let groups = first_group..first_group + matrix.groups();
@@ -170,7 +185,7 @@ impl Step<'_, '_> {
                 let end = mine.end.clamp(groups.start, groups.end);
                 let part = (*matrix, 0, start - first_group..end - first_group);
                 let first_column = first_group * ROWS;
-                multiplier.run(part, prepared, |row, column, values| {
+                multiplier.run(part, prepared, &mut worker, |row, column, values| {
                     let column = first_column + column;
                     let place = eight(out, row, column);
                     match target {
@@ -197,16 +212,18 @@ impl Step<'_, '_> {
         };
         let multiplier = self.multiplier();
         let matrices = [&gated.gate, &gated.up];
-        self.phase(&matrices, input, output, |worker, prepared, out| {
-            let mine = share.groups.get(worker);
+        self.phase(&matrices, input, output, |mut worker, prepared, out| {
+            let mine = share.groups.get(worker.index);
             multiplier.run(
                 (&gated.gate, 0, mine.clone()),
                 prepared,
+                &mut worker,
                 |row, column, values| {
                     eight(out, row, column).copy_from_slice(values);
                 },
             );
-            multiplier.run((&gated.up, 0, mine), prepared, |row, column, values| {
+            let up = (&gated.up, 0, mine);
+            multiplier.run(up, prepared, &mut worker, |row, column, values| {
                 silu_times(eight(out, row, column), values);
             });
         });
@@ -218,7 +235,7 @@ impl Step<'_, '_> {
         matrices: &[&Matrix],
         input: Input<'_>,
         output: Output<'_>,
-        work: impl Fn(usize, &Prepared, &mut ColumnsMut<'_, f32>) + Sync,
+        work: impl Fn(Worker<'_>, &Prepared, &mut ColumnsMut<'_, f32>) + Sync,
     ) {
         let (rows, width) = (self.rows, matrices[0].columns);
         let kinds = self.activation_kinds(matrices);
@@ -227,12 +244,23 @@ impl Step<'_, '_> {
         if rows >= SHARE_INPUT_FROM {
             self.prepare_together(&kinds, input, width);
             let shared = &self.shared.prepared;
-            self.lead
-                .run(cut, |worker, mut out| work(worker, shared, &mut out));
+            let parts = (each(self.scratch), cut);
+            self.lead.run_as(
+                Kind::Products as usize,
+                parts,
+                |index, (scratch, mut out)| {
+                    let packed = &mut scratch.packed;
+                    work(Worker { index, packed }, shared, &mut out);
+                },
+            );
             return;
         }
-        self.lead
-            .run((each(self.scratch), cut), |worker, (scratch, mut out)| {
+        let stopwatch = self.lead.stopwatch();
+        let parts = (each(self.scratch), cut);
+        self.lead.run_as(
+            Kind::Products as usize,
+            parts,
+            |index, (scratch, mut out)| {
                 let prepared = &mut scratch.own.prepared;
                 scratch.row.resize(width, 0.0);
                 for kind in &kinds {
@@ -244,8 +272,11 @@ impl Step<'_, '_> {
                         prepared.of_mut(*kind).set_row(row, values);
                     }
                 }
-                work(worker, prepared, &mut out);
-            });
+                lap(stopwatch, index, input.kind());
+                let packed = &mut scratch.packed;
+                work(Worker { index, packed }, prepared, &mut out);
+            },
+        );
     }
 
     fn prepare_together(&mut self, kinds: &[ActivationKind], input: Input<'_>, width: usize) {
@@ -255,7 +286,8 @@ impl Step<'_, '_> {
             let mut panels = activations.panels_mut();
             let shares = Ranges::split(panels.len(), 1, self.lead.threads());
             let parts = (each(self.scratch), ranges(&mut panels, &shares));
-            self.lead.run(parts, |_, (scratch, panels)| {
+            let spent_on = input.kind() as usize;
+            self.lead.run_as(spent_on, parts, |_, (scratch, panels)| {
                 scratch.row.resize(width, 0.0);
                 for panel in panels {
                     for lane in 0..panel.rows() {

@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use sysinfer_formats::blocks::dequantize;
 use sysinfer_formats::{Gguf, Tensor, TensorType};
 use sysinfer_machine::FileMap;
 
+use super::file_rows::FileRows;
 use super::preset::{self, Preset};
 use super::synth;
 use super::tensor::TensorInfo;
@@ -23,6 +25,11 @@ pub trait Source: Sync {
     /// The plain bytes of row `row` of a tensor that [`Source::find`] gave: either the source's own
     /// or written to `buffer`, which has the length of a row.
     fn row<'s>(&'s self, tensor: &TensorInfo, row: usize, buffer: &'s mut [u8]) -> &'s [u8];
+
+    /// The rows of a tensor where they are, if they are to stay there and not to be packed.
+    fn stay(&self, _tensor: &TensorInfo) -> Option<FileRows> {
+        None
+    }
 
     /// Tells that some rows were read and are hardly read again: a source that holds memory for them
     /// may give it back.
@@ -55,16 +62,18 @@ impl Source for Gguf<'_> {
     }
 }
 
-/// A GGUF file in a map whose memory is given back as rows are read, so that packing a model takes
-/// the memory of the packed weights and no second copy; what the system gets back of its cache, it
-/// gives out again as memory for packed weights.
+/// A GGUF file in a map. If its rows do not stay there, memory of the map is given back as rows are
+/// read, so that packing a model takes the memory of the packed weights and no second copy; what the
+/// system gets back of its cache, it gives out again as memory for packed weights.
 pub struct Mapped<'m> {
     /// The file.
     pub file: Gguf<'m>,
     /// The map that its bytes are in.
-    pub map: &'m FileMap,
+    pub map: &'m Arc<FileMap>,
     /// Leave the file in the system's cache.
     pub keep_cache: bool,
+    /// Weights are read from the map at every step.
+    pub stays: bool,
 }
 
 impl Source for Mapped<'_> {
@@ -78,6 +87,12 @@ impl Source for Mapped<'_> {
 
     fn row<'s>(&'s self, tensor: &TensorInfo, row: usize, buffer: &'s mut [u8]) -> &'s [u8] {
         Source::row(&self.file, tensor, row, buffer)
+    }
+
+    fn stay(&self, tensor: &TensorInfo) -> Option<FileRows> {
+        let data = self.file.tensor(&tensor.name).expect("found before").data;
+        let stays = self.stays.then_some(data)?;
+        FileRows::new(self.map, stays, tensor.row_bytes())
     }
 
     fn release(&self, tensor: &TensorInfo, rows: Range<usize>) {

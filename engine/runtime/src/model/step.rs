@@ -3,7 +3,26 @@
 use sysinfer_kernels::attention::Attention;
 use sysinfer_kernels::matmul::Loops;
 use sysinfer_kernels::{ActivationKind, Activations, Role};
-use sysinfer_machine::Lead;
+use sysinfer_machine::{Lead, Stopwatch};
+
+/// What the time of a phase, or of a part of it, is spent on: the kinds of the team's stopwatch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Products with weights.
+    Products,
+    /// Queries against the cache, and merging of their results.
+    Attention,
+    /// All else: embeddings, norms, rotation, quantising of inputs, appending to the cache, choice
+    /// of experts.
+    Rest,
+}
+
+/// Counts what `worker` did so far in a phase as work of `kind`, if the step is timed.
+pub(super) fn lap(stopwatch: Option<&Stopwatch<'_>>, worker: usize, kind: Kind) {
+    if let Some(stopwatch) = stopwatch {
+        stopwatch.lap(worker, kind as usize);
+    }
+}
 
 /// A step in progress: the team, what its workers own, and how they loop.
 pub struct Step<'s, 't> {
@@ -34,6 +53,8 @@ pub struct Scratch {
     pub head: Vec<f32>,
     /// Partial results being merged.
     pub(crate) merged: Vec<f32>,
+    /// Row groups that are packed as they are multiplied.
+    pub(crate) packed: Vec<u8>,
 }
 
 /// Prepared input of a step's products.

@@ -5,6 +5,7 @@ use sysinfer_kernels::ROWS;
 use sysinfer_machine::NodeBuffer;
 
 use super::experts::ExpertLayer;
+use super::file_rows::FileRows;
 use super::matrix::{Matrix, Shares};
 use super::tensor::TensorInfo;
 
@@ -84,7 +85,16 @@ pub struct Layer {
 pub struct Embedding {
     /// Its rows are decodable.
     pub(super) tensor: TensorInfo,
-    pub(super) bytes: NodeBuffer,
+    pub(super) rows: EmbeddingRows,
+}
+
+/// Where the rows of the embedding are.
+#[derive(Debug)]
+pub(super) enum EmbeddingRows {
+    /// Row after row in memory of their own.
+    Copied(NodeBuffer),
+    /// In the file.
+    Mapped(FileRows),
 }
 
 /// All of a model's weights.
@@ -106,13 +116,17 @@ impl Embedding {
     /// The embedding of a token that is in the vocabulary.
     pub fn row(&self, token: u32, out: &mut [f32]) {
         let row_bytes = self.tensor.row_bytes();
-        let bytes = &self.bytes[token as usize * row_bytes..][..row_bytes];
+        let row = token as usize;
+        let bytes = match &self.rows {
+            EmbeddingRows::Copied(bytes) => &bytes[row * row_bytes..][..row_bytes],
+            EmbeddingRows::Mapped(rows) => rows.row(row),
+        };
         dequantize(self.tensor.kind, bytes, out).expect("the type was checked at load");
     }
 
-    /// Bytes in memory.
+    /// Bytes of all rows, in memory or in the file.
     pub fn len_bytes(&self) -> usize {
-        self.bytes.len()
+        self.tensor.row_bytes() * self.tensor.rows
     }
 }
 
@@ -171,13 +185,13 @@ impl Layer {
 }
 
 impl Weights {
-    /// Every packed matrix.
+    /// Every matrix.
     pub fn matrices(&self) -> impl Iterator<Item = &Matrix> {
         let layers = self.layers.iter().flat_map(Layer::matrices);
         layers.chain(&self.output.matrices)
     }
 
-    /// Every packed matrix, to be changed.
+    /// Every matrix, to be changed.
     pub fn matrices_mut(&mut self) -> impl Iterator<Item = &mut Matrix> {
         let layers = self.layers.iter_mut().flat_map(Layer::matrices_mut);
         layers.chain(&mut self.output.matrices)

@@ -30,7 +30,8 @@ impl Gather<'_> {
             let pieces = plan.pieces[row * plan.cache.heads + kv_head];
             for (head, out) in out.chunks_exact_mut(size).enumerate() {
                 let first = pieces.offset + head * (PARTIAL_HEAD + size);
-                let parts = (0..pieces.count).map(|piece| {
+                // The last chunk first, as within a unit.
+                let parts = (0..pieces.count).rev().map(|piece| {
                     &self.partials[first + piece * pieces.stride..][..PARTIAL_HEAD + size]
                 });
                 merge(parts, total, out);

@@ -4,7 +4,8 @@
 //! for some rows of one sequence, over some positions. A sequence that adds few tokens (decode) is
 //! cut along its context; one that adds many (a prompt) along its tokens. Partial results are merged
 //! after every chunk of the plan either way, so that neither the cut nor the number of workers shows
-//! in a result. Units (`pass`) leave partial results (`[largest score, sum, values]` per row and
+//! in a result: the last chunk first, so that with ALiBi those that are too far back to weigh anything
+//! beside it need not be read, which does not show in a result either. Units (`pass`) leave partial results (`[largest score, sum, values]` per row and
 //! head), which `gather` merges for the next product.
 
 mod gather;

@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use sysinfer_kernels::attention::{BLOCK, QueryRow, Span};
+use sysinfer_kernels::attention::{BLOCK, QueryRow, Span, longest};
 use sysinfer_kernels::elementwise::rms_norm;
 use sysinfer_machine::{each, ranges, scattered};
 
 use super::Addition;
 use super::plan::{AttentionPlan, Unit};
 use crate::kv::{BLOCK_POSITIONS, KvBlock};
-use crate::model::step::{Scratch, Step};
+use crate::model::step::{Kind, Scratch, Step};
 
 /// What a layer does to its heads before they meet.
 #[derive(Clone, Copy, Debug)]
@@ -63,22 +63,28 @@ impl AttentionPlan {
             .collect();
         let cache = self.cache.cache;
         let (head_bytes, position_bytes) = (self.cache.head_bytes(), cache.position_bytes(size));
+        let looks_near = heads.slopes.iter().any(|slope| *slope > 0.0);
         let parts = (each(step.scratch), scattered(blocks, &self.head_bytes));
-        step.lead.run(parts, |worker, (scratch, mut blocks)| {
-            let mine = self.heads.get(worker);
-            for (row, (block, place)) in self.places.iter().enumerate() {
-                for head in mine.clone() {
-                    let key = rows.head(row, first_key + head, size);
-                    let key = self.turned(row, (key, heads.key_norm, heads.epsilon), scratch);
-                    let bytes = &mut blocks.row_mut(*block)[(head - mine.start) * head_bytes..];
-                    let (keys, values) = bytes[..head_bytes].split_at_mut(head_bytes / 2);
-                    cache.store_key(key, *place, keys);
-                    let value = rows.head(row, first_value + head, size);
-                    let slot = &mut values[place * position_bytes..][..position_bytes];
-                    cache.store_value(value, slot);
+        let kind = Kind::Rest as usize;
+        step.lead
+            .run_as(kind, parts, |worker, (scratch, mut blocks)| {
+                let mine = self.heads.get(worker);
+                for (row, (block, place)) in self.places.iter().enumerate() {
+                    for head in mine.clone() {
+                        let key = rows.head(row, first_key + head, size);
+                        let key = self.turned(row, (key, heads.key_norm, heads.epsilon), scratch);
+                        let bytes = &mut blocks.row_mut(*block)[(head - mine.start) * head_bytes..];
+                        let mut cached = self.cache.head_mut(&mut bytes[..head_bytes]);
+                        cache.store_key(key, *place, cached.keys);
+                        if looks_near {
+                            cached.note_length(*place, longest(key));
+                        }
+                        let value = rows.head(row, first_value + head, size);
+                        let slot = &mut cached.values[place * position_bytes..][..position_bytes];
+                        cache.store_value(value, slot);
+                    }
                 }
-            }
-        });
+            });
     }
 
     /// Attention of all rows: writes the partial results.
@@ -98,16 +104,23 @@ impl AttentionPlan {
             .map(|addition| addition.sequence.blocks())
             .collect();
         let parts = (each(step.scratch), ranges(partials, &self.value_shares));
-        step.lead.run(parts, |worker, (scratch, out)| {
+        let kind = Kind::Attention as usize;
+        step.lead.run_as(kind, parts, |worker, (scratch, out)| {
             let mut out = out;
-            for unit in &self.units[self.unit_shares[worker].clone()] {
+            let units = &self.units[self.unit_shares[worker].clone()];
+            for (index, unit) in units.iter().enumerate() {
                 scratch
                     .attention
                     .start(self.cache.head_size, self.cache.cache);
                 for row in unit.rows.clone() {
                     self.push_queries((unit.kv_head, row), rows, heads, scratch);
                 }
-                self.attend_unit(unit, layer, caches[unit.addition], scratch);
+                let following = units.get(index + 1).map(|unit| {
+                    let cache = caches[unit.addition];
+                    self.last_chunk(unit, layer, cache, &unit.positions)
+                });
+                let following = following.unwrap_or_default();
+                self.attend_unit(unit, layer, (caches[unit.addition], following), scratch);
                 for row in 0..scratch.attention.rows() {
                     let partial = scratch.attention.partial(row);
                     let (place, rest) = out.split_at_mut(partial.len());
@@ -118,24 +131,83 @@ impl AttentionPlan {
         });
     }
 
-    /// The queries of a unit against the positions that it looks at.
-    fn attend_unit(&self, unit: &Unit, layer: usize, cache: &[KvBlock], scratch: &mut Scratch) {
-        for chunk in chunks_of(&unit.positions, self.chunk) {
+    /// The queries of a unit against the positions that it looks at, the last chunk first; those that
+    /// ALiBi puts out of its rows' reach are not read. `following` is what the worker reads after them.
+    fn attend_unit(
+        &self,
+        unit: &Unit,
+        layer: usize,
+        (cache, following): (&[KvBlock], [&[u8]; 2]),
+        scratch: &mut Scratch,
+    ) {
+        for chunk in chunks_of(&unit.positions, self.chunk).rev() {
+            let longest = self.longest_key(unit, layer, cache, &chunk);
+            if scratch.attention.weighs_nothing(chunk.end - 1, longest) {
+                continue;
+            }
+            let before = unit.positions.start..chunk.start;
             for (block, positions) in blocks_of(&chunk) {
                 let [keys, values] = self.span(unit, layer, cache, (block, &positions));
-                let following = positions.end..unit.positions.end;
-                let next = blocks_of(&following).next();
-                let next = next
-                    .map(|(block, positions)| self.span(unit, layer, cache, (block, &positions)));
+                let rest = positions.end..chunk.end;
+                let next = if !rest.is_empty() {
+                    self.first_span(unit, layer, cache, rest)
+                } else if !before.is_empty() {
+                    self.last_chunk(unit, layer, cache, &before)
+                } else {
+                    following
+                };
                 scratch.attention.attend(Span {
                     keys,
                     values,
                     first_position: positions.start,
-                    next: next.unwrap_or_default(),
+                    next,
                 });
             }
             scratch.attention.close_chunk();
         }
+    }
+
+    /// Keys and values of the first of some positions, as far as they lie together; empty if there
+    /// are none.
+    fn first_span<'c>(
+        &self,
+        unit: &Unit,
+        layer: usize,
+        cache: &'c [KvBlock],
+        positions: Range<usize>,
+    ) -> [&'c [u8]; 2] {
+        let first = blocks_of(&positions).next();
+        first.map_or_else(Default::default, |(block, positions)| {
+            self.span(unit, layer, cache, (block, &positions))
+        })
+    }
+
+    /// What is read first of the last chunk of some positions.
+    fn last_chunk<'c>(
+        &self,
+        unit: &Unit,
+        layer: usize,
+        cache: &'c [KvBlock],
+        positions: &Range<usize>,
+    ) -> [&'c [u8]; 2] {
+        let chunk = chunks_of(positions, self.chunk).next_back();
+        self.first_span(unit, layer, cache, chunk.unwrap_or_default())
+    }
+
+    /// A bound of the lengths of all keys of a chunk and of those at the unit's own rows' positions; of
+    /// use where lengths were noted, which is where there are slopes.
+    fn longest_key(
+        &self,
+        unit: &Unit,
+        layer: usize,
+        cache: &[KvBlock],
+        chunk: &Range<usize>,
+    ) -> f32 {
+        let own = self.positions[unit.rows.start]..self.positions[unit.rows.end - 1] + 1;
+        let blocks = blocks_of(chunk).chain(blocks_of(&own));
+        blocks
+            .map(|(block, _)| cache[block].longest_key(layer, unit.kv_head))
+            .fold(0.0, f32::max)
     }
 
     /// Keys and values of some positions of a block, in whole blocks of the kernel.
@@ -196,7 +268,10 @@ impl AttentionPlan {
 }
 
 /// Positions cut into chunks.
-fn chunks_of(positions: &Range<usize>, chunk: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+fn chunks_of(
+    positions: &Range<usize>,
+    chunk: usize,
+) -> impl DoubleEndedIterator<Item = Range<usize>> + use<> {
     let end = positions.end;
     positions
         .clone()

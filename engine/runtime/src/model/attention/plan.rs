@@ -13,6 +13,11 @@ use crate::model::rope::{Angles, Rope};
 const MOST_DECODE_TOKENS: usize = 8;
 /// Query rows (tokens times heads of a group) that a unit of a prompt aims at.
 const PROMPT_UNIT_ROWS: usize = 64;
+/// What a row's scores differ by in most models, and what makes a weight vanish, together: divided by
+/// an ALiBi slope, the positions that a row is likely to look back at. It decides only who works on what.
+const LIKELY_REACH: f32 = 130.0;
+/// Cost of a unit that need not read anything, in positions.
+const IDLE_UNIT_COST: usize = 4;
 
 /// One piece of attention work.
 #[derive(Clone, Debug)]
@@ -61,7 +66,7 @@ pub struct AttentionPlan {
 
 /// What a step's attention is cut by, beside its tokens.
 #[derive(Clone, Copy, Debug)]
-pub struct Cut {
+pub struct Cut<'c> {
     /// Shape of the cache.
     pub cache: KvShape,
     /// Query heads per key/value head.
@@ -70,11 +75,13 @@ pub struct Cut {
     pub chunk: usize,
     /// Workers of the step.
     pub workers: usize,
+    /// ALiBi slope per query head.
+    pub slopes: &'c [f32],
 }
 
 impl AttentionPlan {
     /// Cuts the attention of a step.
-    pub fn new(cut: Cut, additions: &[Addition<'_>], rope: &Rope) -> AttentionPlan {
+    pub fn new(cut: Cut<'_>, additions: &[Addition<'_>], rope: &Rope) -> AttentionPlan {
         let rows = additions
             .iter()
             .map(|addition| addition.tokens.len())
@@ -106,7 +113,7 @@ impl AttentionPlan {
                 offset = plan.cut(index, addition, kv_head, offset);
             }
         }
-        plan.share(cut.workers, offset);
+        plan.share(cut, offset);
         plan
     }
 
@@ -173,19 +180,38 @@ impl AttentionPlan {
         offset
     }
 
+    /// Positions that a unit is likely to read, and what it costs besides.
+    fn positions_read(&self, unit: &Unit, slopes: &[f32]) -> usize {
+        let heads = unit.kv_head * self.group..(unit.kv_head + 1) * self.group;
+        let flattest = slopes[heads].iter().copied().fold(f32::INFINITY, f32::min);
+        // Without a slope that is every position: the conversion saturates.
+        let reach = (LIKELY_REACH / flattest) as usize;
+        let first = self.positions[unit.rows.start].saturating_sub(reach) / self.chunk * self.chunk;
+        match unit
+            .positions
+            .end
+            .checked_sub(unit.positions.start.max(first))
+        {
+            None | Some(0) => IDLE_UNIT_COST,
+            Some(positions) => positions + BLOCK_POSITIONS / 2,
+        }
+    }
+
     /// Gives every worker neighbouring units of about the same cost.
-    fn share(&mut self, workers: usize, total_values: usize) {
-        let cost = |unit: &Unit| unit.rows.len() * (unit.positions.len() + BLOCK_POSITIONS / 2);
-        let total: usize = self.units.iter().map(cost).sum();
+    fn share(&mut self, cut: Cut<'_>, total_values: usize) {
+        let workers = cut.workers;
+        let cost = |unit: &Unit| unit.rows.len() * self.positions_read(unit, cut.slopes);
+        let costs: Vec<usize> = self.units.iter().map(cost).collect();
+        let total: usize = costs.iter().sum();
         let (mut next, mut spent) = (0, 0);
         let mut value_shares = Vec::with_capacity(workers);
         for worker in 0..workers {
             let first = next;
             while next < self.units.len()
                 && (worker + 1 == workers
-                    || (spent + cost(&self.units[next]) / 2) * workers < total * (worker + 1))
+                    || (spent + costs[next] / 2) * workers < total * (worker + 1))
             {
-                spent += cost(&self.units[next]);
+                spent += costs[next];
                 next += 1;
             }
             self.unit_shares.push(first..next);

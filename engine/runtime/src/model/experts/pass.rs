@@ -9,8 +9,8 @@ use sysinfer_machine::{ColumnsMut, Ranges, columns, each, ranges};
 use super::routing::{Batch, Choice, choose};
 use super::{ExpertBuffers, ExpertLayer};
 use crate::model::matrix::Matrix;
-use crate::model::ops::{Input, Output, SHARE_INPUT_FROM, Target, eight};
-use crate::model::step::{Prepared, Scratch, Step};
+use crate::model::ops::{Input, Output, SHARE_INPUT_FROM, Target, Worker, eight};
+use crate::model::step::{Kind, Prepared, Scratch, Step, lap};
 
 /// The rows that go into one product of experts.
 struct Feed<'f> {
@@ -92,11 +92,11 @@ impl Step<'_, '_> {
             columns: &share.columns,
         };
         let multiplier = self.multiplier();
-        self.feed(&[&layer.down], &feed, output, |worker, sets, out| {
-            let mine = share.groups.get(worker);
+        self.feed(&[&layer.down], &feed, output, |mut worker, sets, out| {
+            let mine = share.groups.get(worker.index);
             for (batch, prepared) in routing.batches.iter().zip(sets) {
                 let part = (&layer.down, batch.expert, mine.clone());
-                multiplier.run(part, prepared, |row, column, values| {
+                multiplier.run(part, prepared, &mut worker, |row, column, values| {
                     let one = routing.uses[batch.first + row];
                     let sums = eight(out, one.row, column);
                     for (sum, value) in sums.iter_mut().zip(values) {
@@ -122,7 +122,8 @@ impl Step<'_, '_> {
         let rows = Ranges::split(self.rows, 1, self.lead.threads());
         let cuts = rows.scaled(used);
         let parts = ranges(choices, &cuts);
-        self.lead.run(parts, |worker, choices| {
+        let kind = Kind::Rest as usize;
+        self.lead.run_as(kind, parts, |worker, choices| {
             choose_rows(rows.get(worker).start, choices)
         });
     }
@@ -147,16 +148,16 @@ impl Step<'_, '_> {
             &[&layer.gate, &layer.up],
             feed,
             output,
-            |worker, sets, out| {
-                let mine = share.groups.get(worker);
+            |mut worker, sets, out| {
+                let mine = share.groups.get(worker.index);
                 for (index, batch) in batches.iter().enumerate() {
                     let prepared = &sets[index.min(sets.len() - 1)];
                     let gate = (&layer.gate, batch.expert, mine.clone());
-                    multiplier.run(gate, prepared, |row, column, values| {
+                    multiplier.run(gate, prepared, &mut worker, |row, column, values| {
                         eight(out, batch.first + row, column).copy_from_slice(values);
                     });
                     let up = (&layer.up, batch.expert, mine.clone());
-                    multiplier.run(up, prepared, |row, column, values| {
+                    multiplier.run(up, prepared, &mut worker, |row, column, values| {
                         silu_times(eight(out, batch.first + row, column), values);
                     });
                 }
@@ -170,7 +171,7 @@ impl Step<'_, '_> {
         matrices: &[&Matrix],
         feed: &Feed<'_>,
         output: Output<'_>,
-        work: impl Fn(usize, &[Prepared], &mut ColumnsMut<'_, f32>) + Sync,
+        work: impl Fn(Worker<'_>, &[Prepared], &mut ColumnsMut<'_, f32>) + Sync,
     ) {
         let kinds = self.activation_kinds(matrices);
         let values = &mut output.values[..output.rows * output.width];
@@ -178,14 +179,29 @@ impl Step<'_, '_> {
         if self.rows >= SHARE_INPUT_FROM {
             self.prepare_sets(&kinds, feed);
             let sets = &self.shared.sets[..feed.sets.len()];
-            self.lead
-                .run(cut, |worker, mut out| work(worker, sets, &mut out));
+            let parts = (each(self.scratch), cut);
+            self.lead.run_as(
+                Kind::Products as usize,
+                parts,
+                |index, (scratch, mut out)| {
+                    let packed = &mut scratch.packed;
+                    work(Worker { index, packed }, sets, &mut out);
+                },
+            );
             return;
         }
-        self.lead
-            .run((each(self.scratch), cut), |worker, (scratch, mut out)| {
+        let stopwatch = self.lead.stopwatch();
+        let parts = (each(self.scratch), cut);
+        self.lead.run_as(
+            Kind::Products as usize,
+            parts,
+            |index, (scratch, mut out)| {
                 let Scratch {
-                    row, merged, own, ..
+                    row,
+                    merged,
+                    own,
+                    packed,
+                    ..
                 } = scratch;
                 own.at_least(feed.sets.len());
                 for (set, prepared) in feed.sets.iter().zip(&mut own.sets) {
@@ -199,8 +215,11 @@ impl Step<'_, '_> {
                         }
                     }
                 }
-                work(worker, &own.sets[..feed.sets.len()], &mut out);
-            });
+                lap(stopwatch, index, feed.input.kind());
+                let sets = &own.sets[..feed.sets.len()];
+                work(Worker { index, packed }, sets, &mut out);
+            },
+        );
     }
 
     /// The sets of a feed, prepared by all workers together.
@@ -221,7 +240,8 @@ impl Step<'_, '_> {
             }
             let shares = Ranges::split(panels.len(), 1, self.lead.threads());
             let parts = (each(self.scratch), ranges(&mut panels, &shares));
-            self.lead.run(parts, |_, (scratch, panels)| {
+            let spent_on = feed.input.kind() as usize;
+            self.lead.run_as(spent_on, parts, |_, (scratch, panels)| {
                 let Scratch { row, merged, .. } = scratch;
                 for (first, panel) in panels {
                     for lane in 0..panel.rows() {

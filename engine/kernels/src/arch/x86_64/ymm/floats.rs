@@ -49,4 +49,11 @@ impl<X: Products> Floats for Ymm<X> {
         // SAFETY: `self` exists, so the CPU has the instruction, which faults on no address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }
+
+    #[inline(always)]
+    fn prefetch_level_2<T>(self, place: &T, distance: usize) {
+        let address = std::ptr::from_ref(place).wrapping_byte_add(distance);
+        // SAFETY: as in `prefetch`.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
+    }
 }

@@ -10,26 +10,23 @@ use sysinfer_engine::PhasePlan;
 use sysinfer_machine::{NodeBuffer, Pages, Ranges, SpinPolicy, Team, TeamSpec, Topology};
 use sysinfer_machine::{effective_cpus, parts};
 
-use super::Point;
+use super::{GRAIN_BYTES, LEAST_BYTES};
+use crate::measure::Point;
 
 /// Passes per reading; the first of a fresh buffer is a warm-up and not counted.
 const PASSES: usize = 5;
 /// Enough that no last-level cache of today holds a useful part of it.
 const USUAL_BYTES: u64 = 1 << 30;
-/// Below this much, caches would answer.
-const LEAST_BYTES: u64 = 64 << 20;
-/// Shares are cut at pages of the largest usual base size.
-const GRAIN_BYTES: usize = 64 << 10;
 
 /// A team and the buffer that it streams.
-pub struct Streamer {
+pub struct TeamReader {
     phase: PhasePlan,
     team: Team,
     buffer: NodeBuffer,
     shares: Ranges,
 }
 
-impl Streamer {
+impl TeamReader {
     /// Makes the team and fills the buffer. `available_bytes` of memory may be used in part.
     ///
     /// # Errors
@@ -50,18 +47,18 @@ impl Streamer {
         let buffer =
             NodeBuffer::new(bytes, Pages::Transparent).map_err(|error| error.to_string())?;
         let shares = Ranges::split(bytes, GRAIN_BYTES, phase.threads);
-        let mut streamer = Self {
+        let mut reader = Self {
             phase: phase.clone(),
             team,
             buffer,
             shares,
         };
-        streamer.fill();
-        streamer.pass();
-        Ok(streamer)
+        reader.fill();
+        reader.pass();
+        Ok(reader)
     }
 
-    /// Whether this streamer has the team of `phase`.
+    /// Whether this reader has the team of `phase`.
     pub fn is_for(&self, phase: &PhasePlan) -> bool {
         self.phase.threads == phase.threads && self.phase.cpus == phase.cpus
     }
@@ -148,17 +145,15 @@ mod tests {
     #[test]
     fn a_pass_reads_the_whole_buffer() {
         let topology = Topology::flat(&[0]);
-        let mut streamer =
-            Streamer::new(&PhasePlan::unpinned(2), &topology, LEAST_BYTES).expect("a small buffer");
-        let points = streamer.read();
+        let mut reader = TeamReader::new(&PhasePlan::unpinned(2), &topology, LEAST_BYTES)
+            .expect("a small buffer");
+        let points = reader.read();
         assert_eq!(points.len(), PASSES);
         assert!(
             points
                 .iter()
                 .all(|point| point.bytes == LEAST_BYTES as f64 && point.seconds > 0.0)
         );
-        assert!(
-            streamer.is_for(&PhasePlan::unpinned(2)) && !streamer.is_for(&PhasePlan::unpinned(1))
-        );
+        assert!(reader.is_for(&PhasePlan::unpinned(2)) && !reader.is_for(&PhasePlan::unpinned(1)));
     }
 }

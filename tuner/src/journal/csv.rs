@@ -1,12 +1,14 @@
-//! The journal: every sample as it is taken, one line each, so that a killed run leaves its data.
+//! `samples.csv`: every point as it is taken, one line each, for people and their tools.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use serde::Serialize;
 use sysinfer_engine::Plan;
 use sysinfer_machine::CpuList;
 
+use super::clock::SampleClock;
 use crate::measure::Point;
 use crate::search::Stage;
 
@@ -18,7 +20,7 @@ pub struct Record<'a> {
     pub candidate: &'a str,
     /// The complete plan.
     pub plan: &'a Plan,
-    /// `decode`, `prefill` or `bandwidth`.
+    /// `decode`, `prefill`, `bandwidth` or `stream`.
     pub phase: &'static str,
     /// What was timed.
     pub point: &'a Point,
@@ -70,24 +72,33 @@ struct Line<'a> {
 /// `samples.csv`, flushed after every line.
 pub struct Journal {
     writer: csv::Writer<File>,
+    clock: Rc<SampleClock>,
 }
 
 impl Journal {
-    /// Starts a journal; one that is there already is kept under the name `previous-samples.csv`.
+    /// Starts the file; one that is there already is kept under the name `previous-samples.csv`.
+    /// Lines have the time of `clock`.
     ///
     /// # Errors
     /// The directory is not writable.
-    pub fn create(directory: &Path) -> std::io::Result<Self> {
+    pub fn create(directory: &Path, clock: Rc<SampleClock>) -> std::io::Result<Self> {
         let path = Self::path(directory);
         if path.exists() {
             std::fs::rename(&path, directory.join("previous-samples.csv"))?;
         }
-        Ok(Self {
-            writer: csv::Writer::from_writer(File::create(&path)?),
-        })
+        Self::replace(directory, clock)
     }
 
-    /// The journal's file in a report directory.
+    /// Writes the file anew, as a resumed run does: it has all samples of the run before.
+    ///
+    /// # Errors
+    /// The directory is not writable.
+    pub fn replace(directory: &Path, clock: Rc<SampleClock>) -> std::io::Result<Self> {
+        let writer = csv::Writer::from_writer(File::create(Self::path(directory))?);
+        Ok(Self { writer, clock })
+    }
+
+    /// The file in a report directory.
     pub fn path(directory: &Path) -> PathBuf {
         directory.join("samples.csv")
     }
@@ -101,7 +112,7 @@ impl Sink for Journal {
             &record.plan.decode
         };
         let line = Line {
-            time: jiff::Timestamp::now().to_string(),
+            time: self.clock.time().to_string(),
             stage: record.stage.name(),
             candidate: record.candidate,
             threads: team.threads,
@@ -161,7 +172,7 @@ mod tests {
     #[test]
     fn samples_are_on_disk_at_once_and_old_journals_are_kept() {
         let directory = tempfile::tempdir().expect("directory");
-        let mut journal = Journal::create(directory.path()).expect("journal");
+        let mut journal = Journal::create(directory.path(), Rc::default()).expect("journal");
         let team = PhasePlan {
             threads: 3,
             map: "compact".into(),
@@ -194,7 +205,7 @@ mod tests {
             "{line}"
         );
         assert!(line.ends_with(",32,16,2.0,8.0,2.0,10.0,"), "{line}");
-        Journal::create(directory.path()).expect("a second journal");
+        Journal::create(directory.path(), Rc::default()).expect("a second journal");
         assert!(directory.path().join("previous-samples.csv").exists());
     }
 }

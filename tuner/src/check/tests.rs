@@ -1,0 +1,261 @@
+//! The host check on recorded trees: what is found, what its remedy names, and that nothing readable
+//! is no failure.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sysinfer_machine::Topology;
+
+use super::{Check, Finding, Root, UNKNOWN};
+
+const KUNPENG: &str = "pack:2 numa:2 l3:1 core:24 pu:1";
+const V2_MOUNT: &str = "30 23 0:26 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw";
+
+/// A tree of files, in the form of (path, text).
+fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a temporary folder");
+    for (path, text) in files {
+        write(directory.path(), path, text);
+    }
+    directory
+}
+
+fn write(root: &Path, path: &str, text: &str) {
+    let path = root.join(path);
+    std::fs::create_dir_all(path.parent().expect("below the root")).expect("a folder");
+    std::fs::write(path, text).expect("a small file");
+}
+
+/// What a bare 96-CPU server in good order says.
+const SERVER: [(&str, &str); 16] = [
+    ("sys/devices/system/cpu/online", "0-95\n"),
+    ("sys/devices/system/cpu/smt/control", "notsupported\n"),
+    ("sys/devices/system/node/has_memory", "0-3\n"),
+    (
+        "proc/self/status",
+        "Name:\tx\nMems_allowed:\t0000000f\nMems_allowed_list:\t0-3\n",
+    ),
+    ("proc/self/cgroup", "0::/a\n"),
+    ("proc/self/mountinfo", V2_MOUNT),
+    ("sys/fs/cgroup/a/cpu.max", "max 100000\n"),
+    (
+        "sys/kernel/mm/transparent_hugepage/enabled",
+        "always [madvise] never\n",
+    ),
+    (
+        "sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
+        "0\n",
+    ),
+    (
+        "sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages",
+        "0\n",
+    ),
+    (
+        "proc/meminfo",
+        "MemTotal:       268435456 kB\nMemFree: 1 kB\n",
+    ),
+    ("proc/sys/kernel/numa_balancing", "0\n"),
+    ("proc/loadavg", "0.10 0.20 0.30 1/900 4242\n"),
+    (
+        "proc/cpuinfo",
+        "processor\t: 0\nCPU implementer\t: 0x48\nCPU part\t: 0xd01\n",
+    ),
+    ("proc/stat", "cpu  100 0 100 9000 0 0 0 0 0 0\n"),
+    (
+        "sys/devices/system/clocksource/clocksource0/current_clocksource",
+        "arch_sys_counter\n",
+    ),
+];
+
+fn server() -> tempfile::TempDir {
+    let directory = tree(&SERVER);
+    for cpu in 0..96 {
+        let file = |name: &str| format!("sys/devices/system/cpu/cpu{cpu}/cpufreq/{name}");
+        write(directory.path(), &file("scaling_governor"), "performance\n");
+        write(directory.path(), &file("scaling_max_freq"), "2600000\n");
+        write(directory.path(), &file("cpuinfo_max_freq"), "2600000\n");
+    }
+    directory
+}
+
+fn check(tree: &tempfile::TempDir, topology: &Topology) -> Check {
+    Check::of(
+        &Root::at(tree.path()),
+        topology,
+        Some(Duration::from_nanos(10)),
+    )
+}
+
+fn kunpeng() -> Topology {
+    Topology::from_synthetic(KUNPENG).expect("valid")
+}
+
+#[test]
+fn a_server_in_order_has_no_findings_and_every_fact() {
+    let check = check(&server(), &kunpeng());
+    assert_eq!(check.findings, []);
+    assert!(
+        check.facts.iter().all(|fact| !fact.value.contains(UNKNOWN)),
+        "{check:?}"
+    );
+    assert!(check.render().contains("Nothing was found"));
+}
+
+/// A file to change, and words that the finding and its remedy must have.
+type Case = (&'static str, &'static str, &'static str, &'static str);
+
+#[test]
+fn each_thing_that_costs_speed_is_found_alone_with_its_remedy() {
+    let cases: [Case; 12] = [
+        (
+            "proc/sys/kernel/numa_balancing",
+            "1",
+            "moves pages",
+            "numa_balancing=0",
+        ),
+        (
+            "sys/devices/system/cpu/cpu5/cpufreq/scaling_governor",
+            "powersave",
+            "1 CPUs do not run at full",
+            "-g performance",
+        ),
+        (
+            "sys/devices/system/cpu/cpu5/cpufreq/scaling_max_freq",
+            "1300000",
+            "limited to 1.30 of 2.60 GHz",
+            "-u 2.60GHz",
+        ),
+        (
+            "sys/devices/system/cpu/cpufreq/boost",
+            "0",
+            "boost is switched off",
+            "cpufreq/boost",
+        ),
+        (
+            "sys/fs/cgroup/a/cpu.max",
+            "100000 100000",
+            "1.00 CPUs' time on 96 CPUs: more than one thread",
+            "docker --cpus",
+        ),
+        (
+            "proc/self/status",
+            "Mems_allowed_list:\t0\n",
+            "only 1 of 4 memory nodes",
+            "cpuset.mems",
+        ),
+        (
+            "sys/kernel/mm/transparent_hugepage/enabled",
+            "always madvise [never]",
+            "are off",
+            "echo madvise",
+        ),
+        (
+            "sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages",
+            "65536",
+            "137.4 GB of free memory",
+            "nr_hugepages=0",
+        ),
+        (
+            "proc/loadavg",
+            "40.00 1 1 1/1 1",
+            "40.00 at a time",
+            "stop them",
+        ),
+        (
+            "sys/class/dmi/id/product_name",
+            "KVM Virtual Machine",
+            "virtual machine",
+            "pin virtual CPUs",
+        ),
+        (
+            "proc/stat",
+            "cpu  100 0 100 9000 0 0 0 800 0 0",
+            "took 8.0 % of the CPU time",
+            "dedicated CPUs",
+        ),
+        (
+            "sys/devices/system/clocksource/clocksource0/current_clocksource",
+            "acpi_pm",
+            "slow or coarse",
+            "clocksource=tsc",
+        ),
+    ];
+    for (path, text, what, remedy) in cases {
+        let tree = server();
+        write(tree.path(), path, text);
+        let found = check(&tree, &kunpeng()).findings;
+        let [
+            Finding {
+                what: said,
+                remedy: advice,
+            },
+        ] = &found[..]
+        else {
+            panic!("{path}: {found:?}");
+        };
+        assert!(said.contains(what), "{path}: {said}");
+        assert!(advice.contains(remedy), "{path}: {advice}");
+    }
+}
+
+#[test]
+fn one_allowed_cpu_is_the_reason_for_one_thread() {
+    let tree = tree(&[("sys/devices/system/cpu/online", "0-1\n")]);
+    let mut topology = Topology::flat(&[0]);
+    topology.source = "hwloc".into();
+    let found = check(&tree, &topology).findings;
+    assert!(
+        found[0].what.contains("only 1 of 2 CPUs may be used"),
+        "{found:?}"
+    );
+    assert!(found[0].what.contains("only one thread"), "{found:?}");
+}
+
+#[test]
+fn a_clock_driver_in_hardware_may_say_powersave() {
+    let tree = server();
+    for cpu in 0..96 {
+        let file = |name: &str| format!("sys/devices/system/cpu/cpu{cpu}/cpufreq/{name}");
+        write(tree.path(), &file("scaling_governor"), "powersave");
+        write(tree.path(), &file("scaling_driver"), "amd-pstate-epp");
+        write(
+            tree.path(),
+            &file("energy_performance_preference"),
+            "performance",
+        );
+    }
+    assert_eq!(check(&tree, &kunpeng()).findings, []);
+}
+
+#[test]
+fn nothing_readable_is_unknown_and_never_a_failure() {
+    let empty = tree(&[]);
+    let found = Check::of(&Root::at(empty.path()), &kunpeng(), None);
+    assert_eq!(found.findings, []);
+    let unknown = found
+        .facts
+        .iter()
+        .filter(|fact| fact.value.contains(UNKNOWN))
+        .count();
+    assert_eq!(
+        unknown,
+        found.facts.len() - 1,
+        "all but the topology: {found:?}"
+    );
+    let paths = SERVER.map(|(path, _)| (path, "\0\u{1F980} 99999999999999999999999 -1 [x"));
+    let hostile = tree(&paths);
+    let found = check(&hostile, &kunpeng());
+    assert!(
+        found.findings.len() <= 1,
+        "a clock of that name is not known: {found:?}"
+    );
+}
+
+#[test]
+fn this_host_can_be_checked() {
+    let topology = Topology::discover().unwrap_or_else(|_| Topology::flat(&[0]));
+    let check = Check::of_this_host(&topology);
+    assert_eq!(check.facts.len(), 14, "{check:?}");
+    let json = serde_json::to_string(&check).expect("renders");
+    assert!(json.contains("\"findings\":["), "{json}");
+}

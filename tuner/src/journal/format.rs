@@ -1,0 +1,163 @@
+//! The lines of `journal.jsonl`: a header, then plans and samples. Each line is one JSON object whose
+//! `kind` says what it is; a plan is written once, before the first sample under it.
+//!
+//! Numbers are finite: what is not would be `null` and is refused when read.
+
+use serde::{Deserialize, Serialize};
+use sysinfer_engine::Plan;
+use sysinfer_profiles::HostFacts;
+
+use super::facts::{ModelShape, TopologyFacts};
+use crate::check::Finding;
+use crate::measure::voids::Disturbance;
+use crate::measure::{Point, Work};
+
+/// The version of this layout.
+pub const FORMAT: u32 = 1;
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Line {
+    /// The first line.
+    Header(Box<Header>),
+    /// A plan that samples refer to by number.
+    Plan {
+        /// Counted from 0 in the order of the lines.
+        id: usize,
+        /// All of it.
+        plan: Plan,
+    },
+    /// A run that ended.
+    Sample(Sample),
+}
+
+/// What the search depends on besides samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Version of the program.
+    pub version: String,
+    /// RFC 3339 time of the start, UTC.
+    pub date: String,
+    /// The command line, without the name of the program.
+    pub arguments: Vec<String>,
+    /// The host, as a profile has it.
+    pub host: HostFacts,
+    /// Its CPUs, nodes and caches.
+    pub topology: TopologyFacts,
+    /// CPUs that can run at once.
+    pub effective_cpus: usize,
+    /// Instruction sets that kernels could use.
+    pub instruction_sets: Vec<String>,
+    /// What about the host cost speed.
+    pub findings: Vec<Finding>,
+    /// Name of the model's file, or of the preset.
+    pub source: String,
+    /// Shape of the model.
+    pub model: ModelShape,
+    /// The plan of an untuned host, every kernel named.
+    pub default: Plan,
+}
+
+/// One run under one plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    /// Stage of the search, by its name.
+    pub stage: String,
+    /// Name within the stage.
+    pub candidate: String,
+    /// Number of a plan above.
+    pub plan: usize,
+    /// What was run.
+    pub work: Work,
+    /// What was timed; empty if the plan was refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub points: Vec<Point>,
+    /// Why the sample is void, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub void: Option<Disturbance>,
+    /// Why the plan could not run, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+    /// Seconds since the run began, at the end of the sample.
+    pub clock_seconds: f64,
+    /// RFC 3339 time of the same.
+    #[serde(with = "rfc3339")]
+    pub time: jiff::Timestamp,
+}
+
+/// Times as text.
+mod rfc3339 {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        time: &jiff::Timestamp,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(time)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<jiff::Timestamp, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
+impl Sample {
+    /// Checks what types cannot.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn validate(&self) -> Result<(), String> {
+        if !self.clock_seconds.is_finite() || self.clock_seconds < 0.0 {
+            return Err(format!("clock_seconds is {}", self.clock_seconds));
+        }
+        let fine = |value: f64| value.is_finite() && value >= 0.0;
+        if let Some(point) = self
+            .points
+            .iter()
+            .find(|point| !(fine(point.seconds) && fine(point.bytes)))
+        {
+            return Err(format!(
+                "a point has {} seconds and {} bytes",
+                point.seconds, point.bytes
+            ));
+        }
+        if self.points.is_empty() == self.refused.is_none() {
+            return Err("a sample has either points or a reason why it was refused".into());
+        }
+        Ok(())
+    }
+}
+
+impl Header {
+    /// Checks what types cannot.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn validate(&self) -> Result<(), String> {
+        if self.format != FORMAT {
+            return Err(format!(
+                "format {} is not the one of this program, {FORMAT}",
+                self.format
+            ));
+        }
+        self.topology.validate()?;
+        self.model.validate()?;
+        let cpus = self.topology.cpus.len();
+        if self.effective_cpus == 0 || self.effective_cpus > cpus {
+            return Err(format!(
+                "effective_cpus is {} of {cpus} CPUs",
+                self.effective_cpus
+            ));
+        }
+        self.default.validate().map_err(|error| error.to_string())
+    }
+}

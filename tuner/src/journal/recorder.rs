@@ -1,0 +1,203 @@
+//! The probe between search and host: answers from the journal what is recorded there, measures and
+//! records the rest.
+//!
+//! Recorded samples are found by what was run (plan and work), in the order they were taken. A search
+//! that decides as the first one did asks for exactly the recorded ones first; one that decides
+//! otherwise, as another version may, still gets each that it asks for, once.
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::Instant;
+
+use sysinfer_engine::Plan;
+
+use super::clock::SampleClock;
+use super::format::Sample;
+use super::read::Recorded;
+use super::write::Writer;
+use crate::measure::{Probe, ProbeError, Reading, Steps, Work};
+use crate::search::Stage;
+
+/// Where samples come from once no recorded one is left.
+pub struct Live<'a> {
+    /// Measures.
+    pub probe: &'a mut dyn Probe,
+    /// Keeps what it measured.
+    pub writer: Writer,
+}
+
+/// See the module.
+pub struct Recorder<'a> {
+    recorded: HashMap<String, VecDeque<Sample>>,
+    /// Recorded samples that nobody has asked for yet.
+    left: usize,
+    served: usize,
+    /// `None`: a replay.
+    live: Option<Live<'a>>,
+    clock: Rc<SampleClock>,
+    /// When measuring began, and what the clock said then.
+    since: Option<(Instant, f64)>,
+    stage: &'static str,
+    candidate: String,
+}
+
+impl<'a> Recorder<'a> {
+    /// Records what `live` measures; `started` is when the run began.
+    pub fn new(live: Live<'a>, clock: Rc<SampleClock>, started: Instant) -> Self {
+        Self {
+            recorded: HashMap::new(),
+            left: 0,
+            served: 0,
+            live: Some(live),
+            clock,
+            since: Some((started, 0.0)),
+            stage: "",
+            candidate: String::new(),
+        }
+    }
+
+    /// Answers from `recorded` first, then as [`Self::new`]; the clock goes on from the last answer.
+    pub fn resumed(live: Live<'a>, clock: Rc<SampleClock>, recorded: Recorded) -> Self {
+        let mut recorder = Self::replayed(clock, recorded);
+        recorder.live = Some(live);
+        recorder
+    }
+
+    /// Answers from `recorded` alone.
+    pub fn replayed(clock: Rc<SampleClock>, recorded: Recorded) -> Self {
+        let mut by_key = HashMap::<String, VecDeque<Sample>>::new();
+        let left = recorded.samples.len();
+        for sample in recorded.samples {
+            let plan = &recorded.plans[sample.plan];
+            let key = key(plan, &sample.work);
+            by_key.entry(key).or_default().push_back(sample);
+        }
+        Self {
+            recorded: by_key,
+            left,
+            served: 0,
+            live: None,
+            clock,
+            since: None,
+            stage: "",
+            candidate: String::new(),
+        }
+    }
+
+    /// Samples that came from the journal.
+    pub fn served(&self) -> usize {
+        self.served
+    }
+
+    /// A line for the report on what came from the journal; `None` if nothing did.
+    pub fn remark(&self) -> Option<String> {
+        if self.served + self.left == 0 {
+            return None;
+        }
+        let left = match self.left {
+            0 => String::new(),
+            left => format!("; {left} more are in it that the search did not ask for"),
+        };
+        let live = if self.live.is_some() {
+            "the run was resumed"
+        } else {
+            "a replay: nothing was measured"
+        };
+        Some(format!(
+            "{live}: {} samples come from the journal{left}",
+            self.served
+        ))
+    }
+
+    fn recorded(&mut self, plan: &Plan, work: &Work) -> Option<Sample> {
+        if self.left == 0 {
+            return None;
+        }
+        let sample = self.recorded.get_mut(&key(plan, work))?.pop_front()?;
+        self.left -= 1;
+        self.served += 1;
+        self.clock.set(sample.clock_seconds, sample.time);
+        Some(sample)
+    }
+
+    fn record(&mut self, plan: &Plan, work: &Work, outcome: &Outcome) -> Result<(), ProbeError> {
+        let (from, base) = self.since.unwrap_or((Instant::now(), 0.0));
+        let time = jiff::Timestamp::now();
+        self.clock.set(base + from.elapsed().as_secs_f64(), time);
+        let (reading, refused) = match outcome {
+            Ok(reading) => (reading.clone(), None),
+            Err(ProbeError::Refused(why)) => (Reading::default(), Some(why.clone())),
+            Err(ProbeError::Failed(_)) => return Ok(()),
+        };
+        // Ctrl-C cut it short: the sample in flight is lost.
+        if refused.is_none() && !work.is_complete(reading.points.len()) {
+            return Ok(());
+        }
+        let sample = Sample {
+            stage: self.stage.into(),
+            candidate: self.candidate.clone(),
+            plan: 0,
+            work: work.clone(),
+            points: reading.points,
+            void: reading.disturbed,
+            refused,
+            clock_seconds: self.clock.seconds(),
+            time,
+        };
+        let Some(live) = &mut self.live else {
+            return Ok(());
+        };
+        let written = live.writer.sample(plan, sample);
+        written
+            .map_err(|error| ProbeError::Failed(format!("cannot append to the journal: {error}")))
+    }
+}
+
+type Outcome = Result<Reading, ProbeError>;
+
+impl Probe for Recorder<'_> {
+    fn measure(&mut self, plan: &Plan, work: &Work) -> Outcome {
+        if let Some(sample) = self.recorded(plan, work) {
+            return match sample.refused {
+                Some(why) => Err(ProbeError::Refused(why)),
+                None => Ok(Reading {
+                    points: sample.points,
+                    disturbed: sample.void,
+                }),
+            };
+        }
+        let Some(live) = &mut self.live else {
+            return Err(ProbeError::Failed(format!(
+                "the journal has no further sample of {} in stage {} ({}): the search asks for more than was measured",
+                self.candidate,
+                self.stage,
+                work.phase()
+            )));
+        };
+        let clock = &self.clock;
+        self.since
+            .get_or_insert_with(|| (Instant::now(), clock.seconds()));
+        let outcome = live.probe.measure(plan, work);
+        self.record(plan, work, &outcome)?;
+        outcome
+    }
+
+    /// What a step's time is made of is not recorded: a replay cannot tell.
+    fn split(&mut self, plan: &Plan, total_tokens: usize) -> Result<Steps, ProbeError> {
+        match &mut self.live {
+            Some(live) => live.probe.split(plan, total_tokens),
+            None => Ok(Steps::default()),
+        }
+    }
+
+    fn announce(&mut self, stage: Stage, candidate: &str) {
+        self.stage = stage.name();
+        self.candidate.clear();
+        self.candidate.push_str(candidate);
+    }
+}
+
+/// Equal for equal plans and works. Neither holds anything that JSON cannot say.
+fn key(plan: &Plan, work: &Work) -> String {
+    serde_json::to_string(&(plan, work)).unwrap_or_default()
+}

@@ -1,0 +1,403 @@
+//! The journal around a scripted host: nothing recorded is lost or measured twice wherever it is cut,
+//! a replay decides as the run did, recorded times drive deadlines, and no text harms.
+
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Instant;
+
+use clap::Parser;
+use serde_json::Value;
+use sysinfer_engine::{EngineInfo, Plan, Preset};
+use sysinfer_machine::{Topology, host_info};
+
+use super::clock::SampleClock;
+use super::format::Header;
+use super::identity::{check_model, check_run};
+use super::opening::{Opened, writer};
+use super::read::{Recorded, read};
+use super::recorder::{Live, Recorder};
+use super::{FILE_NAME, Nowhere};
+use crate::cli::{Cli, TuneArgs};
+use crate::conclude::Run;
+use crate::host::Host;
+use crate::interrupt::Interrupt;
+use crate::measure::scripted::Scripted;
+use crate::measure::{Probe, ProbeError, Reading, Work};
+use crate::progress::Progress;
+use crate::source::Source;
+use crate::space::kernels::KernelSpace;
+use crate::space::placement;
+use crate::stats::bootstrap::SplitMix;
+use crate::tune::{self, Setting};
+
+/// A host and a model of the imagination.
+struct World {
+    host: Host,
+    info: EngineInfo,
+    default: Plan,
+    arguments: TuneArgs,
+    directory: tempfile::TempDir,
+}
+
+/// Three threads are best, more prefetch helps, and unpinned threads cannot be had.
+fn truth(plan: &Plan, work: &Work) -> Option<f64> {
+    let team = match work {
+        Work::Prefill { .. } => &plan.prefill,
+        _ => &plan.decode,
+    };
+    let pinned = !team.cpus.is_empty();
+    let prefetch = plan.blocking.prefetch_bytes as f64 / 1e5;
+    pinned.then(|| 100.0 / (1.0 + team.threads.abs_diff(3) as f64) + prefetch)
+}
+
+impl World {
+    fn new(arguments: &str) -> Self {
+        let topology = Topology::from_synthetic("pack:1 numa:1 l3:1 core:4 pu:1").expect("valid");
+        let default = Plan::with_threads(placement::default_team(&topology, 4));
+        let line = format!("sysinfer-tune m.gguf --repeat 1 {arguments}");
+        Self {
+            host: Host {
+                effective_cpus: 4,
+                info: host_info(&topology),
+                topology,
+            },
+            info: crate::search::tests::info(),
+            default,
+            arguments: Cli::parse_from(line.split_whitespace()).tune,
+            directory: tempfile::tempdir().expect("a temporary folder"),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join(FILE_NAME)
+    }
+
+    fn search(&self, probe: &mut dyn Probe, clock: &SampleClock) -> Run {
+        let teams = tune::teams(&self.arguments, &self.host).expect("teams");
+        let (progress, interrupt) = (Progress::silent(), Interrupt::default());
+        let setting = Setting {
+            arguments: &self.arguments,
+            host: &self.host,
+            teams: &teams,
+            kernels: &KernelSpace::of_this_host(&self.info.block_types),
+            info: &self.info,
+            default: &self.default,
+            clock: &|| clock.seconds(),
+            progress: &progress,
+            interrupt: &interrupt,
+            findings: Vec::new(),
+        };
+        tune::search(setting, probe, &mut Nowhere).expect("a search")
+    }
+
+    /// Measures with a scripted host of this seed, after what is recorded; returns how many samples
+    /// were measured.
+    fn live(&self, seed: u64, recorded: Option<Recorded>) -> (Run, usize) {
+        let time = Cell::new(0.0);
+        let mut scripted = Scripted::new(truth, 0.04, seed, &time);
+        scripted.throttle_every = 11;
+        let source = Source::Synthetic(Preset::all()[0]);
+        let opened = Opened {
+            host: &self.host,
+            findings: &[],
+            source: &source,
+            info: &self.info,
+            default: &self.default,
+        };
+        let writer = writer(self.directory.path(), &opened, recorded.as_ref()).expect("writable");
+        let live = Live {
+            probe: &mut scripted,
+            writer,
+        };
+        let clock = Rc::new(SampleClock::default());
+        let mut recorder = match recorded {
+            Some(recorded) => Recorder::resumed(live, clock.clone(), recorded),
+            None => Recorder::new(live, clock.clone(), Instant::now()),
+        };
+        let run = self.search(&mut recorder, &clock);
+        (run, scripted.runs)
+    }
+
+    fn replay(&self) -> (Run, usize, Option<String>) {
+        let recorded = read(&self.path()).expect("readable").expect("a header");
+        let clock = Rc::new(SampleClock::default());
+        let mut recorder = Recorder::replayed(clock.clone(), recorded);
+        let run = self.search(&mut recorder, &clock);
+        (run, recorder.served(), recorder.remark())
+    }
+}
+
+fn samples(path: &Path) -> usize {
+    read(path)
+        .expect("readable")
+        .map_or(0, |recorded| recorded.samples.len())
+}
+
+#[test]
+fn wherever_a_journal_is_cut_no_whole_sample_is_lost_or_taken_twice() {
+    let world = World::new("--lengths 32,64");
+    let (run, taken) = world.live(7, None);
+    assert!(run.halted.is_none() && run.findings.confirmation.is_some());
+    assert_eq!(samples(&world.path()), taken, "refusals are samples too");
+    let whole = std::fs::read(world.path()).expect("written");
+    let mut random = SplitMix(3);
+    for cut in (0..8)
+        .map(|_| random.below(whole.len()))
+        .chain([whole.len()])
+    {
+        std::fs::write(world.path(), &whole[..cut]).expect("writable");
+        let Some(recorded) = read(&world.path()).expect("a torn line is no error") else {
+            assert!(
+                !whole[..cut].contains(&b'\n'),
+                "only a torn header is no journal"
+            );
+            continue;
+        };
+        assert_eq!(recorded.torn, whole[cut - 1] != b'\n', "{cut}");
+        let kept = recorded.samples.len();
+        let (run, taken) = world.live(cut as u64, Some(recorded));
+        assert!(run.findings.confirmation.is_some(), "{:?}", run.halted);
+        let now = std::fs::read(world.path()).expect("written");
+        let lines = whole[..cut]
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        assert_eq!(
+            now[..lines],
+            whole[..lines],
+            "whole lines stay as they were"
+        );
+        assert_eq!(samples(&world.path()), kept + taken, "{cut}");
+        let (_, served, remark) = world.replay();
+        assert_eq!(
+            served,
+            kept + taken,
+            "every sample was asked for: {remark:?}"
+        );
+    }
+}
+
+#[test]
+fn a_replay_decides_as_the_run_did_and_names_what_is_missing() {
+    let world = World::new("--lengths 32,64");
+    let (run, taken) = world.live(7, None);
+    let (again, served, _) = world.replay();
+    assert_eq!(again.findings.confirmation, run.findings.confirmation);
+    assert_eq!(again.findings.data, run.findings.data);
+    assert_eq!(
+        (again.conditions.voids, again.conditions.taken),
+        (run.conditions.voids, run.conditions.taken)
+    );
+    assert!(run.conditions.voids.throttled > 3);
+    assert_eq!(served, taken);
+    let text = std::fs::read_to_string(world.path()).expect("written");
+    let fewer: Vec<&str> = text.lines().take(text.lines().count() - 5).collect();
+    std::fs::write(world.path(), fewer.join("\n") + "\n").expect("writable");
+    let (cut, ..) = world.replay();
+    let why = cut.halted.expect("samples are missing").to_string();
+    assert!(
+        why.contains("no further sample of") && why.contains("stage"),
+        "{why}"
+    );
+    assert!(
+        !cut.findings.log.outcomes.is_empty(),
+        "what there is is kept"
+    );
+}
+
+#[test]
+fn recorded_times_drive_deadlines() {
+    let world = World::new("--lengths 32 --time-limit 100");
+    let (run, _) = world.live(7, None);
+    let stages = run.findings.log.outcomes.len();
+    let text = std::fs::read_to_string(world.path()).expect("written");
+    let slow: String = text
+        .lines()
+        .enumerate()
+        .map(|(number, line)| {
+            let mut value: Value = serde_json::from_str(line).expect("JSON");
+            if value["kind"] == "sample" {
+                value["clock_seconds"] = (3 * number).into();
+            }
+            format!("{value}\n")
+        })
+        .collect();
+    std::fs::write(world.path(), slow).expect("writable");
+    let (late, ..) = world.replay();
+    assert!(
+        late.findings.log.outcomes.len() < stages,
+        "the time was over before: {stages}"
+    );
+    let skipped: Vec<&str> = late
+        .findings
+        .log
+        .skipped
+        .iter()
+        .map(|skipped| skipped.reason.as_str())
+        .collect();
+    assert!(skipped.contains(&"no time was left for it"), "{skipped:?}");
+}
+
+/// Stops in the middle of a decode run, as Ctrl-C does.
+struct CutShort;
+
+impl Probe for CutShort {
+    fn measure(&mut self, _plan: &Plan, _work: &Work) -> Result<Reading, ProbeError> {
+        Ok(Reading::default())
+    }
+}
+
+#[test]
+fn a_sample_that_was_cut_short_is_not_recorded() {
+    let world = World::new("");
+    world.live(7, None);
+    let recorded = read(&world.path()).expect("readable").expect("a header");
+    let before = recorded.samples.len();
+    let writer = super::write::Writer::resume(&world.path(), &recorded).expect("writable");
+    let mut probe = CutShort;
+    let live = Live {
+        probe: &mut probe,
+        writer,
+    };
+    let mut recorder = Recorder::new(live, Rc::default(), Instant::now());
+    let work = Work::Decode {
+        prompt_tokens: 1,
+        lengths: vec![32],
+    };
+    recorder
+        .measure(&world.default, &work)
+        .expect("an empty reading");
+    assert_eq!(samples(&world.path()), before);
+}
+
+#[test]
+fn journals_of_another_host_model_or_version_are_refused_by_name() {
+    let world = World::new("");
+    world.live(7, None);
+    let recorded = read(&world.path()).expect("readable").expect("a header");
+    let refusal = |change: fn(&mut Header)| {
+        let mut header = recorded.header.clone();
+        header.arguments = vec!["m.gguf".into(), "--repeat".into(), "1".into()];
+        change(&mut header);
+        check_run(&header, &world.host, &world.arguments)
+            .and_then(|()| check_model(&header, &world.info, &world.default))
+            .err()
+            .map(|error| format!("{error:#}"))
+    };
+    assert_eq!(refusal(|_| ()), None);
+    assert_eq!(refusal(|header| header.host.memory_bytes += 4096), None);
+    type Change = fn(&mut Header);
+    let cases: [(Change, &str); 7] = [
+        (|header| header.version = "0.0.1".into(), "of version 0.0.1"),
+        (
+            |header| header.host.cpu_model = "Z80".into(),
+            "cpu_model was recorded as \"Z80\"",
+        ),
+        (|header| header.host.memory_bytes = 1 << 45, "memory_bytes"),
+        (|header| header.effective_cpus = 1, "another host"),
+        (
+            |header| header.arguments.push("--quick".into()),
+            "quick was recorded as true",
+        ),
+        (
+            |header| header.arguments.push("--no-such".into()),
+            "not understood",
+        ),
+        (
+            |header| header.model.fingerprint = "else".into(),
+            "another model: fingerprint",
+        ),
+    ];
+    for (change, words) in cases {
+        let message = refusal(change).expect(words);
+        assert!(message.contains(words), "{words}: {message}");
+        assert!(message.contains("--resume"), "the remedy: {message}");
+    }
+}
+
+#[test]
+fn broken_journals_are_refused_by_line() {
+    let world = World::new("--lengths 32");
+    world.live(7, None);
+    let text = std::fs::read_to_string(world.path()).expect("written");
+    let lines: Vec<&str> = text.lines().collect();
+    let sample = lines
+        .iter()
+        .position(|line| line.contains("\"kind\":\"sample\""))
+        .expect("one");
+    let cases: [(usize, &str, &str, &str); 9] = [
+        (0, "\"format\":1", "\"format\":2", "line 1: format 2"),
+        (
+            0,
+            "\"effective_cpus\":4",
+            "\"effective_cpus\":4096",
+            "line 1: effective_cpus",
+        ),
+        (
+            0,
+            "\"context_length\":8192",
+            "\"context_length\":18446744073709551615",
+            "line 1: the model",
+        ),
+        (0, "\"nodes\":[[0,", "\"nodes\":[[7,", "not on its nodes"),
+        (
+            sample,
+            "\"clock_seconds\":",
+            "\"clock_seconds\":-",
+            "clock_seconds",
+        ),
+        (sample, "\"seconds\":", "\"seconds\":1e999,\"x\":", ": line"),
+        (
+            sample,
+            "\"plan\":0",
+            "\"plan\":99",
+            "plan 99, which is not above",
+        ),
+        (
+            sample,
+            "{\"kind\":\"sample\"",
+            "{\"kind\":\"shape\"",
+            "shape",
+        ),
+        (
+            sample,
+            "\"points\":",
+            "\"refused\":\"no\",\"points\":",
+            "either points or a reason",
+        ),
+    ];
+    for (number, from, to, words) in cases {
+        let mut broken: Vec<String> = lines.iter().map(|line| line.to_string()).collect();
+        assert!(broken[number].contains(from), "{from}: {}", broken[number]);
+        broken[number] = broken[number].replacen(from, to, 1);
+        std::fs::write(world.path(), broken.join("\n") + "\n").expect("writable");
+        let message = read(&world.path()).expect_err(from).to_string();
+        assert!(message.contains(words), "{from}: {message}");
+        assert!(
+            message.contains(&format!("line {}", number + 1)),
+            "{message}"
+        );
+    }
+    for (text, words) in [
+        (
+            format!("{}\n{}\n", lines[0], lines[0]),
+            "line 2: a second header",
+        ),
+        (format!("{}\n", lines[sample]), "begins with its header"),
+        (format!("{}\nnonsense\n{}\n", lines[0], lines[1]), "line 2"),
+        (
+            format!("{}\n{}", lines[0], " ".repeat(5 << 20)),
+            "line 2: longer than",
+        ),
+    ] {
+        std::fs::write(world.path(), text).expect("writable");
+        let message = read(&world.path()).expect_err(words).to_string();
+        assert!(message.contains(words), "{message}");
+    }
+    let torn = format!("{}\n\0\0\0\u{fffd}{{\n", lines[0]);
+    std::fs::write(world.path(), torn).expect("writable");
+    let recorded = read(&world.path()).expect("a torn end").expect("a header");
+    assert!(recorded.torn && recorded.whole_bytes == lines[0].len() as u64 + 1);
+    assert!(read(Path::new("/nonexistent/journal")).is_err());
+}

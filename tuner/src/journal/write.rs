@@ -1,0 +1,80 @@
+//! Appends to a journal: when a call returns, its lines survive the end of the process and of the
+//! power.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
+
+use sysinfer_engine::Plan;
+
+use super::format::{Header, Line, Sample};
+use super::read::Recorded;
+
+/// An open journal.
+#[derive(Debug)]
+pub struct Writer {
+    file: File,
+    plans: Vec<Plan>,
+}
+
+impl Writer {
+    /// Starts a journal with its header.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn create(path: &Path, header: &Header) -> std::io::Result<Self> {
+        let mut writer = Self {
+            file: File::create(path)?,
+            plans: Vec::new(),
+        };
+        writer.append(&[Line::Header(Box::new(header.clone()))])?;
+        // The name of a new file is in its directory, which is written apart.
+        let directory = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
+        Ok(writer)
+    }
+
+    /// Goes on with a journal that was read, behind its last whole line.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn resume(path: &Path, recorded: &Recorded) -> std::io::Result<Self> {
+        let mut file = OpenOptions::new().write(true).open(path)?;
+        file.set_len(recorded.whole_bytes)?;
+        file.seek(SeekFrom::End(0))?;
+        let plans = recorded.plans.clone();
+        Ok(Self { file, plans })
+    }
+
+    /// Appends a sample under `plan`, and the plan if it is the first under it. The number of the plan
+    /// in `sample` is replaced.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn sample(&mut self, plan: &Plan, mut sample: Sample) -> std::io::Result<()> {
+        let known = self.plans.iter().position(|known| known == plan);
+        sample.plan = known.unwrap_or(self.plans.len());
+        let mut lines = Vec::new();
+        if known.is_none() {
+            self.plans.push(plan.clone());
+            lines.push(Line::Plan {
+                id: sample.plan,
+                plan: plan.clone(),
+            });
+        }
+        lines.push(Line::Sample(sample));
+        self.append(&lines)
+    }
+
+    fn append(&mut self, lines: &[Line]) -> std::io::Result<()> {
+        let mut bytes = Vec::new();
+        for line in lines {
+            serde_json::to_writer(&mut bytes, line)?;
+            bytes.push(b'\n');
+        }
+        self.file.write_all(&bytes)?;
+        self.file.sync_data()
+    }
+}

@@ -1,0 +1,54 @@
+//! `report.html`: the whole run on one page that asks for nothing else: style and plots are in it, no
+//! script, no link to another file.
+
+mod blocks;
+mod search;
+mod style;
+mod summary;
+
+use super::Report;
+use super::markup::{Element, element};
+use super::svg;
+
+/// The page.
+pub fn render(report: &Report<'_>) -> String {
+    let title = format!("{} on {}", report.info.name, report.host.cpu_model);
+    let head = element("head")
+        .with(element("meta").at("charset", "utf-8"))
+        .with(
+            element("meta")
+                .at("name", "viewport")
+                .at("content", "width=device-width, initial-scale=1"),
+        )
+        .with(element("title").text(format!("sysInfer: {title}")))
+        .with(
+            element("style")
+                .style_rules(svg::style::COLOURS)
+                .style_rules(svg::style::RULES)
+                .style_rules(style::PAGE),
+        );
+    let figures = svg::all(report);
+    let parts = [
+        summary::cards(report),
+        summary::explanation(report),
+        summary::throughput(report, &figures),
+        summary::step_time(report, &figures),
+        summary::choice(report),
+        search::stages(report, &figures),
+        search::voids(report),
+        search::sections(report),
+        search::remarks(report),
+        summary::host(report),
+        summary::repeat(report),
+    ];
+    let body = element("body").with(
+        element("main")
+            .with(summary::header(report, &title))
+            .with_all(parts.into_iter().flatten()),
+    );
+    let page: Element = element("html").at("lang", "en").with(head).with(body);
+    format!("<!DOCTYPE html>\n{page}\n")
+}
+
+#[cfg(test)]
+mod tests;

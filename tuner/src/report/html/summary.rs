@@ -1,0 +1,291 @@
+//! The parts of the page that say what came out: headline, words, table, where the time goes, choice.
+
+use super::blocks::{facts, figures, list, paragraph, remark, section, table};
+use crate::report::figures::{duration, gain, interval, maybe, number, percent_interval};
+use crate::report::markdown::{self, fact_list};
+use crate::report::markup::{Element, element};
+use crate::report::svg::Figure;
+use crate::report::{Report, Row};
+use crate::space::Phase;
+use crate::stats::Estimate;
+
+/// Name of model and host, and when this was.
+pub(super) fn header(report: &Report<'_>, title: &str) -> Element {
+    let made = format!(
+        "Tuned {} by sysInfer {}, {}",
+        report.date,
+        env!("CARGO_PKG_VERSION"),
+        report.host.topology
+    );
+    element("header")
+        .with(element("h1").text(title))
+        .with(element("p").class("soft").text(made))
+}
+
+/// The headline.
+pub(super) fn cards(report: &Report<'_>) -> Option<Element> {
+    let mut cards = Vec::new();
+    let decoded = |row: &&Row| row.estimates.decode.is_some();
+    let shortest = report.rows.iter().find(decoded);
+    let longest = report.rows.iter().rev().find(decoded);
+    if let Some(row) = shortest {
+        cards.push(rate_card("Decode", row, row.estimates.decode));
+    }
+    if let Some(row) = longest.filter(|row| Some(*row) != shortest) {
+        cards.push(rate_card("Decode", row, row.estimates.decode));
+    }
+    let fastest = report.rows.iter().max_by(|a, b| {
+        let rate = |row: &Row| row.estimates.prefill.map_or(0.0, |rate| rate.median);
+        rate(a).total_cmp(&rate(b))
+    });
+    if let Some(row) = fastest.filter(|row| row.estimates.prefill.is_some()) {
+        cards.push(rate_card("Prefill", row, row.estimates.prefill));
+    }
+    if let Some((row, percent)) =
+        shortest.and_then(|row| Some((row, row.estimates.decode_percent?)))
+    {
+        cards.push(card(
+            "Share of the read bandwidth",
+            &format!("{:.0} %", percent.median),
+            &format!(
+                "{}, decoding at {}",
+                percent_interval(Some(percent)),
+                row.total_tokens
+            ),
+        ));
+    }
+    cards.extend(
+        [Phase::Decode, Phase::Prefill]
+            .map(|phase| gain_card(report, phase))
+            .into_iter()
+            .flatten(),
+    );
+    (!cards.is_empty()).then(|| element("div").class("cards").with_all(cards))
+}
+
+fn rate_card(what: &str, row: &Row, rate: Option<Estimate>) -> Element {
+    let title = format!("{what} at {} tokens", row.total_tokens);
+    let value = maybe(rate.map(|rate| rate.median));
+    card(&title, &value, &format!("tokens/s, {}", interval(rate)))
+}
+
+/// What the profile gains over the default, in the rounds that decided it.
+fn gain_card(report: &Report<'_>, phase: Phase) -> Option<Element> {
+    let found = report.confirmation?;
+    let chosen = match phase {
+        Phase::Decode => found.gain_decode,
+        Phase::Prefill => found.gain_prefill,
+    };
+    let title = match phase {
+        Phase::Decode => "Decode over the default",
+        Phase::Prefill => "Prefill over the default",
+    };
+    if chosen == 1.0 {
+        return Some(card(
+            title,
+            "as it was",
+            "the default is what the profile says",
+        ));
+    }
+    let ratio = report.samples.gain(phase).map(|gain| gain.ratio);
+    let limits = ratio.map_or_else(|| "no samples at hand".into(), gain);
+    Some(card(
+        title,
+        &format!("{:+.1} %", 100.0 * (chosen - 1.0)),
+        &limits,
+    ))
+}
+
+fn card(title: &str, value: &str, below: &str) -> Element {
+    element("div")
+        .class("card")
+        .with(element("span").text(title))
+        .with(element("b").text(value))
+        .with(element("span").text(below))
+}
+
+/// Why it is as fast as it is.
+pub(super) fn explanation(report: &Report<'_>) -> Option<Element> {
+    let said = report.explanation();
+    Some(section("Why it is this fast").with(list(said.iter().map(String::as_str))))
+}
+
+/// The tables of both phases with their plots.
+pub(super) fn throughput(report: &Report<'_>, drawn: &[Figure]) -> Option<Element> {
+    if report.rows.is_empty() {
+        return None;
+    }
+    let part = section("Throughput")
+        .with_all(decode_table(report))
+        .with_all(prefill_table(report))
+        .with_all(markdown::method(report).lines().map(remark));
+    Some(part.with_all(figures(
+        drawn,
+        &["throughput", "prefill", "bandwidth-share"],
+    )))
+}
+
+fn decode_table(report: &Report<'_>) -> Option<Element> {
+    let with_reference = report.rows.iter().any(|row| row.reference.is_some());
+    let mut header = vec![
+        "total tokens",
+        "decode tokens/s",
+        "interval",
+        "runs",
+        "GB/s",
+        "% of read bandwidth",
+    ];
+    if with_reference {
+        header.extend(["reference tokens/s", "times the reference"]);
+    }
+    let cells = |row: &Row| {
+        let found = &row.estimates;
+        let rate = found.decode?;
+        let mut cells = vec![
+            row.total_tokens.to_string(),
+            number(rate.median),
+            interval(found.decode),
+            rate.count.to_string(),
+            both(found.decode_gb, number),
+            both(found.decode_percent, |percent| format!("{percent:.0} %")),
+        ];
+        if with_reference {
+            cells.push(maybe(row.reference));
+            cells.push(maybe(row.reference.map(|theirs| rate.median / theirs)));
+        }
+        Some(cells)
+    };
+    let rows: Vec<Vec<String>> = report.rows.iter().filter_map(cells).collect();
+    (!rows.is_empty()).then(|| table(&header, &rows, |_| false))
+}
+
+fn prefill_table(report: &Report<'_>) -> Option<Element> {
+    let header = [
+        "prompt tokens",
+        "prefill tokens/s",
+        "interval",
+        "runs",
+        "weights read, GB/s",
+        "time to first token",
+        "interval, ms",
+    ];
+    let cells = |row: &Row| {
+        let found = &row.estimates;
+        let (rate, first) = (found.prefill?, found.first_token_ms?);
+        Some(vec![
+            row.total_tokens.to_string(),
+            number(rate.median),
+            interval(found.prefill),
+            rate.count.to_string(),
+            both(found.prefill_gb, number),
+            duration(first.median / 1000.0),
+            interval(found.first_token_ms),
+        ])
+    };
+    let rows: Vec<Vec<String>> = report.rows.iter().filter_map(cells).collect();
+    (!rows.is_empty()).then(|| table(&header, &rows, |_| false))
+}
+
+/// A number and below it, in brackets, its limits where it has any.
+fn both(estimate: Option<Estimate>, write: impl Fn(f64) -> String) -> String {
+    match estimate {
+        Some(known) if known.count > 1 => format!(
+            "{} ({} to {})",
+            write(known.median),
+            write(known.low),
+            write(known.high)
+        ),
+        Some(known) => write(known.median),
+        None => "-".into(),
+    }
+}
+
+/// The split of steps, drawn and in figures.
+pub(super) fn step_time(report: &Report<'_>, drawn: &[Figure]) -> Option<Element> {
+    if report.splits.is_empty() {
+        return None;
+    }
+    let rows = markdown::split_rows(report);
+    Some(
+        section("Where a step's time goes")
+            .with_all(figures(drawn, &["step-time"]))
+            .with(
+                element("details")
+                    .with(element("summary").text("Figures of each part"))
+                    .with(table(&markdown::SPLIT_HEADER, &rows, |_| false)),
+            )
+            .with(remark(
+                "Each worker's own time in the phases of a step, by kind of work; waiting is what is left \
+                 of a phase. Rest: embeddings, norms, rotation, quantising of inputs, appending to the \
+                 cache, and what the leader does alone. Choosing the token is not part of a step.",
+            )),
+    )
+}
+
+/// The plan.
+pub(super) fn choice(report: &Report<'_>) -> Option<Element> {
+    let part = section("What was chosen");
+    let Some(found) = report.confirmation else {
+        let text = "The run was interrupted before a decision: no profile was written.";
+        return Some(part.with(paragraph(text).class("marked")));
+    };
+    let header = [
+        "phase",
+        "threads",
+        "map",
+        "CPUs",
+        "kernels",
+        "rate over the default's",
+    ];
+    let row = |phase: Phase| {
+        let team = phase.team(&found.plan);
+        let cpus = crate::journal::cpu_list(&team.cpus);
+        let ratio = report.samples.gain(phase).map(|found| found.ratio);
+        let gained = match phase {
+            Phase::Decode => found.gain_decode,
+            Phase::Prefill => found.gain_prefill,
+        };
+        let gained = match ratio {
+            Some(ratio) if gained != 1.0 => gain(ratio),
+            _ => "it is the default".into(),
+        };
+        vec![
+            phase.name().to_owned(),
+            team.threads.to_string(),
+            team.map.clone(),
+            if cpus.is_empty() {
+                "not pinned".into()
+            } else {
+                cpus
+            },
+            crate::journal::kernels(&found.plan, phase.name()),
+            gained,
+        ]
+    };
+    let rows = [Phase::Decode, Phase::Prefill].map(row);
+    let blocking = crate::journal::blocking(&found.plan);
+    Some(
+        part.with(table(&header, &rows, |_| false))
+            .with(paragraph(format!("Block sizes: {blocking}")))
+            .with(list(found.reasons.iter().map(String::as_str))),
+    )
+}
+
+/// The host, the model and the run, fact by fact.
+pub(super) fn host(report: &Report<'_>) -> Option<Element> {
+    let all: Vec<(String, String)> = fact_list(report)
+        .into_iter()
+        .filter(|(name, _)| *name != "command")
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    Some(section("Host, model and run").with(facts(all)))
+}
+
+/// The command.
+pub(super) fn repeat(report: &Report<'_>) -> Option<Element> {
+    let command = element("pre").with(element("code").text(&report.command));
+    Some(section("To repeat this").with(command).with(remark(
+        "Beside this page: samples.csv (every sample), throughput.csv, summary.md and the plots as \
+                 SVG files.",
+    )))
+}

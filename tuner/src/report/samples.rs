@@ -1,0 +1,290 @@
+//! What only single samples tell: how many were void and why, and how the winner did against the
+//! default. Read back from `samples.csv`, the file that lies beside the report, so that all of it can
+//! be checked there.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context;
+use serde::Deserialize;
+
+use crate::search::Stage;
+use crate::space::Phase;
+use crate::stats::Estimate;
+
+/// How the journal marks a reading that does not count, before the reason.
+const VOID: &str = "discarded: ";
+/// And one that counts in spite of a disturbance, because no other could be had.
+const KEPT: &str = "kept although ";
+
+/// What the samples of a run tell.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Samples {
+    /// Readings that were taken.
+    pub readings: usize,
+    /// Of these, void ones by their reason, most frequent first.
+    pub voids: Vec<Disturbed>,
+    /// Of these, those that count although the host was disturbed.
+    pub kept: Vec<Disturbed>,
+    /// The winner against the default.
+    pub gains: Vec<Gain>,
+}
+
+/// Readings that were disturbed in one way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disturbed {
+    /// How, with the range of what varies from one to the next.
+    pub reason: String,
+    /// How many.
+    pub count: usize,
+    /// In which stages, as the journal names them.
+    pub stages: Vec<String>,
+}
+
+/// The winner of the search against the default in one phase, in the rounds of the confirmation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gain {
+    /// The phase.
+    pub phase: Phase,
+    /// Rate of the winner, tokens/s.
+    pub tuned: Estimate,
+    /// Rate of the default, tokens/s.
+    pub default: Estimate,
+    /// The former over the latter.
+    pub ratio: Estimate,
+}
+
+/// The columns that are needed here.
+#[derive(Deserialize)]
+struct Line {
+    stage: String,
+    candidate: String,
+    phase: String,
+    total_tokens: usize,
+    tokens_per_second: f64,
+    note: String,
+}
+
+impl Samples {
+    /// Reads a journal.
+    ///
+    /// # Errors
+    /// It cannot be read, or a line has other columns.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let mut reader = csv::Reader::from_path(path)
+            .with_context(|| format!("cannot read the samples in {}", path.display()))?;
+        let lines: Result<Vec<Line>, csv::Error> = reader.deserialize().collect();
+        let lines = lines.with_context(|| format!("{} is not a journal", path.display()))?;
+        Ok(Self::of(&lines))
+    }
+
+    fn of(lines: &[Line]) -> Self {
+        // A decode run has a line for every length that it reached, a bandwidth reading one for each
+        // of its passes.
+        let continues = |index: usize| {
+            let (Some(last), line) = (index.checked_sub(1).map(|i| &lines[i]), &lines[index])
+            else {
+                return false;
+            };
+            let same = (&last.stage, &last.candidate, &last.phase, &last.note)
+                == (&line.stage, &line.candidate, &line.phase, &line.note);
+            same && (line.phase == "bandwidth" || line.total_tokens > last.total_tokens)
+        };
+        let firsts = (0..lines.len()).filter(|index| !continues(*index));
+        let readings: Vec<&Line> = firsts.map(|index| &lines[index]).collect();
+        Self {
+            readings: readings.len(),
+            voids: disturbed(&readings, VOID),
+            kept: disturbed(&readings, KEPT),
+            gains: [Phase::Decode, Phase::Prefill]
+                .into_iter()
+                .filter_map(|phase| gain(lines, phase))
+                .collect(),
+        }
+    }
+
+    /// Readings that do not count.
+    pub fn void_count(&self) -> usize {
+        self.voids.iter().map(|void| void.count).sum()
+    }
+
+    /// How the winner did in a phase; `None` where the default won the search.
+    pub fn gain(&self, phase: Phase) -> Option<&Gain> {
+        self.gains.iter().find(|gain| gain.phase == phase)
+    }
+}
+
+fn gain(lines: &[Line], phase: Phase) -> Option<Gain> {
+    let rates = |candidate: &str| -> Vec<f64> {
+        let of_candidate = |line: &&Line| {
+            line.stage == Stage::Confirmation.name()
+                && line.phase == phase.name()
+                && line.candidate == candidate
+                && !line.note.starts_with(VOID)
+        };
+        let lines = lines.iter().filter(of_candidate);
+        lines.map(|line| line.tokens_per_second).collect()
+    };
+    let (tuned, default) = (rates("tuned"), rates("default"));
+    Some(Gain {
+        phase,
+        tuned: Estimate::of(&tuned)?,
+        default: Estimate::of(&default)?,
+        ratio: Estimate::of_ratio(&tuned, &default)?,
+    })
+}
+
+/// Readings of one reason, while they are counted.
+#[derive(Default)]
+struct Group {
+    values: Vec<f64>,
+    stages: Vec<String>,
+    count: usize,
+}
+
+impl Group {
+    /// What varies within the group.
+    fn range(&self) -> String {
+        let low = self.values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = self.values.iter().copied().fold(0.0, f64::max);
+        if self.values.is_empty() {
+            String::new()
+        } else if low < high {
+            format!("{low} to {high}")
+        } else {
+            format!("{low}")
+        }
+    }
+}
+
+/// Readings whose note starts with `mark`, by reason. Reasons that differ in one number are one.
+fn disturbed(readings: &[&Line], mark: &str) -> Vec<Disturbed> {
+    let mut groups: BTreeMap<(&str, &str), Group> = BTreeMap::new();
+    for line in readings {
+        let Some(reason) = line.note.strip_prefix(mark) else {
+            continue;
+        };
+        let (before, value, after) = around_number(reason);
+        let group = groups.entry((before, after)).or_default();
+        group.values.extend(value);
+        group.count += 1;
+        if !group.stages.contains(&line.stage) {
+            group.stages.push(line.stage.clone());
+        }
+    }
+    let mut found: Vec<Disturbed> = groups
+        .into_iter()
+        .map(|((before, after), group)| Disturbed {
+            reason: format!("{before}{}{after}", group.range()),
+            count: group.count,
+            stages: group.stages,
+        })
+        .collect();
+    found.sort_by_key(|group| std::cmp::Reverse(group.count));
+    found
+}
+
+/// A text around the first whole number in it.
+fn around_number(text: &str) -> (&str, Option<f64>, &str) {
+    let Some(start) = text.find(|c: char| c.is_ascii_digit()) else {
+        return (text, None, "");
+    };
+    let rest = &text[start..];
+    let end = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
+    match rest[..end].parse() {
+        Ok(value) => (&text[..start], Some(value), &rest[end..]),
+        Err(_) => (text, None, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "time,stage,candidate,threads,map,cpus,kernels,blocking,phase,total_tokens,\
+        tokens,seconds,tokens_per_second,gb_per_second,read_gb_per_second,note";
+
+    fn read(lines: &[(&str, &str, &str, usize, f64, &str)]) -> anyhow::Result<Samples> {
+        let mut text = format!("{HEADER}\n");
+        for (stage, candidate, phase, total, rate, note) in lines {
+            text += &format!(
+                "t,{stage},{candidate},2,compact,0-1,k,b,{phase},{total},1,1.0,{rate},1.0,,{note}\n"
+            );
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("samples.csv");
+        std::fs::write(&path, text).expect("written");
+        Samples::read(&path)
+    }
+
+    #[test]
+    fn voids_are_counted_by_reason_and_gains_leave_them_out() {
+        let (confirm, busy) = ("confirmation", "discarded: other load took");
+        let samples = read(&[
+            ("calibration", "read bandwidth", "bandwidth", 0, 0.0, ""),
+            ("calibration", "read bandwidth", "bandwidth", 0, 0.0, ""),
+            (
+                "decode-team",
+                "2",
+                "decode",
+                32,
+                5.0,
+                &format!("{busy} 34 % of the CPUs"),
+            ),
+            (
+                "decode-team",
+                "2",
+                "decode",
+                64,
+                5.0,
+                &format!("{busy} 34 % of the CPUs"),
+            ),
+            (
+                confirm,
+                "default",
+                "decode",
+                32,
+                1.0,
+                &format!("{busy} 12 % of the CPUs"),
+            ),
+            (confirm, "default", "decode", 32, 10.0, ""),
+            (confirm, "tuned", "decode", 32, 11.0, ""),
+            (
+                confirm,
+                "tuned",
+                "decode",
+                32,
+                11.0,
+                "kept although it rained",
+            ),
+            (confirm, "default", "decode", 32, 10.0, ""),
+        ])
+        .expect("a journal");
+        assert_eq!((samples.readings, samples.void_count()), (7, 2));
+        assert_eq!(samples.voids.len(), 1);
+        assert_eq!(
+            samples.voids[0].reason,
+            "other load took 12 to 34 % of the CPUs"
+        );
+        assert_eq!(samples.voids[0].stages, ["decode-team", confirm]);
+        assert_eq!(
+            (samples.kept[0].reason.as_str(), samples.kept.len()),
+            ("it rained", 1)
+        );
+        let gain = samples.gain(Phase::Decode).expect("both were measured");
+        assert!((gain.ratio.median - 1.1).abs() < 1e-12, "{gain:?}");
+        assert!(samples.gain(Phase::Prefill).is_none());
+    }
+
+    #[test]
+    fn what_is_no_journal_is_an_error() {
+        assert!(Samples::read(Path::new("/nowhere/samples.csv")).is_err());
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("samples.csv");
+        std::fs::write(&path, "a,b\n1,2\n").expect("written");
+        let message = Samples::read(&path).expect_err("other columns").to_string();
+        assert!(message.contains("samples.csv"), "{message}");
+    }
+}

@@ -1,0 +1,314 @@
+//! A report with something of everything planted in it, for the tests of all formats; and the rows.
+
+use sysinfer_engine::{PhasePlan, Plan, StepTimes, WorkerSeconds};
+
+use super::samples::{Disturbed, Gain};
+use super::*;
+use crate::conditions::Conditions;
+use crate::measure::split::Under;
+use crate::reference::TABLES;
+use crate::search::Stage;
+use crate::search::confirm::Fresh;
+use crate::search::race::{Lane, Outcome};
+use crate::space::{Candidate, Phase, Skipped};
+
+/// What is in every text that comes from outside: none of it may become markup.
+pub(crate) const HOSTILE: &str = "<script>alert(\"1\")</script>&'";
+
+/// Two runs of two lengths, and a prompt of a third.
+pub(crate) fn data() -> TableData {
+    let point = |total_tokens, tokens, seconds| Point {
+        total_tokens,
+        tokens,
+        seconds,
+        bytes: 1e9 * tokens as f64,
+    };
+    let mut data = TableData::default();
+    data.decode
+        .insert(32, vec![point(32, 16, 1.0), point(32, 16, 2.0)]);
+    data.decode
+        .insert(64, vec![point(64, 48, 4.0), point(64, 48, 6.0)]);
+    data.prefill.insert(128, vec![point(128, 128, 0.5)]);
+    data
+}
+
+/// A model of which a decode step reads so many bytes.
+pub(crate) fn info(decode_bytes: u64) -> EngineInfo {
+    EngineInfo {
+        name: format!("planted {HOSTILE}"),
+        architecture: "llama".into(),
+        quantisation: "Q4_0".into(),
+        context_length: 8192,
+        vocabulary_size: 1000,
+        layers: 2,
+        embedding_length: 4096,
+        heads: 4,
+        kv_heads: 4,
+        parameters: 1,
+        weight_bytes: decode_bytes,
+        decode_bytes,
+        kv_bytes_per_position: 1024,
+        block_types: Vec::new(),
+        fingerprint: "planted".into(),
+    }
+}
+
+fn host() -> HostInfo {
+    HostInfo {
+        cpu_model: format!("CPU {HOSTILE}"),
+        architecture: "x86_64".into(),
+        topology: "1 package x 1 node x 4 cores x 1 thread".into(),
+        packages: 1,
+        nodes: 1,
+        cores: 4,
+        cpus: 4,
+        memory_bytes: 1 << 34,
+        page_bytes: 4096,
+        cpu_quota: None,
+        kernel: "6.1".into(),
+        huge_pages: "always".into(),
+    }
+}
+
+/// What a report borrows.
+pub(crate) struct Planted {
+    host: HostInfo,
+    info: EngineInfo,
+    pub(crate) log: Log,
+    pub(crate) confirmation: Option<Confirmation>,
+}
+
+impl Planted {
+    pub(crate) fn new() -> Self {
+        let mut plan = Plan::with_threads(PhasePlan::unpinned(2));
+        plan.prefill.cpus = vec![0, 1];
+        let outcomes = vec![
+            race(Stage::DecodeTeam, &["1", "2", "4"], |plan, place| {
+                plan.decode.threads = 1 << place;
+            }),
+            race(
+                Stage::PrefillRows,
+                &["rows 16", "rows 64", "rows 32"],
+                |plan, place| {
+                    plan.blocking.prefill_rows = [16, 64, 32][place];
+                },
+            ),
+            race(
+                Stage::PrefillChunk,
+                &["chunk 128", "chunk 512"],
+                |plan, place| {
+                    plan.blocking.prefill_chunk = [128, 512][place];
+                },
+            ),
+            race(Stage::Prefetch, &["prefetch 0", "prefetch 512"], |_, _| {}),
+        ];
+        Self {
+            host: host(),
+            info: info(1_000_000_000),
+            log: Log {
+                outcomes,
+                skipped: vec![Skipped {
+                    name: "smt".into(),
+                    reason: HOSTILE.into(),
+                }],
+            },
+            confirmation: Some(Confirmation {
+                plan,
+                gain_decode: 1.1,
+                gain_prefill: 1.0,
+                reasons: vec!["decode: +10.0 % over the default".into()],
+                decode: Fresh::default(),
+                prefill: Fresh::default(),
+            }),
+        }
+    }
+
+    pub(crate) fn report(&self) -> Report<'_> {
+        Report {
+            host: &self.host,
+            info: &self.info,
+            instruction_sets: vec!["avx2"],
+            date: "2026-11-22T12:00:00Z".into(),
+            command: format!("sysinfer-tune '{HOSTILE}'"),
+            pins: "decode: 2 threads".into(),
+            rows: rows(&data(), Some(20.0), Some(&TABLES[0])),
+            bandwidth: vec![20.0, 19.0, 21.0],
+            log: &self.log,
+            confirmation: self.confirmation.as_ref(),
+            reference: Some(&TABLES[0]),
+            remarks: vec![format!("lengths 4096 are left out {HOSTILE}")],
+            prompt_tokens: 16,
+            splits: vec![split(Phase::Decode, 32), split(Phase::Prefill, 64)],
+            samples: samples(),
+            default_threads: 4,
+            cache_bytes: 0,
+            conditions: Conditions::default(),
+            sections: vec![Section {
+                title: format!("Host check {HOSTILE}"),
+                lines: vec!["numa_balancing is on".into()],
+                header: vec!["node".into(), "GB/s".into()],
+                rows: vec![vec!["0".into(), "20.0".into()]],
+            }],
+        }
+    }
+}
+
+fn samples() -> Samples {
+    let estimate = |median: f64| Estimate {
+        median,
+        low: 0.98 * median,
+        high: 1.02 * median,
+        count: 5,
+    };
+    Samples {
+        readings: 60,
+        voids: vec![Disturbed {
+            reason: "other load took 12 to 30 % of the CPUs".into(),
+            count: 3,
+            stages: vec!["decode-team".into()],
+        }],
+        kept: Vec::new(),
+        gains: vec![Gain {
+            phase: Phase::Decode,
+            tuned: estimate(11.0),
+            default: estimate(10.0),
+            ratio: estimate(1.1),
+        }],
+    }
+}
+
+fn split(phase: Phase, total_tokens: usize) -> Split {
+    let seconds = |mean: f64| WorkerSeconds { mean, worst: mean };
+    let times = StepTimes {
+        step_seconds: 0.1,
+        products: seconds(0.08),
+        attention: seconds(0.005),
+        waiting: seconds(0.01),
+        rest: seconds(0.005),
+    };
+    Split {
+        under: Under::Chosen,
+        phase,
+        total_tokens,
+        steps: vec![times; 3],
+    }
+}
+
+/// A race of these candidates, the second of which won.
+fn race(stage: Stage, names: &[&str], change: impl Fn(&mut Plan, usize)) -> Outcome {
+    let lane = |(place, name): (usize, &&str)| {
+        let mut plan = Plan::with_threads(PhasePlan::unpinned(2));
+        change(&mut plan, place);
+        let best = if place == 1 { 11.0 } else { 9.0 };
+        Lane {
+            candidate: Candidate {
+                name: (*name).into(),
+                reason: format!("why not {HOSTILE}"),
+                rank: (0, place),
+                plan,
+            },
+            rates: vec![best, best + 0.2, best - 0.1],
+            out: (place == 0).then(|| "18 % slower than the best after round 3".into()),
+        }
+    };
+    Outcome {
+        stage,
+        title: stage.title().into(),
+        lanes: names.iter().enumerate().map(lane).collect(),
+        winner: 1,
+        why: "11.00 tokens/s, 22.2 % over the next".into(),
+        discarded_rounds: 1,
+        noise: 0.01,
+    }
+}
+
+#[test]
+fn rows_join_both_phases_and_the_reference() {
+    let rows = rows(&data(), Some(20.0), Some(&TABLES[0]));
+    assert_eq!(
+        rows.iter().map(|row| row.total_tokens).collect::<Vec<_>>(),
+        [32, 64, 128]
+    );
+    let decode = rows[0].decode.expect("decoded");
+    assert_eq!(
+        (decode.count, decode.median, decode.low, decode.high),
+        (2, 12.0, 8.0, 16.0)
+    );
+    assert_eq!(rows[0].percent_of_read_bandwidth, Some(60.0));
+    let percent = rows[0].estimates.decode_percent.expect("a roof");
+    assert_eq!(
+        (percent.low, percent.median, percent.high),
+        (40.0, 60.0, 80.0)
+    );
+    assert_eq!((rows[0].reference, rows[0].prefill), (Some(28.11), None));
+    assert_eq!(
+        (rows[2].decode, rows[2].time_to_first_token_ms),
+        (None, Some(500.0))
+    );
+    assert_eq!(rows[2].prefill.expect("prompt").median, 256.0);
+}
+
+#[test]
+fn all_files_are_written_and_the_summary_says_what_the_page_says() {
+    let planted = Planted::new();
+    let report = planted.report();
+    let folder = tempfile::tempdir().expect("a folder");
+    let paths = report.write(folder.path()).expect("written");
+    let names: Vec<String> = paths
+        .iter()
+        .filter_map(|path| path.file_name())
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    for name in [
+        "throughput.csv",
+        "throughput.svg",
+        "step-time.svg",
+        "threads-decode.svg",
+        "prefill-blocks.svg",
+        "prefetch.svg",
+        "bandwidth-share.svg",
+        "summary.md",
+        "report.html",
+    ] {
+        assert!(
+            names.iter().any(|written| written == name),
+            "{name} of {names:?}"
+        );
+    }
+    let summary = markdown::render(&report);
+    for said in report.explanation() {
+        assert!(summary.contains(&said), "{said}");
+    }
+    for said in [
+        "## Void samples",
+        "3 of 60",
+        "other load took",
+        "Host check",
+        "numa_balancing",
+    ] {
+        assert!(summary.contains(said), "{said} is not in\n{summary}");
+    }
+}
+
+#[test]
+fn plots_are_well_formed_and_have_both_schemes() {
+    let planted = Planted::new();
+    for figure in svg::all(&planted.report()) {
+        let text = figure.document();
+        assert!(
+            markup::tests::open_elements(&text).is_empty(),
+            "{}",
+            figure.name
+        );
+        assert!(
+            text.contains("prefers-color-scheme:dark"),
+            "{}",
+            figure.name
+        );
+        assert!(
+            !text.contains("NaN") && !text.contains("\"inf"),
+            "{}",
+            figure.name
+        );
+    }
+}
