@@ -26,7 +26,7 @@ sent, so that a queue in front of the server shows.";
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct LoadArgs {
-    /// Address of the server, http only: http://HOST[:PORT][/PATH]; without a path, /v1
+    /// Address of the server, http only: http://HOST:PORT/PATH; without a path, /v1
     #[arg(value_name = "URL")]
     pub url: Address,
     /// Model to ask for [default: the first that the server lists]

@@ -1,6 +1,6 @@
 //! `load`: drives any server of the OpenAI API and reports what its users would see.
 //!
-//! Reading order: [`arguments`], [`prompts`] (what is asked), [`arrivals`] (when), [`drive`] (both
+//! Reading order: [`arguments`], [`prompts`] (what is asked), [`arrivals`] (when), [`mod@drive`] (both
 //! together), [`client`] with [`events`] and [`chunk`] (one request), [`record`] (its times by
 //! definition), [`summary`] with [`order`] (all of them), [`output`].
 

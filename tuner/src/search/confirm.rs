@@ -78,7 +78,7 @@ pub struct Confirmation {
 pub struct Limits {
     /// Most rounds for each phase.
     pub rounds: usize,
-    /// When to stop, on the session's clock, once every plan has [`LEAST_ROUNDS`] samples. Each phase
+    /// When to stop, on the session's clock, once every plan has `LEAST_ROUNDS` samples. Each phase
     /// has half of the time.
     pub until: Option<f64>,
 }

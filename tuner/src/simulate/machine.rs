@@ -3,7 +3,7 @@
 //! A step is a row of phases that end at barriers. A phase takes as long as the slowest of three:
 //! the node whose memory has most to give, the worker that reads most for what its core can take,
 //! and the worker that multiplies most. They overlap, but not perfectly: near the point where two
-//! are equal both cost, which [`overlapped`] makes a smooth knee of.
+//! are equal both cost, which `overlapped` makes a smooth knee of.
 
 use sysinfer_engine::{MatrixShape, ModelShape, PhasePlan, Plan, Product};
 use sysinfer_machine::MapPolicy;

@@ -48,7 +48,7 @@ pub fn fine(topology: &Topology, effective_cpus: usize) -> Vec<ThreadCount> {
     all
 }
 
-/// Counts between the neighbours of `winner` among the `tried` ones, at most [`REFINED`] on either
+/// Counts between the neighbours of `winner` among the `tried` ones, at most `REFINED` on either
 /// side: the best count lies between two that were tried more often than on one of them.
 pub fn around(
     topology: &Topology,
