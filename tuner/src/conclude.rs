@@ -176,6 +176,10 @@ fn print_paths(arguments: &TuneArgs, source: &Source, report: &Report<'_>, paths
     println!("\nreport: {}", paths.join(", "));
     if report.confirmation.is_some() {
         println!("profile: {}", arguments.output.display());
+        // No server takes the profile of a host that is only described.
+        if arguments.simulate.is_some() {
+            return;
+        }
         println!(
             "next: sysinfer-server {} -t 0.0 -n 4096 --profile {}",
             quoted(&source.server_argument()),
