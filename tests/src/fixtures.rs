@@ -101,3 +101,25 @@ pub fn largest(logits: &[f32]) -> u32 {
     }
     best as u32
 }
+
+/// Bits of the logits after every token, fed `feed` at a time.
+///
+/// # Panics
+/// If the engine refuses the tokens.
+pub fn logit_bits(engine: &mut Engine, tokens: &[u32], feed: usize) -> Vec<u32> {
+    let mut sequence = engine.sequence(tokens.len()).expect("it fits");
+    let mut bits = Vec::new();
+    for tokens in tokens.chunks(feed) {
+        let entry = Entry {
+            sequence: &mut sequence,
+            tokens,
+            wanted: Wanted::All,
+        };
+        let mut batch = [entry];
+        let logits = engine.step(&mut batch).expect("the step runs");
+        for row in 0..logits.rows() {
+            bits.extend(logits.row(row).iter().map(|value| value.to_bits()));
+        }
+    }
+    bits
+}

@@ -1,32 +1,12 @@
 //! ALiBi over a context that its steepest heads do not look back to the end of: which keys are read
 //! depends on the rows that share a step, what comes of it does not.
 
-use sysinfer_conformance::fixtures::open;
+use sysinfer_conformance::fixtures::{logit_bits, open};
 use sysinfer_conformance::models::{Recipe, build};
-use sysinfer_engine::{Engine, Entry, Wanted};
 use sysinfer_formats::TensorType;
 
 /// Nearly all of the model's context: its steepest slope is 1/2.
 const COUNT: usize = 252;
-
-/// Bits of the logits after every token, fed `feed` at a time.
-fn logits(engine: &mut Engine, tokens: &[u32], feed: usize) -> Vec<u32> {
-    let mut sequence = engine.sequence(tokens.len()).expect("it fits");
-    let mut bits = Vec::new();
-    for tokens in tokens.chunks(feed) {
-        let entry = Entry {
-            sequence: &mut sequence,
-            tokens,
-            wanted: Wanted::All,
-        };
-        let mut batch = [entry];
-        let logits = engine.step(&mut batch).expect("the step runs");
-        for row in 0..logits.rows() {
-            bits.extend(logits.row(row).iter().map(|value| value.to_bits()));
-        }
-    }
-    bits
-}
 
 #[test]
 fn what_is_out_of_reach_does_not_show_however_a_step_is_divided() {
@@ -43,7 +23,7 @@ fn what_is_out_of_reach_does_not_show_however_a_step_is_divided() {
     let mut first: Option<Vec<u32>> = None;
     for (threads, feed) in [(1, COUNT), (3, COUNT), (1, 1), (2, 7), (2, 50)] {
         let mut engine = open(&path, threads, |plan| plan.blocking.attention_chunk = 32);
-        let got = logits(&mut engine, &tokens, feed);
+        let got = logit_bits(&mut engine, &tokens, feed);
         let first = first.get_or_insert_with(|| got.clone());
         assert!(*first == got, "{threads} threads, {feed} at a time");
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sysinfer_conformance::fixtures::{open, open_as, tiny_model};
+use sysinfer_conformance::fixtures::{logit_bits, open, open_as, tiny_model};
 use sysinfer_conformance::models::{Recipe, build};
 use sysinfer_conformance::product::{Server, command, said};
 use sysinfer_engine::{
@@ -36,35 +36,19 @@ fn opened(path: &Path, threads: usize, weights: WeightStorage) -> Engine {
     open(path, threads, |plan| plan.memory.weights = weights)
 }
 
-/// Bits of the logits after every token, fed `feed` at a time.
-fn logits(engine: &mut Engine, feed: usize) -> Vec<u32> {
-    let mut sequence = engine.sequence(TOKENS.len()).expect("it fits");
-    let mut bits = Vec::new();
-    for tokens in TOKENS.chunks(feed) {
-        let entry = Entry {
-            sequence: &mut sequence,
-            tokens,
-            wanted: Wanted::All,
-        };
-        let mut batch = [entry];
-        let logits = engine.step(&mut batch).expect("the step runs");
-        for row in 0..logits.rows() {
-            bits.extend(logits.row(row).iter().map(|value| value.to_bits()));
-        }
-    }
-    bits
-}
-
 /// Decode (one token and five at a time) and prefill, on one thread and on three.
 fn check(recipe: Recipe, precision: Precision) {
     let (_folder, path) = written(recipe);
     let mut packed = opened(&path, 1, WeightStorage::Packed);
     for (threads, feed) in [(1, 24), (1, 1), (3, 24), (3, 5), (3, 1)] {
-        let wanted = logits(&mut packed, feed);
+        let wanted = logit_bits(&mut packed, &TOKENS, feed);
         let mut mapped = opened(&path, threads, WeightStorage::Mapped);
         let how = format!("{recipe:?}, {precision:?}, {threads} threads, {feed} at a time");
         assert_eq!(mapped.info(), packed.info(), "{how}");
-        assert!(logits(&mut mapped, feed) == wanted, "{how}: other bits");
+        assert!(
+            logit_bits(&mut mapped, &TOKENS, feed) == wanted,
+            "{how}: other bits"
+        );
     }
 }
 
@@ -93,11 +77,11 @@ fn every_family_gives_the_same_bits_as_packed() {
 fn another_plan_leaves_weights_where_they_are() {
     let (_folder, path) = written(recipe("llama", TensorType::Q4K));
     let mut engine = opened(&path, 1, WeightStorage::Mapped);
-    let before = logits(&mut engine, 5);
+    let before = logit_bits(&mut engine, &TOKENS, 5);
     let plan = Plan::with_threads(PhasePlan::unpinned(3));
     engine.replan(plan).expect("three threads");
     assert_eq!(engine.plan().memory.weights, WeightStorage::Mapped);
-    assert!(logits(&mut engine, 5) == before);
+    assert!(logit_bits(&mut engine, &TOKENS, 5) == before);
 }
 
 #[test]
@@ -108,7 +92,9 @@ fn weights_that_are_widened_are_packed_and_give_the_same_bits() {
         plan.memory.weights = weights;
         open_as(&path, plan, Precision::REFERENCE)
     });
-    let [packed, mapped] = engines.each_mut().map(|engine| logits(engine, 24));
+    let [packed, mapped] = engines
+        .each_mut()
+        .map(|engine| logit_bits(engine, &TOKENS, 24));
     assert!(packed == mapped);
 }
 
@@ -116,7 +102,7 @@ fn weights_that_are_widened_are_packed_and_give_the_same_bits() {
 fn a_file_that_is_cut_ends_in_an_error_that_names_it() {
     let (_folder, path) = written(recipe("llama", TensorType::Q4_0));
     let mut engine = opened(&path, 2, WeightStorage::Mapped);
-    logits(&mut engine, 24);
+    logit_bits(&mut engine, &TOKENS, 24);
     let file = std::fs::File::options().write(true).open(&path);
     let file = file.expect("our own file");
     let length = file.metadata().expect("it is open").len();
