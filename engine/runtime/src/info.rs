@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use sysinfer_formats::TensorType;
 
+use crate::matrix_shape::MatrixShape;
 use crate::model::config::Config;
 use crate::model::forward::Model;
 use crate::precision::Precision;
-use crate::shape::MatrixShape;
 
 /// Facts about a loaded model.
 #[derive(Clone, Debug, PartialEq)]

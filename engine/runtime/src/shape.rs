@@ -3,49 +3,16 @@
 
 use std::path::Path;
 
-use sysinfer_formats::TensorType;
 use sysinfer_kernels::{Layout, ROWS};
 use sysinfer_machine::FileMap;
 
 use crate::error::EngineError;
 use crate::info::EngineInfo;
+use crate::matrix_shape::MatrixShape;
 use crate::model::config::Config;
-use crate::model::matrix::Matrix;
 use crate::model::preset::Preset;
 use crate::model::source::{self, Source, Synthetic};
 use crate::precision::Precision;
-
-/// One weight matrix (or as many of one shape as there are experts).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MatrixShape {
-    /// How its values are stored.
-    pub block: TensorType,
-    /// Output values.
-    pub rows: usize,
-    /// Input values.
-    pub columns: usize,
-    /// Matrices of this shape: 1, or one per expert.
-    pub experts: usize,
-    /// Bytes of all of them in packed form.
-    pub packed_bytes: usize,
-}
-
-impl MatrixShape {
-    pub(crate) fn of(matrix: &Matrix) -> MatrixShape {
-        MatrixShape {
-            block: matrix.block,
-            rows: matrix.rows,
-            columns: matrix.columns,
-            experts: matrix.experts,
-            packed_bytes: matrix.len_bytes(),
-        }
-    }
-
-    /// Groups of rows that are packed together and never divided among threads.
-    pub fn groups(&self) -> usize {
-        self.rows.div_ceil(ROWS)
-    }
-}
 
 /// One product of a step: matrices with one input, whose row groups the team divides.
 #[derive(Clone, Debug, PartialEq, Eq)]
