@@ -3,12 +3,38 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
 use sysinfer_engine::{Engine, LoadStep, Plan, Precision, Preset, WeightStorage};
 use sysinfer_machine::{Topology, usable_memory_bytes};
 
-use crate::cli::ModelArgs;
 use crate::host::{available_bytes, file_bytes, require_memory};
 use crate::progress::Progress;
+
+/// The model: a file, or a shape.
+#[derive(Args, Clone, Debug)]
+pub struct ModelArgs {
+    /// GGUF file of the model
+    #[arg(value_name = "MODEL.gguf", conflicts_with = "synthetic")]
+    pub model: Option<PathBuf>,
+    /// Random weights of a known shape instead of a file; speed does not depend on weight values
+    #[arg(long, value_name = "PRESET", value_parser = preset_parser())]
+    pub synthetic: Option<String>,
+}
+
+/// What becomes of the model's file.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct FileArgs {
+    /// Leave the model file in the page cache once it is loaded: it opens faster the next time, and
+    /// takes that memory until the system wants it
+    #[arg(long)]
+    pub keep_file_cache: bool,
+    /// Where weights are: packed (in memory, fastest), mapped (in the file, packed anew at every step)
+    /// or auto (mapped if packed weights would take more than half of the memory that may be used)
+    /// [default: as the profile says, else auto]
+    #[arg(long, value_name = "WHERE")]
+    pub weights: Option<WeightStorage>,
+}
 
 /// A model to open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +141,11 @@ impl Source {
 pub fn preset(name: &str) -> anyhow::Result<Preset> {
     let found = Preset::from_name(name);
     found.with_context(|| format!("no preset \"{name}\"; choose one of {}", preset_names()))
+}
+
+/// Takes the names of presets on the command line.
+pub fn preset_parser() -> PossibleValuesParser {
+    PossibleValuesParser::new(Preset::all().iter().map(|preset| preset.name()))
 }
 
 fn preset_names() -> String {

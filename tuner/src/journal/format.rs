@@ -8,7 +8,7 @@ use sysinfer_engine::Plan;
 use sysinfer_profiles::HostFacts;
 
 use super::facts::{ModelShape, TopologyFacts};
-use crate::check::Finding;
+use crate::host::check::Finding;
 use crate::measure::voids::Disturbance;
 use crate::measure::{Point, Work};
 

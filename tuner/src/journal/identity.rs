@@ -10,8 +10,9 @@ use sysinfer_profiles::HostFacts;
 
 use super::facts::{ModelShape, TopologyFacts};
 use super::format::Header;
-use crate::cli::{Cli, TuneArgs};
+use crate::commands::Cli;
 use crate::host::Host;
+use crate::tune::arguments::TuneArgs;
 
 const REMEDY: &str = "run without --resume to begin anew, or look into it with --replay";
 /// Memory that differs by less than this part of it is the same memory.

@@ -11,7 +11,7 @@
 //!
 //! [`read`] trusts no journal, [`mod@write`] appends to one, [`facts`] are host and model as it has them,
 //! [`identity`] tells whether a journal belongs to this run, [`opening`] puts these together and
-//! [`replay`] searches without a host.
+//! [`crate::tune::replay`] searches without a host.
 
 pub mod clock;
 pub mod csv;
@@ -21,7 +21,6 @@ pub mod identity;
 pub mod opening;
 pub mod read;
 pub mod recorder;
-pub mod replay;
 pub mod write;
 
 pub use csv::{Journal, Nowhere, Record, Sink, blocking, cpu_list, kernels};

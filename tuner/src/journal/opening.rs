@@ -11,10 +11,10 @@ use super::format::{FORMAT, Header};
 use super::identity::{check_model, check_run};
 use super::read::{Recorded, read};
 use super::write::Writer;
-use crate::check::Finding;
-use crate::cli::TuneArgs;
 use crate::host::Host;
+use crate::host::check::Finding;
 use crate::source::Source;
+use crate::tune::arguments::TuneArgs;
 
 /// The journal that `--resume` goes on with; `None` if there is none yet, which is said. Called before
 /// the model is loaded, so that a wrong journal costs no time.

@@ -18,8 +18,7 @@ use super::opening::{Opened, writer};
 use super::read::{Recorded, read};
 use super::recorder::{Live, Recorder};
 use super::{FILE_NAME, Nowhere};
-use crate::cli::{Cli, TuneArgs};
-use crate::conclude::Run;
+use crate::commands::Cli;
 use crate::host::Host;
 use crate::interrupt::Interrupt;
 use crate::measure::scripted::Scripted;
@@ -29,6 +28,8 @@ use crate::source::Source;
 use crate::space::kernels::KernelSpace;
 use crate::space::placement;
 use crate::stats::bootstrap::SplitMix;
+use crate::tune::arguments::TuneArgs;
+use crate::tune::conclude::Run;
 use crate::tune::{self, Setting};
 
 /// A host and a model of the imagination.

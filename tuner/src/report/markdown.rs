@@ -7,7 +7,7 @@ use super::samples::Disturbed;
 use super::svg;
 use super::{Report, table};
 use crate::journal::{blocking, cpu_list, kernels};
-use crate::reference;
+use crate::report::reference;
 use crate::space::Phase;
 
 /// The page.

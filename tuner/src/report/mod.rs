@@ -3,9 +3,11 @@
 //!
 //! One format per file: [`table`] (terminal), [`csv`], [`json`], [`svg`] (plots), [`html`] (the page),
 //! [`markdown`] (the summary). [`explain`] puts into words what was measured, [`samples`] reads back
-//! what only single samples tell, [`figures`] writes numbers and [`markup`] elements, [`folder`] says
-//! where all of it goes.
+//! what only single samples tell, [`conditions`] are the circumstances of all samples and
+//! [`reference`] is what others published. [`figures`] writes numbers and [`markup`] elements,
+//! [`folder`] says where all of it goes.
 
+pub mod conditions;
 pub mod csv;
 pub mod explain;
 pub mod figures;
@@ -14,6 +16,7 @@ pub mod html;
 pub mod json;
 pub mod markdown;
 pub mod markup;
+pub mod reference;
 pub mod samples;
 pub mod svg;
 pub mod table;
@@ -26,11 +29,11 @@ use sysinfer_machine::HostInfo;
 
 use self::explain::Evidence;
 use self::samples::Samples;
-use crate::conditions::Conditions;
 use crate::measure::Point;
 use crate::measure::split::Split;
 use crate::measure::table::TableData;
-use crate::reference::Reference;
+use crate::report::conditions::Conditions;
+use crate::report::reference::Reference;
 use crate::search::confirm::Confirmation;
 use crate::search::staged::Log;
 use crate::stats::{Estimate, Summary, median};

@@ -142,7 +142,7 @@ fn dash() -> String {
 mod tests {
     use super::super::{rows, tests::data};
     use super::*;
-    use crate::reference::TABLES;
+    use crate::report::reference::TABLES;
 
     #[test]
     fn the_reference_column_is_there_only_with_a_reference() {

@@ -4,9 +4,9 @@ use sysinfer_engine::{PhasePlan, Plan, StepTimes, WorkerSeconds};
 
 use super::samples::{Disturbed, Gain};
 use super::*;
-use crate::conditions::Conditions;
 use crate::measure::split::Under;
-use crate::reference::TABLES;
+use crate::report::conditions::Conditions;
+use crate::report::reference::TABLES;
 use crate::search::Stage;
 use crate::search::confirm::Fresh;
 use crate::search::race::{Lane, Outcome};

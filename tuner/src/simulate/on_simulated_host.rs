@@ -8,15 +8,15 @@ use anyhow::Context;
 
 use super::{SimulatedHost, SimulatedProbe, shape};
 use crate::Ending;
-use crate::cli::TuneArgs;
-use crate::conclude::conclude;
-use crate::dry_run;
 use crate::interrupt::Interrupt;
 use crate::journal::Journal;
 use crate::journal::clock::SampleClock;
 use crate::progress::Progress;
 use crate::source::Source;
 use crate::space::placement;
+use crate::tune::arguments::TuneArgs;
+use crate::tune::conclude::conclude;
+use crate::tune::dry_run;
 use crate::tune::{self, Setting};
 
 /// Searches on the host that the file `description` describes, and writes profile and report as a run

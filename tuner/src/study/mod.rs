@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use crate::Ending;
-use crate::cli::StudyArgs;
+use crate::commands::study::StudyArgs;
 use crate::simulate::SimulatedHost;
 
 pub use trial::{Subject, Trial};

@@ -1,0 +1,312 @@
+//! `verify`: measures a profile's table again and says whether it still holds.
+//!
+//! Rates of decoding follow the bandwidth of memory, which other tenants of a host take their share
+//! of. So a length that is slower than recorded holds nevertheless if it takes as large a share of the
+//! bandwidth measured in the same minutes: then memory is slower, not the plan.
+
+mod output;
+mod verdict;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::bail;
+use clap::Args;
+use sysinfer_engine::{Engine, EngineInfo, Plan, Precision};
+use sysinfer_profiles::Profile;
+
+use self::output::{json, text};
+use self::verdict::{Judgement, Recorded, conclusion, verdicts};
+use crate::Ending;
+use crate::commands::chosen_plan::{self, PlanArgs};
+use crate::host::Host;
+use crate::interrupt::Interrupt;
+use crate::journal::Nowhere;
+use crate::measure::engine_probe::EngineProbe;
+use crate::measure::session::{Halt, Session};
+use crate::measure::table::{self as measured_table, TableData};
+use crate::measure::voids::Voids;
+use crate::numbers::Numbers;
+use crate::progress::Progress;
+use crate::report;
+use crate::search::Stage;
+use crate::search::budget::{Speed, TablePlan, join};
+use crate::source::Source;
+use crate::source::{FileArgs, ModelArgs};
+use crate::tune::check_prompt;
+
+/// With `--quick`, longer lengths are left out.
+const QUICK_LONGEST: usize = 256;
+
+const EXAMPLES: &str = "\
+Examples:
+  sysinfer-tune verify sysinfer-profile.toml model.gguf
+  sysinfer-tune verify sysinfer-profile.toml model.gguf --quick
+  sysinfer-tune verify sysinfer-profile.toml model.gguf --lengths 32,512 --repeat 9 --json
+  sysinfer-tune verify host.toml --synthetic llama3-8b --quick
+
+Exit code: 0 if the profile holds, 1 if not, with the reason in the last line.";
+
+/// Arguments of `verify`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct VerifyArgs {
+    /// The profile
+    #[arg(value_name = "PROFILE.toml")]
+    pub profile: PathBuf,
+    /// What to run.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Measure although the profile was made on another host
+    #[arg(long)]
+    pub force_profile: bool,
+    /// Lengths of the profile to measure [default: all]
+    #[arg(long, value_name = "LIST")]
+    pub lengths: Option<Numbers>,
+    /// Only lengths up to 256
+    #[arg(long, conflicts_with = "lengths")]
+    pub quick: bool,
+    /// Runs; those that seem slower get as many again
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub repeat: u16,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What was measured now.
+#[derive(Default)]
+struct Measured {
+    data: TableData,
+    bandwidth: Vec<f64>,
+    discarded: usize,
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// The profile does not hold, is of another host or model, or nothing can be measured.
+pub fn run(arguments: &VerifyArgs) -> anyhow::Result<Ending> {
+    let profile = Profile::load(&arguments.profile)?;
+    let host = Host::discover(None)?;
+    host.require_real()?;
+    let mut table_plan = table_plan(arguments, &profile)?;
+    let source = Source::required(&arguments.model)?;
+    let plan = chosen_plan::plan(&plan_arguments(arguments), &host)?;
+    let interrupt = Interrupt::install()?;
+    let progress = Progress::to_stderr();
+    let engine = source.open(plan, Precision::default(), &host.topology, &progress)?;
+    check_model(&profile, engine.info())?;
+    check_prompt(table_plan.prompt_tokens, engine.info().context_length)?;
+    for line in table_plan.cut_to_context(engine.info().context_length) {
+        eprintln!("{line}");
+    }
+    let mut measured = Measured::default();
+    let halted = measure(
+        engine,
+        &host,
+        &table_plan,
+        (&profile, &mut measured),
+        (&progress, &interrupt),
+    );
+    progress.finish();
+    match halted {
+        Ok(()) => {}
+        Err(Halt::Interrupted) => return Ok(Ending::Interrupted),
+        Err(other) => return Err(other.into()),
+    }
+    let roof = report::roof(&measured.bandwidth);
+    let verdicts = verdicts(&profile, &measured.data, roof);
+    let (holds, why) = conclusion(&verdicts);
+    let recorded = profile.evidence.read_gb_per_second;
+    let path = arguments.profile.display().to_string();
+    match arguments.json {
+        true => println!(
+            "{}",
+            json(path, &verdicts, (recorded, roof), (holds, &why))?
+        ),
+        false => print!(
+            "{}",
+            text(&profile, &verdicts, (recorded, roof), measured.discarded)
+        ),
+    }
+    if !holds {
+        bail!("{why}");
+    }
+    if !arguments.json {
+        println!("{why}");
+    }
+    Ok(Ending::Complete)
+}
+
+/// Measures the table, and once more what seems slower: a slow minute is no slow plan.
+fn measure(
+    engine: Engine,
+    host: &Host,
+    table_plan: &TablePlan,
+    (profile, measured): (&Profile, &mut Measured),
+    (progress, interrupt): (&Progress, &Interrupt),
+) -> Result<(), Halt> {
+    let plan = engine.plan().clone();
+    let mut probe = EngineProbe::new(engine, &host.topology, interrupt, capacity(table_plan));
+    let started = Instant::now();
+    let clock = || started.elapsed().as_secs_f64();
+    let mut session = Session {
+        probe: &mut probe,
+        sink: &mut Nowhere,
+        progress,
+        interrupt,
+        clock: &clock,
+        stage: Stage::Table,
+        bandwidth: Vec::new(),
+        discarded: 0,
+        kept: 0,
+        voids: Voids::default(),
+    };
+    let speed = speed(profile);
+    let outcome = twice(
+        &mut session,
+        &plan,
+        table_plan,
+        &speed,
+        (profile, &mut measured.data),
+    );
+    measured.bandwidth = session.bandwidth;
+    measured.discarded = session.discarded;
+    outcome
+}
+
+fn twice(
+    session: &mut Session<'_>,
+    plan: &Plan,
+    table_plan: &TablePlan,
+    speed: &Speed,
+    (profile, data): (&Profile, &mut TableData),
+) -> Result<(), Halt> {
+    measured_table::measure(session, plan, table_plan, speed, (&mut *data, None))?;
+    let slower = verdicts(profile, data, report::roof(&session.bandwidth));
+    let slower = slower
+        .iter()
+        .filter(|found| found.holds == Judgement::Slower);
+    let (mut decode, mut prefill) = (Vec::new(), Vec::new());
+    for found in slower {
+        let list = if found.phase == "decode" {
+            &mut decode
+        } else {
+            &mut prefill
+        };
+        list.push(found.total_tokens);
+    }
+    if decode.is_empty() && prefill.is_empty() {
+        return Ok(());
+    }
+    session
+        .progress
+        .note("some lengths seem slower: measuring these again");
+    let again = TablePlan {
+        decode_lengths: decode,
+        prefill_lengths: prefill,
+        ..table_plan.clone()
+    };
+    measured_table::measure(session, plan, &again, speed, (data, None)).map(|_| ())
+}
+
+fn plan_arguments(arguments: &VerifyArgs) -> PlanArgs {
+    PlanArgs {
+        profile: Some(arguments.profile.clone()),
+        force_profile: arguments.force_profile,
+        threads: None,
+        cpus: None,
+        kernels: Vec::new(),
+        file: FileArgs::default(),
+    }
+}
+
+/// Lengths of the profile that are asked for.
+fn table_plan(arguments: &VerifyArgs, profile: &Profile) -> anyhow::Result<TablePlan> {
+    let recorded = Recorded::of(profile);
+    let asked = |length: usize| match &arguments.lengths {
+        Some(lengths) => lengths.values().contains(&length),
+        None => !arguments.quick || length <= QUICK_LONGEST,
+    };
+    let chosen = |lengths: &[usize]| -> Vec<usize> {
+        lengths
+            .iter()
+            .copied()
+            .filter(|length| asked(*length))
+            .collect()
+    };
+    let (decode, prefill) = (chosen(&recorded.decode), chosen(&recorded.prefill));
+    if decode.is_empty() && prefill.is_empty() {
+        let mut all = recorded.decode;
+        all.extend(recorded.prefill);
+        all.sort_unstable();
+        all.dedup();
+        match all.is_empty() {
+            true => bail!(
+                "the profile has no measured lengths; tune again to have a table that can be verified"
+            ),
+            false => bail!(
+                "the profile has none of these lengths; it has {}",
+                join(&all)
+            ),
+        }
+    }
+    if let Some(lengths) = &arguments.lengths {
+        let unknown = lengths.values().iter().copied();
+        let unknown: Vec<usize> = unknown
+            .filter(|length| !decode.contains(length) && !prefill.contains(length))
+            .collect();
+        if !unknown.is_empty() {
+            eprintln!(
+                "lengths {} are left out: the profile has no rates for them",
+                join(&unknown)
+            );
+        }
+    }
+    Ok(TablePlan {
+        prompt_tokens: profile.evidence.prompt_tokens,
+        decode_lengths: decode,
+        prefill_lengths: prefill,
+        repeat: arguments.repeat.into(),
+    })
+}
+
+/// Rates of another model's shape are not this profile's.
+fn check_model(profile: &Profile, info: &EngineInfo) -> anyhow::Result<()> {
+    if profile.model.fingerprint == info.fingerprint {
+        return Ok(());
+    }
+    bail!(
+        "the profile was measured with {} ({}), and this is {} ({}); name that model",
+        profile.model.name,
+        profile.model.fingerprint,
+        info.name,
+        info.fingerprint
+    )
+}
+
+/// Longest run of the table.
+fn capacity(table: &TablePlan) -> usize {
+    let lengths = table.decode_lengths.iter().chain(&table.prefill_lengths);
+    lengths.copied().max().unwrap_or(0).max(table.prompt_tokens)
+}
+
+/// What the profile says about the time that steps take, for the progress bar.
+fn speed(profile: &Profile) -> Speed {
+    let lengths = &profile.evidence.lengths;
+    let decode = lengths
+        .iter()
+        .find_map(|length| length.decode_tokens_per_second);
+    let prefill = lengths
+        .iter()
+        .find_map(|length| length.prefill_tokens_per_second);
+    let seconds =
+        |rate: Option<f64>, usual: f64| rate.filter(|rate| *rate > 0.0).map_or(usual, f64::recip);
+    Speed {
+        step_seconds: seconds(decode, 0.001),
+        prompt_token_seconds: seconds(prefill, 0.0001),
+        decode_bytes: profile.model.decode_bytes as f64,
+        kv_bytes_per_position: profile.model.kv_bytes_per_position as f64,
+    }
+}

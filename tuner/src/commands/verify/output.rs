@@ -1,0 +1,137 @@
+//! What `verify` prints: a table with the bandwidth of both runs, or one JSON object.
+
+use serde::Serialize;
+use sysinfer_profiles::Profile;
+
+use super::verdict::{Judgement, Verdict};
+use crate::commands::compare::rates::{Told, rate_text, ratio_text};
+use crate::report::table;
+
+/// The table, and the bandwidth of both runs.
+pub(super) fn text(
+    profile: &Profile,
+    verdicts: &[Verdict],
+    (recorded, roof): (f64, Option<f64>),
+    discarded: usize,
+) -> String {
+    let header = [
+        "phase",
+        "total tokens",
+        "recorded tokens/s",
+        "now tokens/s",
+        "now / recorded (95 %)",
+        "% of read bandwidth",
+        "verdict",
+    ];
+    let share = |percent: Option<f64>| {
+        percent.map_or_else(|| "-".into(), |percent| format!("{percent:.0}"))
+    };
+    let rows = verdicts.iter().map(|found| {
+        let shares = match found.phase {
+            "decode" => format!(
+                "{} -> {}",
+                share(found.recorded_percent),
+                share(found.now_percent)
+            ),
+            _ => "-".into(),
+        };
+        vec![
+            found.phase.to_owned(),
+            found.total_tokens.to_string(),
+            rate_text(&found.relation.first),
+            rate_text(&found.relation.second),
+            ratio_text(&found.relation),
+            shares,
+            found.holds.words().to_owned(),
+        ]
+    });
+    let mut lines = vec![
+        format!(
+            "{} ({}), recorded {}",
+            profile.model.name, profile.model.quantisation, profile.created.date
+        ),
+        table::render(&header, rows),
+    ];
+    if let Some(now) = roof {
+        let ratio = if recorded > 0.0 {
+            format!(", {:.2} times that", now / recorded)
+        } else {
+            String::new()
+        };
+        lines.push(format!(
+            "read bandwidth: recorded {recorded:.1} GB/s, now {now:.1} GB/s{ratio}"
+        ));
+    }
+    if discarded > 0 {
+        lines.push(format!(
+            "{discarded} samples were thrown away: the host was throttled or busy with other things"
+        ));
+    }
+    lines.join("\n") + "\n"
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    profile: String,
+    holds: bool,
+    why: &'a str,
+    recorded_read_gb_per_second: f64,
+    read_gb_per_second: Option<f64>,
+    lengths: Vec<JsonLength>,
+}
+
+#[derive(Serialize)]
+struct JsonLength {
+    phase: &'static str,
+    total_tokens: usize,
+    recorded_tokens_per_second: f64,
+    recorded_low: f64,
+    recorded_high: f64,
+    tokens_per_second: f64,
+    low: f64,
+    high: f64,
+    runs: usize,
+    ratio: f64,
+    ratio_low: f64,
+    ratio_high: f64,
+    recorded_percent_of_read_bandwidth: Option<f64>,
+    percent_of_read_bandwidth: Option<f64>,
+    rates: Told,
+    verdict: Judgement,
+}
+
+/// The same as one JSON object.
+pub(super) fn json(
+    profile: String,
+    verdicts: &[Verdict],
+    (recorded, roof): (f64, Option<f64>),
+    (holds, why): (bool, &str),
+) -> anyhow::Result<String> {
+    let length = |found: &Verdict| JsonLength {
+        phase: found.phase,
+        total_tokens: found.total_tokens,
+        recorded_tokens_per_second: found.relation.first.median,
+        recorded_low: found.relation.first.low,
+        recorded_high: found.relation.first.high,
+        tokens_per_second: found.relation.second.median,
+        low: found.relation.second.low,
+        high: found.relation.second.high,
+        runs: found.relation.second.count,
+        ratio: found.relation.ratio,
+        ratio_low: found.relation.interval.0,
+        ratio_high: found.relation.interval.1,
+        recorded_percent_of_read_bandwidth: found.recorded_percent,
+        percent_of_read_bandwidth: found.now_percent,
+        rates: found.relation.told,
+        verdict: found.holds,
+    };
+    let object = Json {
+        profile,
+        holds,
+        why,
+        recorded_read_gb_per_second: recorded,
+        read_gb_per_second: roof,
+        lengths: verdicts.iter().map(length).collect(),
+    };
+    Ok(serde_json::to_string(&object)?)
+}

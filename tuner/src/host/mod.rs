@@ -1,0 +1,172 @@
+//! The host as the tuner sees it: topology, CPUs that may really be used, free memory. [`check`] says
+//! what about it costs speed.
+
+pub mod check;
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use sysinfer_machine::{HostInfo, Topology, effective_cpus, host_info};
+
+/// A topology with what was derived from it.
+pub struct Host {
+    /// CPUs, nodes and caches.
+    pub topology: Topology,
+    /// Facts for profiles and reports.
+    pub info: HostInfo,
+    /// CPUs that can run at once: the quota of this host, all CPUs of any other.
+    pub effective_cpus: usize,
+}
+
+impl Host {
+    /// Reads this host's topology, or that of `xml`.
+    ///
+    /// # Errors
+    /// The file is not a topology, or discovery fails (a wrong `HWLOC_SYNTHETIC`, for example).
+    pub fn discover(xml: Option<&Path>) -> anyhow::Result<Self> {
+        let topology = match xml {
+            Some(path) => Topology::from_xml_file(path)?,
+            None => Topology::discover()?,
+        };
+        let effective_cpus = if topology.is_this_host {
+            effective_cpus(&topology)
+        } else {
+            topology.cpus.len()
+        };
+        let info = host_info(&topology);
+        Ok(Self {
+            topology,
+            info,
+            effective_cpus,
+        })
+    }
+
+    /// Refuses to measure on a topology that is only described.
+    ///
+    /// # Errors
+    /// Names the description and the remedy.
+    pub fn require_real(&self) -> anyhow::Result<()> {
+        if self.topology.is_this_host {
+            return Ok(());
+        }
+        bail!(
+            "the topology comes from {}, not from this host, so nothing can be measured on it; \
+             add --dry-run to see what would be tried, or unset HWLOC_SYNTHETIC and HWLOC_XMLFILE",
+            self.topology.source
+        )
+    }
+}
+
+/// Memory that can be taken without swapping, bytes (`MemAvailable`); `None` where unknown.
+pub fn available_bytes() -> Option<u64> {
+    parse_available(&std::fs::read_to_string("/proc/meminfo").ok()?)
+}
+
+fn parse_available(meminfo: &str) -> Option<u64> {
+    kib_field(meminfo, "MemAvailable:")
+}
+
+/// The most memory that this process has had resident so far, bytes (`VmHWM`): its own, and pages of
+/// files that it maps; `None` where unknown.
+pub fn peak_bytes() -> Option<u64> {
+    kib_field(
+        &std::fs::read_to_string("/proc/self/status").ok()?,
+        "VmHWM:",
+    )
+}
+
+/// A line `NAME: 123 kB` of a file under /proc, in bytes.
+fn kib_field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+/// Refuses what would not fit into `available` memory.
+///
+/// # Errors
+/// Names the sizes and the remedy.
+pub fn require_memory(what: &str, needed_bytes: u64, available: Option<u64>) -> anyhow::Result<()> {
+    match available {
+        Some(available) if needed_bytes > available => bail!(
+            "{what} needs about {} of memory and {} are available; \
+             free some, or choose a smaller model",
+            gigabytes(needed_bytes),
+            gigabytes(available)
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Size of a file, bytes.
+///
+/// # Errors
+/// The file does not exist or may not be read.
+pub fn file_bytes(path: &Path) -> anyhow::Result<u64> {
+    let metadata = std::fs::metadata(path)
+        .with_context(|| format!("cannot open the model {}", path.display()))?;
+    Ok(metadata.len())
+}
+
+/// `4.7 GB` (10^9 bytes), with more digits below one.
+pub fn gigabytes(bytes: u64) -> String {
+    let gigabytes = bytes as f64 / 1e9;
+    if gigabytes >= 1.0 {
+        format!("{gigabytes:.1} GB")
+    } else {
+        format!("{gigabytes:.3} GB")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn meminfo_is_read_and_its_absence_survived() {
+        let text = "MemTotal:       24000000 kB\nMemAvailable:   12000000 kB\n";
+        assert_eq!(parse_available(text), Some(12_000_000 * 1024));
+        for text in [
+            "",
+            "MemAvailable: many kB",
+            "MemAvailable: 99999999999999999999 kB",
+        ] {
+            assert_eq!(parse_available(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_peak_is_at_least_what_was_touched() {
+        let before = peak_bytes().expect("Linux says it");
+        let touched = vec![1u8; before as usize + (8 << 20)];
+        assert!(peak_bytes().expect("as before") > touched.len() as u64);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_the_numbers() {
+        let refusal = require_memory("baichuan2-13b", 9_000_000_000, Some(4_000_000_000));
+        let message = refusal.expect_err("too large").to_string();
+        assert!(
+            message.contains("9.0 GB") && message.contains("4.0 GB"),
+            "{message}"
+        );
+        assert!(require_memory("tiny", 1, Some(2)).is_ok());
+        assert!(
+            require_memory("tiny", u64::MAX, None).is_ok(),
+            "unknown memory refuses nothing"
+        );
+    }
+
+    #[test]
+    fn described_hosts_are_not_measured() {
+        let topology = Topology::from_synthetic("pack:1 numa:1 l3:1 core:2 pu:1").expect("valid");
+        let info = host_info(&topology);
+        let host = Host {
+            effective_cpus: 2,
+            info,
+            topology,
+        };
+        let message = host.require_real().expect_err("synthetic").to_string();
+        assert!(message.contains("--dry-run"), "{message}");
+    }
+}

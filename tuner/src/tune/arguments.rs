@@ -1,0 +1,149 @@
+//! The arguments of a tuning run, and how much measuring they ask for.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use sysinfer_machine::{CpuList, MapPolicy};
+
+use crate::numbers::Numbers;
+use crate::search::{Effort, Level};
+use crate::source::{FileArgs, ModelArgs};
+use crate::space::blocking::Asked;
+
+/// Arguments of `sysinfer-tune MODEL.gguf`.
+#[derive(Args, Clone, Debug)]
+pub struct TuneArgs {
+    /// What to run.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// About two minutes: fewer and shorter samples, and lengths that the time allows [default:
+    /// about fifteen]
+    #[arg(long)]
+    pub quick: bool,
+    /// As long as it takes: more and longer samples, and no limit of time
+    #[arg(long, conflicts_with = "quick")]
+    pub patient: bool,
+    /// Measure every combination of candidates instead of going stage by stage; takes hours
+    #[arg(long)]
+    pub exhaustive: bool,
+    /// Block sizes to try beside the default's: prefetch=0,1024 (bytes), rows=32,64, chunk=256,
+    /// attention=128; several separated by ";" or given one by one [default: derived]
+    #[arg(long, value_name = "NAME=SIZES")]
+    pub blocks: Vec<Asked>,
+    /// Tune a simulated host that this file describes, in place of this one: takes seconds, and
+    /// measures nothing
+    #[arg(long, value_name = "HOST.toml", conflicts_with = "topology_xml")]
+    pub simulate: Option<PathBuf>,
+    /// Profile to write
+    #[arg(
+        short,
+        long,
+        value_name = "PROFILE.toml",
+        default_value = "sysinfer-profile.toml"
+    )]
+    pub output: PathBuf,
+    /// Directory of the report [default: PROFILE-report beside the profile]
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    /// Directory with a folder for each host, and in it one for each date and model, which becomes
+    /// the directory of the report: reports/HOST/DATE-MODEL
+    #[arg(long, value_name = "DIR", conflicts_with = "report")]
+    pub reports: Option<PathBuf>,
+    /// What is printed at the end: tables, or one JSON object with all figures and their intervals
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "text",
+        conflicts_with = "dry_run"
+    )]
+    pub format: Format,
+    /// Thread counts to try: 1,2,4 or 8-96:8 [default: derived from the topology]
+    #[arg(long, value_name = "LIST")]
+    pub threads: Option<Numbers>,
+    /// Maps to try: compact, spread, per-cluster, smt, unpinned, given [default: all that apply]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = policy)]
+    pub maps: Option<Vec<MapPolicy>>,
+    /// CPUs of the map "given", in the form of GOMP_CPU_AFFINITY: 0-21,24-45
+    #[arg(long, value_name = "GOMP_LIST")]
+    pub cpus: Option<CpuList>,
+    /// Total lengths (prompt + output) of the table, tokens
+    #[arg(
+        long,
+        value_name = "LIST",
+        default_value = "32,64,128,256,512,1024,2048,4096"
+    )]
+    pub lengths: Numbers,
+    /// Tokens of the prompt that decode runs start from
+    #[arg(long, value_name = "TOKENS", default_value_t = 16)]
+    pub prompt: usize,
+    /// Prompt lengths of the table, tokens [default: as --lengths]
+    #[arg(long, value_name = "LIST", visible_alias = "prompts")]
+    pub prefill: Option<Numbers>,
+    /// Runs of the table [default: 3, with --quick 1, with --patient 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub repeat: Option<u16>,
+    /// Stop searching and cut the table so as to end after about this long, seconds
+    /// [default: 900, with --quick 120, with --patient none]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(10..))]
+    pub time_limit: Option<u32>,
+    /// What becomes of the model's file.
+    #[command(flatten)]
+    pub file: FileArgs,
+    /// Print the host and every candidate with its reason; measure nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Topology from an lstopo XML file, for --dry-run
+    #[arg(long, value_name = "FILE", requires = "dry_run")]
+    pub topology_xml: Option<PathBuf>,
+    /// Go on with the run of the same arguments that left its journal in the report directory: what
+    /// was measured is not measured again. Without a journal, begin
+    #[arg(long, conflicts_with = "reports")]
+    pub resume: bool,
+    /// Search on the samples of a journal alone: no model, no measuring. Arguments are those of the
+    /// recorded run, unless given here [output default: sysinfer-replay.toml]
+    #[arg(long, value_name = "JOURNAL.jsonl", conflicts_with_all = ["model", "synthetic", "resume", "dry_run"])]
+    pub replay: Option<PathBuf>,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Tables and sentences.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+impl TuneArgs {
+    /// How patient the run is.
+    pub fn level(&self) -> Level {
+        match (self.quick, self.patient) {
+            (true, _) => Level::Quick,
+            (false, true) => Level::Patient,
+            (false, false) => Level::Usual,
+        }
+    }
+
+    /// When the run shall end, seconds.
+    pub fn limit_seconds(&self) -> Option<f64> {
+        // Whoever asks for everything does not mean a quarter of an hour.
+        let usual = self.level().limit_seconds().filter(|_| !self.exhaustive);
+        self.time_limit.map(f64::from).or(usual)
+    }
+
+    /// How much measuring the run may do.
+    pub fn effort(&self) -> Effort {
+        Effort::new(self.level(), self.limit_seconds())
+    }
+
+    /// Block sizes that were asked for.
+    pub fn asked_blocks(&self) -> Asked {
+        self.blocks.iter().fold(Asked::default(), Asked::with)
+    }
+}
+
+fn policy(name: &str) -> Result<MapPolicy, String> {
+    MapPolicy::from_name(name.trim()).map_err(|error| error.to_string())
+}

@@ -1,0 +1,248 @@
+//! The end of a run: the profile, the report, the last lines on the terminal.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use sysinfer_engine::EngineInfo;
+use sysinfer_profiles::store::save_atomic;
+
+use super::arguments::{Format, TuneArgs};
+use super::profile::{self, Evidenced};
+use crate::Ending;
+use crate::host::Host;
+use crate::journal::Journal;
+use crate::measure::session::Halt;
+use crate::measure::split::Split;
+use crate::measure::table::TableData;
+use crate::report::conditions::Conditions;
+use crate::report::reference;
+use crate::report::samples::Samples;
+use crate::report::{self, Report, json, markdown, table};
+use crate::search::confirm::Confirmation;
+use crate::search::staged::Log;
+use crate::simulate;
+use crate::source::Source;
+
+/// What a run has found so far.
+#[derive(Default)]
+pub struct Findings {
+    /// The search, stage by stage.
+    pub log: Log,
+    /// The decision, once there is one.
+    pub confirmation: Option<Confirmation>,
+    /// The table, as far as it was measured.
+    pub data: TableData,
+    /// What was cut or thrown away, and other remarks.
+    pub remarks: Vec<String>,
+    /// Where the time of steps went.
+    pub splits: Vec<Split>,
+    /// Threads of the default's decode team.
+    pub default_threads: usize,
+}
+
+/// What is known when measuring has ended.
+pub struct Run {
+    /// Shape of the model.
+    pub info: EngineInfo,
+    /// What was found.
+    pub findings: Findings,
+    /// Read bandwidth readings, GB/s.
+    pub bandwidth: Vec<f64>,
+    /// The host, its memory and void samples.
+    pub conditions: Conditions,
+    /// Threads and pins that really held.
+    pub pins: String,
+    /// Why measuring stopped, if it did not end.
+    pub halted: Option<Halt>,
+}
+
+/// Writes and prints what is known, and says what to do next.
+///
+/// # Errors
+/// The report or the profile cannot be written, or measuring failed.
+pub fn conclude(
+    arguments: &TuneArgs,
+    host: &Host,
+    source: &Source,
+    directory: &Path,
+    run: Run,
+) -> anyhow::Result<Ending> {
+    let topology = &host.topology;
+    let reference = reference::for_model(&run.info);
+    let conditions = on_the_teams_nodes(run.conditions, &run.findings, host);
+    let Findings {
+        log,
+        confirmation,
+        data,
+        mut remarks,
+        splits,
+        default_threads,
+    } = run.findings;
+    let samples = Samples::read(&Journal::path(directory)).unwrap_or_else(|error| {
+        remarks.push(format!("void samples and gains are not shown: {error:#}"));
+        Samples::default()
+    });
+    // Other teams, tried before, may have read more or less than the one that was chosen.
+    let bandwidth = if data.bandwidth.is_empty() {
+        run.bandwidth
+    } else {
+        data.bandwidth.clone()
+    };
+    let report = Report {
+        host: &host.info,
+        info: &run.info,
+        instruction_sets: match host.info.cpu_model.starts_with(simulate::MARK) {
+            true => vec!["simulated"],
+            false => sysinfer_kernels::isa::detected_names(),
+        },
+        date: jiff::Timestamp::now()
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string(),
+        command: command_line(),
+        pins: run.pins,
+        rows: report::rows(&data, report::roof(&bandwidth), reference),
+        bandwidth,
+        sections: conditions.sections(),
+        conditions,
+        log: &log,
+        confirmation: confirmation.as_ref(),
+        reference,
+        remarks,
+        prompt_tokens: arguments.prompt,
+        splits,
+        samples,
+        default_threads,
+        cache_bytes: (topology.caches.l3_bytes * topology.clusters()) as u64,
+    };
+    let mut paths = vec![Journal::path(directory)];
+    paths.extend(report.write(directory)?);
+    if let Some(found) = report.confirmation {
+        save_profile(&arguments.output, &report, found, &data)?;
+    }
+    print(arguments, source, &report, &paths);
+    match run.halted {
+        None => Ok(Ending::Complete),
+        Some(Halt::Interrupted) => Ok(Ending::Interrupted),
+        Some(other) => Err(other).context("measuring stopped; what was measured is in the report"),
+    }
+}
+
+/// The roof is that of the nodes that the chosen decode team runs on.
+fn on_the_teams_nodes(mut conditions: Conditions, findings: &Findings, host: &Host) -> Conditions {
+    if let Some(found) = &findings.confirmation {
+        conditions.set_team(&found.plan.decode, &host.topology);
+    }
+    conditions
+}
+
+fn save_profile(
+    path: &Path,
+    report: &Report<'_>,
+    found: &Confirmation,
+    data: &TableData,
+) -> anyhow::Result<()> {
+    let profile = profile::profile(&Evidenced {
+        host: report.host,
+        info: report.info,
+        confirmation: found,
+        rows: &report.rows,
+        data,
+        read_gb_per_second: report.roof().unwrap_or(0.0),
+        conditions: &report.conditions,
+        prompt_tokens: report.prompt_tokens,
+        date: &report.date,
+        command: &report.command,
+    });
+    Ok(save_atomic(path, &profile)?)
+}
+
+/// The results in the form that was asked for.
+fn print(arguments: &TuneArgs, source: &Source, report: &Report<'_>, paths: &[PathBuf]) {
+    match arguments.format {
+        Format::Json => {
+            let profile = report.confirmation.map(|_| arguments.output.as_path());
+            println!("{:#}", json::render(report, paths, profile));
+        }
+        Format::Text => {
+            print_results(report);
+            print_paths(arguments, source, report, paths);
+        }
+    }
+}
+
+/// Where things are, and what comes next.
+fn print_paths(arguments: &TuneArgs, source: &Source, report: &Report<'_>, paths: &[PathBuf]) {
+    let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+    println!("\nreport: {}", paths.join(", "));
+    if report.confirmation.is_some() {
+        println!("profile: {}", arguments.output.display());
+        // No server takes the profile of a host that is only described.
+        if arguments.simulate.is_some() {
+            return;
+        }
+        println!(
+            "next: sysinfer-server {} -t 0.0 -n 4096 --profile {}",
+            quoted(&source.server_argument()),
+            quoted(&arguments.output.display().to_string())
+        );
+    }
+}
+
+fn print_results(report: &Report<'_>) {
+    if !report.rows.is_empty() {
+        println!("{}", table::throughput(&report.rows));
+        print!("{}", markdown::method(report));
+    }
+    if let Some(roof) = report.roof() {
+        println!(
+            "Read bandwidth of the decode team: {roof:.1} GB/s, median of {} readings.",
+            report.bandwidth.len()
+        );
+    }
+    println!("\nchosen:\n{}", markdown::choice(report).trim_end());
+    for remark in &report.remarks {
+        println!("note: {remark}");
+    }
+    if let Some(remark) = report.conditions.voids.remark(report.conditions.taken) {
+        println!("note: {remark}");
+    }
+    println!("\nwhy it is this fast:");
+    for sentence in report.explanation() {
+        println!("- {sentence}");
+    }
+}
+
+/// The command line as it could be typed again.
+fn command_line() -> String {
+    std::env::args()
+        .map(|argument| quoted(&argument))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// An argument as a shell takes it.
+pub(crate) fn quoted(argument: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
+    if !argument.is_empty() && argument.chars().all(plain) {
+        argument.into()
+    } else {
+        format!("'{}'", argument.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_can_be_typed_again() {
+        for (argument, expected) in [
+            ("a-b/c.gguf", "a-b/c.gguf"),
+            ("a b", "'a b'"),
+            ("", "''"),
+            ("a'b", r"'a'\''b'"),
+        ] {
+            assert_eq!(quoted(argument), expected);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! `--dry-run`: the host and every candidate with its reason. Needs no model, measures nothing,
+//! and works on described hosts.
+
+use sysinfer_engine::Plan;
+
+use super::arguments::TuneArgs;
+use crate::host::Host;
+use crate::journal::cpu_list;
+use crate::report::table;
+use crate::search::Stage;
+use crate::space::blocking::{self, Limits, Sizes};
+use crate::space::placement::{self, TeamSpace};
+use crate::space::{Phase, Skipped, kernels};
+
+/// What the listing assumes where only a model would tell: a usual width, a prompt that fills
+/// every block size.
+const USUAL_COLUMNS: usize = 4096;
+const USUAL_PROMPT: usize = 512;
+
+/// The listing.
+pub fn render(host: &Host, teams: &TeamSpace, arguments: &TuneArgs) -> String {
+    let effort = arguments.effort();
+    let asked = arguments.asked_blocks();
+    let default = placement::default_team(&host.topology, host.effective_cpus);
+    let base = Plan::with_threads(default.clone());
+    let mut out = Listing::default();
+    out.line(&format!(
+        "host: {} ({})",
+        host.info.cpu_model, host.info.topology
+    ));
+    out.line(&format!("topology from: {}", host.topology.source));
+    out.line(&format!(
+        "{} CPUs can run at once; default plan: {} threads, {}, {}",
+        host.effective_cpus,
+        default.threads,
+        default.map,
+        cpus_text(&default.cpus)
+    ));
+    out.teams(host, teams);
+    out.kernels(host);
+    let limits = Limits {
+        l2_bytes: host.topology.caches.l2_bytes,
+        columns: USUAL_COLUMNS,
+        prompt_tokens: USUAL_PROMPT,
+    };
+    out.sizes(Stage::Prefetch, &blocking::prefetch(&base, &asked));
+    out.sizes(
+        Stage::PrefillRows,
+        &blocking::prefill_rows(&base, limits, &asked),
+    );
+    out.sizes(
+        Stage::PrefillChunk,
+        &blocking::prefill_chunk(&base, limits, &asked),
+    );
+    out.sizes(
+        Stage::AttentionChunk,
+        &blocking::attention_chunk(&base, &asked),
+    );
+    let races = out.candidates * effort.rounds;
+    out.line(&format!(
+        "\nat most {races} samples in the races ({} candidates x {} rounds; losers leave early), \
+         {} in the confirmation, then the table",
+        out.candidates,
+        effort.rounds,
+        6 * effort.confirm_rounds
+    ));
+    out.text
+}
+
+#[derive(Default)]
+struct Listing {
+    text: String,
+    candidates: usize,
+}
+
+impl Listing {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    /// Teams are tried for both phases.
+    fn teams(&mut self, host: &Host, teams: &TeamSpace) {
+        self.line(&format!(
+            "\n{}, and {}",
+            Stage::DecodeTeam.title(),
+            Stage::PrefillTeam.title()
+        ));
+        let cells = teams.options.iter().map(|option| {
+            let same = option.same_as.join(", ");
+            vec![
+                option.team.threads.to_string(),
+                if same.is_empty() {
+                    option.team.map.clone()
+                } else {
+                    format!("{} (= {same})", option.team.map)
+                },
+                placement::per_node(&host.topology, &option.team.cpus),
+                cpus_text(&option.team.cpus),
+                option.reason.clone(),
+            ]
+        });
+        let listing = table::render(&["threads", "map", "per node", "CPUs", "reason"], cells);
+        self.line(&listing);
+        self.skipped(&teams.skipped);
+        self.candidates += 2 * teams.options.len();
+    }
+
+    /// Kernels depend on the CPU that runs this, so they are listed on real hosts only.
+    fn kernels(&mut self, host: &Host) {
+        if !host.topology.is_this_host {
+            self.line("\nkernels: known on the host itself only");
+            return;
+        }
+        let mut block_types: Vec<String> = sysinfer_kernels::table::all()
+            .map(|kernel| kernel.block.name().to_string())
+            .collect();
+        block_types.sort();
+        block_types.dedup();
+        for (stage, phase) in [
+            (Stage::DecodeKernel, Phase::Decode),
+            (Stage::PrefillKernel, Phase::Prefill),
+        ] {
+            self.line(&format!(
+                "\n{} (for the block types that the model has; portable ones are for CPUs with nothing better)",
+                stage.title()
+            ));
+            for option in kernels::options(&block_types, phase) {
+                self.line(&format!(
+                    "  {}: {}",
+                    option.block_type,
+                    option.names.join(", ")
+                ));
+                self.candidates += option.names.len();
+            }
+        }
+    }
+
+    fn sizes(&mut self, stage: Stage, sizes: &Sizes) {
+        self.line(&format!("\n{}", stage.title()));
+        for candidate in &sizes.candidates {
+            self.line(&format!("  {}: {}", candidate.name, candidate.reason));
+        }
+        self.skipped(&sizes.skipped);
+        self.candidates += sizes.candidates.len();
+    }
+
+    fn skipped(&mut self, skipped: &[Skipped]) {
+        for skipped in skipped {
+            self.line(&format!(
+                "  not tried: {}: {}",
+                skipped.name, skipped.reason
+            ));
+        }
+    }
+}
+
+fn cpus_text(cpus: &[usize]) -> String {
+    if cpus.is_empty() {
+        "any".into()
+    } else {
+        cpu_list(cpus)
+    }
+}

@@ -1,0 +1,403 @@
+//! A whole run, top to bottom: host, model, search, confirmation, table, profile, report.
+//!
+//! [`arguments`] say what is asked for, [`block_lists`] how sizes among them are written; [`dry_run`]
+//! lists what a run would try, [`replay`] runs on a journal in place of a host. [`conclude`] writes what
+//! was found: the [`profile`], the report, the last lines on the terminal.
+
+pub mod arguments;
+pub mod block_lists;
+pub mod conclude;
+pub mod dry_run;
+pub mod profile;
+pub mod replay;
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use sysinfer_engine::{EngineInfo, Plan, Precision};
+use sysinfer_machine::MapPolicy;
+
+use self::arguments::TuneArgs;
+use self::conclude::{Findings, Run, conclude};
+use crate::Ending;
+use crate::host::Host;
+use crate::host::check::{Check, Finding};
+use crate::interrupt::Interrupt;
+use crate::journal::clock::SampleClock;
+use crate::journal::opening::{self, Opened};
+use crate::journal::recorder::{Live, Recorder};
+use crate::journal::{Journal, Sink};
+use crate::measure::Probe;
+use crate::measure::bandwidth::map::{self, Survey};
+use crate::measure::engine_probe::EngineProbe;
+use crate::measure::session::{Clock, Halt, Session};
+use crate::measure::split;
+use crate::measure::table as measured_table;
+use crate::measure::voids::Voids;
+use crate::progress::Progress;
+use crate::report::conditions::Conditions;
+use crate::report::folder;
+use crate::search::Stage;
+use crate::search::budget::{Speed, TablePlan};
+use crate::search::confirm::{self, Confirmation};
+use crate::search::staged::{self, Inputs, Works};
+use crate::simulate::on_simulated_host;
+use crate::source::Source;
+use crate::space::kernels::KernelSpace;
+use crate::space::placement::{self, Request, TeamSpace};
+
+/// Tunes, or lists what tuning would try.
+///
+/// # Errors
+/// Arguments that cannot be followed, a model that cannot be loaded, a report that cannot be
+/// written. Ctrl-C is not an error.
+pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
+    if let Some(journal) = &arguments.replay {
+        return replay::run(journal, arguments);
+    }
+    if let Some(description) = &arguments.simulate {
+        return on_simulated_host::run(description, arguments);
+    }
+    let started = Instant::now();
+    let host = Host::discover(arguments.topology_xml.as_deref())?;
+    let teams = teams(arguments, &host)?;
+    if arguments.dry_run {
+        print!("{}", dry_run::render(&host, &teams, arguments));
+        return Ok(Ending::Complete);
+    }
+    host.require_real()?;
+    let source = Source::required(&arguments.model)?;
+    let directory = report_directory(arguments, &host.info.cpu_model, &source.name())?;
+    let check = Check::of_this_host(&host.topology);
+    check.findings.iter().for_each(|line| eprintln!("{line}"));
+    let recorded = opening::to_resume(&directory, &host, arguments)?;
+    let clock = Rc::new(SampleClock::default());
+    let mut samples = samples_table(&directory, recorded.is_some(), &clock)?;
+    let interrupt = Interrupt::install()?;
+    let progress = Progress::to_stderr();
+
+    let mut default = Plan::with_threads(placement::baseline_team(&request(arguments, &host)));
+    default.memory.keep_file_cache = arguments.file.keep_file_cache;
+    let weights = arguments.file.weights.unwrap_or_default();
+    default.memory.weights = weights;
+    let engine = source.open(default, Precision::default(), &host.topology, &progress)?;
+    let (mut default, info) = (engine.plan().clone(), engine.info().clone());
+    // A wish about this run, not about the servers that follow the profile.
+    default.memory.keep_file_cache = false;
+    // What auto came to here is for every server to find out for itself.
+    default.memory.weights = weights;
+    let opened = Opened {
+        host: &host,
+        findings: &check.findings,
+        source: &source,
+        info: &info,
+        default: &default,
+    };
+    let writer = opening::writer(&directory, &opened, recorded.as_ref())?;
+    let setting = Setting {
+        arguments,
+        host: &host,
+        teams: &teams,
+        kernels: &KernelSpace::of_this_host(&info.block_types),
+        info: &info,
+        default: &default,
+        clock: &|| clock.seconds(),
+        progress: &progress,
+        interrupt: &interrupt,
+        findings: check.findings,
+    };
+    let longest = capacity(&setting.table(&mut Vec::new())?);
+    let mut probe = EngineProbe::new(engine, &host.topology, &interrupt, longest);
+    let live = Live {
+        probe: &mut probe,
+        writer,
+    };
+    let mut recorder = match recorded {
+        Some(recorded) => Recorder::resumed(live, clock.clone(), recorded),
+        None => Recorder::new(live, clock.clone(), started),
+    };
+    let mut run = search(setting, &mut recorder, &mut samples)?;
+    run.findings.remarks.extend(recorder.remark());
+    run.pins = probe.pins();
+    conclude(arguments, &host, &source, &directory, run)
+}
+
+/// `samples.csv`; a resumed run writes it anew, with what is in the journal.
+fn samples_table(
+    directory: &Path,
+    resumed: bool,
+    clock: &Rc<SampleClock>,
+) -> anyhow::Result<Journal> {
+    let open = if resumed {
+        Journal::replace
+    } else {
+        Journal::create
+    };
+    open(directory, clock.clone())
+        .with_context(|| format!("cannot keep samples in {}", directory.display()))
+}
+
+/// What a search works with besides the probe.
+pub(crate) struct Setting<'a> {
+    pub(crate) arguments: &'a TuneArgs,
+    pub(crate) host: &'a Host,
+    pub(crate) teams: &'a TeamSpace,
+    /// Kernels to choose from.
+    pub(crate) kernels: &'a KernelSpace,
+    pub(crate) info: &'a EngineInfo,
+    /// The plan of a host that was never tuned, every kernel named.
+    pub(crate) default: &'a Plan,
+    pub(crate) clock: Clock<'a>,
+    pub(crate) progress: &'a Progress,
+    pub(crate) interrupt: &'a Interrupt,
+    /// What about the host costs speed.
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Setting<'_> {
+    /// The table to measure, and a remark about each cut.
+    fn table(&self, remarks: &mut Vec<String>) -> anyhow::Result<TablePlan> {
+        table_plan(self.arguments, self.info, remarks)
+    }
+}
+
+/// Measures all there is to measure, as far as it gets; the pins are left to the caller.
+///
+/// # Errors
+/// Arguments that do not fit the model.
+pub(crate) fn search(
+    setting: Setting<'_>,
+    probe: &mut dyn Probe,
+    sink: &mut dyn Sink,
+) -> anyhow::Result<Run> {
+    let mut findings = Findings::default();
+    let table = setting.table(&mut findings.remarks)?;
+    let cuts = &findings.remarks;
+    cuts.iter().for_each(|line| setting.progress.note(line));
+    let limit = setting.arguments.limit_seconds();
+    let mut session = Session {
+        probe,
+        sink,
+        progress: setting.progress,
+        interrupt: setting.interrupt,
+        clock: setting.clock,
+        stage: Stage::Calibration,
+        bandwidth: Vec::new(),
+        discarded: 0,
+        kept: 0,
+        voids: Voids::default(),
+    };
+    let inputs = Inputs {
+        default: setting.default,
+        teams: setting.teams,
+        request: request(setting.arguments, setting.host),
+        kernels: setting.kernels,
+        blocks: &setting.arguments.asked_blocks(),
+        exhaustive: setting.arguments.exhaustive,
+        info: setting.info,
+        l2_bytes: setting.host.topology.caches.l2_bytes,
+        prompt_tokens: table.prompt_tokens,
+        longest_tokens: longest_tokens(&table),
+        effort: setting.arguments.effort(),
+    };
+    findings.default_threads = setting.default.decode.threads;
+    let jobs = map::jobs(&setting.host.topology, setting.host.effective_cpus);
+    let mut survey = Survey::new(jobs);
+    let limits = map::Limits::new(setting.arguments.quick, limit);
+    let halted = survey
+        .measure(&mut session, setting.default, limits)
+        .and_then(|()| drive(&mut session, &inputs, table, limit, &mut findings))
+        .and_then(|()| survey.measure(&mut session, setting.default, limits))
+        .err();
+    setting.progress.finish();
+    let conditions = Conditions {
+        findings: setting.findings,
+        map: survey.map(),
+        voids: session.voids,
+        taken: session.taken(),
+        best_gb_per_second: None,
+    };
+    Ok(Run {
+        info: setting.info.clone(),
+        findings,
+        bandwidth: session.bandwidth,
+        conditions,
+        pins: String::new(),
+        halted,
+    })
+}
+
+/// Calibration, search, confirmation, table; `findings` grows on the way.
+fn drive(
+    session: &mut Session<'_>,
+    inputs: &Inputs<'_>,
+    mut table: TablePlan,
+    limit_seconds: Option<f64>,
+    findings: &mut Findings,
+) -> Result<(), Halt> {
+    let works = staged::calibrate(session, inputs)?;
+    let tuned = staged::search(session, inputs, &works, &mut findings.log)?;
+    let limits = confirm::Limits {
+        rounds: inputs.effort.confirm_rounds,
+        until: inputs.effort.confirm_until,
+    };
+    let confirmation = confirm::confirm(session, inputs.default, &tuned, &works, limits)?;
+    let speed = speed(inputs.info, &works, &confirmation);
+    let plan = confirmation.plan.clone();
+    findings.confirmation = Some(confirmation);
+    if let Some(limit) = limit_seconds {
+        let left = (limit - (session.clock)()).max(0.0);
+        let cuts = table.cut_to_time(&speed, left);
+        cuts.iter().for_each(|line| session.progress.note(line));
+        findings.remarks.extend(cuts);
+    }
+    let data = (&mut findings.data, limit_seconds);
+    let cuts = measured_table::measure(session, &plan, &table, &speed, data)?;
+    findings.remarks.extend(cuts);
+    let request = split::Request {
+        chosen: &plan,
+        default: inputs.default,
+        lengths: findings.data.decode.keys().copied().collect(),
+        prompts: &findings.data.prefill,
+        speed: &speed,
+        deadline: limit_seconds,
+    };
+    let (splits, cuts) = split::measure(session, &request)?;
+    findings.splits = splits;
+    findings.remarks.extend(cuts);
+    Ok(())
+}
+
+fn speed(info: &EngineInfo, works: &Works, confirmation: &Confirmation) -> Speed {
+    Speed {
+        step_seconds: works.step_seconds / confirmation.gain_decode,
+        prompt_token_seconds: works.prompt_token_seconds / confirmation.gain_prefill,
+        decode_bytes: info.decode_bytes as f64,
+        kv_bytes_per_position: info.kv_bytes_per_position as f64,
+    }
+}
+
+/// Teams to try.
+///
+/// # Errors
+/// A map without its list of CPUs.
+pub(crate) fn teams(arguments: &TuneArgs, host: &Host) -> anyhow::Result<TeamSpace> {
+    let maps = arguments.maps.as_deref();
+    if maps.is_some_and(|maps| maps.contains(&MapPolicy::Given)) && arguments.cpus.is_none() {
+        bail!("--maps given needs --cpus with a list, for example --cpus 0-21,24-45");
+    }
+    Ok(placement::teams(&request(arguments, host)))
+}
+
+/// What the arguments allow teams to be made of.
+pub(crate) fn request<'a>(arguments: &'a TuneArgs, host: &'a Host) -> Request<'a> {
+    Request {
+        topology: &host.topology,
+        effective_cpus: host.effective_cpus,
+        threads: arguments.threads.as_ref().map(|threads| threads.values()),
+        maps: arguments.maps.as_deref(),
+        given: arguments.cpus.as_ref(),
+    }
+}
+
+fn longest_tokens(table: &TablePlan) -> usize {
+    let lengths = table.decode_lengths.iter().chain(&table.prefill_lengths);
+    lengths.copied().max().unwrap_or(0)
+}
+
+/// Made before anything is measured: a run must not end in a place that cannot be written.
+///
+/// # Errors
+/// There can be no such file or directory.
+pub(crate) fn report_directory(
+    arguments: &TuneArgs,
+    cpu_model: &str,
+    model: &str,
+) -> anyhow::Result<PathBuf> {
+    if arguments.output.file_name().is_none() || arguments.output.is_dir() {
+        bail!(
+            "-o {} is not a file name; try -o sysinfer-profile.toml",
+            arguments.output.display()
+        );
+    }
+    let directory = match (&arguments.report, &arguments.reports) {
+        (Some(directory), _) => directory.clone(),
+        (None, Some(root)) => {
+            let now = jiff::Timestamp::now().to_string();
+            folder::in_collection(root, cpu_model, &now, model)
+        }
+        (None, None) => folder::beside(&arguments.output),
+    };
+    std::fs::create_dir_all(&directory)
+        .with_context(|| format!("cannot make the report directory {}", directory.display()))?;
+    Ok(directory)
+}
+
+/// Lengths of the table within the model's context, and a remark about each cut.
+fn table_plan(
+    arguments: &TuneArgs,
+    info: &EngineInfo,
+    remarks: &mut Vec<String>,
+) -> anyhow::Result<TablePlan> {
+    let prefill = arguments.prefill.as_ref().unwrap_or(&arguments.lengths);
+    let repeat = arguments
+        .repeat
+        .map_or(arguments.level().table_runs(), usize::from);
+    let mut table = TablePlan {
+        prompt_tokens: arguments.prompt,
+        decode_lengths: arguments.lengths.values().to_vec(),
+        prefill_lengths: prefill.values().to_vec(),
+        repeat,
+    };
+    let cuts = table.cut_to_context(info.context_length);
+    remarks.extend(cuts);
+    check_prompt(arguments.prompt, info.context_length)?;
+    Ok(table)
+}
+
+/// A prompt must leave room for the few steps that size everything else.
+///
+/// # Errors
+/// Names the limits.
+pub fn check_prompt(prompt_tokens: usize, context_length: usize) -> anyhow::Result<()> {
+    let most = context_length.saturating_sub(SHORTEST_RUN);
+    if prompt_tokens == 0 || prompt_tokens > most {
+        bail!(
+            "--prompt {prompt_tokens}: the prompt must have 1 to {most} tokens, as the model's context has {context_length}"
+        );
+    }
+    Ok(())
+}
+
+/// Steps that every decode run must have room for.
+const SHORTEST_RUN: usize = 4;
+
+/// Positions for the longest run: of the table, or of a race's sample.
+fn capacity(table: &TablePlan) -> usize {
+    let lengths = table.decode_lengths.iter().chain(&table.prefill_lengths);
+    lengths
+        .copied()
+        .max()
+        .unwrap_or(0)
+        .max(staged::LONGEST_SAMPLE)
+        .max(table.prompt_tokens)
+        + staged::LONGEST_SAMPLE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prompts_leave_room_to_decode() {
+        assert!(check_prompt(16, 2048).is_ok() && check_prompt(2044, 2048).is_ok());
+        for (prompt, context) in [(0, 2048), (2045, 2048), (1, 2)] {
+            assert!(
+                check_prompt(prompt, context).is_err(),
+                "{prompt} of {context}"
+            );
+        }
+    }
+}

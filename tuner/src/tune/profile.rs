@@ -1,0 +1,89 @@
+//! The decision and its measurements, as a profile.
+
+use sysinfer_engine::EngineInfo;
+use sysinfer_machine::HostInfo;
+use sysinfer_profiles::{Created, Evidence, LengthEvidence, Profile, SCHEMA};
+
+use crate::measure::Point;
+use crate::measure::table::TableData;
+use crate::report::Row;
+use crate::report::conditions::Conditions;
+use crate::search::confirm::Confirmation;
+
+/// What the profile is made from.
+pub struct Evidenced<'a> {
+    /// The host that was measured.
+    pub host: &'a HostInfo,
+    /// The model that was measured.
+    pub info: &'a EngineInfo,
+    /// The plan and its gain.
+    pub confirmation: &'a Confirmation,
+    /// The measured table.
+    pub rows: &'a [Row],
+    /// The runs behind the table.
+    pub data: &'a TableData,
+    /// Read bandwidth of the run, GB/s.
+    pub read_gb_per_second: f64,
+    /// How many samples there were, and how many void ones.
+    pub conditions: &'a Conditions,
+    /// Tokens of the prompt of decode runs.
+    pub prompt_tokens: usize,
+    /// RFC 3339 time.
+    pub date: &'a str,
+    /// The command line.
+    pub command: &'a str,
+}
+
+/// The profile, with measurements rounded to what they are worth.
+pub fn profile(from: &Evidenced<'_>) -> Profile {
+    Profile {
+        schema: SCHEMA,
+        created: Created {
+            date: from.date.into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            command: from.command.into(),
+        },
+        host: from.host.into(),
+        model: from.info.into(),
+        plan: from.confirmation.plan.clone(),
+        evidence: Evidence {
+            read_gb_per_second: rounded(from.read_gb_per_second),
+            gain_decode: rounded(from.confirmation.gain_decode),
+            gain_prefill: rounded(from.confirmation.gain_prefill),
+            prompt_tokens: from.prompt_tokens,
+            samples: from.conditions.taken,
+            void_samples: from.conditions.voids.total(),
+            lengths: from.rows.iter().map(|row| length(row, from.data)).collect(),
+        },
+    }
+}
+
+fn length(row: &Row, data: &TableData) -> LengthEvidence {
+    let runs = |points: Option<&Vec<Point>>| {
+        let points = points.map_or(&[][..], Vec::as_slice);
+        let rates: Vec<f64> = points
+            .iter()
+            .map(|point| rounded(point.tokens_per_second()))
+            .collect();
+        LengthEvidence::kept_runs(&rates)
+    };
+    LengthEvidence {
+        total_tokens: row.total_tokens,
+        samples: row.decode.map_or(0, |decode| decode.count),
+        decode_tokens_per_second: row.decode.map(|decode| rounded(decode.median)),
+        decode_low: row.decode.map(|decode| rounded(decode.low)),
+        decode_high: row.decode.map(|decode| rounded(decode.high)),
+        decode_runs: runs(data.decode.get(&row.total_tokens)),
+        prefill_runs: runs(data.prefill.get(&row.total_tokens)),
+        decode_gb_per_second: row.decode_gb_per_second.map(rounded),
+        percent_of_read_bandwidth: row.percent_of_read_bandwidth.map(rounded),
+        prefill_tokens_per_second: row.prefill.map(|prefill| rounded(prefill.median)),
+        time_to_first_token_ms: row.time_to_first_token_ms.map(rounded),
+        reference_tokens_per_second: row.reference,
+    }
+}
+
+/// Three decimals: finer than any spread seen, and readable.
+fn rounded(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
