@@ -4,6 +4,7 @@
 use sysinfer_engine::Plan;
 
 use super::arguments::TuneArgs;
+use super::request;
 use crate::host::Host;
 use crate::journal::cpu_list;
 use crate::report::table;
@@ -21,7 +22,7 @@ const USUAL_PROMPT: usize = 512;
 pub fn render(host: &Host, teams: &TeamSpace, arguments: &TuneArgs) -> String {
     let effort = arguments.effort();
     let asked = arguments.asked_blocks();
-    let default = placement::default_team(&host.topology, host.effective_cpus);
+    let default = placement::baseline_team(&request(arguments, host));
     let base = Plan::with_threads(default.clone());
     let mut out = Listing::default();
     out.line(&format!(
@@ -160,5 +161,41 @@ fn cpus_text(cpus: &[usize]) -> String {
         "any".into()
     } else {
         cpu_list(cpus)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::Cli;
+    use crate::tune::teams;
+    use clap::Parser;
+    use sysinfer_machine::{Topology, host_info};
+
+    #[test]
+    fn the_default_plan_is_the_one_that_a_run_starts_from() {
+        let topology = Topology::from_synthetic("pack:1 numa:1 l3:1 core:8 pu:1").expect("valid");
+        let host = Host {
+            effective_cpus: 8,
+            info: host_info(&topology),
+            topology,
+        };
+        let cases = [
+            ("", "default plan: 8 threads, compact, 0-7"),
+            ("--threads 2,8", "default plan: 8 threads, compact, 0-7"),
+            ("--threads 2,4", "default plan: 4 threads, compact, 0-3"),
+            ("--threads 4,16", "default plan: 4 threads, compact, 0-3"),
+        ];
+        for (given, expected) in cases {
+            let line = format!("sysinfer-tune --dry-run {given}");
+            let arguments = Cli::parse_from(line.split_whitespace()).tune;
+            let teams = teams(&arguments, &host).expect("teams");
+            let text = render(&host, &teams, &arguments);
+            let found = text.lines().find(|line| line.contains("default plan"));
+            assert!(
+                found.is_some_and(|line| line.ends_with(expected)),
+                "{given}: {found:?}"
+            );
+        }
     }
 }
