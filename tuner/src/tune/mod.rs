@@ -1,13 +1,15 @@
 //! A whole run, top to bottom: host, model, search, confirmation, table, profile, report.
 //!
-//! [`arguments`] say what is asked for, [`block_lists`] how sizes among them are written; [`dry_run`]
-//! lists what a run would try, [`replay`] runs on a journal in place of a host. [`conclude`] writes what
-//! was found: the [`profile`], the report, the last lines on the terminal.
+//! [`arguments`] say what is asked for, [`block_lists`] how sizes among them are written and [`lengths`]
+//! what they make of the table. [`dry_run`] lists what a run would try, [`replay`] runs on a journal in
+//! place of a host. [`conclude`] writes what was found: the [`profile`], the report, the last lines on
+//! the terminal.
 
 pub mod arguments;
 pub mod block_lists;
 pub mod conclude;
 pub mod dry_run;
+pub mod lengths;
 pub mod profile;
 pub mod replay;
 
@@ -21,6 +23,7 @@ use sysinfer_machine::MapPolicy;
 
 use self::arguments::TuneArgs;
 use self::conclude::{Findings, Run, conclude};
+use self::lengths::{capacity, longest_tokens, table_plan};
 use crate::Ending;
 use crate::host::Host;
 use crate::host::check::{Check, Finding};
@@ -302,11 +305,6 @@ pub(crate) fn request<'a>(arguments: &'a TuneArgs, host: &'a Host) -> Request<'a
     }
 }
 
-fn longest_tokens(table: &TablePlan) -> usize {
-    let lengths = table.decode_lengths.iter().chain(&table.prefill_lengths);
-    lengths.copied().max().unwrap_or(0)
-}
-
 /// Made before anything is measured: a run must not end in a place that cannot be written.
 ///
 /// # Errors
@@ -333,71 +331,4 @@ pub(crate) fn report_directory(
     std::fs::create_dir_all(&directory)
         .with_context(|| format!("cannot make the report directory {}", directory.display()))?;
     Ok(directory)
-}
-
-/// Lengths of the table within the model's context, and a remark about each cut.
-fn table_plan(
-    arguments: &TuneArgs,
-    info: &EngineInfo,
-    remarks: &mut Vec<String>,
-) -> anyhow::Result<TablePlan> {
-    let prefill = arguments.prefill.as_ref().unwrap_or(&arguments.lengths);
-    let repeat = arguments
-        .repeat
-        .map_or(arguments.level().table_runs(), usize::from);
-    let mut table = TablePlan {
-        prompt_tokens: arguments.prompt,
-        decode_lengths: arguments.lengths.values().to_vec(),
-        prefill_lengths: prefill.values().to_vec(),
-        repeat,
-    };
-    let cuts = table.cut_to_context(info.context_length);
-    remarks.extend(cuts);
-    check_prompt(arguments.prompt, info.context_length)?;
-    Ok(table)
-}
-
-/// A prompt must leave room for the few steps that size everything else.
-///
-/// # Errors
-/// Names the limits.
-pub fn check_prompt(prompt_tokens: usize, context_length: usize) -> anyhow::Result<()> {
-    let most = context_length.saturating_sub(SHORTEST_RUN);
-    if prompt_tokens == 0 || prompt_tokens > most {
-        bail!(
-            "--prompt {prompt_tokens}: the prompt must have 1 to {most} tokens, as the model's context has {context_length}"
-        );
-    }
-    Ok(())
-}
-
-/// Steps that every decode run must have room for.
-const SHORTEST_RUN: usize = 4;
-
-/// Positions for the longest run: of the table, or of a race's sample.
-fn capacity(table: &TablePlan) -> usize {
-    let lengths = table.decode_lengths.iter().chain(&table.prefill_lengths);
-    lengths
-        .copied()
-        .max()
-        .unwrap_or(0)
-        .max(staged::LONGEST_SAMPLE)
-        .max(table.prompt_tokens)
-        + staged::LONGEST_SAMPLE
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prompts_leave_room_to_decode() {
-        assert!(check_prompt(16, 2048).is_ok() && check_prompt(2044, 2048).is_ok());
-        for (prompt, context) in [(0, 2048), (2045, 2048), (1, 2)] {
-            assert!(
-                check_prompt(prompt, context).is_err(),
-                "{prompt} of {context}"
-            );
-        }
-    }
 }

@@ -13,7 +13,7 @@ use crate::host::{Host, gigabytes, peak_bytes};
 use crate::measure::engine_probe::{argmax, prompt};
 use crate::progress::Progress;
 use crate::source::Source;
-use crate::tune::check_prompt;
+use crate::tune::lengths::check_prompt;
 
 /// The JSON object.
 #[derive(Serialize)]

@@ -26,7 +26,7 @@ use crate::report::{self, Row, table};
 use crate::search::Stage;
 use crate::search::budget::{Speed, TablePlan};
 use crate::source::Source;
-use crate::tune::check_prompt;
+use crate::tune::lengths::check_prompt;
 
 /// The JSON object: the keys of the peers' benchmark, and the roof.
 #[derive(Serialize)]

@@ -33,7 +33,7 @@ use crate::search::Stage;
 use crate::search::budget::{Speed, TablePlan, join};
 use crate::source::Source;
 use crate::source::{FileArgs, ModelArgs};
-use crate::tune::check_prompt;
+use crate::tune::lengths::check_prompt;
 
 /// With `--quick`, longer lengths are left out.
 const QUICK_LONGEST: usize = 256;
