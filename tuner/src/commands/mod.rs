@@ -1,7 +1,7 @@
 //! The command line: one file or folder for each subcommand, with its arguments, their units and
 //! defaults, and the help that explains them. Without a subcommand the program tunes ([`crate::tune`]).
 //!
-//! [`check`] and [`bandwidth`] look at the host; [`bench`] and [`perplexity`] measure one plan, which
+//! [`check`] and [`bandwidth`] look at the host; [`mod@bench`] and [`perplexity`] measure one plan, which
 //! [`chosen_plan`] reads from the command line; [`show`], [`verify`], [`compare`] and [`export`] work on
 //! what a run has left; [`load`] drives a server; [`synth`] writes a model.
 

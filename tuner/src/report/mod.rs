@@ -4,7 +4,7 @@
 //! One format per file: [`table`] (terminal), [`csv`], [`json`], [`svg`] (plots), [`html`] (the page),
 //! [`markdown`] (the summary). [`explain`] puts into words what was measured, [`samples`] reads back
 //! what only single samples tell, [`conditions`] are the circumstances of all samples and
-//! [`reference`] is what others published. [`figures`] writes numbers and [`markup`] elements,
+//! [`mod@reference`] is what others published. [`figures`] writes numbers and [`markup`] elements,
 //! [`folder`] says where all of it goes.
 
 pub mod conditions;

@@ -2,7 +2,7 @@
 //!
 //! [`arguments`] say what is asked for, [`block_lists`] how sizes among them are written and [`lengths`]
 //! what they make of the table. [`dry_run`] lists what a run would try, [`replay`] runs on a journal in
-//! place of a host. [`conclude`] writes what was found: the [`profile`], the report, the last lines on
+//! place of a host. [`mod@conclude`] writes what was found: the [`profile`], the report, the last lines on
 //! the terminal.
 
 pub mod arguments;
