@@ -82,7 +82,7 @@ fn class(rows: &[Vec<String>], column: usize) -> &'static str {
     } else if cells().any(long) {
         "wide"
     } else {
-        ""
+        "short"
     }
 }
 
@@ -124,8 +124,8 @@ mod tests {
             (&["396.35 (257.82 to 424.22)", "one sample", "-"], "number"),
             (&["102 % (66 % to 109 %)"], "number"),
             (&["114.4 ms", "19.9 s"], "number"),
-            (&["2 compact", "1 unpinned"], ""),
-            (&["0-94:2"], ""),
+            (&["2 compact", "1 unpinned"], "short"),
+            (&["0-94:2"], "short"),
             (&["0-22:2,64-86:2,128-150:2,192-214:2"], "wide"),
             (&["short", "stayed to the end of the race"], "wide"),
         ];

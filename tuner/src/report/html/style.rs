@@ -22,7 +22,7 @@ linear-gradient(to left,var(--line),transparent) 100% 0/14px 100% no-repeat scro
 table{border-collapse:collapse;width:100%;font-size:.8125rem}
 th,td{padding:6px 10px;text-align:left;vertical-align:top;border-bottom:1px solid var(--line);overflow-wrap:normal}
 tr:last-child td{border-bottom:0} th{color:var(--soft);font-weight:600;vertical-align:bottom}
-.number{text-align:right;font-variant-numeric:tabular-nums} td.number{white-space:nowrap} .wide{min-width:190px}
+.number{text-align:right;font-variant-numeric:tabular-nums} td.number,td.short{white-space:nowrap} .wide{min-width:190px}
 tr.won td{background:var(--panel);font-weight:600}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,330px),1fr));gap:16px;margin:12px 0}
 figure{margin:0;border:1px solid var(--line);border-radius:10px;padding:12px;min-width:0}
@@ -39,7 +39,7 @@ details{border-top:1px solid var(--line);padding:10px 0} summary{cursor:pointer;
 .stacks{background:none} .stacks thead{display:none} .stacks table,.stacks tbody{display:block}
 .stacks tr{display:grid;grid-template-columns:repeat(3,auto);justify-content:start;gap:2px 18px;border-bottom:1px solid var(--line);padding:9px 10px}
 .stacks tr:last-child{border-bottom:0} .stacks tr.won{background:var(--panel)}
-.stacks td{grid-column:1/-1;border:0;padding:0;min-width:0;overflow-wrap:anywhere} .stacks tr.won td{background:none}
+.stacks td{grid-column:1/-1;border:0;padding:0;min-width:0;overflow-wrap:anywhere;white-space:normal} .stacks tr.won td{background:none}
 .stacks td.number{grid-column:auto;position:static;text-align:left;white-space:normal;border:0;background:none}
 .stacks td::before{content:attr(data-name);color:var(--soft);font-weight:400;margin-right:8px} .stacks td.number::before{display:block;font-size:.75rem}
 .stacks td:first-child{font-weight:600} .stacks td:first-child::before{content:none}}
