@@ -133,6 +133,14 @@ impl Progress {
         self.show(message);
     }
 
+    /// A stage of which nobody knows how long it takes went on for `seconds` and is likely to take
+    /// `left` more. Its units are milliseconds, so that the ETA is what is left.
+    pub fn goes_on(&self, seconds: f64, left: f64, message: &str) {
+        let done = self.bar.position() + milliseconds(seconds);
+        self.bar.set_length((done + milliseconds(left)).max(1));
+        self.set(done, message);
+    }
+
     /// A line that stays.
     pub fn note(&self, line: &str) {
         match &self.live {
@@ -184,6 +192,11 @@ impl Progress {
     }
 }
 
+/// Rounded up; 0 of what is no time.
+fn milliseconds(seconds: f64) -> u64 {
+    (1000.0 * seconds).ceil().max(0.0) as u64
+}
+
 /// Candidates and bandwidth, as far as they are known.
 fn state(left: Option<(usize, usize)>, rate: Option<Rate>) -> String {
     let left = left.map(|(running, all)| format!("{running} of {all} candidates left"));
@@ -223,6 +236,22 @@ mod tests {
         ];
         for (left, rate, expected) in cases {
             assert_eq!(state(left, rate), expected);
+        }
+    }
+
+    #[test]
+    fn a_stage_of_unknown_length_ends_where_nothing_is_left() {
+        let progress = Progress::silent();
+        progress.stage("long", 1);
+        for (seconds, left, position, length) in [
+            (2.0, 8.0, 2000, 10_000),
+            (2.0, 1.0, 4000, 5000),
+            (0.5, 0.0, 4500, 4500),
+            (f64::NAN, -1.0, 4500, 4500),
+        ] {
+            progress.goes_on(seconds, left, "");
+            let bar = (progress.bar.position(), progress.bar.length());
+            assert_eq!(bar, (position, Some(length)));
         }
     }
 

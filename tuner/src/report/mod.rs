@@ -36,6 +36,7 @@ use crate::report::conditions::Conditions;
 use crate::report::reference::Reference;
 use crate::search::confirm::Confirmation;
 use crate::search::staged::Log;
+use crate::space::Phase;
 use crate::stats::{Estimate, Summary, median};
 
 /// One line of the table: everything known about one length.
@@ -143,8 +144,31 @@ impl Report<'_> {
         Estimate::of(&self.bandwidth)
     }
 
+    /// Rate of the chosen plan over the default's, as the rounds that decided it have it; `None` where
+    /// the profile keeps the default.
+    pub fn gain(&self, phase: Phase) -> Option<Estimate> {
+        let found = self.confirmation?;
+        let (median, fresh) = match phase {
+            Phase::Decode => (found.gain_decode, &found.decode),
+            Phase::Prefill => (found.gain_prefill, &found.prefill),
+        };
+        let (low, high) = fresh.interval?;
+        Some(Estimate {
+            median,
+            low,
+            high,
+            count: fresh.rounds,
+        })
+    }
+
     /// Why it is as fast as it is, sentence by sentence.
     pub fn explanation(&self) -> Vec<String> {
+        // What the decision rests on is said everywhere with the same limits.
+        let decided = self.samples.gains.iter().map(|gain| samples::Gain {
+            ratio: self.gain(gain.phase).unwrap_or(gain.ratio),
+            ..*gain
+        });
+        let gains: Vec<samples::Gain> = decided.collect();
         explain::explain(&Evidence {
             info: self.info,
             cache_bytes: self.cache_bytes,
@@ -152,7 +176,7 @@ impl Report<'_> {
             rows: &self.rows,
             splits: &self.splits,
             races: &self.log.outcomes,
-            gains: &self.samples.gains,
+            gains: &gains,
             threads: self
                 .confirmation
                 .map(|found| (found.plan.decode.threads, self.default_threads)),

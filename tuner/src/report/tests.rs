@@ -10,7 +10,7 @@ use crate::report::reference::TABLES;
 use crate::search::Stage;
 use crate::search::confirm::Fresh;
 use crate::search::race::{Lane, Outcome};
-use crate::space::{Candidate, Phase, Skipped};
+use crate::space::{Candidate, Skipped};
 
 /// What is in every text that comes from outside: none of it may become markup.
 pub(crate) const HOSTILE: &str = "<script>alert(\"1\")</script>&'";
@@ -117,7 +117,11 @@ impl Planted {
                 gain_decode: 1.1,
                 gain_prefill: 1.0,
                 reasons: vec!["decode: +10.0 % over the default".into()],
-                decode: Fresh::default(),
+                decode: Fresh {
+                    rounds: 6,
+                    interval: Some((1.078, 1.122)),
+                    runner_up: None,
+                },
                 prefill: Fresh::default(),
             }),
         }

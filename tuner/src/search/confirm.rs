@@ -96,9 +96,7 @@ pub fn confirm(
     limits: Limits,
 ) -> Result<Confirmation, Halt> {
     session.stage = Stage::Confirmation;
-    session
-        .progress
-        .stage(Stage::Confirmation.title(), 6 * limits.rounds as u64);
+    session.progress.stage(Stage::Confirmation.title(), 1);
     let now = (session.clock)();
     let halfway = limits.until.map(|until| (now + until.max(now)) / 2.0);
     let works = (&works.decode, &works.prefill);
@@ -193,7 +191,7 @@ fn judge_phase(
         .iter()
         .position(|(_, plan)| plan == base && plan != default);
     let mut duel = Duel::new(plans, kept, (tuned.noise, limits.rounds));
-    match duel.fight(session, work, limits) {
+    match duel.fight(session, (phase, work), limits) {
         Ok(()) => {}
         Err(Halt::Refused(why)) => {
             return Ok(keep(format!(
@@ -241,9 +239,11 @@ impl Duel {
     fn fight(
         &mut self,
         session: &mut Session<'_>,
-        work: &Work,
+        (phase, work): (Phase, &Work),
         limits: Limits,
     ) -> Result<(), Halt> {
+        let began = (session.clock)();
+        let mut last = began;
         for round in 0..self.rounds {
             let late = limits.until.is_some_and(|until| (session.clock)() >= until);
             if round >= LEAST_ROUNDS && (late || !self.is_open()) {
@@ -263,7 +263,10 @@ impl Duel {
                     "tuned {:.2}, default {:.2} tokens/s",
                     self.last[TUNED], self.last[DEFAULT]
                 );
-                session.progress.advance(1, &text);
+                let now = (session.clock)();
+                let left = self.seconds_left(phase, (began, now), limits.until);
+                session.progress.goes_on(now - last, left, &text);
+                last = now;
             }
         }
         Ok(())
@@ -286,6 +289,51 @@ impl Duel {
             &ratios(plan, other),
             deviation(&all, self.noise).max(self.noise),
         )
+    }
+
+    /// What is likely left of the stage, by the samples so far: rounds until something is decided, and
+    /// after decoding as long again for prompts; no longer than the time limit allows.
+    fn seconds_left(&self, phase: Phase, (began, now): (f64, f64), until: Option<f64>) -> f64 {
+        let rounds = self.likely_rounds();
+        let (mut taken, mut all) = (0, 0);
+        for ((name, _), logs) in self.plans.iter().zip(&self.logs) {
+            let most = match *name {
+                "runner-up" => rounds.min(RUNNER_UP_ROUNDS),
+                _ => rounds,
+            };
+            taken += logs.len();
+            all += most.max(logs.len());
+        }
+        let sample = (now - began) / taken.max(1) as f64;
+        let least = (self.plans.len() * LEAST_ROUNDS).saturating_sub(taken) as f64 * sample;
+        let limit = until.map_or(f64::INFINITY, |until| (until - now).max(least));
+        let here = ((all - taken) as f64 * sample).min(limit);
+        match phase {
+            Phase::Decode => here + (now - began + here),
+            Phase::Prefill => here,
+        }
+    }
+
+    /// How many rounds it is likely to take: the standard error falls with the root of their number.
+    fn likely_rounds(&self) -> usize {
+        let rounds = self.logs[TUNED].len().min(self.logs[DEFAULT].len());
+        let least = LEAST_ROUNDS.min(self.rounds);
+        if rounds < 2 {
+            return least;
+        }
+        if rounds >= least && !self.is_open() {
+            return rounds;
+        }
+        let gap = self.gap(TUNED, DEFAULT);
+        let of_one = gap.error * gap.error * gap.pairs as f64;
+        let until = |z: f64, distance: f64| match distance > 0.0 {
+            true => z * z * of_one / (distance * distance),
+            false => f64::INFINITY,
+        };
+        let needed = until(Z_EARLY, gap.centre).min(until(Z_FUTILE, WORTH - gap.centre));
+        // A cast saturates: what would never be decided takes all rounds.
+        let needed = needed.ceil() as usize;
+        needed.clamp(least.max(rounds), self.rounds.max(rounds))
     }
 
     /// Whether another round could decide something.
@@ -417,6 +465,44 @@ pub fn take_phase(base: &Plan, donor: &Plan, phase: Phase) -> Plan {
 mod tests {
     use super::*;
     use sysinfer_engine::{KernelChoice, PhasePlan};
+
+    #[test]
+    fn the_time_left_follows_what_the_rounds_say() {
+        let plan = || Plan::with_threads(PhasePlan::unpinned(4));
+        let fought = |gain: f64, rounds: usize| {
+            let plans = vec![("default", plan()), ("tuned", plan())];
+            let mut duel = Duel::new(plans, None, (0.03, 128));
+            for round in 0..rounds {
+                let noise = if round % 2 == 0 { 0.02 } else { -0.02 };
+                duel.logs[DEFAULT].push(0.0);
+                duel.logs[TUNED].push(gain + noise);
+            }
+            duel
+        };
+        let cases = [
+            ("nothing is known", 0.0, 1, LEAST_ROUNDS),
+            ("clear", 0.3, 4, LEAST_ROUNDS),
+            ("clear, and over", 0.3, 8, 8),
+            ("close", 0.012, 8, 113),
+            ("never", 0.01, 8, 128),
+            ("worse", -0.2, 8, 8),
+        ];
+        for (name, gain, rounds, expected) in cases {
+            assert_eq!(fought(gain, rounds).likely_rounds(), expected, "{name}");
+        }
+        // Eight rounds of two samples took 16 s: a second each.
+        let left = |phase, until| fought(0.01, 8).seconds_left(phase, (0.0, 16.0), until);
+        assert_eq!(left(Phase::Prefill, None), 240.0);
+        assert_eq!(left(Phase::Prefill, Some(40.0)), 24.0);
+        assert_eq!(left(Phase::Decode, Some(40.0)), 24.0 + 40.0);
+        assert_eq!(
+            left(Phase::Prefill, Some(10.0)),
+            0.0,
+            "the limit has passed"
+        );
+        let early = fought(0.3, 3).seconds_left(Phase::Prefill, (0.0, 6.0), Some(1.0));
+        assert_eq!(early, 6.0, "every plan has its least rounds all the same");
+    }
 
     #[test]
     fn the_two_phases_are_a_whole_plan() {

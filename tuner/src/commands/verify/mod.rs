@@ -1,10 +1,12 @@
 //! `verify`: measures a profile's table again and says whether it still holds.
 //!
-//! Rates of decoding follow the bandwidth of memory, which other tenants of a host take their share
-//! of. So a length that is slower than recorded holds nevertheless if it takes as large a share of the
-//! bandwidth measured in the same minutes: then memory is slower, not the plan.
+//! Rates follow the bandwidth of memory, which other tenants of a host take their share of. So a length
+//! that is slower than recorded holds nevertheless if it lost no more than the bandwidth measured in the
+//! same minutes: then memory is slower, not the plan. `shift` has the statistics, `verdict` what
+//! follows of them.
 
 mod output;
+mod shift;
 mod verdict;
 
 use std::path::PathBuf;
@@ -13,9 +15,10 @@ use std::time::Instant;
 use anyhow::bail;
 use clap::Args;
 use sysinfer_engine::{Engine, EngineInfo, Plan, Precision};
-use sysinfer_profiles::Profile;
+use sysinfer_profiles::{Evidence, Profile};
 
 use self::output::{json, text};
+use self::shift::{Z_ALL, Z_SEEMS};
 use self::verdict::{Judgement, Recorded, conclusion, verdicts};
 use crate::Ending;
 use crate::commands::chosen_plan::{self, PlanArgs};
@@ -34,6 +37,10 @@ use crate::search::budget::{Speed, TablePlan, join};
 use crate::source::Source;
 use crate::source::{FileArgs, ModelArgs};
 use crate::tune::lengths::check_prompt;
+
+/// Lengths that seem slower get so many times as many runs more: one round of runs is enough to see
+/// that a tenth is missing, and not to be sure.
+const AGAIN: usize = 3;
 
 /// With `--quick`, longer lengths are left out.
 const QUICK_LONGEST: usize = 256;
@@ -66,7 +73,7 @@ pub struct VerifyArgs {
     /// Only lengths up to 256
     #[arg(long, conflicts_with = "lengths")]
     pub quick: bool,
-    /// Runs; those that seem slower get as many again
+    /// Runs; lengths that seem slower get three times as many more
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub repeat: u16,
     /// Print one JSON object instead of a table
@@ -116,7 +123,7 @@ pub fn run(arguments: &VerifyArgs) -> anyhow::Result<Ending> {
         Err(other) => return Err(other.into()),
     }
     let roof = report::roof(&measured.bandwidth);
-    let verdicts = verdicts(&profile, &measured.data, roof);
+    let verdicts = verdicts(&profile.evidence, &measured.data, Z_ALL);
     let (holds, why) = conclusion(&verdicts);
     let recorded = profile.evidence.read_gb_per_second;
     let path = arguments.profile.display().to_string();
@@ -169,23 +176,24 @@ fn measure(
         &plan,
         table_plan,
         &speed,
-        (profile, &mut measured.data),
+        (&profile.evidence, &mut measured.data),
     );
     measured.bandwidth = session.bandwidth;
     measured.discarded = session.discarded;
     outcome
 }
 
+/// The table, and what seems slower in it again.
 fn twice(
     session: &mut Session<'_>,
     plan: &Plan,
     table_plan: &TablePlan,
     speed: &Speed,
-    (profile, data): (&Profile, &mut TableData),
+    (evidence, data): (&Evidence, &mut TableData),
 ) -> Result<(), Halt> {
     measured_table::measure(session, plan, table_plan, speed, (&mut *data, None))?;
-    let slower = verdicts(profile, data, report::roof(&session.bandwidth));
-    let slower = slower
+    let seeming = verdicts(evidence, data, Z_SEEMS);
+    let slower = seeming
         .iter()
         .filter(|found| found.holds == Judgement::Slower);
     let (mut decode, mut prefill) = (Vec::new(), Vec::new());
@@ -206,6 +214,7 @@ fn twice(
     let again = TablePlan {
         decode_lengths: decode,
         prefill_lengths: prefill,
+        repeat: AGAIN * table_plan.repeat,
         ..table_plan.clone()
     };
     measured_table::measure(session, plan, &again, speed, (data, None)).map(|_| ())
@@ -224,7 +233,7 @@ fn plan_arguments(arguments: &VerifyArgs) -> PlanArgs {
 
 /// Lengths of the profile that are asked for.
 fn table_plan(arguments: &VerifyArgs, profile: &Profile) -> anyhow::Result<TablePlan> {
-    let recorded = Recorded::of(profile);
+    let recorded = Recorded::of(&profile.evidence);
     let asked = |length: usize| match &arguments.lengths {
         Some(lengths) => lengths.values().contains(&length),
         None => !arguments.quick || length <= QUICK_LONGEST,
@@ -310,3 +319,6 @@ fn speed(profile: &Profile) -> Speed {
         kv_bytes_per_position: profile.model.kv_bytes_per_position as f64,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use serde::Serialize;
 use sysinfer_profiles::Profile;
 
 use super::verdict::{Judgement, Verdict};
-use crate::commands::compare::rates::{Told, rate_text, ratio_text};
+use crate::commands::compare::rates::rate_text;
 use crate::report::table;
 
 /// The table, and the bandwidth of both runs.
@@ -19,7 +19,7 @@ pub(super) fn text(
         "total tokens",
         "recorded tokens/s",
         "now tokens/s",
-        "now / recorded (95 %)",
+        "now / recorded (95 % for all)",
         "% of read bandwidth",
         "verdict",
     ];
@@ -38,9 +38,12 @@ pub(super) fn text(
         vec![
             found.phase.to_owned(),
             found.total_tokens.to_string(),
-            rate_text(&found.relation.first),
-            rate_text(&found.relation.second),
-            ratio_text(&found.relation),
+            rate_text(&found.recorded),
+            rate_text(&found.now),
+            format!(
+                "{:.3} ({:.3}-{:.3})",
+                found.ratio, found.interval.0, found.interval.1
+            ),
             shares,
             found.holds.words().to_owned(),
         ]
@@ -96,7 +99,6 @@ struct JsonLength {
     ratio_high: f64,
     recorded_percent_of_read_bandwidth: Option<f64>,
     percent_of_read_bandwidth: Option<f64>,
-    rates: Told,
     verdict: Judgement,
 }
 
@@ -110,19 +112,18 @@ pub(super) fn json(
     let length = |found: &Verdict| JsonLength {
         phase: found.phase,
         total_tokens: found.total_tokens,
-        recorded_tokens_per_second: found.relation.first.median,
-        recorded_low: found.relation.first.low,
-        recorded_high: found.relation.first.high,
-        tokens_per_second: found.relation.second.median,
-        low: found.relation.second.low,
-        high: found.relation.second.high,
-        runs: found.relation.second.count,
-        ratio: found.relation.ratio,
-        ratio_low: found.relation.interval.0,
-        ratio_high: found.relation.interval.1,
+        recorded_tokens_per_second: found.recorded.median,
+        recorded_low: found.recorded.low,
+        recorded_high: found.recorded.high,
+        tokens_per_second: found.now.median,
+        low: found.now.low,
+        high: found.now.high,
+        runs: found.now.count,
+        ratio: found.ratio,
+        ratio_low: found.interval.0,
+        ratio_high: found.interval.1,
         recorded_percent_of_read_bandwidth: found.recorded_percent,
         percent_of_read_bandwidth: found.now_percent,
-        rates: found.relation.told,
         verdict: found.holds,
     };
     let object = Json {

@@ -1,30 +1,26 @@
 //! Recorded runs against those of now, length by length, and what follows for the whole.
 
 use serde::Serialize;
-use sysinfer_profiles::{LengthEvidence, Profile};
+use sysinfer_profiles::{Evidence, LengthEvidence};
 
-use crate::commands::compare::rates::{Relation, Told};
+use super::shift::{Runs, Told, Z_ALL, noise};
 use crate::measure::Point;
 use crate::measure::table::TableData;
+use crate::report;
 use crate::search::budget::join;
-use crate::stats::median;
-
-/// A length that lost less than this has lost nothing that a user would notice.
-const TOLERANCE: f64 = 0.03;
-/// A median may miss the recorded range by this and still be within it, as runs of one plan differ so.
-const RANGE_MARGIN: f64 = 0.01;
+use crate::stats::{Summary, median};
 
 /// Does the recorded rate of a length hold?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Judgement {
-    /// Within the recorded range, or not different beyond noise.
+    /// Not slower beyond noise, and a large loss is ruled out.
     Holds,
-    /// Slower, and memory is slower by as much: the share of the bandwidth is what was recorded.
+    /// Slower by no more than memory is in the same minutes: the host, not the profile.
     HoldsByShare,
     /// Faster beyond noise.
     Faster,
-    /// Slower beyond noise and tolerance, also as a share of the bandwidth.
+    /// Slower beyond noise and tolerance, and not because of memory.
     Slower,
     /// Runs differ too much among themselves, or are too few.
     NotToldApart,
@@ -47,8 +43,14 @@ impl Judgement {
 pub(super) struct Verdict {
     pub(super) phase: &'static str,
     pub(super) total_tokens: usize,
-    /// Recorded first, now second.
-    pub(super) relation: Relation,
+    /// Recorded rates, tokens/s.
+    pub(super) recorded: Summary,
+    /// Rates of now.
+    pub(super) now: Summary,
+    /// The rate of now over the recorded one.
+    pub(super) ratio: f64,
+    /// Its limits, wide enough that all lengths together are within theirs 95 times of 100.
+    pub(super) interval: (f64, f64),
     /// Recorded share of the bandwidth, percent.
     pub(super) recorded_percent: Option<f64>,
     /// The share of now.
@@ -63,9 +65,9 @@ pub(super) struct Recorded {
 }
 
 impl Recorded {
-    pub(super) fn of(profile: &Profile) -> Self {
+    pub(super) fn of(evidence: &Evidence) -> Self {
         let having = |rates: fn(&LengthEvidence) -> Vec<f64>| -> Vec<usize> {
-            let lengths = profile.evidence.lengths.iter();
+            let lengths = evidence.lengths.iter();
             let mut lengths: Vec<usize> = lengths
                 .filter(|length| !rates(length).is_empty())
                 .map(|length| length.total_tokens)
@@ -81,70 +83,81 @@ impl Recorded {
     }
 }
 
-/// Verdicts of all lengths that were measured now, decode first. `roof`: the bandwidth of now, GB/s.
-pub(super) fn verdicts(profile: &Profile, data: &TableData, roof: Option<f64>) -> Vec<Verdict> {
-    let evidence = &profile.evidence;
+/// One rate with its runs, before anything is judged.
+struct Rate {
+    phase: &'static str,
+    total_tokens: usize,
+    recorded: Vec<f64>,
+    now: Vec<f64>,
+    runs: Runs,
+    percents: (Option<f64>, Option<f64>),
+}
+
+/// Verdicts of all lengths that were measured now, decode first; a length differs beyond `z` standard
+/// errors.
+pub(super) fn verdicts(evidence: &Evidence, data: &TableData, z: f64) -> Vec<Verdict> {
+    let rates = rates(evidence, data);
+    let noise = noise(rates.iter().map(|rate| &rate.runs));
+    let verdict = |rate: &Rate| {
+        let shift = rate.runs.shift(noise);
+        Some(Verdict {
+            phase: rate.phase,
+            total_tokens: rate.total_tokens,
+            recorded: Summary::of(&rate.recorded)?,
+            now: Summary::of(&rate.now)?,
+            ratio: shift.centre.exp(),
+            interval: (shift.low(Z_ALL).exp(), shift.high(Z_ALL).exp()),
+            recorded_percent: rate.percents.0,
+            now_percent: rate.percents.1,
+            holds: match rate.runs.told(noise, z) {
+                Told::Faster => Judgement::Faster,
+                Told::Same => Judgement::Holds,
+                Told::AsMemory => Judgement::HoldsByShare,
+                Told::Slower => Judgement::Slower,
+                Told::NotToldApart => Judgement::NotToldApart,
+            },
+        })
+    };
+    rates.iter().filter_map(verdict).collect()
+}
+
+fn rates(evidence: &Evidence, data: &TableData) -> Vec<Rate> {
+    let roof = report::roof(&data.bandwidth);
+    // A length's runs are the first of the table's, and bandwidth was read before each of these.
     let recorded_roof = Some(evidence.read_gb_per_second).filter(|roof| *roof > 0.0);
-    // How much slower memory is now than it was; faster memory owes nothing.
-    let memory = roof
-        .zip(recorded_roof)
-        .map_or(1.0, |(now, recorded)| (now / recorded).min(1.0));
+    let memory: Vec<f64> = recorded_roof.map_or_else(Vec::new, |recorded| {
+        data.bandwidth.iter().map(|now| now / recorded).collect()
+    });
+    let rates_of = |points: &[Point]| points.iter().map(Point::tokens_per_second).collect();
     let decode = evidence.lengths.iter().filter_map(|length| {
         let points = data.decode.get(&length.total_tokens)?;
-        let rates = rates_of(points);
-        let relation = Relation::of(&length.decode_rates(), &rates)?;
+        let (recorded, now): (Vec<f64>, Vec<f64>) = (length.decode_rates(), rates_of(points));
         let gigabytes: Vec<f64> = points.iter().map(Point::gb_per_second).collect();
-        Some(Verdict {
+        Some(Rate {
             phase: "decode",
             total_tokens: length.total_tokens,
-            relation,
-            recorded_percent: length.percent_of_read_bandwidth,
-            now_percent: roof.map(|roof| 100.0 * median(&gigabytes) / roof),
-            holds: judge(&length.decode_rates(), &rates, &relation, memory),
+            runs: Runs::of(&recorded, &now, &memory)?,
+            recorded,
+            now,
+            percents: (
+                length.percent_of_read_bandwidth,
+                roof.map(|roof| 100.0 * median(&gigabytes) / roof),
+            ),
         })
     });
     let prefill = evidence.lengths.iter().filter_map(|length| {
-        let rates = rates_of(data.prefill.get(&length.total_tokens)?);
-        let relation = Relation::of(&length.prefill_rates(), &rates)?;
-        Some(Verdict {
+        let points = data.prefill.get(&length.total_tokens)?;
+        let (recorded, now): (Vec<f64>, Vec<f64>) = (length.prefill_rates(), rates_of(points));
+        Some(Rate {
             phase: "prefill",
             total_tokens: length.total_tokens,
-            relation,
-            recorded_percent: None,
-            now_percent: None,
-            holds: judge(&length.prefill_rates(), &rates, &relation, 1.0),
+            runs: Runs::of(&recorded, &now, &memory)?,
+            recorded,
+            now,
+            percents: (None, None),
         })
     });
     decode.chain(prefill).collect()
-}
-
-fn rates_of(points: &[Point]) -> Vec<f64> {
-    points.iter().map(Point::tokens_per_second).collect()
-}
-
-/// `memory`: bandwidth of now over the recorded one where rates follow it, at most 1.
-fn judge(recorded: &[f64], now: &[f64], relation: &Relation, memory: f64) -> Judgement {
-    let (low, high) = (relation.first.low, relation.first.high);
-    let is_within = (low * (1.0 - RANGE_MARGIN)..=high * (1.0 + RANGE_MARGIN))
-        .contains(&relation.second.median);
-    match relation.told {
-        Told::Faster => Judgement::Faster,
-        _ if is_within => Judgement::Holds,
-        Told::Same => Judgement::Holds,
-        Told::Slower if relation.ratio >= 1.0 - TOLERANCE => Judgement::Holds,
-        Told::Slower => {
-            let expected: Vec<f64> = recorded.iter().map(|rate| rate * memory).collect();
-            let told = Relation::of(&expected, now);
-            let by_share = told
-                .is_some_and(|found| found.told != Told::Slower || found.ratio >= 1.0 - TOLERANCE);
-            if by_share {
-                Judgement::HoldsByShare
-            } else {
-                Judgement::Slower
-            }
-        }
-        Told::NotToldApart => Judgement::NotToldApart,
-    }
 }
 
 /// Whether the profile holds, and why or why not.
@@ -181,7 +194,10 @@ pub(super) fn conclusion(verdicts: &[Verdict]) -> (bool, String) {
         return (false, why.into());
     }
     let by_share = named(Judgement::HoldsByShare).map_or_else(String::new, |list| {
-        format!("; memory is slower now, and rates by as much, at {list}")
+        format!(
+            "; memory is slower now, and rates by no more than that, at {list}: \
+             verify again when memory is as fast as recorded"
+        )
     });
     let faster =
         named(Judgement::Faster).map_or_else(String::new, |list| format!("; faster at {list}"));
@@ -197,61 +213,15 @@ pub(super) fn conclusion(verdicts: &[Verdict]) -> (bool, String) {
 mod tests {
     use super::*;
 
-    fn holds(recorded: &[f64], now: &[f64], memory: f64) -> Judgement {
-        let relation = Relation::of(recorded, now).expect("rates");
-        judge(recorded, now, &relation, memory)
-    }
-
-    #[test]
-    fn verdicts_of_one_length() {
-        let base = [99.0, 100.0, 101.0];
-        let cases: [(&str, &[f64], f64, Judgement); 9] = [
-            ("the same", &[99.5, 100.5, 100.0], 1.0, Judgement::Holds),
-            ("faster", &[110.0, 111.0, 112.0], 1.0, Judgement::Faster),
-            ("slower", &[80.0, 81.0, 82.0], 1.0, Judgement::Slower),
-            (
-                "slower by two percent",
-                &[97.7, 97.8, 97.9],
-                1.0,
-                Judgement::Holds,
-            ),
-            (
-                "slower with memory",
-                &[80.0, 81.0, 82.0],
-                0.81,
-                Judgement::HoldsByShare,
-            ),
-            (
-                "slower than memory",
-                &[60.0, 61.0, 62.0],
-                0.81,
-                Judgement::Slower,
-            ),
-            ("noise within", &[70.0, 100.0, 130.0], 1.0, Judgement::Holds),
-            (
-                "noise around",
-                &[60.0, 95.0, 130.0],
-                1.0,
-                Judgement::NotToldApart,
-            ),
-            ("one run", &[80.0], 1.0, Judgement::Slower),
-        ];
-        for (name, now, memory, expected) in cases {
-            assert_eq!(holds(&base, now, memory), expected, "{name}");
-        }
-        assert_eq!(
-            holds(&[100.0], &[104.0, 103.0, 104.5], 1.0),
-            Judgement::Holds,
-            "one recorded run"
-        );
-    }
-
     fn verdict(holds: Judgement, total_tokens: usize) -> Verdict {
-        let relation = Relation::of(&[1.0], &[1.0]).expect("rates");
+        let one = Summary::of(&[1.0]).expect("a rate");
         Verdict {
             phase: "decode",
             total_tokens,
-            relation,
+            recorded: one,
+            now: one,
+            ratio: 1.0,
+            interval: (1.0, 1.0),
             recorded_percent: None,
             now_percent: None,
             holds,

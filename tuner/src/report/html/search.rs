@@ -35,10 +35,11 @@ pub(super) fn stages(report: &Report<'_>, drawn: &[Figure]) -> Option<Element> {
 fn stage(outcome: &Outcome) -> Element {
     let title = format!("{}: {}", outcome.title, outcome.winner().name);
     let drift = (outcome.discarded_rounds > 0).then(|| {
-        remark(format!(
-            "{} rounds were thrown away: the host drifted.",
-            outcome.discarded_rounds
-        ))
+        let rounds = match outcome.discarded_rounds {
+            1 => "1 round was".to_owned(),
+            more => format!("{more} rounds were"),
+        };
+        remark(format!("{rounds} thrown away: the host drifted."))
     });
     let winner = outcome.winner().name.clone();
     let rows = stage_rows(outcome);

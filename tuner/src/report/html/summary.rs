@@ -13,7 +13,7 @@ use crate::stats::Estimate;
 pub(super) fn header(report: &Report<'_>, title: &str) -> Element {
     let made = format!(
         "Tuned {} by sysInfer {}, {}",
-        report.date,
+        report.date.replace('T', " ").replace('Z', " UTC"),
         env!("CARGO_PKG_VERSION"),
         report.host.topology
     );
@@ -71,28 +71,26 @@ fn rate_card(what: &str, row: &Row, rate: Option<Estimate>) -> Element {
 
 /// What the profile gains over the default, in the rounds that decided it.
 fn gain_card(report: &Report<'_>, phase: Phase) -> Option<Element> {
-    let found = report.confirmation?;
-    let chosen = match phase {
-        Phase::Decode => found.gain_decode,
-        Phase::Prefill => found.gain_prefill,
-    };
+    report.confirmation?;
     let title = match phase {
         Phase::Decode => "Decode over the default",
         Phase::Prefill => "Prefill over the default",
     };
-    if chosen == 1.0 {
+    let Some(gained) = report.gain(phase) else {
         return Some(card(
             title,
             "as it was",
             "the default is what the profile says",
         ));
-    }
-    let ratio = report.samples.gain(phase).map(|gain| gain.ratio);
-    let limits = ratio.map_or_else(|| "no samples at hand".into(), gain);
+    };
+    let percent = gained.map(|ratio| 100.0 * (ratio - 1.0));
     Some(card(
         title,
-        &format!("{:+.1} %", 100.0 * (chosen - 1.0)),
-        &limits,
+        &format!("{:+.1} %", percent.median),
+        &format!(
+            "{:+.1} to {:+.1} %, {} fresh rounds",
+            percent.low, percent.high, percent.count
+        ),
     ))
 }
 
@@ -100,8 +98,17 @@ fn card(title: &str, value: &str, below: &str) -> Element {
     element("div")
         .class("card")
         .with(element("span").text(title))
-        .with(element("b").text(value))
-        .with(element("span").text(below))
+        .with(element("b").text(unbroken(value)))
+        .with(element("span").text(unbroken(below)))
+}
+
+/// A number stays with its unit, and an interval on one line: spaces that do not break, and a joiner behind the hyphen,
+/// where a line may end all the same.
+fn unbroken(text: &str) -> String {
+    let parts = [(" - ", "\u{a0}-\u{2060}\u{a0}"), (" %", "\u{a0}%")];
+    parts.iter().fold(text.to_owned(), |text, (part, whole)| {
+        text.replace(part, whole)
+    })
 }
 
 /// Why it is as fast as it is.
@@ -211,6 +218,7 @@ pub(super) fn step_time(report: &Report<'_>, drawn: &[Figure]) -> Option<Element
             .with_all(figures(drawn, &["step-time"]))
             .with(
                 element("details")
+                    .at("open", "open")
                     .with(element("summary").text("Figures of each part"))
                     .with(table(&markdown::SPLIT_HEADER, &rows, |_| false)),
             )
@@ -240,15 +248,9 @@ pub(super) fn choice(report: &Report<'_>) -> Option<Element> {
     let row = |phase: Phase| {
         let team = phase.team(&found.plan);
         let cpus = crate::journal::cpu_list(&team.cpus);
-        let ratio = report.samples.gain(phase).map(|found| found.ratio);
-        let gained = match phase {
-            Phase::Decode => found.gain_decode,
-            Phase::Prefill => found.gain_prefill,
-        };
-        let gained = match ratio {
-            Some(ratio) if gained != 1.0 => gain(ratio),
-            _ => "it is the default".into(),
-        };
+        let gained = report
+            .gain(phase)
+            .map_or_else(|| "it is the default".into(), gain);
         vec![
             phase.name().to_owned(),
             team.threads.to_string(),

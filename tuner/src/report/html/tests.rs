@@ -45,12 +45,15 @@ fn the_page_has_every_part_and_its_numbers_have_limits() {
         "prefers-color-scheme:dark",
         "@media print",
         "8.000 - 16.00",
-        "40 - 80 %",
+        "40\u{a0}-\u{2060}\u{a0}80\u{a0}%",
         "time to first token",
         "+10.0 % (+7.8 to +12.2)",
         "times the reference",
         "3 of 60 samples are void",
         "18 % slower than the best after round 3",
+        "+10.0\u{a0}%",
+        "+7.8 to +12.2\u{a0}%, 6 fresh rounds",
+        "2026-11-22 12:00:00 UTC",
     ] {
         assert!(page.contains(part), "{part} is not in the page");
     }

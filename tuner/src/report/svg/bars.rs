@@ -18,7 +18,8 @@ const ROOM_FOR_TEXT: f64 = 44.0;
 pub(super) struct Bar {
     pub(super) name: String,
     pub(super) value: Estimate,
-    pub(super) chosen: bool,
+    /// It won its race.
+    pub(super) won: bool,
 }
 
 /// A bar of parts.
@@ -45,25 +46,28 @@ pub(super) fn bars(
     let mut body = Vec::new();
     for (place, bar) in bars.iter().enumerate() {
         let y = 6.0 + ROW * place as f64;
-        let chosen = if bar.chosen { ", chosen" } else { "" };
+        let won = if bar.won { ", won" } else { "" };
         let value = bar.value;
         body.push(label(
             (LEFT, y + 12.0),
             "start",
-            format!("{}{chosen}", bar.name),
+            format!("{}{won}", bar.name),
         ));
         let text = format!("{} tokens/s", number(value.median));
         body.push(label((WIDTH - RIGHT, y + 12.0), "end", text));
-        let fill = if bar.chosen { "f0" } else { "faint" };
+        let fill = if bar.won { "f0" } else { "faint" };
         let (bar_y, middle) = (y + 18.0, y + 18.0 + BAR / 2.0);
         let width = x.at(value.median) - LEFT;
         let mut shapes = vec![rect((LEFT, bar_y), (width, BAR), fill)];
         if value.high > value.low {
             let (low, high) = (x.at(value.low), x.at(value.high));
-            shapes.push(line((low, middle), (high, middle), "whisker over"));
-            for end in [low, high] {
-                let ends = ((end, middle - 4.0), (end, middle + 4.0));
-                shapes.push(line(ends.0, ends.1, "whisker over"));
+            // The wider line in the colour of the paper keeps it apart from any bar.
+            for class in ["halo", "whisker over"] {
+                shapes.push(line((low, middle), (high, middle), class));
+                for end in [low, high] {
+                    let ends = ((end, middle - 4.0), (end, middle + 4.0));
+                    shapes.push(line(ends.0, ends.1, class));
+                }
             }
         }
         let limits = format!(

@@ -1,6 +1,6 @@
 //! Which figures a report has: those for which something was measured.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Figure;
 use super::bars::{Bar, Stack, bars, stacks};
@@ -97,7 +97,7 @@ fn bandwidth_share(report: &Report<'_>) -> Option<Figure> {
         x_label: "tokens",
         y_label: "% of read bandwidth",
         log: true,
-        mark: Some((100.0, "all of it")),
+        mark: Some((100.0, "all of it (100 %)")),
         curves: vec![
             curve("decode", 0, points(report, |row| percent(row.estimates.decode_gb))),
             curve("prefill", 2, points(report, |row| percent(row.estimates.prefill_gb))),
@@ -125,7 +125,7 @@ fn step_time(report: &Report<'_>) -> Option<Figure> {
     let parts: Vec<(&str, &str)> = names.into_iter().zip(FILLS).collect();
     stacks(
         "step-time",
-        "Where a step's time goes".into(),
+        "Shares of a step, by kind of work".into(),
         "Mean over the workers; each bar is one step, its length to the right.".into(),
         (&parts, &stacked),
     )
@@ -136,11 +136,14 @@ fn threads(report: &Report<'_>, phase: Phase) -> Option<Figure> {
         Phase::Decode => (Stage::DecodeTeam, "threads-decode"),
         Phase::Prefill => (Stage::PrefillTeam, "threads-prefill"),
     };
-    let mut by_map: BTreeMap<&str, BTreeMap<usize, Vec<f64>>> = BTreeMap::new();
+    let mut by_map = RatesByMap::new();
     for lane in races(report, stage).flat_map(|race| &race.lanes) {
         let team = phase.team(&lane.candidate.plan);
         let of_map = by_map.entry(&team.map).or_default();
         of_map.entry(team.threads).or_default().extend(&lane.rates);
+    }
+    if let Some(threads) = only_count(&by_map) {
+        return maps(report, (phase, stage, name), threads, &by_map);
     }
     let curves = by_map.iter().enumerate().map(|(colour, (map, rates))| {
         let spot = |(threads, rates): (&usize, &Vec<f64>)| {
@@ -159,6 +162,44 @@ fn threads(report: &Report<'_>, phase: Phase) -> Option<Figure> {
         curves: curves.collect(),
     }
     .draw()
+}
+
+/// Rates by threads, by map.
+type RatesByMap<'r> = BTreeMap<&'r str, BTreeMap<usize, Vec<f64>>>;
+
+/// The number of threads, where all maps have the same one.
+fn only_count(by_map: &RatesByMap<'_>) -> Option<usize> {
+    let counts: BTreeSet<usize> = by_map
+        .values()
+        .flat_map(|rates| rates.keys())
+        .copied()
+        .collect();
+    match counts.len() {
+        1 => counts.first().copied(),
+        _ => None,
+    }
+}
+
+/// A bar for each map: with one number of threads there is no curve to draw.
+fn maps(
+    report: &Report<'_>,
+    (phase, stage, name): (Phase, Stage, &'static str),
+    threads: usize,
+    by_map: &RatesByMap<'_>,
+) -> Option<Figure> {
+    let won = races(report, stage)
+        .next()
+        .map(|race| phase.team(&race.winner().plan).map.clone());
+    let bar = |(map, rates): (&&str, &BTreeMap<usize, Vec<f64>>)| {
+        Some(Bar {
+            name: (*map).to_owned(),
+            value: Estimate::of(rates.get(&threads)?)?,
+            won: won.as_deref() == Some(*map),
+        })
+    };
+    let drawn: Vec<Bar> = by_map.iter().filter_map(bar).collect();
+    let title = format!("{}: rate by map, {threads} threads", capital(phase.name()));
+    bars(name, title, WHISKERS.into(), &drawn)
 }
 
 /// Rows kept in cache by tokens per step, from both races of prefill sizes.
@@ -206,7 +247,7 @@ fn sizes(report: &Report<'_>, stage: Stage, name: &'static str) -> Option<Figure
         Some(Bar {
             name: lane.candidate.name.clone(),
             value: Estimate::of(&lane.rates)?,
-            chosen: *index == race.winner,
+            won: *index == race.winner,
         })
     };
     let drawn: Vec<Bar> = lanes.iter().filter_map(bar).collect();

@@ -10,6 +10,8 @@ const LEFT: f64 = 56.0;
 const ABOVE: f64 = 28.0;
 const CELL_HEIGHT: f64 = 34.0;
 const BELOW: f64 = 40.0;
+/// The narrowest cell that has room for decimals.
+const ROOM_FOR_DECIMALS: f64 = 46.0;
 /// The strongest tint; text stays legible on it.
 const STRONGEST: f64 = 0.5;
 
@@ -61,7 +63,12 @@ impl Heat {
                     shapes.push(rect(place, size, "chosen"));
                 }
                 let middle = (place.0 + size.0 / 2.0, y + 21.0);
-                shapes.push(label(middle, "middle", number(*rate)));
+                let text = if width < ROOM_FOR_DECIMALS {
+                    format!("{rate:.0}")
+                } else {
+                    number(*rate)
+                };
+                shapes.push(label(middle, "middle", text));
                 body.push(telling(
                     format!("{x_size} x {y_size}: {rate:.2} tokens/s"),
                     shapes,

@@ -11,6 +11,10 @@ const PLOT_HEIGHT: f64 = 190.0;
 const BELOW: f64 = 42.0;
 /// Least distance of two labels below the axis.
 const LABEL_GAP: f64 = 32.0;
+/// From the legend to the plot: the name of the axis stands there, clear of its highest label.
+const ABOVE: f64 = 30.0;
+/// Curves over counts stand beside each other by this, lest one hides another's whiskers.
+const DODGE: f64 = 3.0;
 
 /// One curve.
 pub(super) struct Curve {
@@ -40,7 +44,7 @@ pub(super) struct Plot {
     pub(super) y_label: &'static str,
     /// Doublings are equally long.
     pub(super) log: bool,
-    /// A line across, with what it means.
+    /// A line across, with what it means, which the legend says.
     pub(super) mark: Option<(f64, &'static str)>,
     pub(super) curves: Vec<Curve>,
 }
@@ -57,13 +61,17 @@ impl Plot {
             .map(|spot| spot.high)
             .chain(mark)
             .fold(0.0, f64::max);
-        let marks: Vec<(String, Element)> = self
-            .curves
-            .iter()
+        let across = self.mark.map(|(_, meaning)| {
+            let sample = line((0.0, 0.0), (16.0, 0.0), "axis dashed");
+            (meaning.to_owned(), sample)
+        });
+        let named = self.curves.iter();
+        let marks: Vec<(String, Element)> = named
             .map(|curve| (curve.name.clone(), curve.sample()))
+            .chain(across)
             .collect();
         let (mut body, legend_height) = legend(&marks);
-        let above = legend_height + 24.0;
+        let above = legend_height + ABOVE;
         let bottom = above + PLOT_HEIGHT;
         let x = if self.log {
             Scale::log((first, last), LEFT + 14.0, WIDTH - RIGHT)
@@ -72,7 +80,7 @@ impl Plot {
         };
         let y_ticks = ticks(top);
         let y = Scale::linear((0.0, y_ticks[y_ticks.len() - 1]), bottom, above);
-        body.push(label((4.0, above - 8.0), "start", self.y_label).class("soft"));
+        body.push(label((4.0, above - 14.0), "start", self.y_label).class("soft"));
         body.extend(grid(&y_ticks, y));
         let labels: Vec<(f64, f64)> = xs.iter().map(|value| (*value, x.at(*value))).collect();
         for (value, place) in labelled(&labels, LABEL_GAP) {
@@ -81,13 +89,14 @@ impl Plot {
         }
         let middle = (LEFT + WIDTH - RIGHT) / 2.0;
         body.push(label((middle, bottom + 36.0), "middle", self.x_label).class("soft"));
-        if let Some((value, meaning)) = self.mark {
+        if let Some((value, _)) = self.mark {
             let place = y.at(value);
             body.push(line((LEFT, place), (WIDTH - RIGHT, place), "axis dashed"));
-            body.push(label((WIDTH - RIGHT, place - 5.0), "end", meaning).class("soft"));
         }
-        for curve in &self.curves {
-            body.extend(curve.draw(x, y));
+        let centre = (self.curves.len() as f64 - 1.0) / 2.0;
+        let step = if self.log { 0.0 } else { DODGE };
+        for (place, curve) in self.curves.iter().enumerate() {
+            body.extend(curve.draw(x, y, step * (place as f64 - centre)));
         }
         Some(Figure {
             name: self.name,
@@ -157,20 +166,22 @@ impl Curve {
         }
     }
 
-    fn draw(&self, x: Scale, y: Scale) -> Vec<Element> {
+    /// `aside`: how far to the right of its place.
+    fn draw(&self, x: Scale, y: Scale, aside: f64) -> Vec<Element> {
         let (stroke, _) = self.classes();
         let dashed = if self.dashed { " dashed" } else { "" };
         let corners: Vec<String> = self
             .points
             .iter()
-            .map(|spot| format!("{},{}", px(x.at(spot.x)), px(y.at(spot.y))))
+            .map(|spot| format!("{},{}", px(x.at(spot.x) + aside), px(y.at(spot.y))))
             .collect();
         let curve = element("polyline")
             .class(format!("curve {stroke}{dashed}"))
             .at("points", corners.join(" "));
         let whisker = format!("whisker {stroke}");
         let spot = |spot: &Spot| {
-            let (place, low, high) = (x.at(spot.x), y.at(spot.low), y.at(spot.high));
+            let place = x.at(spot.x) + aside;
+            let (low, high) = (y.at(spot.low), y.at(spot.high));
             let mut shapes = Vec::new();
             if low - high >= 1.0 {
                 shapes.push(line((place, low), (place, high), &whisker));

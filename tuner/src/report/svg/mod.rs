@@ -17,8 +17,9 @@ use super::markup::{Element, element};
 
 pub use content::all;
 
-/// Width of all figures, in their own units: small enough that text is legible on a phone.
-const WIDTH: f64 = 440.0;
+/// Width of all figures, in their own units: about the pixels that a phone has, so that text of 12
+/// units stays legible there, and three figures stand side by side on a desktop.
+const WIDTH: f64 = 360.0;
 /// Height of a figure's title in a file of its own.
 const TITLE_HEIGHT: f64 = 30.0;
 /// Mean width of a character of a label.
@@ -138,3 +139,6 @@ fn legend(entries: &[(String, Element)]) -> (Vec<Element>, f64) {
     };
     (drawn, height)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! How far rates of now lie from recorded ones, and how sure that is.
+//!
+//! A verification asks about many rates at once, each known from a few runs, on a host whose noise
+//! nobody knows. So that a profile of which nothing changed holds in at least 95 of 100
+//! verifications, whatever the noise:
+//!
+//! - The shift of a rate is the median of the differences of logarithms of every run of now and every
+//!   recorded one (Hodges and Lehmann 1963): single slow runs do not move it.
+//! - The noise of one run comes from the residuals of all rates together, since three runs of one
+//!   rate say little about it; a rate that is noisier by itself counts as noisy as it is.
+//! - A rate is called slower only beyond [`Z_ALL`] standard errors. For 16 rates at 5 % together,
+//!   Bonferroni asks for 2.73 if the noise were known; the rest is for its being estimated.
+//! - What seems slower beyond [`Z_SEEMS`] is measured again and judged by all runs together. That
+//!   can only take alarms back, so that the bound of the line before stays.
+//! - Where memory is slower by evidence than when the profile was made, a rate has to be slower by
+//!   evidence than memory, run by run: a host can be twice as fast in one minute as in the next.
+
+use crate::stats::robust::deviation;
+use crate::stats::{Gap, median};
+
+/// Standard errors beyond which one of many rates differs.
+pub(super) const Z_ALL: f64 = 3.1;
+/// Standard errors beyond which a rate seems to differ and is worth more runs.
+pub(super) const Z_SEEMS: f64 = 1.64;
+/// Standard errors beyond which memory counts as slower. It excuses what it does not explain where this
+/// is chance, so that chance is kept to one of forty.
+const Z_MEMORY: f64 = 1.96;
+/// A rate that lost less than this has lost nothing that a user would notice.
+const TOLERANCE: f64 = 0.03;
+/// Where a loss of this cannot be ruled out, nothing is said.
+const LARGE_LOSS: f64 = 0.10;
+/// Standard deviation of one run before any is seen.
+const USUAL_NOISE: f64 = 0.03;
+/// Errors of the Hodges-Lehmann estimate over those of the mean, for normal noise (root of pi / 3).
+const CENTRE_LOSS: f64 = 1.023;
+
+/// How rates of now relate to recorded ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Faster beyond noise.
+    Faster,
+    /// No large loss.
+    Same,
+    /// Slower beyond noise, and by no more than memory is.
+    AsMemory,
+    /// Slower beyond noise, and not because of memory.
+    Slower,
+    /// Noise is too large, or runs are too few.
+    NotToldApart,
+}
+
+/// The runs of one rate, as logarithms.
+#[derive(Clone, Debug)]
+pub(super) struct Runs {
+    recorded: Vec<f64>,
+    now: Vec<f64>,
+    /// Read bandwidth beside each run of now over the recorded one; empty where it is not known.
+    memory: Vec<f64>,
+}
+
+impl Runs {
+    /// Of rates, and of the bandwidth beside each of now over the recorded bandwidth; `None` without
+    /// rates on a side, or with what is none.
+    pub(super) fn of(recorded: &[f64], now: &[f64], memory: &[f64]) -> Option<Self> {
+        let is_rate = |rate: &f64| rate.is_finite() && *rate > 0.0;
+        let known = [recorded, now, memory]
+            .into_iter()
+            .all(|side| side.iter().all(is_rate));
+        if recorded.is_empty() || now.is_empty() || !known {
+            return None;
+        }
+        let logs = |rates: &[f64]| rates.iter().map(|rate| rate.ln()).collect();
+        let beside = memory.get(..now.len()).unwrap_or(&[]);
+        Some(Self {
+            recorded: logs(recorded),
+            now: logs(now),
+            memory: logs(beside),
+        })
+    }
+
+    /// The rate of now against the recorded one; `noise` is that of all rates.
+    pub(super) fn shift(&self, noise: f64) -> Gap {
+        let own = deviation(&[self.recorded.clone(), self.now.clone()], noise);
+        gap(&self.recorded, &self.now, own.max(noise))
+    }
+
+    /// What that tells, at `z` standard errors.
+    pub(super) fn told(&self, noise: f64, z: f64) -> Told {
+        let found = self.shift(noise);
+        if found.low(z) > 0.0 && found.centre > (1.0 + TOLERANCE).ln() {
+            return Told::Faster;
+        }
+        if is_loss_beyond(z, &found) {
+            return if self.is_as_memory(noise) {
+                Told::AsMemory
+            } else {
+                Told::Slower
+            };
+        }
+        if found.low(Z_SEEMS) > (1.0 - LARGE_LOSS).ln() {
+            Told::Same
+        } else {
+            Told::NotToldApart
+        }
+    }
+
+    /// Whether memory is slower now, and the rate lost no more than memory did.
+    fn is_as_memory(&self, noise: f64) -> bool {
+        let of = |lane: &[f64]| deviation(&[lane.to_vec()], noise);
+        // The recorded bandwidth is one number, of as many readings as there were runs.
+        let before = vec![0.0; self.recorded.len()];
+        if self.memory.is_empty()
+            || !is_loss_beyond(Z_MEMORY, &gap(&before, &self.memory, of(&self.memory)))
+        {
+            return false;
+        }
+        let runs = self.now.iter().zip(&self.memory);
+        let beyond: Vec<f64> = runs.map(|(rate, memory)| rate - memory).collect();
+        // Recorded shares of the bandwidth differ among themselves as those of now do.
+        let deviation = of(&beyond).max(of(&self.recorded));
+        !is_loss_beyond(Z_ALL, &gap(&self.recorded, &beyond, deviation))
+    }
+}
+
+/// Slower by more than is tolerated, and by `z` standard errors.
+fn is_loss_beyond(z: f64, found: &Gap) -> bool {
+    found.centre < (1.0 - TOLERANCE).ln() && found.high(z) < 0.0
+}
+
+/// Standard deviation of the logarithm of one run, from all rates.
+pub(super) fn noise<'r>(all: impl IntoIterator<Item = &'r Runs>) -> f64 {
+    let lanes: Vec<Vec<f64>> = all
+        .into_iter()
+        .flat_map(|runs| [runs.recorded.clone(), runs.now.clone()])
+        .collect();
+    deviation(&lanes, USUAL_NOISE)
+}
+
+/// `deviation`: that of one run.
+fn gap(recorded: &[f64], now: &[f64], deviation: f64) -> Gap {
+    let differences: Vec<f64> = now
+        .iter()
+        .flat_map(|rate| recorded.iter().map(move |before| rate - before))
+        .collect();
+    let parts = 1.0 / recorded.len().max(1) as f64 + 1.0 / now.len().max(1) as f64;
+    Gap {
+        centre: median(&differences),
+        error: CENTRE_LOSS * deviation * parts.sqrt(),
+        pairs: now.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_tell() {
+        let base = [99.0, 100.0, 101.0];
+        let even = [1.0; 3];
+        let cases: [(&str, &[f64], &[f64], Told); 10] = [
+            ("the same", &[99.5, 100.5, 100.0], &even, Told::Same),
+            ("faster", &[110.0, 111.0, 112.0], &even, Told::Faster),
+            ("slower", &[80.0, 81.0, 82.0], &even, Told::Slower),
+            ("by two percent", &[97.7, 97.8, 97.9], &even, Told::Same),
+            (
+                "as memory",
+                &[80.0, 81.0, 82.0],
+                &[0.80, 0.81, 0.82],
+                Told::AsMemory,
+            ),
+            (
+                "less than memory",
+                &[80.0, 81.0, 82.0],
+                &[0.5; 3],
+                Told::AsMemory,
+            ),
+            (
+                "more than memory",
+                &[60.0, 61.0, 62.0],
+                &[0.81; 3],
+                Told::Slower,
+            ),
+            (
+                "memory is not known",
+                &[80.0, 81.0, 82.0],
+                &[],
+                Told::Slower,
+            ),
+            ("noise", &[60.0, 95.0, 130.0], &even, Told::NotToldApart),
+            ("one run, far off", &[80.0], &[1.0], Told::Slower),
+        ];
+        for (name, now, memory, expected) in cases {
+            let runs = Runs::of(&base, now, memory).expect("rates");
+            assert_eq!(runs.told(noise([&runs]), Z_ALL), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn each_run_goes_with_the_memory_of_its_minute() {
+        let base = [99.0, 100.0, 101.0];
+        let swings = [1.0, 0.5, 0.52, 0.98, 0.51, 0.53];
+        let follows: Vec<f64> = swings.map(|memory| 100.0 * memory).into();
+        let runs = Runs::of(&base, &follows, &swings).expect("rates");
+        assert!(runs.is_as_memory(0.01));
+        let loses: Vec<f64> = swings.map(|memory| 85.0 * memory).into();
+        let runs = Runs::of(&base, &loses, &swings).expect("rates");
+        assert!(!runs.is_as_memory(0.01), "the share fell by 15 %");
+    }
+
+    #[test]
+    fn what_is_no_rate_tells_nothing() {
+        for (recorded, now) in [(&[][..], &[1.0][..]), (&[1.0], &[]), (&[1.0], &[0.0])] {
+            assert!(Runs::of(recorded, now, &[]).is_none());
+        }
+        assert!(Runs::of(&[1.0], &[1.0], &[f64::NAN]).is_none());
+    }
+}

@@ -1,0 +1,294 @@
+//! Whole verifications of a host whose truth is known: how often they cry wolf where nothing changed,
+//! and how often they find what is missing.
+
+use std::cell::Cell;
+
+use sysinfer_engine::PhasePlan;
+use sysinfer_profiles::LengthEvidence;
+
+use super::*;
+use crate::measure::{Point, Probe, ProbeError, Reading, Work};
+use crate::stats::bootstrap::SplitMix;
+use crate::stats::median;
+
+const LENGTHS: [usize; 8] = [32, 64, 128, 256, 512, 1024, 2048, 4096];
+/// Verifications of each kind of host.
+const TIMES: u64 = 300;
+
+/// A host and what it has lost since its profile was made.
+#[derive(Clone, Copy)]
+struct Host {
+    /// Standard deviation of the logarithm of one run's rate, and of a bandwidth reading.
+    noise: f64,
+    /// All lengths of one decode run are hit by the same noise.
+    together: bool,
+    /// Memory is up to so many times as slow, anew for each round of the table, and rates follow it.
+    swing: f64,
+    /// How fast memory is in this whole measurement.
+    memory: f64,
+    /// What the profile is worth now: decode, prefill.
+    rates: (f64, f64),
+    /// Runs behind the recorded table.
+    recorded_runs: usize,
+}
+
+const QUIET: Host = Host {
+    noise: 0.03,
+    together: false,
+    swing: 1.0,
+    memory: 1.0,
+    rates: (1.0, 1.0),
+    recorded_runs: 3,
+};
+
+struct Scripted {
+    host: Host,
+    random: SplitMix,
+    memory: f64,
+}
+
+impl Scripted {
+    fn factor(&mut self) -> f64 {
+        // The sum of twelve uniform numbers is close enough to a normal one.
+        let sum: f64 = (0..12)
+            .map(|_| self.random.below(1 << 20) as f64 / f64::from(1 << 20))
+            .sum();
+        (self.host.noise * (sum - 6.0)).exp()
+    }
+}
+
+impl Probe for Scripted {
+    fn measure(&mut self, _: &Plan, work: &Work) -> Result<Reading, ProbeError> {
+        let point = |total_tokens: usize, rate: f64| Point {
+            total_tokens,
+            tokens: 100,
+            seconds: 100.0 / rate,
+            bytes: 1e9,
+        };
+        let points = match work {
+            Work::Bandwidth | Work::Stream { .. } => {
+                let part = self.random.below(1001) as f64 / 1000.0;
+                self.memory = self.host.memory * self.host.swing.powf(-part);
+                vec![Point {
+                    bytes: 1e11,
+                    ..point(0, 30.0 * self.memory * self.factor())
+                }]
+            }
+            Work::Decode { lengths, .. } => {
+                let of_all = self.factor();
+                let mut own = || {
+                    if self.host.together {
+                        of_all
+                    } else {
+                        self.factor()
+                    }
+                };
+                let factors: Vec<f64> = lengths.iter().map(|_| own()).collect();
+                let rate = |length: usize| 50.0 - length as f64 / 200.0;
+                let decode = self.host.rates.0 * self.memory;
+                let both = lengths.iter().zip(factors);
+                both.map(|(length, factor)| point(*length, rate(*length) * decode * factor))
+                    .collect()
+            }
+            Work::Prefill { tokens } => {
+                let rate = 300.0 * self.host.rates.1 * self.memory * self.factor();
+                vec![point(*tokens, rate)]
+            }
+        };
+        Ok(Reading {
+            points,
+            disturbed: None,
+        })
+    }
+}
+
+fn with_session<T>(host: Host, seed: u64, run: impl FnOnce(&mut Session<'_>) -> T) -> T {
+    let mut probe = Scripted {
+        host,
+        random: SplitMix(seed),
+        memory: 1.0,
+    };
+    let (progress, interrupt, time) = (Progress::silent(), Interrupt::default(), Cell::new(0.0));
+    let clock = || time.get();
+    run(&mut Session {
+        probe: &mut probe,
+        sink: &mut Nowhere,
+        progress: &progress,
+        interrupt: &interrupt,
+        clock: &clock,
+        stage: Stage::Table,
+        bandwidth: Vec::new(),
+        discarded: 0,
+        kept: 0,
+        voids: Voids::default(),
+    })
+}
+
+fn plan() -> Plan {
+    Plan::with_threads(PhasePlan::unpinned(2))
+}
+
+fn table(repeat: usize) -> TablePlan {
+    TablePlan {
+        prompt_tokens: 16,
+        decode_lengths: LENGTHS.to_vec(),
+        prefill_lengths: LENGTHS.to_vec(),
+        repeat,
+    }
+}
+
+const SPEED: Speed = Speed {
+    step_seconds: 0.02,
+    prompt_token_seconds: 0.003,
+    decode_bytes: 1.0,
+    kv_bytes_per_position: 0.0,
+};
+
+/// What a profile of the host would say.
+fn recorded(host: Host, seed: u64) -> Evidence {
+    let mut data = TableData::default();
+    with_session(host, seed, |session| {
+        let table = table(host.recorded_runs);
+        measured_table::measure(session, &plan(), &table, &SPEED, (&mut data, None))
+    })
+    .expect("the script does not fail");
+    let rates = |points: &[Point]| points.iter().map(Point::tokens_per_second).collect();
+    let length = |length: &usize| LengthEvidence {
+        total_tokens: *length,
+        decode_runs: rates(&data.decode[length]),
+        prefill_runs: rates(&data.prefill[length]),
+        ..LengthEvidence::default()
+    };
+    Evidence {
+        read_gb_per_second: median(&data.bandwidth),
+        gain_decode: 1.0,
+        gain_prefill: 1.0,
+        prompt_tokens: 16,
+        samples: 0,
+        void_samples: 0,
+        lengths: LENGTHS.iter().map(length).collect(),
+    }
+}
+
+/// Whether a profile of `before` holds on `now`, and the words.
+fn verified(before: Host, now: Host, seed: u64) -> (bool, String) {
+    let evidence = recorded(before, 2 * seed);
+    let mut data = TableData::default();
+    with_session(now, 2 * seed + 1, |session| {
+        twice(session, &plan(), &table(3), &SPEED, (&evidence, &mut data))
+    })
+    .expect("the script does not fail");
+    conclusion(&verdicts(&evidence, &data, Z_ALL))
+}
+
+/// Share of verifications in which the profile does not hold because it is slower.
+fn share_slower(before: Host, now: Host) -> f64 {
+    let slower = |seed: &u64| {
+        let (holds, why) = verified(before, now, 1000 + seed);
+        !holds && why.contains("slower than recorded")
+    };
+    (0..TIMES).filter(slower).count() as f64 / TIMES as f64
+}
+
+#[test]
+fn noise_alone_is_hardly_ever_called_a_loss() {
+    for noise in [0.01, 0.03, 0.06, 0.1, 0.2] {
+        for together in [false, true] {
+            for recorded_runs in [1, 2, 3, 9] {
+                let host = Host {
+                    noise,
+                    together,
+                    recorded_runs,
+                    ..QUIET
+                };
+                let share = share_slower(host, host);
+                assert!(
+                    share < 0.05,
+                    "noise {noise}, together {together}, {recorded_runs} runs: {share}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn slower_memory_is_the_host_and_not_the_profile() {
+    let slow = Host {
+        memory: 0.6,
+        ..QUIET
+    };
+    let swings = Host {
+        swing: 2.0,
+        ..QUIET
+    };
+    let hardly_slower = Host {
+        memory: 0.93,
+        ..QUIET
+    };
+    let slow_and_swings = Host {
+        memory: 0.6,
+        ..swings
+    };
+    for (name, before, now) in [
+        ("slower", QUIET, slow),
+        ("swings", swings, swings),
+        ("swings since", QUIET, swings),
+        ("slower, and swings", swings, slow_and_swings),
+    ] {
+        let share = share_slower(before, now);
+        assert!(share < 0.05, "memory is {name}: {share}");
+    }
+    // What memory lost here is close to what its readings scatter by, so that some of it goes to the
+    // profile's account.
+    let share = share_slower(QUIET, hardly_slower);
+    assert!(share < 0.1, "memory is hardly slower: {share}");
+    let (holds, why) = verified(QUIET, slow, 5);
+    assert!(holds && why.contains("memory is slower now"), "{why}");
+}
+
+#[test]
+fn a_tenth_that_is_lost_is_found_at_three_percent_of_noise() {
+    // Where only decoding lost it and one noise hits all lengths of a run, three recorded runs are three
+    // numbers, whose own scatter nothing else tells.
+    let cases = [
+        ("both", (0.9, 0.9), false, 3, 0.95),
+        ("both", (0.9, 0.9), true, 3, 0.95),
+        ("decode", (0.9, 1.0), false, 3, 0.95),
+        ("prefill", (1.0, 0.9), true, 3, 0.95),
+        ("decode", (0.9, 1.0), true, 3, 0.85),
+        ("decode", (0.9, 1.0), true, 5, 0.93),
+    ];
+    for (name, rates, together, recorded_runs, least) in cases {
+        let before = Host {
+            together,
+            recorded_runs,
+            ..QUIET
+        };
+        let share = share_slower(before, Host { rates, ..before });
+        assert!(
+            share > least,
+            "{name} lost a tenth, together {together}, {recorded_runs} runs: {share}"
+        );
+    }
+}
+
+#[test]
+fn a_loss_is_found_although_memory_is_slower_too() {
+    let now = Host {
+        memory: 0.8,
+        rates: (0.75, 0.75),
+        ..QUIET
+    };
+    let share = share_slower(QUIET, now);
+    assert!(share > 0.95, "a quarter beyond memory: {share}");
+}
+
+#[test]
+fn a_faster_host_holds() {
+    let now = Host {
+        rates: (1.2, 1.2),
+        ..QUIET
+    };
+    let (holds, why) = verified(QUIET, now, 3);
+    assert!(holds && why.contains("faster at"), "{why}");
+}
