@@ -7,7 +7,9 @@
 use sysinfer_engine::{Blocking, Plan};
 
 use super::Stage;
-use super::staged::{Tuned, Works};
+use super::staged::Tuned;
+use super::standing::NOISE_WEIGHT;
+use super::works::Works;
 use crate::measure::Work;
 use crate::measure::session::{Halt, Session};
 use crate::space::Phase;
@@ -19,20 +21,24 @@ const LEAST_ROUNDS: usize = 6;
 /// Rounds in which the runner-up takes part: two of the best few that are not told apart by then are
 /// equally good.
 const RUNNER_UP_ROUNDS: usize = 10;
+/// Rounds in which the plan takes part that keeps this phase while weights have moved: a harm that takes
+/// more to be seen is small, and every round without it is one more for the winner.
+const KEPT_ROUNDS: usize = 12;
 /// A plan that is hardly faster than the default by more than this is not worth more rounds.
 const WORTH: f64 = 0.01;
-/// Standard errors at which a plan counts as hardly faster.
-const Z_FUTILE: f64 = 1.28;
+/// Standard errors at which a plan counts as hardly faster: it is looked for after every round, and what
+/// gives up early on a good plan loses more than the rounds are worth.
+const Z_FUTILE: f64 = 3.0;
 /// Standard errors by which the winner must be ahead of the default. Looking after every round gives
 /// chance many chances, so an early decision needs more than one when all rounds are there: together
-/// about one wrong decision in a thousand between equals.
+/// about two wrong decisions in a thousand between equals.
 const Z_EARLY: f64 = 4.0;
-const Z_LAST: f64 = 3.3;
+const Z_LAST: f64 = 3.0;
 /// A loss of the other phase that outweighs any gain, if it is beyond noise.
 const HARM: f64 = 0.005;
 /// A plan with fewer threads may be taken for the default's equal where the interval says that it
 /// loses no more than this.
-const TIE: f64 = 0.01;
+const TIE: f64 = 0.005;
 
 /// The rival that the winner was held against, besides the default.
 #[derive(Clone, Debug, PartialEq)]
@@ -253,7 +259,7 @@ impl Duel {
             for turn in 0..count {
                 let index = (round + turn) % count;
                 let (name, plan) = &self.plans[index];
-                if *name == "runner-up" && round >= RUNNER_UP_ROUNDS {
+                if round >= self.most_rounds(index) {
                     continue;
                 }
                 let rate = session.rate(name, plan, work)?;
@@ -272,6 +278,15 @@ impl Duel {
         Ok(())
     }
 
+    /// Rounds that a plan takes part in, at most.
+    fn most_rounds(&self, index: usize) -> usize {
+        match self.plans[index].0 {
+            "runner-up" => RUNNER_UP_ROUNDS,
+            "kept" => KEPT_ROUNDS,
+            _ => usize::MAX,
+        }
+    }
+
     /// How far `plan` is ahead of `other`.
     fn gap(&self, plan: usize, other: usize) -> Gap {
         let ratios = |plan: usize, other: usize| -> Vec<f64> {
@@ -287,7 +302,7 @@ impl Duel {
         // The races have seen more of the noise than these few rounds: it is not believed to be less.
         Gap::of(
             &ratios(plan, other),
-            deviation(&all, self.noise).max(self.noise),
+            deviation(&all, self.noise, NOISE_WEIGHT).max(self.noise),
         )
     }
 
@@ -296,11 +311,8 @@ impl Duel {
     fn seconds_left(&self, phase: Phase, (began, now): (f64, f64), until: Option<f64>) -> f64 {
         let rounds = self.likely_rounds();
         let (mut taken, mut all) = (0, 0);
-        for ((name, _), logs) in self.plans.iter().zip(&self.logs) {
-            let most = match *name {
-                "runner-up" => rounds.min(RUNNER_UP_ROUNDS),
-                _ => rounds,
-            };
+        for (index, logs) in self.logs.iter().enumerate() {
+            let most = rounds.min(self.most_rounds(index));
             taken += logs.len();
             all += most.max(logs.len());
         }
@@ -373,7 +385,7 @@ impl Duel {
         let plan = &self.plans[chosen].1;
         let fewer = phase.team(plan).threads < phase.team(base).threads;
         let is_faster = gap.low(Z_LAST) > 0.0;
-        let is_equal = fewer && gap.centre >= 0.0 && gap.low(Z_95) >= -TIE;
+        let is_equal = fewer && gap.centre >= 0.0 && gap.low(Z_LAST) >= -TIE;
         if is_faster || is_equal {
             let reason = match (is_faster, overtaken.is_some()) {
                 (false, _) => format!("as fast as the default ({interval}) with fewer threads"),
@@ -396,7 +408,7 @@ impl Duel {
             };
         }
         let kept_gap = self.kept.map(|index| self.gap(index, DEFAULT));
-        let spoils = kept_gap.is_some_and(|gap| gap.high(Z_EARLY) < -HARM);
+        let spoils = kept_gap.is_some_and(|gap| gap.high(Z_LAST) < -HARM);
         let reason = if gap.high(Z_95) < 0.0 {
             format!("the default: the winner was slower in fresh rounds ({interval})")
         } else {
@@ -483,7 +495,7 @@ mod tests {
             ("nothing is known", 0.0, 1, LEAST_ROUNDS),
             ("clear", 0.3, 4, LEAST_ROUNDS),
             ("clear, and over", 0.3, 8, 8),
-            ("close", 0.012, 8, 113),
+            ("close", 0.012, 8, 111),
             ("never", 0.01, 8, 128),
             ("worse", -0.2, 8, 8),
         ];

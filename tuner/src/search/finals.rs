@@ -1,73 +1,89 @@
 //! The last look: the plan that the stages ended with against the same plan with one thing changed.
 //!
 //! Stages decide one thing after the other, the first of them before the later ones are known, and some
-//! ran out of time undecided. So what was close in its own race is measured once more, all phases' choices
-//! beside each other, with the time that is left; again from the new plan as long as that changes it.
+//! ran out of time undecided. So what was close in its own race is measured once more, choices of all
+//! kinds beside each other, with the time that is left; and again from the new plan, where there is
+//! time, but then the plan gives way to evidence only: else each look would walk on among equals.
 
-use sysinfer_engine::Plan;
+use sysinfer_engine::{KernelChoice, Plan};
 
-use super::race::{Lane, Outcome};
-use super::staged::{Run, Works};
-use super::{Stage, standing};
+use super::Stage;
+use super::race::{Lane, Manners, Outcome};
+use super::staged::Run;
+use super::works::Works;
 use crate::measure::Work;
 use crate::measure::session::Halt;
 use crate::space::{Candidate, Phase};
 use crate::stats::median;
 
-/// Passes over both phases.
-const PASSES: usize = 3;
 /// Teams that are measured again, at most.
-fn teams() -> usize { standing::env("T_FT", 5.0) as usize }
+const TEAMS: usize = 3;
 /// Other values of one size, or other kernels of one block type.
 const OTHERS: usize = 2;
-/// What was further behind than this in its own race is not close.
-const CLOSE: f64 = 0.9;
+/// What had less than this of the winner's rate in its own race is not close.
+const CLOSE: f64 = 0.95;
+/// Share of the time for decoding: its samples take longer, since teams fill their context first.
+const DECODE_SHARE: f64 = 0.7;
+/// The second look is left out when less than this share of the search's time is left.
+const SECOND_LOOK_SHARE: f64 = 0.1;
+/// How readily each look decides: nothing comes after it, so lanes leave less readily than in stages.
+const LOOKS: [Manners; 2] = [
+    Manners {
+        give_up: 0.0007,
+        worth: 0.0005,
+        anchor_stays: 0.0,
+    },
+    Manners {
+        give_up: 0.0004,
+        worth: 0.0003,
+        anchor_stays: 1.5,
+    },
+];
 
 impl Run<'_, '_, '_> {
-    /// Races of each phase until neither changes the plan, or time is up.
+    /// Two looks at each phase; the second one where there is time.
     pub(super) fn finals(&mut self, works: &Works) -> Result<(), Halt> {
-        let phases = [
-            (Stage::DecodeFinal, Phase::Decode, &works.decode),
-            (Stage::PrefillFinal, Phase::Prefill, &works.prefill),
-        ];
-        for pass in 0..standing::env("T_PASSES", PASSES as f64) as usize {
-            let now = (self.session.clock)();
-            if pass > 0 && self.inputs.effort.search_until.is_some_and(|until| until - now < standing::env("T_GUARD", 0.1) * until) { break; }
-            let before = self.plan.clone();
-            self.stays = if pass > 0 { standing::env("T_STAY", 1.0) } else { standing::env("T_STAY0", 0.0) };
-            for (stage, phase, work) in phases {
-                self.last_look(stage, phase, work)?;
-            }
-            if self.plan == before && pass > 0 {
+        for (look, manners) in LOOKS.into_iter().enumerate() {
+            let least = if look == 0 { 0.0 } else { SECOND_LOOK_SHARE };
+            if self.left_share() < least {
                 break;
             }
+            self.manners = manners;
+            self.last_look(Stage::DecodeFinal, Phase::Decode, &works.decode)?;
+            self.last_look(Stage::PrefillFinal, Phase::Prefill, &works.prefill)?;
         }
         Ok(())
     }
 
     fn last_look(&mut self, stage: Stage, phase: Phase, work: &Work) -> Result<(), Halt> {
-        let until = self.half_of_the_rest(phase);
+        let until = self.part_of_the_rest(phase);
         let candidates = self.close_candidates(phase);
-        if candidates.len() < 2 || self.is_past(until) {
+        let late = until.is_some_and(|until| (self.session.clock)() >= until);
+        if candidates.len() < 2 || late {
             return Ok(());
         }
-        let r = self.race_until((stage, stage.title().into()), candidates, work, until);
-        if std::env::var("T_DBG2").is_ok() && let Some(o) = self.log.outcomes.last() { for l in &o.lanes { eprintln!("DBG2 {stage:?} {:.0} {} n={} {:.2} {:?}", (self.session.clock)(), l.candidate.name, l.rates.len(), median(&l.rates), l.out); } eprintln!("DBG2 winner {} {}", o.winner().name, o.why); }
-        r
+        let before = self.plan.clone();
+        self.race_until((stage, stage.title().into()), candidates, work, until)?;
+        if phase.team(&self.plan) != phase.team(&before) {
+            self.seconds[phase as usize] = Some(before);
+        }
+        Ok(())
     }
 
-    /// Decoding gets half of what is left, prompts the rest.
-    fn half_of_the_rest(&self, phase: Phase) -> Option<f64> {
+    /// Share of the search's time that is left; all of it where there is no limit.
+    fn left_share(&self) -> f64 {
+        let now = (self.session.clock)();
+        let until = self.inputs.effort.search_until;
+        until.map_or(1.0, |until| (until - now) / until.max(f64::MIN_POSITIVE))
+    }
+
+    fn part_of_the_rest(&self, phase: Phase) -> Option<f64> {
         let now = (self.session.clock)();
         let until = self.inputs.effort.search_until?;
         Some(match phase {
-            Phase::Decode => now + (until - now).max(0.0) * standing::env("T_DSH", 0.5),
+            Phase::Decode => now + DECODE_SHARE * (until - now).max(0.0),
             Phase::Prefill => until,
         })
-    }
-
-    fn is_past(&self, until: Option<f64>) -> bool {
-        until.is_some_and(|until| (self.session.clock)() >= until)
     }
 
     /// The plan in force, then what was close to it in the races of this phase.
@@ -83,7 +99,7 @@ impl Run<'_, '_, '_> {
         // The last race about a thing knew most.
         for outcome in self.log.outcomes.iter().rev().filter(own) {
             let most = if is_about_teams(outcome.stage) {
-                teams()
+                TEAMS
             } else {
                 OTHERS
             };
@@ -108,10 +124,7 @@ impl Run<'_, '_, '_> {
 }
 
 fn is_about_teams(stage: Stage) -> bool {
-    matches!(
-        stage,
-        Stage::DecodeTeam | Stage::PrefillTeam
-    )
+    matches!(stage, Stage::DecodeTeam | Stage::PrefillTeam)
 }
 
 /// Lanes that were close when their race ended, the closest first.
@@ -120,7 +133,7 @@ fn closest(outcome: &Outcome) -> Vec<&Lane> {
     let mut close: Vec<&Lane> = outcome
         .lanes
         .iter()
-        .filter(|lane| !lane.rates.is_empty() && median(&lane.rates) > standing::env("T_CLOSE", CLOSE) * best)
+        .filter(|lane| !lane.rates.is_empty() && median(&lane.rates) > CLOSE * best)
         .collect();
     close.sort_by(|a, b| {
         let running = |lane: &Lane| lane.out.is_none();
@@ -143,15 +156,113 @@ fn graft(plan: &Plan, outcome: &Outcome, lane: &Lane) -> Plan {
         Stage::AttentionChunk => blocking.attention_chunk = donor.blocking.attention_chunk,
         Stage::PrefillRows => blocking.prefill_rows = donor.blocking.prefill_rows,
         Stage::PrefillChunk => blocking.prefill_chunk = donor.blocking.prefill_chunk,
-        Stage::DecodeKernel | Stage::PrefillKernel => {
-            let winner = &outcome.winner().plan;
-            for (block, choice) in &donor.kernels {
-                if winner.kernels.get(block) != Some(choice) {
-                    plan.kernels.insert(block.clone(), choice.clone());
-                }
-            }
+        Stage::DecodeKernel => {
+            graft_kernels(&mut plan, donor, outcome, |choice| &mut choice.decode)
         }
-        _ => {}
+        Stage::PrefillKernel => {
+            graft_kernels(&mut plan, donor, outcome, |choice| &mut choice.prefill)
+        }
+        Stage::Calibration
+        | Stage::DecodeFinal
+        | Stage::PrefillFinal
+        | Stage::Confirmation
+        | Stage::Table
+        | Stage::Split => {}
     }
     plan
+}
+
+/// The kernels in which `donor` differs from the winner of its race: one block type and one phase.
+fn graft_kernels(
+    plan: &mut Plan,
+    donor: &Plan,
+    outcome: &Outcome,
+    of_phase: fn(&mut KernelChoice) -> &mut Option<String>,
+) {
+    let winner = &outcome.winner().plan;
+    for (block, choice) in &donor.kernels {
+        let kernel = of_phase(&mut choice.clone()).take();
+        let winners = winner.kernels.get(block).cloned().unwrap_or_default();
+        if *of_phase(&mut winners.clone()) != kernel {
+            *of_phase(plan.kernels.entry(block.clone()).or_default()) = kernel;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sysinfer_engine::PhasePlan;
+
+    fn lane(name: &str, rate: f64, plan: Plan) -> Lane {
+        Lane {
+            candidate: Candidate {
+                name: name.into(),
+                reason: String::new(),
+                rank: (0, 0),
+                plan,
+            },
+            rates: vec![rate; 3],
+            out: None,
+        }
+    }
+
+    fn outcome(stage: Stage, lanes: Vec<Lane>) -> Outcome {
+        Outcome {
+            stage,
+            title: stage.title().into(),
+            lanes,
+            winner: 0,
+            why: String::new(),
+            discarded_rounds: 0,
+            noise: 0.03,
+        }
+    }
+
+    #[test]
+    fn close_lanes_come_with_the_closest_first() {
+        let plan = Plan::with_threads(PhasePlan::unpinned(2));
+        let lanes = [("a", 100.0), ("b", 97.0), ("far", 90.0), ("c", 99.0)];
+        let lanes = lanes.map(|(name, rate)| lane(name, rate, plan.clone()));
+        let mut race = outcome(Stage::Prefetch, lanes.into());
+        race.lanes[3].out = Some("behind".into());
+        let names: Vec<&str> = closest(&race)
+            .iter()
+            .map(|lane| lane.candidate.name.as_str())
+            .collect();
+        assert_eq!(names, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn only_what_a_race_was_about_is_taken_over() {
+        let kernels = |decode: &str| KernelChoice {
+            decode: Some(decode.into()),
+            prefill: Some("old".into()),
+        };
+        let mut first = Plan::with_threads(PhasePlan::unpinned(2));
+        first.kernels.insert("Q4_0".into(), kernels("a"));
+        first.kernels.insert("Q6_K".into(), kernels("x"));
+        let mut other = first.clone();
+        other.kernels.insert("Q4_0".into(), kernels("b"));
+        other.blocking.prefetch_bytes = 0;
+        let lanes = vec![lane("a", 100.0, first.clone()), lane("b", 99.0, other)];
+        let race = outcome(Stage::DecodeKernel, lanes);
+
+        // What later stages chose stays.
+        let mut later = first;
+        later.decode.threads = 7;
+        for choice in later.kernels.values_mut() {
+            choice.prefill = Some("new".into());
+        }
+        let mut expected = later.clone();
+        let q4_0 = expected.kernels.get_mut("Q4_0").expect("it is there");
+        q4_0.decode = Some("b".into());
+        assert_eq!(graft(&later, &race, &race.lanes[1]), expected);
+
+        let mut race = race;
+        race.stage = Stage::Prefetch;
+        let mut expected = later.clone();
+        expected.blocking.prefetch_bytes = 0;
+        assert_eq!(graft(&later, &race, &race.lanes[1]), expected);
+    }
 }

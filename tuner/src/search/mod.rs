@@ -1,14 +1,20 @@
 //! Which candidates are measured, in what order, and who wins.
 //!
-//! [`race`] decides among the candidates of one stage by [`standing`], [`staged`] goes from stage to stage, each
-//! from the winner of the one before, [`confirm`] holds the result against the default in fresh
+//! [`works`] sizes samples; [`race`] decides among the candidates of one stage by [`standing`]; [`staged`] goes from
+//! stage to stage, each from the winner of the one before, `teams` is its longest and `finals` its last one;
+//! [`confirm`] holds the result against the default in fresh
 //! rounds, [`budget`] cuts the final table to the time there is.
 
 pub mod budget;
 pub mod confirm;
+mod finals;
 pub mod race;
 pub mod staged;
 pub mod standing;
+mod teams;
+pub mod works;
+
+use crate::space::Phase;
 
 /// The stages of a run, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +37,10 @@ pub enum Stage {
     PrefillChunk,
     /// Positions per attention task.
     AttentionChunk,
+    /// What was close for decoding, once more.
+    DecodeFinal,
+    /// What was close for prompts, once more.
+    PrefillFinal,
     /// The winner against the default.
     Confirmation,
     /// The winner over all lengths.
@@ -52,9 +62,28 @@ impl Stage {
             Stage::PrefillRows => "prefill-rows",
             Stage::PrefillChunk => "prefill-chunk",
             Stage::AttentionChunk => "attention-chunk",
+            Stage::DecodeFinal => "decode-final",
+            Stage::PrefillFinal => "prefill-final",
             Stage::Confirmation => "confirmation",
             Stage::Table => "table",
             Stage::Split => "split",
+        }
+    }
+
+    /// The phase that a race of this stage is about.
+    pub fn phase(self) -> Option<Phase> {
+        match self {
+            Stage::DecodeTeam
+            | Stage::DecodeKernel
+            | Stage::Prefetch
+            | Stage::AttentionChunk
+            | Stage::DecodeFinal => Some(Phase::Decode),
+            Stage::PrefillTeam
+            | Stage::PrefillKernel
+            | Stage::PrefillRows
+            | Stage::PrefillChunk
+            | Stage::PrefillFinal => Some(Phase::Prefill),
+            Stage::Calibration | Stage::Confirmation | Stage::Table | Stage::Split => None,
         }
     }
 
@@ -75,6 +104,8 @@ impl Stage {
             Stage::PrefillRows => "prefill: rows per tile loop",
             Stage::PrefillChunk => "prefill: tokens per step",
             Stage::AttentionChunk => "decode: attention chunk",
+            Stage::DecodeFinal => "decode: what was close, once more",
+            Stage::PrefillFinal => "prefill: what was close, once more",
             Stage::Confirmation => "confirmation against the default",
             Stage::Table => "table",
             Stage::Split => "where a step's time goes",
@@ -132,15 +163,15 @@ pub struct Effort {
 impl Effort {
     /// Share of the time limit by which races end, and by which the confirmation ends; the rest is
     /// for the table.
-    const SEARCH_SHARE: f64 = 0.6;
-    const CONFIRM_SHARE: f64 = 0.8;
+    const SEARCH_SHARE: f64 = 0.61;
+    const CONFIRM_SHARE: f64 = 0.85;
 
     /// The effort of a level, with or without a limit in seconds.
     pub fn new(level: Level, limit_seconds: Option<f64>) -> Self {
         let (rounds, confirm_rounds, sample_seconds) = match level {
             Level::Quick => (6, 16, 0.2),
-            Level::Usual => (32, 128, 0.5),
-            Level::Patient => (64, 256, 1.0),
+            Level::Usual => (32, 512, 0.5),
+            Level::Patient => (64, 1024, 1.0),
         };
         Self {
             rounds,

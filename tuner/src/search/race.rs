@@ -18,6 +18,8 @@ use crate::stats::median;
 const DRIFT_LIMIT: f64 = 0.10;
 /// Rounds that may be thrown away before the host counts as noisy and is measured as it is.
 const DISCARDED_ROUNDS: usize = 2;
+/// Standard errors by which the anchor must be behind to leave.
+const ANCHOR_LEAVES: f64 = 1.0;
 /// Rounds before a race may end as decided.
 const LEAST_ROUNDS: usize = 3;
 /// From this many other candidates on, the anchor opens and closes the round: it takes long enough
@@ -61,6 +63,18 @@ impl Outcome {
     }
 }
 
+/// How readily a race decides.
+#[derive(Clone, Copy, Debug)]
+pub struct Manners {
+    /// A lane leaves when taking it for the leader would gain less than this on average, as a share
+    /// of the rate.
+    pub give_up: f64,
+    /// A race ends when changing the leader for another would gain less than this on average.
+    pub worth: f64,
+    /// Standard errors by which another lane must be ahead of the anchor to win; 0: by any lead.
+    pub anchor_stays: f64,
+}
+
 /// What a race is about.
 pub struct Race<'a> {
     /// The stage, for the journal.
@@ -77,6 +91,8 @@ pub struct Race<'a> {
     pub noise: f64,
     /// Whether losers leave and a decided race ends; else every candidate is in every round.
     pub eliminates: bool,
+    /// How readily lanes leave and the anchor is replaced.
+    pub manners: Manners,
 }
 
 impl Race<'_> {
@@ -128,15 +144,15 @@ impl Race<'_> {
             round += 1;
             standing = tally.standing(&running(&lanes), self.noise);
             if let Some(standing) = standing.as_ref().filter(|_| self.eliminates) {
-                eliminate(&mut lanes, standing, round);
-                if round >= LEAST_ROUNDS.min(self.rounds) && !standing.is_open() {
+                eliminate(&mut lanes, standing, (round, self.manners.give_up));
+                if round >= LEAST_ROUNDS.min(self.rounds) && !standing.is_open(self.manners.worth) {
                     break;
                 }
             }
         }
         drop_unmeasured(&mut lanes);
         let standing = tally.standing(&running(&lanes), self.noise);
-        let (winner, why) = decide(&lanes, standing.as_ref());
+        let (winner, why) = decide(&lanes, standing.as_ref(), self.manners.anchor_stays);
         Ok(Outcome {
             stage: self.stage,
             title: self.title.clone(),
@@ -237,15 +253,19 @@ fn drifted(rates: &[(usize, f64)], noise: f64) -> bool {
     }
 }
 
-fn eliminate(lanes: &mut [Lane], standing: &Standing, rounds: usize) {
+fn eliminate(lanes: &mut [Lane], standing: &Standing, (rounds, give_up): (usize, f64)) {
     let leader = lanes[standing.leader].candidate.name.clone();
     for (index, lane) in lanes.iter_mut().enumerate() {
-        let Some(gap) = standing.gaps[index].filter(|_| standing.has_lost(index)) else {
+        let Some(gap) = standing.gaps[index].filter(|_| standing.has_lost(index, give_up)) else {
             continue;
         };
+        // The plan in force does not leave for a lead that may be none.
+        if index == 0 && gap.high(ANCHOR_LEAVES) > 0.0 {
+            continue;
+        }
         let percent = 100.0 * (1.0 - gap.centre.exp());
         lane.out = Some(format!(
-            "{percent:.1} % slower than {leader}, beyond noise, after round {rounds}"
+            "{percent:.1} % slower than {leader} after round {rounds}: beyond noise, or too likely to be worth more rounds"
         ));
     }
 }
@@ -260,10 +280,19 @@ fn drop_unmeasured(lanes: &mut [Lane]) {
 }
 
 /// The winner among those still in the race, and why. Ties go to the lowest rank.
-fn decide(lanes: &[Lane], standing: Option<&Standing>) -> (usize, String) {
+fn decide(lanes: &[Lane], standing: Option<&Standing>, anchor_stays: f64) -> (usize, String) {
     let Some(standing) = standing else {
         return (0, "nothing was measured: kept as it was".into());
     };
+    let anchor = standing.gaps[0].filter(|_| lanes[0].out.is_none() && anchor_stays > 0.0);
+    if let Some(gap) = anchor.filter(|gap| gap.high(anchor_stays) > 0.0) {
+        let why = format!(
+            "kept: {} is {:.1} % ahead, which may be luck",
+            lanes[standing.leader].candidate.name,
+            100.0 * ((-gap.centre).exp() - 1.0)
+        );
+        return (0, why);
+    }
     let winner = standing.winner(lanes);
     (winner, reason(lanes, standing, winner))
 }

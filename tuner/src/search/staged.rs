@@ -1,11 +1,13 @@
 //! The search: one stage after the other, each starting from the winner of the one before.
 //!
 //! Not the full product: threads and map matter most and shift the least when kernels or block
-//! sizes change, so they come first; the confirmation guards against what this misses.
+//! sizes change, so they come first. What was close is measured once more beside the plan that all
+//! stages ended with; the confirmation guards against what this misses.
 
 use sysinfer_engine::{EngineInfo, Plan};
 
-use super::race::{Outcome, Race};
+use super::race::{Manners, Outcome, Race};
+use super::works::{SIZING_STEPS, Works};
 use super::{Effort, Stage};
 use crate::measure::Work;
 use crate::measure::session::{Halt, Session};
@@ -14,7 +16,6 @@ use crate::space::kernels::KernelSpace;
 use crate::space::placement::{self, Request, TeamSpace};
 use crate::space::product::Product;
 use crate::space::{Candidate, Phase, Skipped, kernels, rules};
-use crate::stats::median;
 
 /// Everything a search depends on besides the probe.
 pub struct Inputs<'a> {
@@ -40,26 +41,6 @@ pub struct Inputs<'a> {
     pub longest_tokens: usize,
     /// How much measuring is allowed.
     pub effort: Effort,
-}
-
-/// The work of the samples, sized so that one takes about the time that the effort allows.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Works {
-    /// Decoding at a context in the middle of the lengths that matter.
-    pub decode: Work,
-    /// Decoding from the usual prompt: teams that are far behind show that without the time that
-    /// filling a context takes.
-    pub shallow_decode: Work,
-    /// One prompt.
-    pub prefill: Work,
-    /// A shorter one, for the same reason.
-    pub short_prefill: Work,
-    /// Tokens of that prompt.
-    pub prefill_tokens: usize,
-    /// Time of a decode step under the default plan, seconds.
-    pub step_seconds: f64,
-    /// Time of a prompt token under the default plan, seconds.
-    pub prompt_token_seconds: f64,
 }
 
 /// What the search has found so far; grows as stages end, and is kept when one is interrupted.
@@ -95,108 +76,17 @@ impl Tuned {
 
 /// What is assumed of an unknown host's noise: standard deviation of the log ratio of two samples.
 const FIRST_NOISE: f64 = 0.06;
-/// Teams of the coarse grid that are measured again beside those near the best.
-const SURVIVORS: usize = 5;
-/// Rounds of the coarse grid: it only has to say where to look closer.
-const COARSE_ROUNDS: usize = 5;
 /// Shares of the search's time: the teams have many candidates, and matter most.
-const TEAM_SHARE: usize = 5;
+pub(super) const TEAM_SHARE: usize = 5;
 const OTHER_SHARE: usize = 2;
-const ALL_SHARES: usize = 2 * TEAM_SHARE + 7 * OTHER_SHARE;
-
-/// Steps and prompt of the first, sizing measurement.
-const SIZING_STEPS: usize = 4;
-const SIZING_PROMPT: usize = 32;
-/// Decode steps of a sample: at least enough to average a few barriers, at most what stays short.
-const STEPS: std::ops::RangeInclusive<usize> = 4..=256;
-/// No sample of a race is longer than this, but for the context that attention is measured at.
-pub const LONGEST_SAMPLE: usize = 512;
-/// The middle of the usual lengths, 32 to 4096, where factors of two count alike, is 362; this is the
-/// next power of two.
-const MIDDLE_TOKENS: usize = 512;
-/// Tokens of a prompt of a sample.
-const PROMPTS: std::ops::RangeInclusive<usize> = 32..=LONGEST_SAMPLE;
-
-/// Measures the bandwidth and the default plan, and sizes samples by it.
-///
-/// # Errors
-/// Ctrl-C or a failure.
-pub fn calibrate(session: &mut Session<'_>, inputs: &Inputs<'_>) -> Result<Works, Halt> {
-    session.stage = Stage::Calibration;
-    session.progress.place(Stage::Calibration);
-    session.progress.stage(Stage::Calibration.title(), 3);
-    let plan = inputs.default;
-    session.read_bandwidth(plan).map_err(fatal)?;
-    session.progress.advance(1, "");
-    let context = inputs.info.context_length;
-    let steps_end = (inputs.prompt_tokens + SIZING_STEPS).min(context);
-    let decode = Work::Decode {
-        prompt_tokens: inputs.prompt_tokens,
-        lengths: vec![steps_end],
-    };
-    let step_seconds = 1.0
-        / session
-            .rate("default", plan, &decode)
-            .map_err(fatal)?
-            .max(1e-9);
-    session.progress.advance(1, "");
-    let prefill = Work::Prefill {
-        tokens: SIZING_PROMPT.min(context),
-    };
-    let rate = session.rate("default", plan, &prefill).map_err(fatal)?;
-    session.progress.advance(1, "");
-    let sized = size_works(inputs, step_seconds, 1.0 / rate.max(1e-9));
-    if sized.prefill == prefill {
-        return Ok(sized);
-    }
-    // A short prompt is slower per token than those that it was to size.
-    let rate = session
-        .rate("default", plan, &sized.prefill)
-        .map_err(fatal)?;
-    Ok(size_works(inputs, step_seconds, 1.0 / rate.max(1e-9)))
-}
-
-fn size_works(inputs: &Inputs<'_>, step_seconds: f64, prompt_token_seconds: f64) -> Works {
-    let seconds = inputs.effort.sample_seconds;
-    let context = inputs.info.context_length;
-    let steps = ((seconds / step_seconds) as usize).clamp(*STEPS.start(), *STEPS.end());
-    let start = depth(inputs, 2.0 * seconds / prompt_token_seconds);
-    let end = (start + steps).min(context);
-    let prompt = ((2.0 * seconds / prompt_token_seconds) as usize / 32 * 32)
-        .clamp(*PROMPTS.start(), *PROMPTS.end())
-        .min(context);
-    Works {
-        decode: Work::Decode {
-            prompt_tokens: start,
-            lengths: vec![end],
-        },
-        shallow_decode: Work::Decode {
-            prompt_tokens: inputs.prompt_tokens,
-            lengths: vec![(inputs.prompt_tokens + steps).min(context)],
-        },
-        prefill: Work::Prefill { tokens: prompt },
-        short_prefill: Work::Prefill {
-            tokens: (prompt / 2).max(*PROMPTS.start()).min(context),
-        },
-        prefill_tokens: prompt,
-        step_seconds,
-        prompt_token_seconds,
-    }
-}
-
-/// Context at which decode samples start: near the middle of the lengths that matter, so that what is
-/// chosen is good for all of them, but no more than `affordable` tokens, since every change of the
-/// team fills it again.
-fn depth(inputs: &Inputs<'_>, affordable: f64) -> usize {
-    let most = (inputs.longest_tokens / 2)
-        .min(MIDDLE_TOKENS)
-        .min(inputs.info.context_length / 2);
-    let mut start = most;
-    while start > inputs.prompt_tokens && start as f64 > affordable {
-        start /= 2;
-    }
-    start.max(inputs.prompt_tokens)
-}
+const FINAL_SHARE: usize = 3;
+const ALL_SHARES: usize = 2 * TEAM_SHARE + 7 * OTHER_SHARE + FINAL_SHARE;
+/// Lanes of a stage leave readily: what was close is measured again in the last look, which decides.
+const STAGE_MANNERS: Manners = Manners {
+    give_up: 0.002,
+    worth: 0.0008,
+    anchor_stays: 0.0,
+};
 
 /// Runs every stage and returns what the last one ended with. `log` is filled on the way.
 ///
@@ -218,6 +108,7 @@ pub fn search(
         noise: FIRST_NOISE,
         seconds: [None, None],
         rounds: inputs.effort.rounds,
+        manners: STAGE_MANNERS,
     };
     let limits = Limits {
         l2_bytes: inputs.l2_bytes,
@@ -242,20 +133,25 @@ pub fn search(
     let sizes = blocking::prefill_chunk(&run.plan, limits, asked);
     run.sizes(Stage::PrefillChunk, sizes, &works.prefill)?;
     run.attention(works)?;
+    run.finals(works)?;
     Ok(run.tuned())
 }
 
-struct Run<'r, 's, 'a> {
-    session: &'r mut Session<'s>,
-    inputs: &'r Inputs<'a>,
-    log: &'r mut Log,
-    plan: Plan,
-    shares_left: usize,
+/// A search under way.
+pub(super) struct Run<'r, 's, 'a> {
+    pub(super) session: &'r mut Session<'s>,
+    pub(super) inputs: &'r Inputs<'a>,
+    pub(super) log: &'r mut Log,
+    /// The winner so far.
+    pub(super) plan: Plan,
+    pub(super) shares_left: usize,
     noise: f64,
     /// Plans of the second best teams, decode first.
-    seconds: [Option<Plan>; 2],
+    pub(super) seconds: [Option<Plan>; 2],
+    /// How readily the next race decides.
+    pub(super) manners: Manners,
     /// Most rounds of the next race.
-    rounds: usize,
+    pub(super) rounds: usize,
 }
 
 impl Run<'_, '_, '_> {
@@ -275,114 +171,6 @@ impl Run<'_, '_, '_> {
             plan: self.plan.clone(),
             noise: self.noise,
         }
-    }
-
-    /// The coarse grid first, with short samples; then what is left of it and what lies between the
-    /// best and its neighbours, with whole ones.
-    fn team(
-        &mut self,
-        stage: Stage,
-        phase: Phase,
-        (short, whole): (&Work, &Work),
-        attention: Option<&Works>,
-    ) -> Result<(), Halt> {
-        let until = self.deadline(TEAM_SHARE);
-        self.shares_left = self.shares_left.saturating_sub(TEAM_SHARE);
-        let now = (self.session.clock)();
-        let half = until.map(|until| now + (until - now) / 2.0);
-        let before = self.log.outcomes.len();
-        let candidates = self.with_anchor(self.inputs.teams, phase);
-        let title = stage.title().to_owned();
-        self.rounds = self.inputs.effort.rounds.min(COARSE_ROUNDS);
-        let coarse = self.race_until((stage, title), candidates, short, half);
-        self.rounds = self.inputs.effort.rounds;
-        coarse?;
-        // How well attention divides among threads depends on its chunk, and would choose the team.
-        let until = match attention {
-            Some(works) => {
-                let left = until.map(|until| until - (self.session.clock)());
-                self.attention(works)?;
-                left.map(|left| (self.session.clock)() + left.max(0.0))
-            }
-            None => until,
-        };
-        let best = phase.team(&self.plan).clone();
-        let maps = [best.map.as_str()];
-        let request = &self.inputs.request;
-        let near = placement::refined(request, best.threads, self.inputs.teams, &maps);
-        let mut candidates = self.with_anchor(&near, phase);
-        candidates.extend(self.survivors(before, phase));
-        if candidates.len() > 1 {
-            let title = format!("{}, near the best", stage.title());
-            self.race_until((stage, title), candidates, whole, until)?;
-        }
-        self.seconds[phase as usize] = self.second_best(stage, phase);
-        Ok(())
-    }
-
-    /// The best candidates that had not left the first race since outcome `before`, but its winner.
-    fn survivors(&self, before: usize, phase: Phase) -> Vec<Candidate> {
-        let Some(outcome) = self.log.outcomes.get(before) else {
-            return Vec::new();
-        };
-        let winner = phase.team(&self.plan);
-        let left = outcome.lanes.iter().filter(|lane| {
-            lane.out.is_none()
-                && !lane.rates.is_empty()
-                && phase.team(&lane.candidate.plan) != winner
-        });
-        let mut left: Vec<_> = left.collect();
-        left.sort_by(|a, b| median(&b.rates).total_cmp(&median(&a.rates)));
-        let best = left.into_iter().take(SURVIVORS);
-        // Other things than the team may have changed since.
-        let with_present = |lane: &super::race::Lane| {
-            let mut candidate = lane.candidate.clone();
-            candidate.plan = self.plan.clone();
-            *phase.team_mut(&mut candidate.plan) = phase.team(&lane.candidate.plan).clone();
-            candidate
-        };
-        best.map(with_present).collect()
-    }
-
-    /// The best team of a stage's races besides the one that won.
-    fn second_best(&self, stage: Stage, phase: Phase) -> Option<Plan> {
-        let winner = phase.team(&self.plan);
-        let outcomes = self
-            .log
-            .outcomes
-            .iter()
-            .rev()
-            .filter(|outcome| outcome.stage == stage);
-        let lanes = outcomes.take(1).flat_map(|outcome| &outcome.lanes);
-        let others = lanes
-            .filter(|lane| !lane.rates.is_empty() && phase.team(&lane.candidate.plan) != winner);
-        let best = others.max_by(|a, b| {
-            let rounds = |lane: &super::race::Lane| lane.out.is_none();
-            let rate = |lane: &super::race::Lane| median(&lane.rates);
-            rounds(a).cmp(&rounds(b)).then(rate(a).total_cmp(&rate(b)))
-        });
-        best.map(|lane| lane.candidate.plan.clone())
-    }
-
-    /// Teams as candidates, the one in force first.
-    fn with_anchor(&self, teams: &TeamSpace, phase: Phase) -> Vec<Candidate> {
-        let mut candidates = placement::candidates(teams, &self.plan, phase);
-        let present = phase.team(&self.plan).clone();
-        let twin = candidates.iter().position(|candidate| {
-            let team = phase.team(&candidate.plan);
-            team.threads == present.threads && team.cpus == present.cpus
-        });
-        let anchor = match twin {
-            Some(index) => candidates.remove(index),
-            None => Candidate {
-                name: format!("{} {}", present.threads, present.map),
-                reason: "the plan in force".into(),
-                rank: (present.threads, 0),
-                plan: self.plan.clone(),
-            },
-        };
-        candidates.insert(0, anchor);
-        candidates
     }
 
     /// Every combination of candidates in every round.
@@ -433,7 +221,7 @@ impl Run<'_, '_, '_> {
     }
 
     /// At a context of several chunks, if reaching one takes no longer than a stage may.
-    fn attention(&mut self, works: &Works) -> Result<(), Halt> {
+    pub(super) fn attention(&mut self, works: &Works) -> Result<(), Halt> {
         let stage = Stage::AttentionChunk;
         match self.attention_work(works) {
             Ok(work) => {
@@ -487,7 +275,7 @@ impl Run<'_, '_, '_> {
         self.race_until((stage, stage.title().into()), candidates, work, until)
     }
 
-    fn race_until(
+    pub(super) fn race_until(
         &mut self,
         (stage, title): (Stage, String),
         candidates: Vec<Candidate>,
@@ -519,6 +307,7 @@ impl Run<'_, '_, '_> {
             deadline,
             noise: self.noise,
             eliminates: !self.inputs.exhaustive,
+            manners: self.manners,
         }
         .run(self.session, candidates)?;
         self.noise = outcome.noise;
@@ -535,18 +324,10 @@ impl Run<'_, '_, '_> {
     }
 
     /// When a stage with `shares` of the time must end; the last one has all that is left.
-    fn deadline(&self, shares: usize) -> Option<f64> {
+    pub(super) fn deadline(&self, shares: usize) -> Option<f64> {
         let now = (self.session.clock)();
         let until = self.inputs.effort.search_until?;
         let part = shares as f64 / self.shares_left.max(shares) as f64;
         Some(now + (until - now).max(0.0) * part)
-    }
-}
-
-/// Without the default plan there is nothing to compare with.
-fn fatal(halt: Halt) -> Halt {
-    match halt {
-        Halt::Refused(why) => Halt::Failed(format!("the default plan was refused: {why}")),
-        other => other,
     }
 }

@@ -7,12 +7,16 @@ use super::race::Lane;
 use crate::stats::median;
 use crate::stats::robust::{Gap, Z_95, deviation, hodges_lehmann};
 
+/// Residuals that what is known of the noise before a race counts for.
+pub(super) const NOISE_WEIGHT: f64 = 8.0;
 /// Ties go to the simpler candidate only where the interval says that it loses no more than this.
 const TIE: f64 = 0.01;
 /// After its only sample, a lane must be this far behind to leave: one sample may be an accident.
 const FIRST_ROUND_MARGIN: f64 = 0.3;
-/// A race ends when changing the leader for another would gain less than this on average.
-const WORTH: f64 = 0.0008;
+/// Pairs before a lane leaves because it is not worth more: enough to outvote one accident.
+const WORTH_PAIRS: usize = 4;
+/// Share of the leader's margin for being the luckiest of many that counts when worth is judged.
+const LUCK: f64 = 0.5;
 
 /// Samples of a race by round and lane.
 #[derive(Clone, Debug, Default)]
@@ -85,7 +89,7 @@ impl Tally {
             .filter(|lane| *lane != leader)
             .collect();
         let all: Vec<Vec<f64>> = rivals.iter().map(|lane| ratios(*lane)).collect();
-        let deviation = deviation(&all, noise);
+        let deviation = deviation(&all, noise, NOISE_WEIGHT);
         let (mut gaps, mut best) = (vec![None; lanes], vec![f64::NEG_INFINITY; lanes]);
         for (lane, ratios) in rivals
             .into_iter()
@@ -114,9 +118,12 @@ fn z_of(lanes: usize) -> f64 {
 impl Standing {
     /// Whether a lane is slower than the leader beyond noise.
     ///
+    /// Or whether taking it for the leader would gain less than `give_up` on average: many lanes that
+    /// are probably a little behind cost more rounds than all of them together could gain.
+    ///
     /// Noise that is not seen only slows down (another process, a page that was moved). So while
     /// there are too few samples to outvote an accident, a lane's best ratio must be far behind too.
-    pub fn has_lost(&self, lane: usize) -> bool {
+    pub fn has_lost(&self, lane: usize, give_up: f64) -> bool {
         let Some(gap) = self.gaps[lane] else {
             return false;
         };
@@ -124,17 +131,27 @@ impl Standing {
         match gap.pairs {
             1 => best < -FIRST_ROUND_MARGIN.max(self.z * self.deviation),
             2 => best < -self.z * self.deviation,
-            _ => gap.high(self.z) < 0.0,
+            _ => gap.high(self.z) < 0.0 || self.is_not_worth_it(&gap, give_up),
         }
     }
 
+    fn is_not_worth_it(&self, gap: &Gap, give_up: f64) -> bool {
+        // The leader of many owes part of its lead to luck.
+        let luck = LUCK * (self.z - Z_95) * gap.error;
+        let fair = Gap {
+            centre: gap.centre + luck,
+            ..*gap
+        };
+        gap.pairs >= WORTH_PAIRS && fair.expected_gain() < give_up
+    }
+
     /// Whether more rounds could still change much: whether some lane may be ahead of the leader by
-    /// enough that finding out is worth it.
-    pub fn is_open(&self) -> bool {
+    /// enough that finding out is worth it: by more than `worth` on average.
+    pub fn is_open(&self, worth: f64) -> bool {
         self.gaps
             .iter()
             .flatten()
-            .any(|gap| gap.expected_gain() > WORTH)
+            .any(|gap| gap.expected_gain() > worth)
     }
 
     /// Whether the interval says that taking this lane for the leader loses no more than a tie may.
@@ -177,7 +194,7 @@ mod tests {
     fn drift_and_accidents_do_not_change_who_leads() {
         let standing = tally(5).standing(&[0, 1, 2], 0.05).expect("samples");
         assert_eq!(standing.leader, 1);
-        assert!(standing.has_lost(2), "{standing:?}");
+        assert!(standing.has_lost(2, 0.0), "{standing:?}");
         let gap = standing.gaps[0].expect("measured");
         assert!((gap.centre.exp() - 1.0 / 1.1).abs() < 0.01, "{gap:?}");
         assert!(!standing.ties(0) && standing.ties(1));
@@ -188,9 +205,24 @@ mod tests {
         let mut tally = Tally::default();
         tally.add(3, &[(0, 100.0), (1, 97.0), (2, 50.0)]);
         let standing = tally.standing(&[0, 1, 2], 0.05).expect("samples");
-        assert_eq!((standing.has_lost(1), standing.has_lost(2)), (false, true));
-        assert!(standing.is_open());
+        assert_eq!(
+            (standing.has_lost(1, 0.0), standing.has_lost(2, 0.0)),
+            (false, true)
+        );
+        assert!(standing.is_open(0.0008));
         assert!(Tally::default().standing(&[0], 0.05).is_none());
+    }
+
+    #[test]
+    fn who_is_probably_behind_leaves_when_that_is_cheap() {
+        let mut tally = Tally::default();
+        for round in 0..6 {
+            let wave = 0.03 * (2.0 * f64::from(round)).sin();
+            tally.add(2, &[(0, 100.0), (1, 97.0 * (1.0 + wave))]);
+        }
+        let standing = tally.standing(&[0, 1], 0.05).expect("samples");
+        let lost = |give_up: f64| standing.has_lost(1, give_up);
+        assert_eq!((lost(0.0), lost(0.01)), (false, true), "{standing:?}");
     }
 
     #[test]
@@ -199,6 +231,11 @@ mod tests {
         for _ in 0..30 {
             tally.add(2, &[(0, 100.0), (1, 95.0)]);
         }
-        assert!(!tally.standing(&[0, 1], 0.05).expect("samples").is_open());
+        assert!(
+            !tally
+                .standing(&[0, 1], 0.05)
+                .expect("samples")
+                .is_open(0.0008)
+        );
     }
 }

@@ -54,6 +54,31 @@ const SIMPLEST_FIRST: [MapPolicy; 6] = [
     MapPolicy::Unpinned,
 ];
 
+/// More teams than this are not all measured in the first race.
+const FIRST_TEAMS: usize = 16;
+
+impl TeamSpace {
+    /// What the first race is about, and what is tried at the best counts only: where there are many
+    /// teams, compact and spread say how many threads are good, and maps that differ in detail are
+    /// tried with those.
+    pub fn in_two(&self) -> (TeamSpace, TeamSpace) {
+        let is_first = |option: &TeamOption| {
+            self.options.len() <= FIRST_TEAMS
+                || option.simplicity < 2
+                || option.team.map == MapPolicy::Given.name()
+        };
+        let (first, later): (Vec<_>, Vec<_>) = self.options.iter().cloned().partition(is_first);
+        let only = |options| TeamSpace {
+            options,
+            skipped: Vec::new(),
+        };
+        match first.len() < 2 {
+            true => (only(self.options.clone()), only(Vec::new())),
+            false => (only(first), only(later)),
+        }
+    }
+}
+
 /// Every team of the coarse grid that the request allows.
 pub fn teams(request: &Request<'_>) -> TeamSpace {
     let counts = match request.threads {
@@ -284,6 +309,35 @@ mod tests {
         );
         assert!(find("96 spread").is_none(), "and is not measured twice");
         assert!(find("88 smt").is_none(), "no SMT, no SMT map");
+    }
+
+    #[test]
+    fn a_large_grid_begins_with_the_maps_that_tell_most() {
+        let topology = Topology::from_synthetic("pack:2 numa:2 l3:2 core:16 pu:2").expect("valid");
+        let all = teams(&request(&topology));
+        let (first, later) = all.in_two();
+        assert_eq!(first.options.len() + later.options.len(), all.options.len());
+        let maps = |space: &TeamSpace, map: &str| {
+            let of_map = space.options.iter().filter(|option| option.team.map == map);
+            of_map.count()
+        };
+        assert!(maps(&first, "compact") > 2 && maps(&first, "spread") > 2);
+        assert_eq!((maps(&first, "unpinned"), maps(&later, "compact")), (0, 0));
+        assert!(maps(&later, "unpinned") > 2 && maps(&later, "smt") > 2);
+
+        let small = Topology::from_synthetic("pack:1 numa:1 l3:1 core:2 pu:1").expect("valid");
+        let (first, later) = teams(&request(&small)).in_two();
+        assert_eq!((first.options.len(), later.options.len()), (4, 0));
+        let only = [MapPolicy::Unpinned];
+        let wish = Request {
+            maps: Some(&only),
+            ..request(&topology)
+        };
+        let (first, later) = teams(&wish).in_two();
+        assert!(
+            first.options.len() > 2 && later.options.is_empty(),
+            "only what was asked for"
+        );
     }
 
     #[test]

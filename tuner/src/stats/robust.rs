@@ -14,8 +14,6 @@ use super::summary::median;
 const MAD_TO_DEVIATION: f64 = 1.4826;
 /// Loss of efficiency of the Hodges-Lehmann estimate against the mean (3 / pi), as a factor on errors.
 const CENTRE_LOSS: f64 = 1.023;
-/// How many residuals what is known of the noise before a race counts for.
-const PRIOR_WEIGHT: f64 = 4.0;
 /// Noise is never believed to be less: clocks and caches alone make this much.
 const LEAST_DEVIATION: f64 = 0.001;
 
@@ -78,8 +76,9 @@ pub fn hodges_lehmann(values: &[f64]) -> f64 {
     median(&means)
 }
 
-/// Standard deviation of one log ratio, from those of all lanes of a race and what was known before.
-pub fn deviation(lanes: &[Vec<f64>], before: f64) -> f64 {
+/// Standard deviation of one log ratio, from those of all lanes of a race and what was known before,
+/// which counts for `weight_before` residuals.
+pub fn deviation(lanes: &[Vec<f64>], before: f64, weight_before: f64) -> f64 {
     let mut residuals = Vec::new();
     let mut free = 0.0;
     for ratios in lanes.iter().filter(|ratios| ratios.len() > 1) {
@@ -91,8 +90,8 @@ pub fn deviation(lanes: &[Vec<f64>], before: f64) -> f64 {
         free += count - 1.0;
     }
     let seen = MAD_TO_DEVIATION * median(&residuals);
-    let weight = PRIOR_WEIGHT + free;
-    let variance = (PRIOR_WEIGHT * before * before + free * seen * seen) / weight;
+    let weight = weight_before + free;
+    let variance = (weight_before * before * before + free * seen * seen) / weight;
     variance.sqrt().max(LEAST_DEVIATION)
 }
 
@@ -124,11 +123,15 @@ mod tests {
 
     #[test]
     fn the_deviation_goes_from_what_was_known_to_what_is_seen() {
-        assert_eq!(deviation(&[vec![0.1]], 0.05), 0.05, "one pair says nothing");
+        assert_eq!(
+            deviation(&[vec![0.1]], 0.05, 4.0),
+            0.05,
+            "one pair says nothing"
+        );
         let lane: Vec<f64> = (0..400)
             .map(|i| 0.02 * if i % 2 == 0 { 1.0 } else { -1.0 })
             .collect();
-        let seen = deviation(&[lane], 0.5);
+        let seen = deviation(&[lane], 0.5, 4.0);
         assert!((0.02..0.06).contains(&seen), "{seen}");
     }
 

@@ -8,11 +8,9 @@ use crate::simulate::SimulatedHost;
 
 /// Runs per host: enough that a search that is often wrong is seen.
 const RUNS: usize = 20;
-/// Share of the runs that must be within 2 % of the best. Of a hundred runs and more, 95 % are on the
-/// small hosts; on the two large ones noise of 3 % leaves more choices open than the usual effort has
-/// time for (reports/simulated-hosts), and this only keeps what is reached.
-const SMALL_HOST: f64 = 0.85;
-const LARGE_HOST: f64 = 0.4;
+/// Share of the runs that must be within 2 % of the best: of hundreds of runs about 95 % are, on the
+/// large hosts (reports/simulated-hosts); of so few as here, by chance less.
+const ENOUGH: f64 = 0.75;
 
 #[test]
 fn the_chosen_plans_are_good_on_every_shipped_host() {
@@ -25,10 +23,8 @@ fn the_chosen_plans_are_good_on_every_shipped_host() {
         let trials = subject.run(RUNS).expect("the search ends");
         for phase in 0..2 {
             let found = verdict(&subject, &trials, phase);
-            let large = subject.name().starts_with("kunpeng");
-            let enough = if large { LARGE_HOST } else { SMALL_HOST };
             assert!(
-                found.good_share >= enough && found.below_default == 0,
+                found.good_share >= ENOUGH && found.below_default == 0,
                 "{} {phase}: {found:?}, {GOOD} is good",
                 subject.name()
             );

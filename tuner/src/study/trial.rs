@@ -14,6 +14,7 @@ use crate::measure::voids::Voids;
 use crate::progress::Progress;
 use crate::search::confirm::{self, Confirmation};
 use crate::search::staged::{self, Inputs, Log};
+use crate::search::works;
 use crate::search::{Effort, Level, Stage};
 use crate::simulate::{Machine, SimulatedHost, SimulatedProbe};
 use crate::source;
@@ -210,7 +211,7 @@ impl Subject {
             longest_tokens: LONGEST_TOKENS,
             effort: effort(),
         };
-        let works = staged::calibrate(&mut session, &inputs)?;
+        let works = works::calibrate(&mut session, &inputs)?;
         let tuned = staged::search(&mut session, &inputs, &works, &mut Log::default())?;
         let limits = confirm::Limits {
             rounds: inputs.effort.confirm_rounds,

@@ -5,7 +5,7 @@ use sysinfer_engine::EngineInfo;
 
 use super::arguments::TuneArgs;
 use crate::search::budget::TablePlan;
-use crate::search::staged;
+use crate::search::works;
 
 /// Steps that every decode run must have room for.
 const SHORTEST_RUN: usize = 4;
@@ -52,9 +52,9 @@ pub fn check_prompt(prompt_tokens: usize, context_length: usize) -> anyhow::Resu
 /// Positions for the longest run: of the table, or of a race's sample.
 pub(super) fn capacity(table: &TablePlan) -> usize {
     longest_tokens(table)
-        .max(staged::LONGEST_SAMPLE)
+        .max(works::LONGEST_SAMPLE)
         .max(table.prompt_tokens)
-        + staged::LONGEST_SAMPLE
+        + works::LONGEST_SAMPLE
 }
 
 /// Longest length of the table, tokens.

@@ -45,7 +45,8 @@ use crate::report::folder;
 use crate::search::Stage;
 use crate::search::budget::{Speed, TablePlan};
 use crate::search::confirm::{self, Confirmation};
-use crate::search::staged::{self, Inputs, Works};
+use crate::search::staged::{self, Inputs};
+use crate::search::works::{self, Works};
 use crate::simulate::on_simulated_host;
 use crate::source::Source;
 use crate::space::kernels::KernelSpace;
@@ -240,7 +241,7 @@ fn drive(
     limit_seconds: Option<f64>,
     findings: &mut Findings,
 ) -> Result<(), Halt> {
-    let works = staged::calibrate(session, inputs)?;
+    let works = works::calibrate(session, inputs)?;
     let tuned = staged::search(session, inputs, &works, &mut findings.log)?;
     let limits = confirm::Limits {
         rounds: inputs.effort.confirm_rounds,

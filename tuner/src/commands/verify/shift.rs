@@ -31,6 +31,8 @@ const TOLERANCE: f64 = 0.03;
 const LARGE_LOSS: f64 = 0.10;
 /// Standard deviation of one run before any is seen.
 const USUAL_NOISE: f64 = 0.03;
+/// Residuals that it counts for.
+const NOISE_WEIGHT: f64 = 4.0;
 /// Errors of the Hodges-Lehmann estimate over those of the mean, for normal noise (root of pi / 3).
 const CENTRE_LOSS: f64 = 1.023;
 
@@ -80,7 +82,11 @@ impl Runs {
 
     /// The rate of now against the recorded one; `noise` is that of all rates.
     pub(super) fn shift(&self, noise: f64) -> Gap {
-        let own = deviation(&[self.recorded.clone(), self.now.clone()], noise);
+        let own = deviation(
+            &[self.recorded.clone(), self.now.clone()],
+            noise,
+            NOISE_WEIGHT,
+        );
         gap(&self.recorded, &self.now, own.max(noise))
     }
 
@@ -106,7 +112,7 @@ impl Runs {
 
     /// Whether memory is slower now, and the rate lost no more than memory did.
     fn is_as_memory(&self, noise: f64) -> bool {
-        let of = |lane: &[f64]| deviation(&[lane.to_vec()], noise);
+        let of = |lane: &[f64]| deviation(&[lane.to_vec()], noise, NOISE_WEIGHT);
         // The recorded bandwidth is one number, of as many readings as there were runs.
         let before = vec![0.0; self.recorded.len()];
         if self.memory.is_empty()
@@ -133,7 +139,7 @@ pub(super) fn noise<'r>(all: impl IntoIterator<Item = &'r Runs>) -> f64 {
         .into_iter()
         .flat_map(|runs| [runs.recorded.clone(), runs.now.clone()])
         .collect();
-    deviation(&lanes, USUAL_NOISE)
+    deviation(&lanes, USUAL_NOISE, NOISE_WEIGHT)
 }
 
 /// `deviation`: that of one run.
