@@ -100,8 +100,13 @@ fn notes(path: &Path, header: &Header, torn: bool) {
 /// The recorded arguments, overruled by those that are given now.
 fn merged(header: &Header, words: Vec<String>, own: &TuneArgs) -> anyhow::Result<TuneArgs> {
     let line = std::iter::once("sysinfer-tune".to_owned())
-        .chain(header.arguments.iter().cloned())
-        .chain(without_replay(words));
+        // Where its report went is over: this one goes elsewhere.
+        .chain(without(
+            &["--report", "--reports"],
+            header.arguments.clone(),
+        ))
+        // The journal excludes a model, which the recorded arguments name.
+        .chain(without(&["--replay"], words));
     let matches = Cli::command()
         .args_override_self(true)
         .try_get_matches_from(line)
@@ -123,16 +128,36 @@ fn merged(header: &Header, words: Vec<String>, own: &TuneArgs) -> anyhow::Result
     })
 }
 
-/// The journal excludes a model, which the recorded arguments name.
-fn without_replay(words: Vec<String>) -> Vec<String> {
+/// Words of a command line but for some options and their values.
+fn without(options: &[&str], words: Vec<String>) -> Vec<String> {
     let mut kept = Vec::new();
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
-        if word == "--replay" {
-            words.next();
-        } else if !word.starts_with("--replay=") {
-            kept.push(word);
+        match word.split_once('=') {
+            Some((name, _)) if options.contains(&name) => {}
+            None if options.contains(&word.as_str()) => drop(words.next()),
+            _ => kept.push(word),
         }
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without;
+
+    #[test]
+    fn options_go_with_their_values() {
+        let cases = [
+            ("m.gguf --reports r --threads 2", "m.gguf --threads 2"),
+            ("--report=r m.gguf", "m.gguf"),
+            ("m.gguf --report", "m.gguf"),
+            ("m.gguf --reporter r", "m.gguf --reporter r"),
+        ];
+        for (line, expected) in cases {
+            let words = line.split(' ').map(String::from).collect();
+            let kept = without(&["--report", "--reports"], words);
+            assert_eq!(kept.join(" "), expected, "{line}");
+        }
+    }
 }
