@@ -265,7 +265,7 @@ fn eliminate(lanes: &mut [Lane], standing: &Standing, (rounds, give_up): (usize,
         }
         let percent = 100.0 * (1.0 - gap.centre.exp());
         lane.out = Some(format!(
-            "{percent:.1} % slower than {leader} after round {rounds}: beyond noise, or too likely to be worth more rounds"
+            "{percent:.1} % slower than {leader} after round {rounds}: beyond noise, or not worth more rounds"
         ));
     }
 }
