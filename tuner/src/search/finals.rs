@@ -130,18 +130,9 @@ fn is_about_teams(stage: Stage) -> bool {
 /// Lanes that were close when their race ended, the closest first.
 fn closest(outcome: &Outcome) -> Vec<&Lane> {
     let best = median(&outcome.lanes[outcome.winner].rates);
-    let mut close: Vec<&Lane> = outcome
-        .lanes
-        .iter()
-        .filter(|lane| !lane.rates.is_empty() && median(&lane.rates) > CLOSE * best)
-        .collect();
-    close.sort_by(|a, b| {
-        let running = |lane: &Lane| lane.out.is_none();
-        running(b)
-            .cmp(&running(a))
-            .then(median(&b.rates).total_cmp(&median(&a.rates)))
-    });
-    close
+    let mut lanes = outcome.best_first();
+    lanes.retain(|lane| median(&lane.rates) > CLOSE * best);
+    lanes
 }
 
 /// `plan` with what `lane` had in place of its race's winner.

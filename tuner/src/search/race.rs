@@ -61,6 +61,17 @@ impl Outcome {
     pub fn winner(&self) -> &Candidate {
         &self.lanes[self.winner].candidate
     }
+
+    /// Lanes with samples: those still in the race first, and of these and the others the fastest first.
+    pub fn best_first(&self) -> Vec<&Lane> {
+        let measured = self.lanes.iter().filter(|lane| !lane.rates.is_empty());
+        let mut lanes: Vec<&Lane> = measured.collect();
+        lanes.sort_by(|a, b| {
+            let left = a.out.is_some().cmp(&b.out.is_some());
+            left.then(median(&b.rates).total_cmp(&median(&a.rates)))
+        });
+        lanes
+    }
 }
 
 /// How readily a race decides.

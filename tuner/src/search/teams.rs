@@ -11,7 +11,6 @@ use crate::measure::Work;
 use crate::measure::session::Halt;
 use crate::space::placement::{self, TeamSpace};
 use crate::space::{Candidate, Phase};
-use crate::stats::median;
 
 /// Teams of the coarse grid that are measured again beside those near the best.
 const SURVIVORS: usize = 5;
@@ -55,12 +54,13 @@ impl Run<'_, '_, '_> {
         let maps = [best.map.as_str()];
         let request = &self.inputs.request;
         let mut near = placement::refined(request, best.threads, self.inputs.teams, &maps);
-        let counts = self.best_counts(before, phase);
+        let survivors = self.survivors(before, phase);
+        let counts = self.best_counts(&survivors, phase);
         let others = later.options.into_iter();
         let others = others.filter(|option| counts.contains(&option.team.threads));
         near.options.extend(others);
         let mut candidates = self.with_anchor(&near, phase);
-        candidates.extend(self.survivors(before, phase));
+        candidates.extend(survivors);
         if candidates.len() > 1 {
             let title = format!("{}, near the best", stage.title());
             self.race_until((stage, title), candidates, whole, until)?;
@@ -69,11 +69,10 @@ impl Run<'_, '_, '_> {
         Ok(())
     }
 
-    /// Thread counts of the best teams of the race at outcome `before`, the winner's first.
-    fn best_counts(&self, before: usize, phase: Phase) -> Vec<usize> {
+    /// Thread counts of the best teams, the winner's first.
+    fn best_counts(&self, survivors: &[Candidate], phase: Phase) -> Vec<usize> {
         let mut counts = vec![phase.team(&self.plan).threads];
-        let survivors = self.survivors(before, phase);
-        for survivor in &survivors {
+        for survivor in survivors {
             let threads = phase.team(&survivor.plan).threads;
             if !counts.contains(&threads) && counts.len() < BEST_COUNTS {
                 counts.push(threads);
@@ -88,14 +87,10 @@ impl Run<'_, '_, '_> {
             return Vec::new();
         };
         let winner = phase.team(&self.plan);
-        let left = outcome.lanes.iter().filter(|lane| {
-            lane.out.is_none()
-                && !lane.rates.is_empty()
-                && phase.team(&lane.candidate.plan) != winner
-        });
-        let mut left: Vec<_> = left.collect();
-        left.sort_by(|a, b| median(&b.rates).total_cmp(&median(&a.rates)));
-        let best = left.into_iter().take(SURVIVORS);
+        let lanes = outcome.best_first().into_iter();
+        let best = lanes
+            .filter(|lane| lane.out.is_none() && phase.team(&lane.candidate.plan) != winner)
+            .take(SURVIVORS);
         // Other things than the team may have changed since.
         let with_present = |lane: &Lane| {
             let mut candidate = lane.candidate.clone();
@@ -106,24 +101,14 @@ impl Run<'_, '_, '_> {
         best.map(with_present).collect()
     }
 
-    /// The best team of a stage's races besides the one that won.
+    /// The best team of a stage's last race besides the one that won.
     pub(super) fn second_best(&self, stage: Stage, phase: Phase) -> Option<Plan> {
         let winner = phase.team(&self.plan);
-        let outcomes = self
-            .log
-            .outcomes
-            .iter()
-            .rev()
-            .filter(|outcome| outcome.stage == stage);
-        let lanes = outcomes.take(1).flat_map(|outcome| &outcome.lanes);
-        let others = lanes
-            .filter(|lane| !lane.rates.is_empty() && phase.team(&lane.candidate.plan) != winner);
-        let best = others.max_by(|a, b| {
-            let rounds = |lane: &Lane| lane.out.is_none();
-            let rate = |lane: &Lane| median(&lane.rates);
-            rounds(a).cmp(&rounds(b)).then(rate(a).total_cmp(&rate(b)))
-        });
-        best.map(|lane| lane.candidate.plan.clone())
+        let mut outcomes = self.log.outcomes.iter().rev();
+        let last = outcomes.find(|outcome| outcome.stage == stage)?;
+        let mut lanes = last.best_first().into_iter();
+        let second = lanes.find(|lane| phase.team(&lane.candidate.plan) != winner)?;
+        Some(second.candidate.plan.clone())
     }
 
     /// Teams as candidates, the one in force first.
