@@ -13,11 +13,10 @@ const GROUPS_PER_CALL: usize = 16;
 const PANEL_ROWS: usize = 4;
 /// Most panels of a call.
 const MOST_PANELS: usize = 64;
-/// Most results of a call.
-const RESULTS: usize = {
-    let (few, many) = (GROUPS_PER_CALL, GROUPS * MOST_PANELS);
-    (if few > many { few } else { many }) * PANEL_ROWS * ROWS
-};
+/// Most results of a call with a single panel.
+const FEW_RESULTS: usize = GROUPS_PER_CALL * PANEL_ROWS * ROWS;
+/// Most results of a call with many.
+const MANY_RESULTS: usize = GROUPS * MOST_PANELS * PANEL_ROWS * ROWS;
 
 /// Block sizes of the loops; they change speed only.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +61,7 @@ pub fn multiply(
     weights: &[u8],
     activations: &Activations,
     loops: Loops,
-    mut sink: impl FnMut(Tile<'_>),
+    sink: impl FnMut(Tile<'_>),
 ) {
     let columns = activations.columns();
     let layout = crate::layout::Layout::of(kernel.kernel().block).expect("kernels have a layout");
@@ -77,39 +76,71 @@ pub fn multiply(
         "weights are not whole row groups"
     );
     let (panels, panel_rows) = (activations.panels(), activations.panel_rows());
-    let tile = panel_rows * ROWS;
-    let mut buffer = [0.0f32; RESULTS];
-    let mut run = |first_group: usize, weights: &[u8], panels: Range<usize>| {
+    let mut passes = Passes {
+        kernel,
+        activations,
+        group_bytes,
+        prefetch_bytes: loops.prefetch_bytes,
+        sink,
+    };
+    // Two buffers, because a decode step would feel the clearing of the large one.
+    if panels == 1 {
+        let mut buffer = [0.0f32; FEW_RESULTS];
+        for (index, part) in weights.chunks(GROUPS_PER_CALL * group_bytes).enumerate() {
+            passes.run(index * GROUPS_PER_CALL, part, 0..1, &mut buffer);
+        }
+        return;
+    }
+    let mut buffer = [0.0f32; MANY_RESULTS];
+    let cached = (loops.cached_rows / panel_rows).clamp(1, MOST_PANELS);
+    for first in (0..panels).step_by(cached) {
+        let cached = first..(first + cached).min(panels);
+        for (index, part) in weights.chunks(GROUPS * group_bytes).enumerate() {
+            passes.run(index * GROUPS, part, cached.clone(), &mut buffer);
+        }
+    }
+}
+
+/// What all calls of a product have in common.
+struct Passes<'a, S> {
+    kernel: Runnable,
+    activations: &'a Activations,
+    group_bytes: usize,
+    prefetch_bytes: usize,
+    sink: S,
+}
+
+impl<S: FnMut(Tile<'_>)> Passes<'_, S> {
+    /// Some row groups, the first of which is `first_group`, against some panels.
+    fn run(
+        &mut self,
+        first_group: usize,
+        weights: &[u8],
+        panels: Range<usize>,
+        buffer: &mut [f32],
+    ) {
+        let (count, panel_rows) = (panels.len(), self.activations.panel_rows());
         let call = Call {
             weights,
-            columns,
-            panels: activations.panels_of(panels.clone()),
-            panel_count: panels.len(),
-            prefetch_bytes: loops.prefetch_bytes,
+            columns: self.activations.columns(),
+            panels: self.activations.panels_of(panels.clone()),
+            panel_count: count,
+            prefetch_bytes: self.prefetch_bytes,
         };
-        let out = &mut buffer[..weights.len() / group_bytes * panels.len() * tile];
-        kernel.run(&call, panel_rows, out);
-        for (index, values) in out.chunks_exact(tile).enumerate() {
-            let first_row = (panels.start + index % panels.len()) * panel_rows;
-            sink(Tile {
-                group: first_group + index / panels.len(),
-                first_row,
-                rows: panel_rows.min(activations.rows() - first_row),
-                values,
-            });
-        }
-    };
-    let (groups, cached) = if panels == 1 {
-        (GROUPS_PER_CALL, 1)
-    } else {
-        (
-            GROUPS,
-            (loops.cached_rows / panel_rows).clamp(1, MOST_PANELS),
-        )
-    };
-    for first in (0..panels).step_by(cached) {
-        for (index, part) in weights.chunks(groups * group_bytes).enumerate() {
-            run(index * groups, part, first..(first + cached).min(panels));
+        let (groups, tile) = (weights.len() / self.group_bytes, panel_rows * ROWS);
+        let out = &mut buffer[..groups * count * tile];
+        self.kernel.run(&call, panel_rows, out);
+        // Groups innermost: results of neighbouring groups are neighbours where they go.
+        for panel in 0..count {
+            let first_row = (panels.start + panel) * panel_rows;
+            for group in 0..groups {
+                (self.sink)(Tile {
+                    group: first_group + group,
+                    first_row,
+                    rows: panel_rows.min(self.activations.rows() - first_row),
+                    values: &out[(group * count + panel) * tile..][..tile],
+                });
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod portable;
 pub(crate) mod rows;
 pub(crate) mod vectors;
 pub(crate) mod versions;
+pub(crate) mod wide;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86_64;
 

@@ -5,6 +5,7 @@
 //! integer sums. One implementation in plain Rust, one per instruction set.
 
 use crate::arch::floats::{Floats, PlainFloats};
+use crate::arch::wide::{Narrow, Wide};
 use crate::layout::{Halves, ROWS};
 
 /// Arithmetic on eight rows. A value of the type is the proof that this CPU has the instructions.
@@ -16,8 +17,14 @@ pub(crate) trait Vectors: Floats {
     /// Integer sums of each row while they are being added up.
     type Dots: Copy;
 
+    /// Vectors in which opened weights meet many activations.
+    type Wide: Wide<Self>;
+
     /// The code that stands for zero where codes are signed, as [`Vectors::signed`] gives them.
     const SIGNED_ZERO: i16;
+
+    /// The proof for the other vectors.
+    fn wide(self) -> Self::Wide;
 
     /// The f16 of eight rows in f32.
     fn widen(self, halves: &Halves) -> Self::Lanes;
@@ -31,8 +38,9 @@ pub(crate) trait Vectors: Floats {
     fn plus(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
     /// `a * b`.
     fn times(self, a: Self::Ints, b: Self::Ints) -> Self::Ints;
-    /// Two sums of activations, weighed and added, for all rows.
-    fn weigh_sums(self, sums: [i16; 2], weights: [i16; 2]) -> Self::Ints;
+    /// Two sums of activations, the same for all rows, weighed and added. Each row's weights are the
+    /// two halves of an integer, see [`pair`].
+    fn weigh_sums(self, sums: [i16; 2], weights: Self::Ints) -> Self::Ints;
     /// Integers in f32.
     fn real(self, values: Self::Ints) -> Self::Lanes;
 
@@ -65,12 +73,26 @@ pub(crate) trait Vectors: Floats {
     fn finish(self, dots: Self::Dots) -> Self::Ints;
 }
 
+/// Two numbers as the halves of one, the first in the low 16 bits: weights of
+/// [`Vectors::weigh_sums`].
+#[inline(always)]
+pub(crate) fn pair(numbers: [i16; 2]) -> i32 {
+    let [low, high] = numbers.map(|number| u32::from(number.cast_unsigned()));
+    (low | high << 16).cast_signed()
+}
+
 impl Vectors for PlainFloats {
     type Words = [u32; ROWS];
     type Ints = [i32; ROWS];
     type Dots = [i32; ROWS];
+    type Wide = Narrow<Self>;
 
     const SIGNED_ZERO: i16 = 0;
+
+    #[inline(always)]
+    fn wide(self) -> Narrow<Self> {
+        Narrow(self)
+    }
 
     #[inline(always)]
     fn widen(self, halves: &Halves) -> [f32; ROWS] {
@@ -104,9 +126,9 @@ impl Vectors for PlainFloats {
     }
 
     #[inline(always)]
-    fn weigh_sums(self, sums: [i16; 2], weights: [i16; 2]) -> [i32; ROWS] {
-        let product = |i: usize| i32::from(sums[i]) * i32::from(weights[i]);
-        [product(0) + product(1); ROWS]
+    fn weigh_sums(self, sums: [i16; 2], weights: [i32; ROWS]) -> [i32; ROWS] {
+        let [first, second] = sums.map(i32::from);
+        weights.map(|pair| first * i32::from(pair as i16) + second * (pair >> 16))
     }
 
     #[inline(always)]

@@ -1,9 +1,8 @@
-//! AVX-512 VNNI at 256 bits: `vpdpbusd`, and registers for two row groups at once.
-//!
-//! Vectors stay at 256 bits, eight rows, so the packed form is the same; Zen 4 issues two of them a
-//! cycle, and no CPU lowers its clock for them.
+//! AVX-512 VNNI: `vpdpbusd`, at 256 bits where weights are opened and where activations are few, so
+//! that no CPU lowers its clock in a phase that waits for memory; at 512 bits where they are many.
 
 use super::ymm::{Dot, Products, Ymm};
+use super::zmm::Zmm;
 use crate::arch::blocks::{kernels, quantised_rows};
 use crate::contract::Kernel;
 
@@ -14,6 +13,12 @@ pub(crate) struct Avx512Vnni;
 impl Products for Avx512Vnni {
     const REGISTERS: usize = 32;
     const DOT: Option<Dot> = Some(Dot::Evex);
+    type Wide = Zmm;
+
+    #[inline(always)]
+    fn wide(vectors: Ymm<Avx512Vnni>) -> Zmm {
+        Zmm::new(vectors)
+    }
 }
 
 impl Avx512Vnni {
@@ -37,5 +42,5 @@ pub(crate) static KERNELS: &[Kernel] = quantised_rows!(
     Fused,
     "x86_64-",
     "-avx512vnni-r8",
-    "-avx512vnni-r16x4"
+    "-avx512vnni-r32x4"
 );

@@ -3,6 +3,7 @@
 
 use super::ymm::{Dot, Products, Ymm};
 use crate::arch::blocks::{kernels, quantised_rows};
+use crate::arch::wide::Narrow;
 use crate::contract::Kernel;
 
 /// The instruction set.
@@ -12,6 +13,12 @@ pub(crate) struct AvxVnni;
 impl Products for AvxVnni {
     const REGISTERS: usize = 16;
     const DOT: Option<Dot> = Some(Dot::Vex);
+    type Wide = Narrow<Ymm<AvxVnni>>;
+
+    #[inline(always)]
+    fn wide(vectors: Ymm<AvxVnni>) -> Narrow<Ymm<AvxVnni>> {
+        Narrow(vectors)
+    }
 }
 
 impl AvxVnni {

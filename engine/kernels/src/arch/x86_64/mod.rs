@@ -8,6 +8,7 @@ mod avxvnni;
 pub(crate) mod mem;
 mod plain;
 mod ymm;
+mod zmm;
 
 /// The tables of this architecture.
 pub(crate) fn tables() -> Vec<&'static [Kernel]> {

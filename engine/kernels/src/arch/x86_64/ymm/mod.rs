@@ -2,6 +2,8 @@
 
 use std::marker::PhantomData;
 
+use crate::arch::wide::Wide;
+
 mod floats;
 mod vectors;
 
@@ -30,6 +32,11 @@ pub(crate) trait Products: Copy {
     const REGISTERS: usize;
     /// Whether `vpdpbusd` is there: four products of unsigned and signed bytes added to 32 bits.
     const DOT: Option<Dot>;
+    /// Vectors in which opened weights meet many activations.
+    type Wide: Wide<Ymm<Self>>;
+
+    /// The proof for them.
+    fn wide(vectors: Ymm<Self>) -> Self::Wide;
 }
 
 /// The two encodings of `vpdpbusd`.

@@ -23,8 +23,14 @@ impl<X: Products> Vectors for Ymm<X> {
     type Words = __m256i;
     type Ints = __m256i;
     type Dots = Dots;
+    type Wide = X::Wide;
 
     const SIGNED_ZERO: i16 = if X::DOT.is_some() { 128 } else { 0 };
+
+    #[inline(always)]
+    fn wide(self) -> X::Wide {
+        X::wide(self)
+    }
 
     instructions! {
         fn widen(halves: &Halves) -> __m256 = _mm256_cvtph_ps(mem::load128(halves));
@@ -35,8 +41,8 @@ impl<X: Products> Vectors for Ymm<X> {
         fn integer(value: i32) -> __m256i = _mm256_set1_epi32(value);
         fn plus(a: __m256i, b: __m256i) -> __m256i = _mm256_add_epi32(a, b);
         fn times(a: __m256i, b: __m256i) -> __m256i = _mm256_mullo_epi32(a, b);
-        fn weigh_sums(sums: [i16; 2], weights: [i16; 2]) -> __m256i =
-            _mm256_madd_epi16(pairs(sums), pairs(weights));
+        fn weigh_sums(sums: [i16; 2], weights: __m256i) -> __m256i =
+            _mm256_madd_epi16(_mm256_set1_epi32(bytemuck::cast(sums)), weights);
         fn real(values: __m256i) -> __m256 = _mm256_cvtepi32_ps(values);
         fn words(bytes: &[u8; 32]) -> __m256i = mem::load256(bytes);
         fn field(words: __m256i, mask: u8, from: usize, to: usize) -> __m256i = {
@@ -154,13 +160,6 @@ impl<X: Products> Ymm<X> {
             Dot::Evex => unsafe { evex(sums, codes, quants) },
         }
     }
-}
-
-/// Two 16-bit numbers in every lane.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn pairs(numbers: [i16; 2]) -> __m256i {
-    _mm256_set1_epi32(bytemuck::cast(numbers))
 }
 
 /// Four activations in every lane.

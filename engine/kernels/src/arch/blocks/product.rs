@@ -1,0 +1,240 @@
+//! The loops of every kernel of quantised weights: a single panel of activations meets each part of a
+//! block as it is opened; where panels are many, parts are opened once for all of them.
+
+use bytemuck::Pod;
+
+use crate::arch::vectors::Vectors;
+use crate::arch::wide::{Narrow, Wide};
+use crate::contract::Call;
+use crate::layout::ROWS;
+use crate::panel::Q8Panel;
+
+/// How blocks of a kind are opened and multiplied, by parts of 32 columns.
+pub(crate) trait Family {
+    /// A packed block column.
+    type Block: Pod;
+    /// Its parts.
+    const PARTS: usize;
+    /// A part of the row groups of a vector, ready to be multiplied.
+    type Opened<V: Vectors, W: Wide<V>>: Copy;
+
+    /// The f16 fields of a block.
+    fn heads<V: Vectors>(vectors: V, block: &Self::Block) -> [V::Lanes; 2];
+
+    /// Opens part `part` of the blocks of two row groups, or of the first where a vector holds one.
+    fn open<V: Vectors, W: Wide<V>>(
+        proofs: (V, W),
+        blocks: [&Self::Block; 2],
+        heads: [[V::Lanes; 2]; 2],
+        part: usize,
+    ) -> Self::Opened<V, W>;
+
+    /// Adds the products of a part of `N` vectors of row groups with `P` rows of activations.
+    fn add<V: Vectors, W: Wide<V>, const P: usize, const N: usize>(
+        wide: W,
+        opened: &[Self::Opened<V, W>; N],
+        activations: &Q8Panel<P>,
+        sums: &mut [[W::Lanes; P]; N],
+    );
+}
+
+/// The kernel of a family.
+#[inline(always)]
+pub(crate) fn run<F: Family, V: Vectors, const P: usize>(
+    vectors: V,
+    call: &Call<'_>,
+    out: &mut [f32],
+) {
+    let panels: &[Q8Panel<P>] = bytemuck::cast_slice(call.panels);
+    let blocks: &[F::Block] = bytemuck::cast_slice(call.weights);
+    let out = out.as_chunks_mut::<ROWS>().0;
+    let parts = panels.len() / call.panel_count;
+    let shape = Shape {
+        parts,
+        group: parts / F::PARTS,
+        results: call.panel_count * P,
+    };
+    if call.panel_count == 1 {
+        for (blocks, out) in shape.groups(1, blocks, out) {
+            multiply::<F, V, P>(vectors, blocks, panels, call.prefetch_bytes, out);
+        }
+        return;
+    }
+    let one = V::Wide::GROUPS;
+    for (blocks, out) in shape.groups(one * V::Wide::VECTORS, blocks, out) {
+        if V::Wide::VECTORS == 2 && blocks.len() > one * shape.group {
+            multiply_opened::<F, V, P, 2>(vectors, blocks, panels, shape, out);
+        } else {
+            multiply_opened::<F, V, P, 1>(vectors, blocks, panels, shape, out);
+        }
+    }
+}
+
+/// How weights and results of a call lie; results are `[group][panel][panel row][8]`.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// Parts of 32 columns.
+    parts: usize,
+    /// Blocks of a row group.
+    group: usize,
+    /// Rows of eight results of a row group.
+    results: usize,
+}
+
+impl Shape {
+    /// How many parts after the `opened` ones from part `first` on those lie that will be opened next,
+    /// to be fetched meanwhile: further on in the same row groups, or in the `groups` after them.
+    #[inline(always)]
+    fn next(self, first: usize, opened: usize, groups: usize) -> usize {
+        if first + opened < self.parts {
+            opened
+        } else {
+            groups * self.parts - first
+        }
+    }
+
+    /// Blocks and results, `groups` row groups at a time; at the end perhaps fewer.
+    #[inline(always)]
+    fn groups<'a, B>(
+        self,
+        groups: usize,
+        blocks: &'a [B],
+        out: &'a mut [[f32; ROWS]],
+    ) -> impl Iterator<Item = (&'a [B], &'a mut [[f32; ROWS]])> {
+        blocks
+            .chunks(groups * self.group)
+            .zip(out.chunks_mut(groups * self.results))
+    }
+}
+
+/// One row group against one panel.
+#[inline(always)]
+fn multiply<F: Family, V: Vectors, const P: usize>(
+    vectors: V,
+    blocks: &[F::Block],
+    panel: &[Q8Panel<P>],
+    prefetch_bytes: usize,
+    out: &mut [[f32; ROWS]],
+) {
+    let wide = Narrow(vectors);
+    let mut sums = [[vectors.splat(0.0); P]];
+    for (block, panel) in blocks.iter().zip(panel.chunks_exact(F::PARTS)) {
+        let heads = F::heads(vectors, block);
+        for (part, activations) in panel.iter().enumerate() {
+            if prefetch_bytes > 0 {
+                ahead(vectors, block, part, F::PARTS, prefetch_bytes);
+            }
+            let opened = F::open((vectors, wide), [block; 2], [heads; 2], part);
+            F::add(wide, &[opened], activations, &mut sums);
+        }
+    }
+    for (out, sum) in out.iter_mut().zip(sums[0]) {
+        vectors.store(sum, out);
+    }
+}
+
+/// Parts that are opened at a time: up to 13 KB, which stay in the first-level cache while all panels
+/// pass by.
+const OPENED: usize = 8;
+
+/// `N` vectors of row groups, one after another in `blocks`, against several panels.
+#[inline(always)]
+fn multiply_opened<F: Family, V: Vectors, const P: usize, const N: usize>(
+    vectors: V,
+    blocks: &[F::Block],
+    panels: &[Q8Panel<P>],
+    shape: Shape,
+    out: &mut [[f32; ROWS]],
+) {
+    let wide = vectors.wide();
+    let groups = blocks.len() / shape.group;
+    let pairs = pairs_of::<V, N>(groups);
+    let nothing = F::open(
+        (vectors, wide),
+        [&blocks[0]; 2],
+        [[vectors.splat(0.0); 2]; 2],
+        0,
+    );
+    let mut opened = [[nothing; N]; OPENED];
+    let panel_bytes = shape.parts * size_of::<Q8Panel<P>>();
+    for first in (0..shape.parts).step_by(OPENED) {
+        let count = OPENED.min(shape.parts - first);
+        let next = shape.next(first, OPENED, groups) * (size_of::<F::Block>() / F::PARTS);
+        for n in 0..N {
+            for (index, opened) in opened[..count].iter_mut().enumerate() {
+                let (block, part) = ((first + index) / F::PARTS, (first + index) % F::PARTS);
+                let [first, second] = pairs[n];
+                let blocks = [
+                    &blocks[first * shape.group + block],
+                    &blocks[second * shape.group + block],
+                ];
+                for block in &blocks[..V::Wide::GROUPS] {
+                    ahead(vectors, *block, part, F::PARTS, next);
+                }
+                let heads = [F::heads(vectors, blocks[0]), F::heads(vectors, blocks[1])];
+                opened[n] = F::open((vectors, wide), blocks, heads, part);
+            }
+        }
+        for (index, panel) in panels.chunks_exact(shape.parts).enumerate() {
+            let place = |group: usize, p: usize| group * shape.results + index * P + p;
+            let mut sums = [[wide.splat(0.0); P]; N];
+            if first > 0 {
+                for n in 0..N {
+                    for p in 0..P {
+                        let [first, second] = pairs[n];
+                        sums[n][p] = wide.join_lanes([
+                            vectors.load(&out[place(first, p)]),
+                            vectors.load(&out[place(second, p)]),
+                        ]);
+                    }
+                }
+            }
+            for (opened, activations) in opened.iter().zip(&panel[first..first + count]) {
+                // The next panel's part: what the second-level cache has is late otherwise.
+                ahead(vectors, activations, 0, 1, panel_bytes);
+                F::add(wide, opened, activations, &mut sums);
+            }
+            for n in 0..N {
+                for p in 0..P {
+                    let lanes = wide.split_lanes(sums[n][p]);
+                    for (lanes, group) in lanes.into_iter().zip(pairs[n]) {
+                        vectors.store(lanes, &mut out[place(group, p)]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The row groups of `N` vectors where there are `groups`. A vector that lacks its second has its first
+/// twice, and computes the same twice.
+#[inline(always)]
+fn pairs_of<V: Vectors, const N: usize>(groups: usize) -> [[usize; 2]; N] {
+    std::array::from_fn(|n| {
+        let first = n * V::Wide::GROUPS;
+        [first, (first + V::Wide::GROUPS).min(groups) - 1]
+    })
+}
+
+/// The codes of a part, `[vector][row group]`, as vectors of both row groups.
+#[inline(always)]
+pub(super) fn join_codes<V: Vectors, W: Wide<V>>(
+    wide: W,
+    codes: &[[V::Words; 2]; 8],
+) -> [W::Words; 8] {
+    let mut joined = [wide.join_words(codes[0]); 8];
+    for (joined, codes) in joined.iter_mut().zip(codes) {
+        *joined = wide.join_words(*codes);
+    }
+    joined
+}
+
+/// Asks for what lies `distance` bytes beyond one of the `parts` parts of a block.
+#[inline(always)]
+fn ahead<B, V: Vectors>(vectors: V, block: &B, part: usize, parts: usize, distance: usize) {
+    // Parts are not whole lines: a line too many now and then costs less than one too few.
+    let bytes = size_of::<B>() / parts;
+    for line in 0..bytes.div_ceil(64) {
+        vectors.prefetch(block, distance + part * bytes + 64 * line);
+    }
+}
