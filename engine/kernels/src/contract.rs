@@ -56,7 +56,7 @@ pub(crate) type Body = unsafe fn(&Call<'_>, &mut [f32]);
 
 /// One row of the table.
 pub struct Kernel {
-    /// `{architecture}-{block type}-{instruction set}-{tile}`; `r16x4`: 16 weight rows at a time by up
+    /// `{architecture}-{block type}-{instruction set}-{tile}`; `r32x4`: 32 weight rows at a time by up
     /// to 4 activation rows.
     pub name: &'static str,
     /// The block type of its weights.

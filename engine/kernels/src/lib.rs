@@ -13,8 +13,8 @@
 //! * [`elementwise`], [`attention`]: what is not a matrix product.
 //! * [`stream`]: reads memory and does nothing else: the roof that rates are held against.
 //!
-//! Kernels of quantised types are two loops (`arch/blocks`) over what an instruction set gives
-//! (`arch/vectors.rs`). To add an instruction set: implement that trait, instantiate the loops, add its
+//! Kernels of quantised types are loops (`arch/blocks`) over what an instruction set gives
+//! (`arch/vectors.rs`, and `arch/wide.rs` where registers hold two row groups). To add an instruction set: implement that trait, instantiate the loops, add its
 //! table to `arch`, run the battery (`tests/battery`), which finds its rows and compares them with an
 //! f64 oracle.
 
