@@ -12,12 +12,10 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
 use crate::error::ApiError;
+use crate::routes::body::BODY_LIMIT_BYTES;
 use crate::routes::{apply_template, chat, health, models, props};
 use crate::state::ServerState;
 use crate::{auth, observe};
-
-/// Largest request body: a context full of text many times over.
-pub const BODY_LIMIT_BYTES: usize = 8 << 20;
 
 /// The whole HTTP side. Tests call it without a socket.
 pub fn app(state: Arc<ServerState>) -> Router {

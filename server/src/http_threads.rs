@@ -1,7 +1,8 @@
 //! The threads that speak HTTP, kept off the CPUs of the plan.
 //!
 //! A decode step waits for its slowest worker, so one HTTP thread on a worker's CPU slows all of
-//! them. Where the plan pins and leaves CPUs free, HTTP threads are pinned to those.
+//! them. Where the plan pins and leaves CPUs free, HTTP threads are pinned to those. Where it leaves
+//! none, there is one HTTP thread: two would wake each other for every token.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +11,9 @@ use sysinfer_engine::Plan;
 use sysinfer_machine::{PinGuard, Topology};
 use tokio::runtime::{Builder, Runtime};
 
-const WORKERS: usize = 2;
+/// Most threads that serve connections. Prompts are tokenised elsewhere, and one thread writes the
+/// tokens of many answers.
+const MOST_WORKERS: usize = 2;
 
 /// Threads that tokenise prompts; requests beyond wait for one.
 const BLOCKING: usize = 4;
@@ -43,7 +46,7 @@ pub fn runtime(spare: Vec<usize>) -> std::io::Result<Runtime> {
     let next = AtomicUsize::new(0);
     let mut builder = Builder::new_multi_thread();
     builder
-        .worker_threads(WORKERS)
+        .worker_threads(workers(&spare))
         .max_blocking_threads(BLOCKING)
         .thread_name("sysinfer-http")
         .enable_all();
@@ -54,6 +57,11 @@ pub fn runtime(spare: Vec<usize>) -> std::io::Result<Runtime> {
         }
     });
     builder.build()
+}
+
+/// Never more threads than CPUs that are free for them, but one.
+fn workers(spare: &[usize]) -> usize {
+    spare.len().clamp(1, MOST_WORKERS)
 }
 
 /// A refused pin costs speed, not service.
@@ -70,6 +78,13 @@ mod tests {
     use sysinfer_engine::PhasePlan;
 
     use super::*;
+
+    #[test]
+    fn http_threads_are_as_many_as_cpus_are_free() {
+        for (spare, wanted) in [(&[][..], 1), (&[3], 1), (&[2, 3], 2), (&[1, 2, 3], 2)] {
+            assert_eq!(workers(spare), wanted, "{spare:?}");
+        }
+    }
 
     #[test]
     fn spare_cpus_are_those_that_no_phase_uses() {

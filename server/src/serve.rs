@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use axum::serve::ListenerExt;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
@@ -64,6 +65,7 @@ pub async fn serve_until(
         // An error means that the sender is gone, which is a reason to stop as well.
         let _ = stopped.wait_for(|stop| *stop).await;
     };
+    let listener = listener.tap_io(send_at_once);
     let server = axum::serve(listener, app(Arc::clone(&state))).with_graceful_shutdown(accepting);
     let mut server = tokio::spawn(server.into_future());
     tokio::select! {
@@ -88,6 +90,13 @@ pub async fn serve_until(
     match tokio::time::timeout(drain_timeout, server).await {
         Ok(result) => result?.map(|()| Ended::Drained),
         Err(_) => Ok(Ended::CutOff),
+    }
+}
+
+/// A token must not wait for the client's receipt of the one before it.
+fn send_at_once(connection: &mut TcpStream) {
+    if let Err(error) = connection.set_nodelay(true) {
+        tracing::debug!(%error, "a connection may be slow: it cannot send at once");
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Parser;
 use sysinfer_engine::Precision;
-use sysinfer_machine::{Topology, allowed_cpus, effective_cpus, host_info};
+use sysinfer_machine::{PinGuard, Topology, allowed_cpus, effective_cpus, host_info};
 use sysinfer_profiles::{HostMatch, Profile, matching};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
@@ -346,6 +346,10 @@ fn drive(
         "ready: model {} at /v1/chat/completions",
         state.settings.model_name
     );
+    // Loading is over, and this thread only leads the team from now on: where it stands between two
+    // steps already, no step has to move it there. A refusal is in the plan's lines above.
+    let cpu = request.plan.decode.cpus.first();
+    let _pin = cpu.and_then(|cpu| PinGuard::new(*cpu).ok());
     worker::run(&mut loaded.backend, &state.queue);
     Ok(())
 }

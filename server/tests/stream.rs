@@ -5,6 +5,7 @@ mod common;
 
 use axum::http::{StatusCode, header};
 use common::{Options, Server, ask, events, text};
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 async fn chunks(server: &Server, mut fields: Value) -> Vec<Value> {
@@ -112,4 +113,59 @@ async fn logprobs_ride_on_their_token() {
         chunks[1]["choices"][0]["logprobs"]["content"][0]["top_logprobs"],
         json!([])
     );
+}
+
+/// The next piece of a body, as one write sends it.
+async fn piece(body: &mut axum::body::Body) -> String {
+    let frame = body.frame().await.unwrap().unwrap();
+    String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_broken_by_comments_between_whole_events() {
+    let server = Server::start(Options {
+        gated: true,
+        ..Options::default()
+    });
+    let response = server.chat(ask("hi", json!({"stream": true}))).await;
+    let mut body = response.into_body();
+    assert_eq!(events(&piece(&mut body).await).len(), 1, "the role");
+    for _ in 0..2 {
+        // The engine waits for the test, so all that can come is time.
+        let before = tokio::time::Instant::now();
+        assert_eq!(piece(&mut body).await, ": \n\n");
+        assert_eq!(before.elapsed().as_secs(), 10);
+    }
+    server.allow(1);
+    server.until(|seen| seen.steps == 1).await;
+    let rest = piece(&mut body).await;
+    assert!(
+        rest.contains("\"content\":\"Hel\"") || rest == ": \n\n",
+        "{rest}"
+    );
+    drop(server.permits);
+    let all = body.collect().await.unwrap().to_bytes();
+    let all = rest + std::str::from_utf8(&all).unwrap();
+    let sent: Vec<String> = events(&all);
+    let sent: Vec<&String> = sent
+        .iter()
+        .filter(|data| data.contains("content"))
+        .collect();
+    assert_eq!(sent.len(), 5, "{all}");
+}
+
+#[tokio::test]
+async fn what_has_come_meanwhile_leaves_in_one_piece_with_an_event_per_token() {
+    let server = Server::start(Options::default());
+    let response = server.chat(ask("hi", json!({"stream": true}))).await;
+    // Nobody reads the body until the engine has said everything.
+    server.until(|seen| seen.released == 1).await;
+    let mut body = response.into_body();
+    let all = events(&piece(&mut body).await);
+    assert_eq!(all.len(), 8, "role, five tokens, reason, [DONE]: {all:?}");
+    for (data, wanted) in all[1..].iter().zip(["Hel", "lo", " wor", "ld", "!"]) {
+        let chunk: Value = serde_json::from_str(data).unwrap();
+        assert_eq!(chunk["choices"][0]["delta"]["content"], wanted);
+    }
+    assert!(body.frame().await.is_none());
 }

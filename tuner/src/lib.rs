@@ -7,12 +7,16 @@
 //! samples), [`journal`] (nothing measured is lost), [`report`] (what is left behind).
 //!
 //! All share [`host`] (the machine, and what about it costs speed), [`source`] (the model),
-//! [`progress`], [`interrupt`] and [`numbers`].
+//! [`progress`], [`interrupt`], [`numbers`] and what they print with, `output`.
 //!
 //! The search sees measurements only through [`measure::Probe`], so it is tested on a scripted
 //! machine with a planted truth and noise, without a clock; [`simulate`] is a whole host of that kind,
 //! and [`study`] holds the search against it.
 #![forbid(unsafe_code)]
+
+// First: its macros are those of all modules after it.
+#[macro_use]
+mod output;
 
 pub mod commands;
 pub mod host;

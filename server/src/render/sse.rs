@@ -4,14 +4,21 @@
 //! it. The last chunk before `[DONE]` holds the token counts, and only when asked for, because
 //! clients that did not ask take `choices[0]` of every chunk. A failure after the headers is an
 //! event with an `error` key, which the openai clients raise.
+//!
+//! The engine often has all CPUs, so every microsecond here is one that a token comes later. There
+//! is one server-sent event per [`Event`], but what has come meanwhile leaves in one piece, with one
+//! write, and a token neither sets a timer nor copies its chunk.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::response::sse::{self, KeepAlive, Sse};
+use axum::body::{Body, Bytes};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_stream::Stream;
 
 use super::{Head, lost, token_entry, usage};
@@ -23,52 +30,65 @@ use crate::scheduler::{Event, Events};
 /// Silence after which a comment is sent, so that nothing between client and server gives up.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
-/// The response body of a streamed answer.
-pub fn answer(
-    head: Head,
-    include_usage: bool,
-    events: Events,
-    log: GenerationLog,
-) -> Sse<impl Stream<Item = Result<sse::Event, Infallible>>> {
+/// The comment, which clients skip.
+const COMMENT: &[u8] = b": \n\n";
+
+/// Room for a chunk of one token; longer ones grow.
+const CHUNK_BYTES: usize = 512;
+
+/// The streamed response of an answer.
+pub fn answer(head: Head, include_usage: bool, events: Events, log: GenerationLog) -> Response {
     let chunks = Chunks {
         head,
         include_usage,
     };
-    let pending = VecDeque::from([chunks.role()]);
+    let mut unsent = Unsent::default();
+    unsent.push(&chunks.role());
     let stream = AnswerStream {
         chunks,
         events,
         log,
-        pending,
+        unsent,
         ended: false,
+        silence: Silence::new(),
     };
-    Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text(""))
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, Body::from_stream(stream)).into_response()
 }
 
-/// Events of a job, as data of server-sent events. Dropping it cancels the job.
+/// Events of a job as bytes of the body. Dropping it cancels the job.
 struct AnswerStream {
     chunks: Chunks,
     events: Events,
     log: GenerationLog,
-    pending: VecDeque<String>,
+    unsent: Unsent,
     ended: bool,
+    silence: Silence,
 }
 
 impl Stream for AnswerStream {
-    type Item = Result<sse::Event, Infallible>;
+    type Item = Result<Bytes, Infallible>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        loop {
-            if let Some(data) = this.pending.pop_front() {
-                return Poll::Ready(Some(Ok(sse::Event::default().data(data))));
+        while !this.ended {
+            match this.events.poll_next(context) {
+                Poll::Ready(event) => this.take(event),
+                Poll::Pending => break,
             }
-            if this.ended {
-                return Poll::Ready(None);
-            }
-            let event = ready!(this.events.poll_next(context));
-            this.take(event);
         }
+        if let Some(bytes) = this.unsent.take() {
+            this.silence.broken();
+            return Poll::Ready(Some(Ok(bytes)));
+        }
+        if this.ended {
+            return Poll::Ready(None);
+        }
+        ready!(this.silence.poll(context));
+        Poll::Ready(Some(Ok(Bytes::from_static(COMMENT))))
     }
 }
 
@@ -81,32 +101,100 @@ impl AnswerStream {
                     content: vec![token_entry(found)],
                 });
                 if !text.is_empty() || logprobs.is_some() {
-                    self.pending.push_back(self.chunks.text(&text, logprobs));
+                    self.unsent.push(&self.chunks.text(&text, logprobs));
                 }
             }
             Some(Event::Finished(finish)) => {
                 self.log.finished(finish);
-                self.pending
-                    .push_back(self.chunks.finish(finish.reason.name()));
+                self.unsent.push(&self.chunks.finish(finish.reason.name()));
                 if self.chunks.include_usage {
-                    self.pending.push_back(self.chunks.usage(usage(&finish)));
+                    self.unsent.push(&self.chunks.usage(usage(&finish)));
                 }
-                self.end_with("[DONE]".into());
+                self.unsent.push_text("[DONE]");
+                self.ended = true;
             }
             Some(Event::Failed(error)) => {
                 self.log.failed(&error.to_string());
-                self.end_with(ApiError::internal(error.to_string()).body().to_string());
+                self.fail(&ApiError::internal(error.to_string()));
             }
             None => {
                 self.log.failed("the worker died");
-                self.end_with(lost().body().to_string());
+                self.fail(&lost());
             }
         }
     }
 
-    fn end_with(&mut self, data: String) {
-        self.pending.push_back(data);
+    fn fail(&mut self, error: &ApiError) {
+        self.unsent.push_text(&error.body().to_string());
         self.ended = true;
+    }
+}
+
+/// Server-sent events that have not left yet.
+#[derive(Default)]
+struct Unsent(Vec<u8>);
+
+impl Unsent {
+    /// Adds `chunk` as an event. JSON escapes line ends, so it is one line.
+    fn push(&mut self, chunk: &impl Serialize) {
+        let before = self.0.len();
+        self.0.reserve(CHUNK_BYTES);
+        self.0.extend_from_slice(b"data: ");
+        if serde_json::to_writer(&mut self.0, chunk).is_ok() {
+            self.0.extend_from_slice(b"\n\n");
+        } else {
+            // Plain structs of texts and numbers always serialise; an error event would be the
+            // answer if they did not.
+            self.0.truncate(before);
+            self.push_text(&lost().body().to_string());
+        }
+    }
+
+    /// Adds an event whose data is one line of text.
+    fn push_text(&mut self, data: &str) {
+        for part in ["data: ", data, "\n\n"] {
+            self.0.extend_from_slice(part.as_bytes());
+        }
+    }
+
+    fn take(&mut self) -> Option<Bytes> {
+        (!self.0.is_empty()).then(|| std::mem::take(&mut self.0).into())
+    }
+}
+
+/// How long nothing was sent. What is sent only leaves a mark here; the timer looks at it when it
+/// fires, and is then set to what is left.
+struct Silence {
+    since: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Silence {
+    fn new() -> Self {
+        Self {
+            since: Instant::now(),
+            timer: Box::pin(sleep(KEEP_ALIVE)),
+        }
+    }
+
+    /// Something was sent.
+    fn broken(&mut self) {
+        self.since = Instant::now();
+    }
+
+    /// Ready whenever there was nothing for [`KEEP_ALIVE`].
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.timer.as_mut().poll(context));
+            let silent = self.since.elapsed() >= KEEP_ALIVE;
+            if silent {
+                self.broken();
+            }
+            self.timer.as_mut().reset(self.since + KEEP_ALIVE);
+            if silent {
+                return Poll::Ready(());
+            }
+        }
     }
 }
 
@@ -117,38 +205,32 @@ struct Chunks {
 }
 
 impl Chunks {
-    fn role(&self) -> String {
-        self.choice(
-            Delta {
-                role: Some("assistant"),
-                content: Some(""),
-            },
-            None,
-            None,
-        )
+    fn role(&self) -> Chunk<'_> {
+        let delta = Delta {
+            role: Some("assistant"),
+            content: Some(""),
+        };
+        self.choice(delta, None, None)
     }
 
-    fn text(&self, text: &str, logprobs: Option<Logprobs>) -> String {
-        self.choice(
-            Delta {
-                role: None,
-                content: Some(text),
-            },
-            logprobs,
-            None,
-        )
+    fn text<'a>(&'a self, text: &'a str, logprobs: Option<Logprobs>) -> Chunk<'a> {
+        let delta = Delta {
+            role: None,
+            content: Some(text),
+        };
+        self.choice(delta, logprobs, None)
     }
 
-    fn finish(&self, reason: &'static str) -> String {
+    fn finish(&self, reason: &'static str) -> Chunk<'_> {
         self.choice(Delta::default(), None, Some(reason))
     }
 
-    fn choice(
-        &self,
-        delta: Delta<'_>,
+    fn choice<'a>(
+        &'a self,
+        delta: Delta<'a>,
         logprobs: Option<Logprobs>,
         finish_reason: Option<&'static str>,
-    ) -> String {
+    ) -> Chunk<'a> {
         let choice = ChunkChoice {
             index: 0,
             delta,
@@ -158,23 +240,22 @@ impl Chunks {
         self.chunk(vec![choice], self.include_usage.then_some(None))
     }
 
-    fn usage(&self, usage: Usage) -> String {
+    fn usage(&self, usage: Usage) -> Chunk<'_> {
         self.chunk(Vec::new(), Some(Some(usage)))
     }
 
-    fn chunk(&self, choices: Vec<ChunkChoice<'_>>, usage: Option<Option<Usage>>) -> String {
-        let Head { id, created, model } = &self.head;
-        let object = "chat.completion.chunk";
-        let chunk = Chunk {
-            id,
-            object,
-            created: *created,
-            model,
+    fn chunk<'a>(
+        &'a self,
+        choices: Vec<ChunkChoice<'a>>,
+        usage: Option<Option<Usage>>,
+    ) -> Chunk<'a> {
+        Chunk {
+            id: &self.head.id,
+            object: "chat.completion.chunk",
+            created: self.head.created,
+            model: &self.head.model,
             choices,
             usage,
-        };
-        // Plain structs of texts and numbers always serialise; an error event would be the answer
-        // if they did not.
-        serde_json::to_string(&chunk).unwrap_or_else(|_| lost().body().to_string())
+        }
     }
 }

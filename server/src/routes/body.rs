@@ -6,8 +6,10 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
-use crate::app::BODY_LIMIT_BYTES;
 use crate::error::ApiError;
+
+/// Largest request body: a context full of text many times over.
+pub const BODY_LIMIT_BYTES: usize = 8 << 20;
 
 /// The object that a request body holds.
 #[derive(Debug)]

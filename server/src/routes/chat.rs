@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use uuid::Uuid;
 
 use crate::error::ApiError;
@@ -56,7 +56,7 @@ pub async fn completions(
     let log = GenerationLog::new(id, prompt_tokens, began);
     let head = Head::new(&state.settings.model_name);
     let mut response = if stream {
-        sse::answer(head, include_usage, events, log).into_response()
+        sse::answer(head, include_usage, events, log)
     } else {
         json::answer(&head, events, log).await?
     };

@@ -16,9 +16,9 @@ use crate::pin::pin_to;
 /// went away to wait for something does not burn a machine's worth of CPUs.
 const ENGAGED_PATIENCE: Duration = Duration::from_millis(10);
 
-/// After the leader left: long enough to be awake for the next token, short enough not to disturb a
-/// team that shares the CPUs.
-const IDLE_PATIENCE: Duration = Duration::from_micros(50);
+/// After the leader left: long enough to be awake for the next token, even where the leader's CPU must
+/// send the last one to its client in between; short enough not to disturb a team that shares the CPUs.
+const IDLE_PATIENCE: Duration = Duration::from_micros(300);
 
 /// A phase's work, its type erased so that threads created long before can call it.
 #[derive(Debug, Clone, Copy)]

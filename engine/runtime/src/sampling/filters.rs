@@ -11,6 +11,13 @@ use super::SamplingOptions;
 /// How many candidates [`nucleus`] looks at first; most nuclei are smaller.
 const FIRST_NUCLEUS: usize = 64;
 
+/// Logits whose highest is looked for at once; the second look at one part costs next to nothing.
+const PART: usize = 1024;
+
+/// Logits that are compared side by side: a few vector registers, so that they need not wait for
+/// each other.
+const LANES: usize = 16;
+
 /// A token that may be drawn.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Candidate {
@@ -22,20 +29,40 @@ pub(super) struct Candidate {
 
 /// The token with the highest logit; the lowest id among equals, and 0 when there is no number
 /// above negative infinity.
+///
+/// It stands between two steps of every greedy answer, so it looks for the highest logit first, in
+/// vector registers, and for its place afterwards, in the one part that holds it.
 pub(super) fn most_likely(logits: &[f32]) -> u32 {
-    let mut best = Candidate {
-        token: 0,
-        logit: f32::NEG_INFINITY,
-    };
-    for (token, &logit) in logits.iter().enumerate() {
-        if logit > best.logit {
-            best = Candidate {
-                token: token as u32,
-                logit,
-            };
+    let mut best = f32::NEG_INFINITY;
+    let mut found: (usize, &[f32]) = (0, &[]);
+    for (number, part) in logits.chunks(PART).enumerate() {
+        let highest = highest(part);
+        if highest > best {
+            best = highest;
+            found = (number * PART, part);
         }
     }
-    best.token
+    let (first, part) = found;
+    let place = part.iter().position(|logit| *logit == best);
+    (first + place.unwrap_or(0)) as u32
+}
+
+/// The highest of the numbers; negative infinity if there are none above it.
+fn highest(logits: &[f32]) -> f32 {
+    // A comparison with what is not a number is false, so that it is never kept.
+    let higher = |one: f32, other: f32| if other > one { other } else { one };
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let (blocks, rest) = logits.as_chunks::<LANES>();
+    for block in blocks {
+        for (lane, logit) in lanes.iter_mut().zip(block) {
+            *lane = higher(*lane, *logit);
+        }
+    }
+    lanes
+        .iter()
+        .chain(rest)
+        .copied()
+        .fold(f32::NEG_INFINITY, higher)
 }
 
 /// How likely a token is relative to the most likely one, whose logit is `highest`: 1 for equals, 0
@@ -185,6 +212,23 @@ mod tests {
                 "{logits:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_most_likely_token_is_found_wherever_it_stands() {
+        for length in [1, LANES, LANES + 3, PART, PART + 1, 3 * PART + LANES + 5] {
+            for place in [0, 1, LANES, PART - 1, PART, length / 2, length - 1] {
+                let place = place.min(length - 1);
+                for other in [-7.0, LOW, NAN] {
+                    let mut logits = vec![other; length];
+                    logits[place..].fill(-6.0);
+                    assert_eq!(most_likely(&logits), place as u32, "{length} {other}");
+                }
+            }
+        }
+        let mut logits = vec![LOW; 2 * PART];
+        logits[PART + 3] = NAN;
+        assert_eq!(most_likely(&logits), 0, "no number above negative infinity");
     }
 
     #[test]
