@@ -13,7 +13,7 @@ use sysinfer_machine::Topology;
 
 use super::bandwidth::{NodeReader, TeamReader};
 use super::quiet::Watch;
-use super::{Point, Probe, ProbeError, Reading, Steps, Work};
+use super::{Point, Probe, ProbeError, Reading, Steps, WARM_STEPS, Work};
 use crate::host::available_bytes;
 use crate::interrupt::Interrupt;
 use crate::stats::bootstrap::SplitMix;
@@ -22,9 +22,8 @@ use crate::stats::bootstrap::SplitMix;
 const PROMPT_SEED: u64 = 1;
 /// Ids below are control tokens in the usual vocabularies.
 const FIRST_ORDINARY_TOKEN: usize = 3;
-/// Prompt and steps that a plan runs before its first timed step.
+/// Prompt that, with [`WARM_STEPS`], a plan runs before its first timed step.
 const WARM_PROMPT_TOKENS: usize = 16;
-const WARM_STEPS: usize = 2;
 /// Decode steps whose time is split.
 const SPLIT_STEPS: usize = 9;
 
@@ -39,6 +38,8 @@ pub struct EngineProbe<'a> {
     sequence: Option<Sequence>,
     /// How much of the sequence is the fixed prompt.
     prompt_len: usize,
+    /// Tokens that the last visit left in the sequence: the prompt, some of which was decoded again.
+    visited: usize,
     /// What decode steps extend beside it, filled anew for every run.
     others: Vec<Sequence>,
     /// Sequences that timed decode steps extend, at least 1.
@@ -74,6 +75,7 @@ impl<'a> EngineProbe<'a> {
             capacity,
             sequence: None,
             prompt_len: 0,
+            visited: 0,
             others: Vec::new(),
             width: 1,
             warm: false,
@@ -115,7 +117,7 @@ impl<'a> EngineProbe<'a> {
         self.warm = false;
         if moved {
             self.sequence = None;
-            self.prompt_len = 0;
+            (self.prompt_len, self.visited) = (0, 0);
             self.others.clear();
         }
         Ok(())
@@ -133,9 +135,9 @@ impl<'a> EngineProbe<'a> {
         step(&mut self.engine, &mut sequence, &prompt)?;
         let seconds = started.elapsed().as_secs_f64();
         self.sequence = Some(sequence);
-        self.prompt_len = tokens;
+        (self.prompt_len, self.visited) = (tokens, 0);
         let info = self.engine.info();
-        let chunks = tokens.div_ceil(self.plan.blocking.prefill_chunk.max(1));
+        let chunks = tokens.div_ceil(self.chunk());
         let bytes = chunks as f64 * info.decode_bytes as f64;
         Ok(Point {
             total_tokens: tokens,
@@ -143,6 +145,11 @@ impl<'a> EngineProbe<'a> {
             seconds,
             bytes,
         })
+    }
+
+    /// Tokens of a prompt that the engine runs in one pass.
+    fn chunk(&self) -> usize {
+        self.plan.blocking.prefill_chunk.max(MOST_DECODE_ROWS)
     }
 
     /// Like [`Self::load_prompt`], but keeps a prompt that is there already.
@@ -232,6 +239,105 @@ impl<'a> EngineProbe<'a> {
         Ok(points)
     }
 
+    /// Reads the prompt on from `from` to `total` tokens, then decodes the last of them again, in
+    /// groups; stops early on Ctrl-C with what was timed.
+    fn visit(
+        &mut self,
+        (from, total): (usize, usize),
+        (groups, group_steps): (usize, usize),
+    ) -> Result<Vec<Point>, ProbeError> {
+        let start = groups
+            .checked_mul(group_steps)
+            .and_then(|steps| total.checked_sub(steps))
+            .filter(|start| *start > WARM_STEPS && from < total)
+            .ok_or_else(|| {
+                ProbeError::Refused(format!(
+                    "{total} tokens from {from} have no room for {groups} x {group_steps} steps"
+                ))
+            })?;
+        let Some(prompt) = self.read_on(from, total)? else {
+            return Ok(Vec::new());
+        };
+        let mut points = vec![prompt];
+        if let Some(sequence) = &mut self.sequence {
+            sequence.truncate(start - WARM_STEPS);
+        }
+        self.prompt_len = start - WARM_STEPS;
+        self.grow(&[start], false)?;
+        let ends: Vec<usize> = (1..=groups)
+            .map(|group| start + group * group_steps)
+            .collect();
+        let (mut seconds, mut bytes) = (0.0, 0.0);
+        for end in self.grow(&ends, false)? {
+            points.push(Point {
+                total_tokens: end.total_tokens,
+                tokens: group_steps,
+                seconds: end.seconds - seconds,
+                bytes: end.bytes - bytes,
+            });
+            (seconds, bytes) = (end.seconds, end.bytes);
+        }
+        self.visited = total;
+        Ok(points)
+    }
+
+    /// The time of the prompt's tokens from `from` to `total`; those before are read untimed unless
+    /// they are there. `None` after Ctrl-C.
+    fn read_on(&mut self, from: usize, total: usize) -> Result<Option<Point>, ProbeError> {
+        let mut sequence = match self.sequence.take() {
+            Some(sequence) => sequence,
+            None => self.engine.sequence(self.capacity).map_err(failed)?,
+        };
+        let kept = if self.visited >= from { from } else { 0 };
+        sequence.truncate(kept);
+        (self.prompt_len, self.visited) = (self.prompt_len.min(kept), 0);
+        let tokens = prompt(total, self.engine.info().vocabulary_size);
+        let before = self.read_chunks(&mut sequence, &tokens[kept..from])?;
+        let timed = match before {
+            Some(_) => self.read_chunks(&mut sequence, &tokens[from..])?,
+            None => None,
+        };
+        self.sequence = Some(sequence);
+        let chunks = (total - from).div_ceil(self.chunk());
+        Ok(timed.map(|seconds| Point {
+            total_tokens: total,
+            tokens: total - from,
+            seconds,
+            bytes: chunks as f64 * self.engine.info().decode_bytes as f64,
+        }))
+    }
+
+    /// Adds tokens of a prompt in the engine's own chunks, with logits of the last alone, as one step
+    /// of them all does; `None` after Ctrl-C, which is looked for between chunks.
+    fn read_chunks(
+        &mut self,
+        sequence: &mut Sequence,
+        tokens: &[u32],
+    ) -> Result<Option<f64>, ProbeError> {
+        let chunk = self.chunk();
+        let pieces = tokens.len().div_ceil(chunk);
+        let mut seconds = 0.0;
+        for (place, tokens) in tokens.chunks(chunk).enumerate() {
+            if self.interrupt.is_set() {
+                return Ok(None);
+            }
+            let wanted = match place + 1 == pieces {
+                true => Wanted::Last,
+                false => Wanted::None,
+            };
+            let mut batch = [Entry {
+                sequence: &mut *sequence,
+                tokens,
+                wanted,
+            }];
+            let started = Instant::now();
+            let logits = self.engine.step(&mut batch).map(|_| ());
+            seconds += started.elapsed().as_secs_f64();
+            logits.map_err(failed)?;
+        }
+        Ok(Some(seconds))
+    }
+
     /// Times the parts of a prompt and of decode steps behind it that end at `total_tokens`.
     fn profile(&mut self, total_tokens: usize) -> Result<Steps, ProbeError> {
         let start = Instant::now();
@@ -270,7 +376,7 @@ impl<'a> EngineProbe<'a> {
             }
         }
         self.sequence = Some(sequence);
-        self.prompt_len = prompt_tokens;
+        (self.prompt_len, self.visited) = (prompt_tokens, 0);
         self.decoding = true;
         Ok(split)
     }
@@ -317,6 +423,7 @@ impl<'a> EngineProbe<'a> {
             self.warm_up(work)?;
         }
         if let Work::Decode { prompt_tokens, .. } = work {
+            self.visited = 0;
             self.reuse_prompt(*prompt_tokens)?;
             self.load_others(*prompt_tokens)?;
         }
@@ -327,16 +434,27 @@ impl<'a> EngineProbe<'a> {
 impl Probe for EngineProbe<'_> {
     fn measure(&mut self, plan: &Plan, work: &Work) -> Result<Reading, ProbeError> {
         self.prepare(plan, work)?;
-        self.decoding = matches!(work, Work::Decode { .. });
+        self.decoding = matches!(work, Work::Decode { .. } | Work::Visit { .. });
+        let both = [&plan.decode.cpus[..], &plan.prefill.cpus].concat();
         let team = match work {
             Work::Decode { .. } | Work::Bandwidth => &plan.decode.cpus,
             Work::Prefill { .. } => &plan.prefill.cpus,
+            // A team that is not pinned may be anywhere.
+            Work::Visit { .. } if plan.prefill.cpus.is_empty() => &plan.prefill.cpus,
+            Work::Visit { .. } if plan.decode.cpus.is_empty() => &plan.decode.cpus,
+            Work::Visit { .. } => &both,
             Work::Stream { cpus, .. } => cpus,
         };
         self.watch.start(team);
         let points = match work {
             Work::Decode { lengths, .. } => self.grow(lengths, true)?,
             Work::Prefill { tokens } => vec![self.load_prompt(*tokens)?],
+            Work::Visit {
+                from_tokens,
+                total_tokens,
+                groups,
+                group_steps,
+            } => self.visit((*from_tokens, *total_tokens), (*groups, *group_steps))?,
             Work::Bandwidth => self.read_by_team(&plan.decode)?,
             Work::Stream { cpus, memory_node } => self.read_nodes(cpus, *memory_node)?,
         };
