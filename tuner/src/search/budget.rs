@@ -372,8 +372,8 @@ mod tests {
             (330.0, 256, Some(4096)),
             (225.0, 32, Some(4096)),
             (240.0, 64, Some(4096)),
-            (130.0, 64, Some(2048)),
-            (60.0, 32, Some(1024)),
+            (130.0, 32, Some(2048)),
+            (60.0, 32, Some(512)),
             (3.0, 32, None),
         ];
         for (seconds, decoded, sampled) in cases {

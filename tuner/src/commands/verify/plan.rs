@@ -1,6 +1,6 @@
 //! Which lengths of a profile are measured again, and how.
 
-use anyhow::bail;
+use anyhow::anyhow;
 use sysinfer_engine::engine::MOST_DECODE_ROWS;
 use sysinfer_profiles::Profile;
 
@@ -33,36 +33,9 @@ pub(super) fn table_plan(arguments: &VerifyArgs, profile: &Profile) -> anyhow::R
     let (decode, prefill) = (chosen(&recorded.decode), chosen(&recorded.prefill));
     let sampled = chosen(&recorded.sampled);
     if decode.is_empty() && sampled.is_empty() && prefill.is_empty() {
-        let mut all = recorded.decode;
-        all.extend(recorded.sampled);
-        all.extend(recorded.prefill);
-        all.sort_unstable();
-        all.dedup();
-        match all.is_empty() {
-            true => bail!(
-                "the profile has no measured lengths; tune again to have a table that can be verified"
-            ),
-            false => bail!(
-                "the profile has none of these lengths; it has {}",
-                join(&all)
-            ),
-        }
+        return Err(none_of_these(recorded));
     }
-    if let Some(lengths) = &arguments.lengths {
-        let unknown = lengths.values().iter().copied();
-        let unknown: Vec<usize> = unknown
-            .filter(|length| {
-                let lists = [&decode, &sampled, &prefill];
-                !lists.iter().any(|list| list.contains(length))
-            })
-            .collect();
-        if !unknown.is_empty() {
-            eprintln!(
-                "lengths {} are left out: the profile has no rates for them",
-                join(&unknown)
-            );
-        }
-    }
+    say_unknown(arguments, &[&decode, &sampled, &prefill]);
     let mut plan = TablePlan {
         prompt_tokens: profile.evidence.prompt_tokens,
         decode_lengths: decode,
@@ -83,6 +56,37 @@ pub(super) fn table_plan(arguments: &VerifyArgs, profile: &Profile) -> anyhow::R
         }
     }
     Ok(plan)
+}
+
+/// Nothing that was asked for is there.
+fn none_of_these(recorded: Recorded) -> anyhow::Error {
+    let mut all = [recorded.decode, recorded.sampled, recorded.prefill].concat();
+    all.sort_unstable();
+    all.dedup();
+    match all.is_empty() {
+        true => anyhow!(
+            "the profile has no measured lengths; tune again to have a table that can be verified"
+        ),
+        false => anyhow!(
+            "the profile has none of these lengths; it has {}",
+            join(&all)
+        ),
+    }
+}
+
+/// A line about lengths that were asked for and are in none of the lists.
+fn say_unknown(arguments: &VerifyArgs, known: &[&Vec<usize>]) {
+    let asked = arguments.lengths.iter().flat_map(|asked| asked.values());
+    let unknown: Vec<usize> = asked
+        .copied()
+        .filter(|length| !known.iter().any(|list| list.contains(length)))
+        .collect();
+    if !unknown.is_empty() {
+        eprintln!(
+            "lengths {} are left out: the profile has no rates for them",
+            join(&unknown)
+        );
+    }
 }
 
 fn sampling(profile: &Profile, lengths: Vec<usize>) -> Sampling {
