@@ -12,7 +12,7 @@ use crate::host::check::Finding;
 use crate::measure::voids::Disturbance;
 use crate::measure::{Point, Work};
 
-/// The version of this layout. All since [`OLDEST`] are read: the second has one more kind of work.
+/// The version of this layout. All since the first are read: the second has one more kind of work.
 pub const FORMAT: u32 = 2;
 /// The oldest version that is read.
 const OLDEST: u32 = 1;
