@@ -164,8 +164,13 @@ const KEYS: &[(&str, &str, &str)] = &[
     ),
     (
         "[[evidence.lengths]]",
+        "sampled",
+        "decoded at several contexts on the way, not all the way",
+    ),
+    (
+        "[[evidence.lengths]]",
         "samples",
-        "runs behind the decode rate",
+        "runs behind the decode rate; if sampled, groups of steps",
     ),
     (
         "[[evidence.lengths]]",

@@ -118,6 +118,10 @@ pub struct Evidence {
     pub lengths: Vec<LengthEvidence>,
 }
 
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 fn is_zero(count: &usize) -> bool {
     *count == 0
 }
@@ -128,19 +132,23 @@ fn is_zero(count: &usize) -> bool {
 pub struct LengthEvidence {
     /// Prompt and output together, tokens.
     pub total_tokens: usize,
-    /// Runs behind the decode rate.
+    /// Whether the decode rate was put together from steps at several contexts, in place of runs that
+    /// decode all the way.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub sampled: bool,
+    /// Runs behind the decode rate; groups of steps, if it was sampled.
     #[serde(default)]
     pub samples: usize,
     /// Median over the runs: generated tokens / time of their steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decode_tokens_per_second: Option<f64>,
-    /// Slowest run.
+    /// Slowest run; the lower end of the interval of the steps, if the rate was sampled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decode_low: Option<f64>,
-    /// Fastest run.
+    /// Fastest run, or the upper end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decode_high: Option<f64>,
-    /// Decode rate of each run, tokens/s, at most [`MOST_RUNS`] of them: what later measurements are
+    /// Decode rate of each run or sampled pass, tokens/s, at most [`MOST_RUNS`] of them: what later measurements are
     /// compared with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decode_runs: Vec<f64>,
@@ -188,6 +196,7 @@ impl LengthEvidence {
             return Vec::new();
         };
         match (self.samples, self.decode_low, self.decode_high) {
+            _ if self.sampled => vec![median],
             (2, Some(low), Some(high)) => vec![low, high],
             (3.., Some(low), Some(high)) => vec![low, median, high],
             _ => vec![median],

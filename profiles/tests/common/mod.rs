@@ -59,6 +59,7 @@ pub(crate) fn profile() -> Profile {
     plan.kernels.insert("Q4_0".into(), choice);
     let row = LengthEvidence {
         total_tokens: 32,
+        sampled: false,
         samples: 3,
         decode_tokens_per_second: Some(61.25),
         decode_low: Some(60.5),
@@ -92,6 +93,7 @@ pub(crate) fn profile() -> Profile {
                 row,
                 LengthEvidence {
                     total_tokens: 64,
+                    sampled: true,
                     ..Default::default()
                 },
             ],

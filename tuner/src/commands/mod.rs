@@ -47,6 +47,7 @@ Examples:
   sysinfer-tune bench model.gguf --threads 2 --json
   sysinfer-tune bench model.gguf --lookup summarise-this.txt --lookup free-text.txt
   sysinfer-tune bench model.gguf --sequences 4 --lengths 64 --prefill none
+  sysinfer-tune bench model.gguf --lengths 32,1024,4096 --sampled-from 1024
   sysinfer-tune bench model.gguf --first-token
   sysinfer-tune bench model.gguf --weights mapped
   sysinfer-tune perplexity model.gguf text.txt --cache q8_0

@@ -9,6 +9,7 @@ use sysinfer_profiles::{LengthEvidence, Profile};
 use crate::Ending;
 use crate::host::gigabytes;
 use crate::journal::cpu_list;
+use crate::measure::sampled::DEFINITION;
 use crate::report::{Row, table};
 use crate::space::Phase;
 use crate::stats::Summary;
@@ -52,10 +53,14 @@ fn render(profile: &Profile) -> String {
         section("plan: sizes and memory", sizes(profile)),
         format!(
             "evidence, measured under this plan: decoding from a prompt of {} tokens; {:.1} GB/s read \
-             bandwidth of the decode team\n{}",
+             bandwidth of the decode team\n{}{}",
             evidence.prompt_tokens,
             evidence.read_gb_per_second,
-            table::throughput(&rows)
+            table::throughput(&rows),
+            match rows.iter().any(|row| row.sampled) {
+                true => format!("\n{DEFINITION}"),
+                false => String::new(),
+            }
         ),
         section("evidence: runs behind the medians, tokens/s", runs(profile)),
         String::new(),
@@ -238,9 +243,13 @@ fn runs(profile: &Profile) -> Vec<(String, String)> {
         (format!("{phase} {tokens}"), rates.join("  "))
     };
     let lengths = &profile.evidence.lengths;
-    let decode = lengths
-        .iter()
-        .map(|length| text("decode", length.total_tokens, &length.decode_runs));
+    let decode = lengths.iter().map(|length| {
+        let (name, rates) = text("decode", length.total_tokens, &length.decode_runs);
+        match length.sampled {
+            true => (format!("{name}, sampled"), rates),
+            false => (name, rates),
+        }
+    });
     let prefill = lengths
         .iter()
         .map(|length| text("prefill", length.total_tokens, &length.prefill_runs));
@@ -279,6 +288,7 @@ fn row(length: &LengthEvidence) -> Row {
     Row {
         total_tokens: length.total_tokens,
         decode,
+        sampled: length.sampled && decode.is_some(),
         decode_gb_per_second: length.decode_gb_per_second,
         percent_of_read_bandwidth: length.percent_of_read_bandwidth,
         reference: length.reference_tokens_per_second,
@@ -309,7 +319,7 @@ mod tests {
         gain_decode = 1.31
         gain_prefill = 1.0
         prompt_tokens = 16
-        lengths = [{ total_tokens = 512, samples = 2, decode_tokens_per_second = 61.25, decode_low = 60.5, decode_high = 62.0, decode_runs = [60.5, 62.0], decode_gb_per_second = 271.3, percent_of_read_bandwidth = 66.2, prefill_tokens_per_second = 410.0, time_to_first_token_ms = 78.0, reference_tokens_per_second = 25.93 }]
+        lengths = [{ total_tokens = 512, samples = 2, decode_tokens_per_second = 61.25, decode_low = 60.5, decode_high = 62.0, decode_runs = [60.5, 62.0], decode_gb_per_second = 271.3, percent_of_read_bandwidth = 66.2, prefill_tokens_per_second = 410.0, time_to_first_token_ms = 78.0, reference_tokens_per_second = 25.93 }, { total_tokens = 4096, sampled = true, samples = 84, decode_tokens_per_second = 40.5, decode_low = 39.25, decode_high = 41.75, decode_runs = [40.5] }]
     "#;
 
     #[test]
@@ -358,6 +368,9 @@ mod tests {
             "78.0 ms",
             "25.93",
             "60.50  62.00",
+            "39.25 - 41.75   sampled",
+            "decode 4096, sampled",
+            DEFINITION,
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }

@@ -9,7 +9,7 @@ use sysinfer_engine::Plan;
 use sysinfer_machine::CpuList;
 
 use super::clock::SampleClock;
-use crate::measure::Point;
+use crate::measure::{Point, Work};
 use crate::search::Stage;
 
 /// One point of one run, with what it was measured under.
@@ -20,7 +20,7 @@ pub struct Record<'a> {
     pub candidate: &'a str,
     /// The complete plan.
     pub plan: &'a Plan,
-    /// `decode`, `prefill`, `bandwidth` or `stream`.
+    /// `decode`, `prefill`, `visit-prompt`, `visit-steps`, `bandwidth` or `stream`.
     pub phase: &'static str,
     /// What was timed.
     pub point: &'a Point,
@@ -106,7 +106,7 @@ impl Journal {
 
 impl Sink for Journal {
     fn record(&mut self, record: &Record<'_>) -> std::io::Result<()> {
-        let team = if record.phase == "prefill" {
+        let team = if Work::is_of_prompts(record.phase) {
             &record.plan.prefill
         } else {
             &record.plan.decode
@@ -145,7 +145,7 @@ pub fn cpu_list(cpus: &[usize]) -> String {
 /// `Q4_0=name Q6_K=name` for one phase.
 pub fn kernels(plan: &Plan, phase: &str) -> String {
     let named = plan.kernels.iter().filter_map(|(block_type, choice)| {
-        let name = if phase == "prefill" {
+        let name = if Work::is_of_prompts(phase) {
             &choice.prefill
         } else {
             &choice.decode

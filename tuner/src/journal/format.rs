@@ -12,8 +12,10 @@ use crate::host::check::Finding;
 use crate::measure::voids::Disturbance;
 use crate::measure::{Point, Work};
 
-/// The version of this layout.
-pub const FORMAT: u32 = 1;
+/// The version of this layout. All since the first are read: the second has one more kind of work.
+pub const FORMAT: u32 = 2;
+/// The oldest version that is read.
+const OLDEST: u32 = 1;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,7 +38,7 @@ pub enum Line {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// [`FORMAT`].
+    /// [`FORMAT`], or an older one.
     pub format: u32,
     /// Version of the program.
     pub version: String,
@@ -143,9 +145,9 @@ impl Header {
     /// # Errors
     /// What is wrong.
     pub fn validate(&self) -> Result<(), String> {
-        if self.format != FORMAT {
+        if !(OLDEST..=FORMAT).contains(&self.format) {
             return Err(format!(
-                "format {} is not the one of this program, {FORMAT}",
+                "format {} is not one of this program's, {OLDEST} to {FORMAT}",
                 self.format
             ));
         }

@@ -43,13 +43,14 @@ struct World {
 
 /// Three threads are best, more prefetch helps, and unpinned threads cannot be had.
 fn truth(plan: &Plan, work: &Work) -> Option<f64> {
-    let team = match work {
-        Work::Prefill { .. } => &plan.prefill,
-        _ => &plan.decode,
+    let (team, factor) = match work {
+        Work::Prefill { .. } => (&plan.prefill, 20.0),
+        Work::Visit { .. } => (&plan.decode, 20.0),
+        _ => (&plan.decode, 1.0),
     };
     let pinned = !team.cpus.is_empty();
     let prefetch = plan.blocking.prefetch_bytes as f64 / 1e5;
-    pinned.then(|| 100.0 / (1.0 + team.threads.abs_diff(3) as f64) + prefetch)
+    pinned.then(|| factor * (100.0 / (1.0 + team.threads.abs_diff(3) as f64) + prefetch))
 }
 
 impl World {
@@ -240,6 +241,41 @@ fn recorded_times_drive_deadlines() {
     assert!(skipped.contains(&"no time was left for it"), "{skipped:?}");
 }
 
+#[test]
+fn a_sampled_table_is_resumed_and_replayed_as_it_was_measured() {
+    // At 100 tokens/s, decoding to 4096 takes 40 s; prompts are read at 20 times that.
+    let world = World::new("--lengths 32,64,128,2048,4096 --time-limit 20");
+    let (run, taken) = world.live(7, None);
+    let data = &run.findings.data;
+    let lengths: Vec<usize> = data.sampled.keys().copied().collect();
+    assert!(
+        lengths.contains(&4096),
+        "{lengths:?} {:?}",
+        run.findings.remarks
+    );
+    let whole = std::fs::read(world.path()).expect("written");
+    let text = String::from_utf8_lossy(&whole);
+    assert!(
+        text.contains("{\"visit\":{\"from_tokens\":"),
+        "stops are samples"
+    );
+    let (replayed, served, _) = world.replay();
+    assert_eq!((&replayed.findings.data, served), (data, taken));
+    // Cut between two stops: those before are not measured again.
+    let stop = text.rfind("{\"kind\":\"sample\"").expect("a sample");
+    std::fs::write(world.path(), &whole[..stop]).expect("writable");
+    let recorded = read(&world.path()).expect("readable").expect("a header");
+    let (resumed, measured) = world.live(8, Some(recorded));
+    assert_eq!(measured, 1);
+    let resumed = resumed.findings.data;
+    assert_eq!(resumed.decode, data.decode);
+    assert!(resumed.sampled.keys().eq(data.sampled.keys()));
+    // The first layout had no such work, and is read as before.
+    let first = text.replacen("\"format\":2", "\"format\":1", 1);
+    std::fs::write(world.path(), first).expect("writable");
+    assert!(read(&world.path()).is_ok());
+}
+
 /// Stops in the middle of a decode run, as Ctrl-C does.
 struct CutShort;
 
@@ -262,13 +298,20 @@ fn a_sample_that_was_cut_short_is_not_recorded() {
         writer,
     };
     let mut recorder = Recorder::new(live, Rc::default(), Instant::now());
-    let work = Work::Decode {
+    let decode = Work::Decode {
         prompt_tokens: 1,
         lengths: vec![32],
     };
-    recorder
-        .measure(&world.default, &work)
-        .expect("an empty reading");
+    let visit = Work::Visit {
+        from_tokens: 0,
+        total_tokens: 512,
+        groups: 12,
+        group_steps: 1,
+    };
+    for work in [decode, visit] {
+        let reading = recorder.measure(&world.default, &work);
+        reading.expect("an empty reading");
+    }
     assert_eq!(samples(&world.path()), before);
 }
 
@@ -328,7 +371,7 @@ fn broken_journals_are_refused_by_line() {
         .position(|line| line.contains("\"kind\":\"sample\""))
         .expect("one");
     let cases: [(usize, &str, &str, &str); 9] = [
-        (0, "\"format\":1", "\"format\":2", "line 1: format 2"),
+        (0, "\"format\":2", "\"format\":3", "line 1: format 3"),
         (
             0,
             "\"effective_cpus\":4",

@@ -5,6 +5,8 @@
 //!
 //! Decode runs may extend several sequences in each step; prompts are always of one.
 
+mod visits;
+
 use std::time::Instant;
 
 use sysinfer_engine::engine::MOST_DECODE_ROWS;
@@ -13,7 +15,7 @@ use sysinfer_machine::Topology;
 
 use super::bandwidth::{NodeReader, TeamReader};
 use super::quiet::Watch;
-use super::{Point, Probe, ProbeError, Reading, Steps, Work};
+use super::{Point, Probe, ProbeError, Reading, Steps, WARM_STEPS, Work};
 use crate::host::available_bytes;
 use crate::interrupt::Interrupt;
 use crate::stats::bootstrap::SplitMix;
@@ -22,9 +24,8 @@ use crate::stats::bootstrap::SplitMix;
 const PROMPT_SEED: u64 = 1;
 /// Ids below are control tokens in the usual vocabularies.
 const FIRST_ORDINARY_TOKEN: usize = 3;
-/// Prompt and steps that a plan runs before its first timed step.
+/// Prompt that, with [`WARM_STEPS`], a plan runs before its first timed step.
 const WARM_PROMPT_TOKENS: usize = 16;
-const WARM_STEPS: usize = 2;
 /// Decode steps whose time is split.
 const SPLIT_STEPS: usize = 9;
 
@@ -39,6 +40,8 @@ pub struct EngineProbe<'a> {
     sequence: Option<Sequence>,
     /// How much of the sequence is the fixed prompt.
     prompt_len: usize,
+    /// Tokens that the last visit left in the sequence: the prompt, some of which was decoded again.
+    visited: usize,
     /// What decode steps extend beside it, filled anew for every run.
     others: Vec<Sequence>,
     /// Sequences that timed decode steps extend, at least 1.
@@ -74,6 +77,7 @@ impl<'a> EngineProbe<'a> {
             capacity,
             sequence: None,
             prompt_len: 0,
+            visited: 0,
             others: Vec::new(),
             width: 1,
             warm: false,
@@ -115,7 +119,7 @@ impl<'a> EngineProbe<'a> {
         self.warm = false;
         if moved {
             self.sequence = None;
-            self.prompt_len = 0;
+            (self.prompt_len, self.visited) = (0, 0);
             self.others.clear();
         }
         Ok(())
@@ -133,9 +137,9 @@ impl<'a> EngineProbe<'a> {
         step(&mut self.engine, &mut sequence, &prompt)?;
         let seconds = started.elapsed().as_secs_f64();
         self.sequence = Some(sequence);
-        self.prompt_len = tokens;
+        (self.prompt_len, self.visited) = (tokens, 0);
         let info = self.engine.info();
-        let chunks = tokens.div_ceil(self.plan.blocking.prefill_chunk.max(1));
+        let chunks = tokens.div_ceil(self.chunk());
         let bytes = chunks as f64 * info.decode_bytes as f64;
         Ok(Point {
             total_tokens: tokens,
@@ -143,6 +147,11 @@ impl<'a> EngineProbe<'a> {
             seconds,
             bytes,
         })
+    }
+
+    /// Tokens of a prompt that the engine runs in one pass.
+    fn chunk(&self) -> usize {
+        self.plan.blocking.prefill_chunk.max(MOST_DECODE_ROWS)
     }
 
     /// Like [`Self::load_prompt`], but keeps a prompt that is there already.
@@ -270,7 +279,7 @@ impl<'a> EngineProbe<'a> {
             }
         }
         self.sequence = Some(sequence);
-        self.prompt_len = prompt_tokens;
+        (self.prompt_len, self.visited) = (prompt_tokens, 0);
         self.decoding = true;
         Ok(split)
     }
@@ -317,6 +326,7 @@ impl<'a> EngineProbe<'a> {
             self.warm_up(work)?;
         }
         if let Work::Decode { prompt_tokens, .. } = work {
+            self.visited = 0;
             self.reuse_prompt(*prompt_tokens)?;
             self.load_others(*prompt_tokens)?;
         }
@@ -327,16 +337,27 @@ impl<'a> EngineProbe<'a> {
 impl Probe for EngineProbe<'_> {
     fn measure(&mut self, plan: &Plan, work: &Work) -> Result<Reading, ProbeError> {
         self.prepare(plan, work)?;
-        self.decoding = matches!(work, Work::Decode { .. });
+        self.decoding = matches!(work, Work::Decode { .. } | Work::Visit { .. });
+        let both = [&plan.decode.cpus[..], &plan.prefill.cpus].concat();
         let team = match work {
             Work::Decode { .. } | Work::Bandwidth => &plan.decode.cpus,
             Work::Prefill { .. } => &plan.prefill.cpus,
+            // A team that is not pinned may be anywhere.
+            Work::Visit { .. } if plan.prefill.cpus.is_empty() => &plan.prefill.cpus,
+            Work::Visit { .. } if plan.decode.cpus.is_empty() => &plan.decode.cpus,
+            Work::Visit { .. } => &both,
             Work::Stream { cpus, .. } => cpus,
         };
         self.watch.start(team);
         let points = match work {
             Work::Decode { lengths, .. } => self.grow(lengths, true)?,
             Work::Prefill { tokens } => vec![self.load_prompt(*tokens)?],
+            Work::Visit {
+                from_tokens,
+                total_tokens,
+                groups,
+                group_steps,
+            } => self.visit((*from_tokens, *total_tokens), (*groups, *group_steps))?,
             Work::Bandwidth => self.read_by_team(&plan.decode)?,
             Work::Stream { cpus, memory_node } => self.read_nodes(cpus, *memory_node)?,
         };

@@ -3,11 +3,13 @@
 //! [`engine_probe`] runs the real engine, [`bandwidth`] the roof that its rates are held against,
 //! [`quiet`] watches the host meanwhile and [`voids`] counts what it found. [`session`] wraps all in
 //! what every sample needs: the table of samples, discarding void ones, the time limit and Ctrl-C.
+//! [`table`] is the final table, [`sampled`] its lengths that are too long to be decoded all the way.
 //! `scripted` is the machine of the tests.
 
 pub mod bandwidth;
 pub mod engine_probe;
 pub mod quiet;
+pub mod sampled;
 #[cfg(test)]
 pub(crate) mod scripted;
 pub mod session;
@@ -20,6 +22,9 @@ use sysinfer_engine::{Plan, StepTimes};
 
 use crate::search::Stage;
 use voids::Disturbance;
+
+/// Decode steps that are not timed, where anything but decoding ran before.
+pub const WARM_STEPS: usize = 2;
 
 /// What to run once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +43,18 @@ pub enum Work {
         /// Tokens of the prompt.
         tokens: usize,
     },
+    /// More of one prompt, then decode steps that end at the same length: the sequence is cut back by
+    /// as many. A stop of a sampled pass ([`sampled`]).
+    Visit {
+        /// Tokens of the prompt that are read already; their time does not count.
+        from_tokens: usize,
+        /// Tokens of the prompt and, in the end, of the sequence.
+        total_tokens: usize,
+        /// Groups of decode steps, each timed for itself.
+        groups: usize,
+        /// Steps of a group.
+        group_steps: usize,
+    },
     /// Streaming reads by the decode team, over memory that no cache holds.
     Bandwidth,
     /// Streaming reads by threads on given CPUs from the memory of given nodes: a row of the
@@ -51,26 +68,45 @@ pub enum Work {
 }
 
 impl Work {
-    /// The word in the journal.
+    /// The word in messages.
     pub fn phase(&self) -> &'static str {
+        self.phase_of(0)
+    }
+
+    /// The word in `samples.csv` for one of the points.
+    pub fn phase_of(&self, point: usize) -> &'static str {
         match self {
             Work::Decode { .. } => "decode",
             Work::Prefill { .. } => "prefill",
+            Work::Visit { .. } if point == 0 => VISIT_PROMPT,
+            Work::Visit { .. } => VISIT_STEPS,
             Work::Bandwidth => "bandwidth",
             Work::Stream { .. } => "stream",
         }
+    }
+
+    /// Whether the prefill team does it, going by the word of a point.
+    pub fn is_of_prompts(phase: &str) -> bool {
+        phase == "prefill" || phase == VISIT_PROMPT
     }
 
     /// Whether a reading of so many points is whole; Ctrl-C ends decode runs early.
     pub fn is_complete(&self, points: usize) -> bool {
         match self {
             Work::Decode { lengths, .. } => points >= lengths.len(),
+            Work::Visit { groups, .. } => points > *groups,
             Work::Prefill { .. } | Work::Bandwidth | Work::Stream { .. } => points > 0,
         }
     }
 }
 
-/// What was timed up to one length (decode), for one prompt (prefill) or one pass (bandwidth).
+/// The part of a prompt that a visit reads, in `samples.csv`.
+pub const VISIT_PROMPT: &str = "visit-prompt";
+/// A group of decode steps of a visit.
+pub const VISIT_STEPS: &str = "visit-steps";
+
+/// What was timed up to one length (decode), for one prompt (prefill), one group of steps (visit) or one
+/// pass (bandwidth).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Point {
@@ -107,7 +143,8 @@ impl Point {
 /// One run of a [`Work`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
-    /// Decode: one per length that was reached. Prefill: one. Bandwidth: one per pass.
+    /// Decode: one per length that was reached. Prefill: one. Visit: one of the prompt, then one per
+    /// group of steps. Bandwidth: one per pass.
     pub points: Vec<Point>,
     /// Why the run does not count: the host was throttled, or busy with other things.
     pub disturbed: Option<Disturbance>,

@@ -67,6 +67,20 @@ impl Probe for Scripted<'_> {
                 .map(|length| (*length, length - prompt_tokens))
                 .collect(),
             Work::Prefill { tokens } => vec![(*tokens, *tokens)],
+            Work::Visit {
+                from_tokens,
+                total_tokens,
+                groups,
+                group_steps,
+            } => {
+                let ends = (0..*groups)
+                    .rev()
+                    .map(|after| total_tokens - after * group_steps);
+                let steps = ends.map(|end| (end, *group_steps));
+                std::iter::once((*total_tokens, total_tokens - from_tokens))
+                    .chain(steps)
+                    .collect()
+            }
             Work::Bandwidth | Work::Stream { .. } => vec![(0, 1)],
         };
         let point = |&(total_tokens, tokens): &(usize, usize)| {
@@ -79,8 +93,11 @@ impl Probe for Scripted<'_> {
             }
         };
         let points: Vec<Point> = spans.iter().map(point).collect();
-        let longest = points.last().map_or(0.0, |point| point.seconds);
-        self.time.set(self.time.get() + longest);
+        let taken = match work {
+            Work::Visit { .. } => points.iter().map(|point| point.seconds).sum(),
+            _ => points.last().map_or(0.0, |point| point.seconds),
+        };
+        self.time.set(self.time.get() + taken);
         let throttled = self.throttle_every > 0 && self.runs.is_multiple_of(self.throttle_every);
         Ok(Reading {
             points,

@@ -151,12 +151,12 @@ impl Session<'_> {
             Some(why) => format!("discarded: {why}"),
             None => String::new(),
         };
-        for point in &reading.points {
+        for (index, point) in reading.points.iter().enumerate() {
             let record = Record {
                 stage: self.stage,
                 candidate,
                 plan,
-                phase: work.phase(),
+                phase: work.phase_of(index),
                 point,
                 read_gb_per_second: self.bandwidth.last().copied(),
                 note: &note,

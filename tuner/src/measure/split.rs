@@ -267,6 +267,7 @@ mod tests {
             prompt_token_seconds: 0.01,
             decode_bytes: 1.0,
             kv_bytes_per_position: 0.0,
+            prompt_growth: 0.0,
         };
         let request = Request {
             chosen: &plan,

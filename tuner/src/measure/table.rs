@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use sysinfer_engine::Plan;
 
+use super::sampled;
+use super::sampled::rates::{Sampled, Stops};
 use super::session::{Halt, Session};
 use super::{Point, Work};
 use crate::search::Stage;
@@ -14,10 +16,41 @@ use crate::search::budget::{Speed, TablePlan, join};
 pub struct TableData {
     /// Decoding, by total length.
     pub decode: BTreeMap<usize, Vec<Point>>,
+    /// Lengths that were not decoded all the way.
+    pub sampled: BTreeMap<usize, Sampled>,
+    /// The steps behind them, by pass.
+    pub passes: Vec<Stops>,
     /// Prompts, by length.
     pub prefill: BTreeMap<usize, Vec<Point>>,
     /// What the chosen decode team read before each run, GB/s: the roof of these very points.
     pub bandwidth: Vec<f64>,
+}
+
+impl TableData {
+    /// Runs to a total length: decoded all the way, else as sampled passes have them; none if neither.
+    pub fn decode_runs(&self, total_tokens: usize) -> &[Point] {
+        let whole = self.decode.get(&total_tokens);
+        let sampled = || self.sampled.get(&total_tokens).map(|found| &found.passes);
+        whole.or_else(sampled).map_or(&[], Vec::as_slice)
+    }
+
+    /// All total lengths that have a rate, ascending.
+    pub fn decode_lengths(&self) -> Vec<usize> {
+        let mut lengths: Vec<usize> = self
+            .decode
+            .keys()
+            .chain(self.sampled.keys())
+            .copied()
+            .collect();
+        lengths.sort_unstable();
+        lengths.dedup();
+        lengths
+    }
+
+    /// Whether a length has no rate but a sampled one.
+    pub fn is_sampled(&self, total_tokens: usize) -> bool {
+        !self.decode.contains_key(&total_tokens) && self.sampled.contains_key(&total_tokens)
+    }
 }
 
 /// A longer prompt takes longer by more than the ratio of lengths, and less than its square:
@@ -25,7 +58,8 @@ pub struct TableData {
 const PROMPT_GROWTH: f64 = 1.5;
 
 /// Fills `data` as runs end, so that an interrupted table keeps what it has. What would end after
-/// `deadline`, judged by the runs before, is left out; returns a line about each such cut.
+/// `deadline`, judged by the runs before, is left out; returns a line about each such cut. A run is
+/// what is decoded all the way, the prompts, and a sampled pass where the table has one.
 ///
 /// # Errors
 /// Ctrl-C or a failure.
@@ -37,10 +71,10 @@ pub fn measure(
     (data, deadline): (&mut TableData, Option<f64>),
 ) -> Result<Vec<String>, Halt> {
     session.stage = Stage::Table;
-    let total = units(table.repeat as f64 * table.seconds(speed));
+    let total = units(table.repeat as f64 * (table.seconds(speed) + table.pass_seconds(speed)));
     session.progress.place(Stage::Table);
     session.progress.stage(Stage::Table.title(), total);
-    let mut cuts = Vec::new();
+    let (mut cuts, mut last_pass_seconds) = (Vec::new(), None);
     for run in 0..table.repeat {
         let started = (session.clock)();
         data.bandwidth.push(session.read_bandwidth(plan)?);
@@ -51,16 +85,21 @@ pub fn measure(
                 .progress
                 .advance(units(seconds), &format!("decoded up to {longest}"));
         }
-        cuts.extend(prefill(
-            session,
-            plan,
-            table,
-            speed,
-            (&mut *data, deadline),
-        )?);
+        let limits = (&mut *data, deadline);
+        cuts.extend(prefill(session, plan, table, speed, limits)?);
+        let whole_seconds = (session.clock)() - started;
+        let after = (table.repeat - 1 - run) as f64 * whole_seconds;
+        // The first pass has what lengths there are; more of them only make these surer.
+        let started = (session.clock)();
+        let fits = |seconds: f64| deadline.is_none_or(|end| started + seconds + after <= end);
+        if table.sampling.is_some() && last_pass_seconds.is_none_or(fits) {
+            let limits = (&mut *data, deadline);
+            cuts.extend(sampled::pass(session, plan, table, speed, limits)?);
+            last_pass_seconds = Some((session.clock)() - started);
+        }
         let now = (session.clock)();
         let runs = run + 1;
-        if runs < table.repeat && deadline.is_some_and(|end| now + (now - started) > end) {
+        if runs < table.repeat && deadline.is_some_and(|end| now + whole_seconds > end) {
             cuts.push(format!("{runs} of {} runs: no time for more", table.repeat));
             break;
         }
@@ -77,7 +116,8 @@ fn prefill(
     (data, deadline): (&mut TableData, Option<f64>),
 ) -> Result<Option<String>, Halt> {
     let mut last: Option<(usize, f64)> = None;
-    for (index, &tokens) in table.prefill_lengths.iter().enumerate() {
+    let prompts = table.separate_prompts();
+    for (index, &tokens) in prompts.iter().enumerate() {
         let expected = match last {
             Some((shorter, seconds)) => {
                 seconds * (tokens as f64 / shorter as f64).powf(PROMPT_GROWTH)
@@ -85,7 +125,7 @@ fn prefill(
             None => speed.prefill_seconds(tokens),
         };
         if deadline.is_some_and(|end| (session.clock)() + expected > end) {
-            let cut = join(&table.prefill_lengths[index..]);
+            let cut = join(&prompts[index..]);
             return Ok(Some(format!(
                 "prompts of {cut} are left out of a run: no time"
             )));

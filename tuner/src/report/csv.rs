@@ -1,11 +1,13 @@
 //! `throughput.csv`: the table for programs. Empty: not measured. `*_low` and `*_high` are the slowest
-//! and the fastest run, `*_interval_*` the limits of the median.
+//! and the fastest run, `*_interval_*` the limits of the median. `decode_method` is `whole`, or `sampled`
+//! where a rate was put together from steps at several contexts: its runs are passes then.
 
 use anyhow::Context;
 
 use super::Row;
+use super::table::method;
 
-const HEADER: [&str; 19] = [
+const HEADER: [&str; 20] = [
     "total_tokens",
     "decode_tokens_per_second",
     "decode_low",
@@ -25,6 +27,7 @@ const HEADER: [&str; 19] = [
     "prefill_interval_high",
     "time_to_first_token_interval_low_ms",
     "time_to_first_token_interval_high_ms",
+    "decode_method",
 ];
 
 /// The rows as CSV with a header.
@@ -61,6 +64,7 @@ pub fn render(rows: &[Row]) -> anyhow::Result<String> {
             cells.push(number(estimate.map(|estimate| estimate.low)));
             cells.push(number(estimate.map(|estimate| estimate.high)));
         }
+        cells.push(row.decode.map_or("", |_| method(row)).into());
         writer.write_record(cells)?;
     }
     let bytes = writer.into_inner().map_err(|error| error.into_error())?;
@@ -77,11 +81,11 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines[1],
-            "32,12.000,8.000,16.000,2,12.000,,,,,,8.000,16.000,8.000,16.000,,,,"
+            "32,12.000,8.000,16.000,2,12.000,,,,,,8.000,16.000,8.000,16.000,,,,,whole"
         );
         assert_eq!(
             lines[3],
-            "128,,,,,,,,256.000,1,500.000,,,,,256.000,256.000,500.000,500.000"
+            "128,,,,,,,,256.000,1,500.000,,,,,256.000,256.000,500.000,500.000,"
         );
     }
 }

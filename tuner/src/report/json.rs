@@ -112,6 +112,8 @@ fn length(row: &Row) -> Value {
     json!({
         "total_tokens": row.total_tokens,
         "decode_tokens_per_second": estimate(found.decode),
+        "decode_is_sampled": row.decode.map(|_| row.sampled),
+        "decode_runs": row.decode.map(|decode| decode.count),
         "decode_gb_per_second": estimate(found.decode_gb),
         "percent_of_read_bandwidth": estimate(found.decode_percent),
         "reference_tokens_per_second": row.reference,

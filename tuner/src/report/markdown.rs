@@ -7,6 +7,7 @@ use super::samples::Disturbed;
 use super::svg;
 use super::{Report, table};
 use crate::journal::{blocking, cpu_list, kernels};
+use crate::measure::sampled;
 use crate::report::reference;
 use crate::space::Phase;
 
@@ -221,6 +222,9 @@ pub fn method(report: &Report<'_>) -> String {
          Prefill and time to first token: one prompt of that length. GB/s: weights and cache read while decoding.\n",
         report.prompt_tokens
     );
+    if report.has_samples() {
+        push(&mut text, format_args!("{}", sampled::DEFINITION));
+    }
     match report.reference {
         Some(table) => push(&mut text, format_args!("Reference: {}, {}.", table.model, reference::SOURCE)),
         None => text.push_str(

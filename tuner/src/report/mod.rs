@@ -44,8 +44,10 @@ use crate::stats::{Estimate, Summary, median};
 pub struct Row {
     /// Prompt and output for decode, the prompt for prefill.
     pub total_tokens: usize,
-    /// Decode rates, tokens/s.
+    /// Decode rates of the runs, or of the sampled passes, tokens/s.
     pub decode: Option<Summary>,
+    /// Whether decoding was sampled ([`crate::measure::sampled::DEFINITION`]).
+    pub sampled: bool,
     /// Median of bytes read while decoding, GB/s.
     pub decode_gb_per_second: Option<f64>,
     /// The same over the read bandwidth.
@@ -183,6 +185,11 @@ impl Report<'_> {
         })
     }
 
+    /// Whether a rate of the table is sampled.
+    pub fn has_samples(&self) -> bool {
+        self.rows.iter().any(|row| row.sampled)
+    }
+
     /// Writes `summary.md`, `report.html`, `throughput.csv` and `bandwidth.csv` and the plots; returns their paths.
     ///
     /// # Errors
@@ -216,12 +223,8 @@ pub fn roof(bandwidth: &[f64]) -> Option<f64> {
 
 /// Rows for every length that was measured in either phase, ascending.
 pub fn rows(data: &TableData, roof: Option<f64>, reference: Option<&Reference>) -> Vec<Row> {
-    let mut lengths: Vec<usize> = data
-        .decode
-        .keys()
-        .chain(data.prefill.keys())
-        .copied()
-        .collect();
+    let mut lengths = data.decode_lengths();
+    lengths.extend(data.prefill.keys());
     lengths.sort_unstable();
     lengths.dedup();
     lengths
@@ -235,13 +238,32 @@ fn row(data: &TableData, length: usize, roof: Option<f64>, reference: Option<&Re
     let of = |point: fn(&Point) -> f64, points: &[Point]| -> Vec<f64> {
         points.iter().map(point).collect()
     };
-    let decode = data.decode.get(&length).unwrap_or(&none);
+    let decode = data.decode_runs(length);
     let prefill = data.prefill.get(&length).unwrap_or(&none);
     let gb = (!decode.is_empty()).then(|| median(&of(Point::gb_per_second, decode)));
     let milliseconds = of(|point| 1000.0 * point.seconds, prefill);
-    let decode_gb = Estimate::of(&of(Point::gb_per_second, decode));
+    // What is known of a sampled rate is the spread of its steps; all runs read the same bytes.
+    let sampled = data
+        .sampled
+        .get(&length)
+        .filter(|_| data.is_sampled(length));
+    let (rate, decode_gb) = match sampled {
+        Some(found) => {
+            let each = decode
+                .first()
+                .map_or(0.0, |run| run.bytes / run.tokens as f64);
+            (
+                Some(found.rate),
+                Some(found.rate.map(|rate| rate * each / 1e9)),
+            )
+        }
+        None => (
+            Estimate::of(&of(Point::tokens_per_second, decode)),
+            Estimate::of(&of(Point::gb_per_second, decode)),
+        ),
+    };
     let estimates = Estimates {
-        decode: Estimate::of(&of(Point::tokens_per_second, decode)),
+        decode: rate,
         decode_gb,
         decode_percent: decode_gb
             .zip(roof)
@@ -253,6 +275,7 @@ fn row(data: &TableData, length: usize, roof: Option<f64>, reference: Option<&Re
     Row {
         total_tokens: length,
         decode: Summary::of(&of(Point::tokens_per_second, decode)),
+        sampled: sampled.is_some(),
         decode_gb_per_second: gb,
         percent_of_read_bandwidth: gb.zip(roof).map(|(gb, roof)| 100.0 * gb / roof),
         reference: reference.and_then(|table| table.at(length)),

@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::Context;
 use serde::Deserialize;
 
+use crate::measure::{VISIT_PROMPT, VISIT_STEPS};
 use crate::search::Stage;
 use crate::space::Phase;
 use crate::stats::Estimate;
@@ -80,15 +81,18 @@ impl Samples {
 
     fn of(lines: &[Line]) -> Self {
         // A decode run has a line for every length that it reached, a bandwidth reading one for each
-        // of its passes.
+        // of its passes, a visit one for its prompt and then one for each group of steps.
         let continues = |index: usize| {
             let (Some(last), line) = (index.checked_sub(1).map(|i| &lines[i]), &lines[index])
             else {
                 return false;
             };
-            let same = (&last.stage, &last.candidate, &last.phase, &last.note)
-                == (&line.stage, &line.candidate, &line.phase, &line.note);
-            same && (line.phase == "bandwidth" || line.total_tokens > last.total_tokens)
+            let same = (&last.stage, &last.candidate, &last.note)
+                == (&line.stage, &line.candidate, &line.note);
+            let follows = last.phase == VISIT_PROMPT && line.phase == VISIT_STEPS;
+            let goes_on = line.phase == "bandwidth" || line.total_tokens > last.total_tokens;
+            let alike = last.phase == line.phase && line.phase != VISIT_PROMPT && goes_on;
+            same && (follows || alike)
         };
         let firsts = (0..lines.len()).filter(|index| !continues(*index));
         let readings: Vec<&Line> = firsts.map(|index| &lines[index]).collect();
@@ -263,6 +267,16 @@ mod tests {
         ])
         .expect("a journal");
         assert_eq!((samples.readings, samples.void_count()), (7, 2));
+        let stop = |phase: &'static str, total: usize| ("table", "chosen", phase, total, 1.0, "");
+        let stops = [
+            stop(VISIT_PROMPT, 512),
+            stop(VISIT_STEPS, 511),
+            stop(VISIT_STEPS, 512),
+            stop(VISIT_PROMPT, 1024),
+            stop(VISIT_STEPS, 1023),
+            stop(VISIT_STEPS, 1024),
+        ];
+        assert_eq!(read(&stops).expect("a journal").readings, 2);
         assert_eq!(samples.voids.len(), 1);
         assert_eq!(
             samples.voids[0].reason,

@@ -7,16 +7,16 @@ use super::figures::{self, interval};
 use crate::search::race::Outcome;
 use crate::stats::{Estimate, Summary};
 
-/// The throughput table; the reference column only where a reference exists.
+/// The throughput table; the reference column only where a reference exists, the method of decoding
+/// only where a row is sampled.
 pub fn throughput(rows: &[Row]) -> String {
     let with_reference = rows.iter().any(|row| row.reference.is_some());
-    let mut header = vec![
-        "total tokens",
-        "tokens/s",
-        "interval",
-        "GB/s",
-        "% of read bandwidth",
-    ];
+    let with_method = rows.iter().any(|row| row.sampled);
+    let mut header = vec!["total tokens", "tokens/s", "interval"];
+    if with_method {
+        header.push("method");
+    }
+    header.extend(["GB/s", "% of read bandwidth"]);
     if with_reference {
         header.push("reference tokens/s");
     }
@@ -26,10 +26,13 @@ pub fn throughput(rows: &[Row]) -> String {
             row.total_tokens.to_string(),
             number(row.decode.map(|decode| decode.median)),
             interval(known(row.estimates.decode, row.decode)),
-            number(row.decode_gb_per_second),
-            row.percent_of_read_bandwidth
-                .map_or_else(dash, |percent| format!("{percent:.0} %")),
         ];
+        if with_method {
+            cells.push(method(row).into());
+        }
+        cells.push(number(row.decode_gb_per_second));
+        let percent = row.percent_of_read_bandwidth;
+        cells.push(percent.map_or_else(dash, |percent| format!("{percent:.0} %")));
         if with_reference {
             cells.push(number(row.reference));
         }
@@ -39,6 +42,15 @@ pub fn throughput(rows: &[Row]) -> String {
         cells
     };
     render(&header, rows.iter().map(cells))
+}
+
+/// How the decode rate of a row came about, in one word.
+pub fn method(row: &Row) -> &'static str {
+    match (row.decode, row.sampled) {
+        (None, _) => "-",
+        (_, true) => "sampled",
+        (_, false) => "whole",
+    }
 }
 
 /// The interval of the samples, or of what a profile kept of them.

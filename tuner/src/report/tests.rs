@@ -4,6 +4,8 @@ use sysinfer_engine::{PhasePlan, Plan, StepTimes, WorkerSeconds};
 
 use super::samples::{Disturbed, Gain};
 use super::*;
+use crate::measure::sampled::DEFINITION;
+use crate::measure::sampled::rates::Sampled;
 use crate::measure::split::Under;
 use crate::report::conditions::Conditions;
 use crate::report::reference::TABLES;
@@ -29,6 +31,26 @@ pub(crate) fn data() -> TableData {
     data.decode
         .insert(64, vec![point(64, 48, 4.0), point(64, 48, 6.0)]);
     data.prefill.insert(128, vec![point(128, 128, 0.5)]);
+    data
+}
+
+/// The same with a sampled length.
+pub(crate) fn sampled_data() -> TableData {
+    let mut data = data();
+    let pass = Point {
+        total_tokens: 128,
+        tokens: 112,
+        seconds: 14.0,
+        bytes: 112e9,
+    };
+    let rate = Estimate {
+        median: 8.0,
+        low: 7.5,
+        high: 8.5,
+        count: 36,
+    };
+    let passes = vec![pass];
+    data.sampled.insert(128, Sampled { passes, rate });
     data
 }
 
@@ -250,6 +272,55 @@ fn rows_join_both_phases_and_the_reference() {
         (None, Some(500.0))
     );
     assert_eq!(rows[2].prefill.expect("prompt").median, 256.0);
+}
+
+#[test]
+fn a_sampled_rate_is_marked_in_every_format() {
+    let planted = Planted::new();
+    let mut report = planted.report();
+    report.rows = rows(&sampled_data(), Some(20.0), Some(&TABLES[0]));
+    let row = report.rows[2];
+    assert!(row.sampled && !report.rows[0].sampled);
+    let gb = row.estimates.decode_gb.expect("sampled");
+    assert_eq!((gb.low, gb.median, gb.high), (7.5, 8.0, 8.5));
+    let terminal = table::throughput(&report.rows);
+    let (summary, page) = (markdown::render(&report), html::render(&report));
+    for (name, text) in [("table", &terminal), ("summary", &summary), ("page", &page)] {
+        assert!(
+            text.contains("method") && text.contains("whole"),
+            "{name}: {text}"
+        );
+        assert!(
+            text.contains("sampled") && text.contains("7.500 - 8.500"),
+            "{name}: {text}"
+        );
+    }
+    assert!(summary.contains(DEFINITION) && page.contains(DEFINITION));
+    assert!(page.contains("tokens/s, sampled, 7.500"));
+    assert!(markup::tests::open_elements(&page).is_empty());
+    let csv = csv::render(&report.rows).expect("renders");
+    let last = csv.lines().last().unwrap_or_default();
+    assert!(
+        last.starts_with("128,8.000,8.000,8.000,1,") && last.ends_with(",sampled"),
+        "{last}"
+    );
+    let json = json::render(&report, &["a"], None);
+    assert_eq!(json["lengths"][2]["decode_is_sampled"], true);
+    assert_eq!(json["lengths"][0]["decode_is_sampled"], false);
+    let drawn = svg::all(&report);
+    let plot = drawn
+        .iter()
+        .find(|figure| figure.name == "throughput")
+        .expect("drawn");
+    assert_eq!(plot.document().matches("paper outline").count(), 1);
+    assert!(plot.note.contains("Open dots: sampled") && plot.document().contains(", sampled"));
+    // Without such a row, nothing speaks of it.
+    for text in [
+        markdown::render(&planted.report()),
+        html::render(&planted.report()),
+    ] {
+        assert!(!text.contains(DEFINITION) && !text.contains("Open dots"));
+    }
 }
 
 #[test]

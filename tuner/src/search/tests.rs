@@ -188,7 +188,7 @@ fn prefetch_and_team(plan: &Plan, work: &Work) -> Option<f64> {
             _ => 80.0,
         },
         Work::Prefill { .. } => team_rate(&plan.prefill, 4, "compact"),
-        Work::Bandwidth | Work::Stream { .. } => 400.0,
+        Work::Visit { .. } | Work::Bandwidth | Work::Stream { .. } => 400.0,
     })
 }
 
@@ -211,7 +211,7 @@ fn kunpeng(plan: &Plan, work: &Work) -> Option<f64> {
             };
             team_rate(&plan.prefill, 96, "compact") * rows
         }
-        Work::Bandwidth | Work::Stream { .. } => 400.0,
+        Work::Visit { .. } | Work::Bandwidth | Work::Stream { .. } => 400.0,
     })
 }
 

@@ -167,6 +167,16 @@ impl Machine {
             Work::Prefill { tokens } => {
                 *tokens as f64 / self.prefill_seconds(plan, *tokens)?.max(1e-12)
             }
+            Work::Visit {
+                total_tokens,
+                groups,
+                group_steps,
+                ..
+            } => {
+                let steps = groups * group_steps;
+                let start = total_tokens.saturating_sub(steps);
+                steps as f64 / self.decode_seconds(plan, start, *total_tokens)?.max(1e-12)
+            }
             Work::Bandwidth => self.read_bytes_per_second(&plan.decode)?,
             Work::Stream { cpus, memory_node } => {
                 self.stream_bytes_per_second(cpus, *memory_node)?

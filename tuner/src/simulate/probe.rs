@@ -80,6 +80,17 @@ impl<'a> SimulatedProbe<'a> {
             seconds += self.machine.prefill_seconds(plan, *prompt_tokens)?;
             self.prompt_tokens = *prompt_tokens;
         }
+        if let Work::Visit {
+            from_tokens,
+            total_tokens,
+            ..
+        } = work
+        {
+            if *from_tokens > self.prompt_tokens {
+                seconds += self.machine.prefill_seconds(plan, *from_tokens)?;
+            }
+            self.prompt_tokens = *total_tokens;
+        }
         self.time.set(self.time.get() + seconds);
         Ok(())
     }
@@ -139,6 +150,34 @@ impl<'a> SimulatedProbe<'a> {
                     bytes: chunks as f64 * decode_bytes,
                 }]
             }
+            Work::Visit {
+                from_tokens,
+                total_tokens,
+                groups,
+                group_steps,
+            } => {
+                let prompt = |tokens| self.machine.prefill_seconds(plan, tokens);
+                let chunk = plan.blocking.prefill_chunk.max(1);
+                let chunks = (total_tokens - from_tokens).div_ceil(chunk);
+                let mut points = vec![Point {
+                    total_tokens: *total_tokens,
+                    tokens: total_tokens - from_tokens,
+                    seconds: prompt(*total_tokens)? - prompt(*from_tokens)?,
+                    bytes: chunks as f64 * decode_bytes,
+                }];
+                for group in (0..*groups).rev() {
+                    let end = total_tokens - group * group_steps;
+                    let start = end - group_steps;
+                    let mean_position = (start + end + 1) as f64 / 2.0;
+                    points.push(Point {
+                        total_tokens: end,
+                        tokens: *group_steps,
+                        seconds: self.machine.decode_seconds(plan, start, end)?,
+                        bytes: *group_steps as f64 * (decode_bytes + kv_bytes * mean_position),
+                    });
+                }
+                points
+            }
             Work::Bandwidth | Work::Stream { .. } => {
                 let seconds = PASS_BYTES / self.machine.true_rate(plan, work)?;
                 vec![
@@ -164,7 +203,15 @@ impl Probe for SimulatedProbe<'_> {
         let (factor, void) = self.noise(seconds);
         points.iter_mut().for_each(|point| point.seconds *= factor);
         let passes = if is_reading(work) { PASSES as f64 } else { 1.0 };
-        self.time.set(self.time.get() + passes * seconds * factor);
+        let mut taken = passes * seconds * factor;
+        if matches!(work, Work::Visit { .. }) {
+            // Points of a visit are timed one after the other, each with noise of its own.
+            for point in &mut points[1..] {
+                point.seconds *= self.noise(point.seconds).0 / factor;
+            }
+            taken = points.iter().map(|point| point.seconds).sum();
+        }
+        self.time.set(self.time.get() + taken);
         let disturbed = void.then(|| {
             let why = "other load, as the simulated host has it now and then";
             Disturbance::new(VoidKind::Busy, why)

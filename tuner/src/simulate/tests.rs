@@ -246,6 +246,59 @@ fn samples_scatter_about_the_truth_and_take_virtual_time() {
     assert!(probe.measure(&foreign, &work).is_err(), "no such CPU");
 }
 
+#[test]
+fn sampled_rates_of_a_simulated_host_are_those_of_whole_runs() {
+    use crate::measure::sampled::rates::{Stops, sampled};
+    use crate::measure::table::TableData;
+    let machine = machine(
+        |host| {
+            let noise = &mut host.noise;
+            (noise.sigma, noise.drift_sigma) = (0.0, 0.0);
+            (noise.outlier_chance, noise.void_chance) = (0.0, 0.0);
+        },
+        Preset::Llama3_8b,
+    );
+    let (time, plan) = (Cell::new(0.0), plan(&machine, MapPolicy::Compact, 4));
+    let mut probe = SimulatedProbe::new(&machine, 3, &time);
+    let decode = |lengths: Vec<usize>| Work::Decode {
+        prompt_tokens: 16,
+        lengths,
+    };
+    let (mut data, mut pass) = (TableData::default(), Stops::new());
+    for point in probe
+        .measure(&plan, &decode(vec![32, 64]))
+        .expect("runs")
+        .points
+    {
+        data.decode.insert(point.total_tokens, vec![point]);
+    }
+    let contexts = [64, 128, 512, 1024, 2048, 4096];
+    let (mut prompt_seconds, before) = (0.0, time.get());
+    for (index, total_tokens) in contexts.into_iter().enumerate() {
+        let from_tokens = if index > 2 { contexts[index - 1] } else { 0 };
+        let work = Work::Visit {
+            from_tokens,
+            total_tokens,
+            groups: 12,
+            group_steps: 1,
+        };
+        let points = probe.measure(&plan, &work).expect("runs").points;
+        prompt_seconds = points[0].seconds + if index > 2 { prompt_seconds } else { 0.0 };
+        pass.insert(total_tokens, points[1..].to_vec());
+    }
+    assert!(time.get() - before > prompt_seconds, "visits take time");
+    let whole_prompt = machine.prefill_seconds(&plan, 4096).expect("runs");
+    assert!((prompt_seconds / whole_prompt - 1.0).abs() < 0.01);
+    data.passes.push(pass);
+    for (length, found) in sampled(&data, 16, &[128, 512, 1024, 2048, 4096]) {
+        let truth = machine
+            .true_rate(&plan, &decode(vec![length]))
+            .expect("runs");
+        let error = found.rate.median / truth - 1.0;
+        assert!(error.abs() < 0.01, "{length}: {error}");
+    }
+}
+
 /// The recorded decode tables of the real host, (total tokens, tokens/s): reports/amd-epyc-2-cores.
 const RECORDED: [(&str, &[(usize, f64)]); 2] = [
     (

@@ -67,7 +67,8 @@ pub struct TuneArgs {
     /// CPUs of the map "given", in the form of GOMP_CPU_AFFINITY: 0-21,24-45
     #[arg(long, value_name = "GOMP_LIST")]
     pub cpus: Option<CpuList>,
-    /// Total lengths (prompt + output) of the table, tokens
+    /// Total lengths (prompt + output) of the table, tokens; those that there is no time to decode to
+    /// are sampled: some decode steps behind a prompt of each, and marked so
     #[arg(
         long,
         value_name = "LIST",
@@ -83,7 +84,7 @@ pub struct TuneArgs {
     /// Runs of the table [default: 3, with --quick 1, with --patient 5]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub repeat: Option<u16>,
-    /// Stop searching and cut the table so as to end after about this long, seconds
+    /// Stop searching, sample or cut the longest lengths so as to end after about this long, seconds
     /// [default: 900, with --quick 120, with --patient none]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(10..))]
     pub time_limit: Option<u32>,

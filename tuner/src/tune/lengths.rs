@@ -28,6 +28,7 @@ pub(super) fn table_plan(
         decode_lengths: arguments.lengths.values().to_vec(),
         prefill_lengths: prefill.values().to_vec(),
         repeat,
+        sampling: None,
     };
     let cuts = table.cut_to_context(info.context_length);
     remarks.extend(cuts);
@@ -51,16 +52,7 @@ pub fn check_prompt(prompt_tokens: usize, context_length: usize) -> anyhow::Resu
 
 /// Positions for the longest run: of the table, or of a race's sample.
 pub(super) fn capacity(table: &TablePlan) -> usize {
-    longest_tokens(table)
-        .max(works::LONGEST_SAMPLE)
-        .max(table.prompt_tokens)
-        + works::LONGEST_SAMPLE
-}
-
-/// Longest length of the table, tokens.
-pub(super) fn longest_tokens(table: &TablePlan) -> usize {
-    let lengths = table.decode_lengths.iter().chain(&table.prefill_lengths);
-    lengths.copied().max().unwrap_or(0)
+    table.longest_tokens().max(works::LONGEST_SAMPLE) + works::LONGEST_SAMPLE
 }
 
 #[cfg(test)]

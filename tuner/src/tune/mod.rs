@@ -18,12 +18,13 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
+use sysinfer_engine::engine::MOST_DECODE_ROWS;
 use sysinfer_engine::{EngineInfo, Plan, Precision};
 use sysinfer_machine::MapPolicy;
 
 use self::arguments::TuneArgs;
 use self::conclude::{Findings, Run, conclude};
-use self::lengths::{capacity, longest_tokens, table_plan};
+use self::lengths::{capacity, table_plan};
 use crate::Ending;
 use crate::host::Host;
 use crate::host::check::{Check, Finding};
@@ -43,14 +44,17 @@ use crate::progress::Progress;
 use crate::report::conditions::Conditions;
 use crate::report::folder;
 use crate::search::Stage;
-use crate::search::budget::{Speed, TablePlan};
-use crate::search::confirm::{self, Confirmation};
+use crate::search::budget::{Manner, Speed, TablePlan, prompt_growth};
+use crate::search::confirm;
 use crate::search::staged::{self, Inputs};
 use crate::search::works::{self, Works};
 use crate::simulate::on_simulated_host;
 use crate::source::Source;
 use crate::space::kernels::KernelSpace;
 use crate::space::placement::{self, Request, TeamSpace};
+
+/// Decode steps at a context of a sampled pass take as long as so many samples of the search.
+const VISIT_SAMPLES: f64 = 4.0;
 
 /// Tunes, or lists what tuning would try.
 ///
@@ -193,7 +197,7 @@ pub(crate) fn search(
         kept: 0,
         voids: Voids::default(),
     };
-    let inputs = Inputs {
+    let mut inputs = Inputs {
         default: setting.default,
         teams: setting.teams,
         request: request(setting.arguments, setting.host),
@@ -203,7 +207,7 @@ pub(crate) fn search(
         info: setting.info,
         l2_bytes: setting.host.topology.caches.l2_bytes,
         prompt_tokens: table.prompt_tokens,
-        longest_tokens: longest_tokens(&table),
+        longest_tokens: table.longest_tokens(),
         effort: setting.arguments.effort(),
     };
     findings.default_threads = setting.default.decode.threads;
@@ -212,7 +216,7 @@ pub(crate) fn search(
     let limits = map::Limits::new(setting.arguments.quick, limit);
     let halted = survey
         .measure(&mut session, setting.default, limits)
-        .and_then(|()| drive(&mut session, &inputs, table, limit, &mut findings))
+        .and_then(|()| drive(&mut session, &mut inputs, table, limit, &mut findings))
         .and_then(|()| survey.measure(&mut session, setting.default, limits))
         .err();
     setting.progress.finish();
@@ -236,24 +240,27 @@ pub(crate) fn search(
 /// Calibration, search, confirmation, table; `findings` grows on the way.
 fn drive(
     session: &mut Session<'_>,
-    inputs: &Inputs<'_>,
+    inputs: &mut Inputs<'_>,
     mut table: TablePlan,
     limit_seconds: Option<f64>,
     findings: &mut Findings,
 ) -> Result<(), Halt> {
     let works = works::calibrate(session, inputs)?;
+    reserve(inputs, &works, &table, limit_seconds);
+    let inputs = &*inputs;
     let tuned = staged::search(session, inputs, &works, &mut findings.log)?;
     let limits = confirm::Limits {
         rounds: inputs.effort.confirm_rounds,
         until: inputs.effort.confirm_until,
     };
     let confirmation = confirm::confirm(session, inputs.default, &tuned, &works, limits)?;
-    let speed = speed(inputs.info, &works, &confirmation);
+    let gains = (confirmation.gain_decode, confirmation.gain_prefill);
+    let speed = speed(inputs.info, &works, gains);
     let plan = confirmation.plan.clone();
     findings.confirmation = Some(confirmation);
     if let Some(limit) = limit_seconds {
         let left = (limit - (session.clock)()).max(0.0);
-        let cuts = table.cut_to_time(&speed, left);
+        let cuts = table.fit(&speed, left, manner(inputs, &plan));
         cuts.iter().for_each(|line| session.progress.note(line));
         findings.remarks.extend(cuts);
     }
@@ -263,7 +270,7 @@ fn drive(
     let request = split::Request {
         chosen: &plan,
         default: inputs.default,
-        lengths: findings.data.decode.keys().copied().collect(),
+        lengths: findings.data.decode_lengths(),
         prompts: &findings.data.prefill,
         speed: &speed,
         deadline: limit_seconds,
@@ -274,12 +281,37 @@ fn drive(
     Ok(())
 }
 
-fn speed(info: &EngineInfo, works: &Works, confirmation: &Confirmation) -> Speed {
+/// Takes from search and confirmation what the table is worth, in equal shares: all its lengths, most
+/// of them sampled if that is what fits.
+fn reserve(inputs: &mut Inputs<'_>, works: &Works, table: &TablePlan, limit_seconds: Option<f64>) {
+    let (Some(limit), Some(confirm_until)) = (limit_seconds, inputs.effort.confirm_until) else {
+        return;
+    };
+    let speed = speed(inputs.info, works, (1.0, 1.0));
+    let manner = manner(inputs, inputs.default);
+    let usual = limit - confirm_until;
+    let left = limit - table.worth_seconds(&speed, (usual, limit), manner);
+    let share = left / confirm_until;
+    inputs.effort.confirm_until = Some(left);
+    inputs.effort.search_until = inputs.effort.search_until.map(|until| share * until);
+}
+
+/// How the table's longest lengths are sampled under a plan.
+fn manner(inputs: &Inputs<'_>, plan: &Plan) -> Manner {
+    Manner {
+        prompt_chunk: plan.blocking.prefill_chunk.max(MOST_DECODE_ROWS),
+        visit_seconds: VISIT_SAMPLES * inputs.effort.sample_seconds,
+    }
+}
+
+/// What calibration tells of a plan that is faster than the default by these factors.
+fn speed(info: &EngineInfo, works: &Works, (decode, prefill): (f64, f64)) -> Speed {
     Speed {
-        step_seconds: works.step_seconds / confirmation.gain_decode,
-        prompt_token_seconds: works.prompt_token_seconds / confirmation.gain_prefill,
+        step_seconds: works.step_seconds / decode,
+        prompt_token_seconds: works.prompt_token_seconds / prefill,
         decode_bytes: info.decode_bytes as f64,
         kv_bytes_per_position: info.kv_bytes_per_position as f64,
+        prompt_growth: prompt_growth(info),
     }
 }
 

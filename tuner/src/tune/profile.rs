@@ -59,22 +59,31 @@ pub fn profile(from: &Evidenced<'_>) -> Profile {
 }
 
 fn length(row: &Row, data: &TableData) -> LengthEvidence {
-    let runs = |points: Option<&Vec<Point>>| {
-        let points = points.map_or(&[][..], Vec::as_slice);
+    let runs = |points: &[Point]| {
         let rates: Vec<f64> = points
             .iter()
             .map(|point| rounded(point.tokens_per_second()))
             .collect();
         LengthEvidence::kept_runs(&rates)
     };
+    // Of a sampled length, what is known is the interval of its steps.
+    let known = match row.sampled {
+        true => row
+            .estimates
+            .decode
+            .map(|rate| (rate.count, rate.low, rate.high)),
+        false => row.decode.map(|rate| (rate.count, rate.low, rate.high)),
+    };
+    let prompts = data.prefill.get(&row.total_tokens);
     LengthEvidence {
         total_tokens: row.total_tokens,
-        samples: row.decode.map_or(0, |decode| decode.count),
+        sampled: row.sampled,
+        samples: known.map_or(0, |(count, ..)| count),
         decode_tokens_per_second: row.decode.map(|decode| rounded(decode.median)),
-        decode_low: row.decode.map(|decode| rounded(decode.low)),
-        decode_high: row.decode.map(|decode| rounded(decode.high)),
-        decode_runs: runs(data.decode.get(&row.total_tokens)),
-        prefill_runs: runs(data.prefill.get(&row.total_tokens)),
+        decode_low: known.map(|(_, low, _)| rounded(low)),
+        decode_high: known.map(|(.., high)| rounded(high)),
+        decode_runs: runs(data.decode_runs(row.total_tokens)),
+        prefill_runs: runs(prompts.map_or(&[], Vec::as_slice)),
         decode_gb_per_second: row.decode_gb_per_second.map(rounded),
         percent_of_read_bandwidth: row.percent_of_read_bandwidth.map(rounded),
         prefill_tokens_per_second: row.prefill.map(|prefill| rounded(prefill.median)),

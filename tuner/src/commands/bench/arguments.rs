@@ -20,6 +20,10 @@ pub struct BenchArgs {
     /// Total lengths (prompt + output) of the decode run, tokens, or none
     #[arg(long, value_name = "LIST", default_value = "32,64,128,256,512", value_parser = Numbers::or_none)]
     pub lengths: Numbers,
+    /// Sample decode lengths from this one on, in place of decoding all the way: a prompt of each is
+    /// read, and some decode steps are timed behind it
+    #[arg(long, value_name = "TOKENS", conflicts_with = "sequences")]
+    pub sampled_from: Option<usize>,
     /// Prompt lengths, tokens, or none
     #[arg(long, value_name = "LIST", default_value = "128,512", value_parser = Numbers::or_none)]
     pub prefill: Numbers,
@@ -28,7 +32,7 @@ pub struct BenchArgs {
     pub sequences: u16,
     /// Only load, read the prompt and choose one token; print how long that took from the start of
     /// the program, and the most memory that it took
-    #[arg(long, conflicts_with_all = ["lengths", "prefill", "sequences", "repeat"])]
+    #[arg(long, conflicts_with_all = ["lengths", "sampled_from", "prefill", "sequences", "repeat"])]
     pub first_token: bool,
     /// Tokens of the prompt that decode runs start from
     #[arg(long, value_name = "TOKENS", default_value_t = 16)]
@@ -39,7 +43,7 @@ pub struct BenchArgs {
     /// Measure lookup instead: the text of FILE is continued with and without drafts from what
     /// prompt and answer repeat, and both answers are compared. May be given several times;
     /// control tokens that are written out count, so FILE can hold a whole chat prompt
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["lengths", "prefill", "prompt"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["lengths", "sampled_from", "prefill", "prompt"])]
     pub lookup: Vec<PathBuf>,
     /// Most tokens of an answer of --lookup; an end token ends it before
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use serde::Serialize;
-use sysinfer_engine::{EngineInfo, Precision};
+use sysinfer_engine::engine::MOST_DECODE_ROWS;
+use sysinfer_engine::{EngineInfo, Plan, Precision};
 
 use self::arguments::BenchArgs;
 use crate::Ending;
@@ -16,7 +17,10 @@ use crate::commands::chosen_plan;
 use crate::host::{Host, peak_bytes};
 use crate::interrupt::Interrupt;
 use crate::journal::Nowhere;
+use crate::measure::Work;
 use crate::measure::engine_probe::EngineProbe;
+use crate::measure::sampled::DEFINITION;
+use crate::measure::sampled::plan::Sampling;
 use crate::measure::session::{Halt, Session};
 use crate::measure::table::{self as measured_table, TableData};
 use crate::measure::voids::Voids;
@@ -24,7 +28,7 @@ use crate::progress::Progress;
 use crate::report::reference;
 use crate::report::{self, Row, table};
 use crate::search::Stage;
-use crate::search::budget::{Speed, TablePlan};
+use crate::search::budget::{Manner, Speed, TablePlan};
 use crate::source::Source;
 use crate::tune::lengths::check_prompt;
 
@@ -41,6 +45,9 @@ struct Json {
     sequences: usize,
     /// Median tokens/s by total length, of all sequences together.
     decode: BTreeMap<usize, f64>,
+    /// Which of them are sampled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    decode_sampled: Vec<usize>,
     /// Median of weights and cache read while decoding, by total length.
     decode_gb_per_second: BTreeMap<usize, f64>,
     /// Median tokens/s by prompt length.
@@ -89,14 +96,20 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
         decode_lengths: arguments.lengths.values().to_vec(),
         prefill_lengths: arguments.prefill.values().to_vec(),
         repeat: arguments.repeat.into(),
+        sampling: None,
     };
     check_prompt(arguments.prompt, info.context_length)?;
     table_plan
         .cut_to_context(info.context_length)
         .iter()
         .for_each(|line| eprintln!("{line}"));
-    let mut probe = EngineProbe::new(engine, &host.topology, &interrupt, capacity(&table_plan))
-        .with_sequences(arguments.sequences.into());
+    let mut probe = EngineProbe::new(
+        engine,
+        &host.topology,
+        &interrupt,
+        table_plan.longest_tokens(),
+    )
+    .with_sequences(arguments.sequences.into());
     let pins = probe.pins();
     let started = Instant::now();
     let clock = || started.elapsed().as_secs_f64();
@@ -113,13 +126,10 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
         voids: Voids::default(),
     };
     let mut data = TableData::default();
-    let halted = measured_table::measure(
-        &mut session,
-        &plan,
-        &table_plan,
-        &UNKNOWN_SPEED,
-        (&mut data, None),
-    );
+    let halted = sampled_from(arguments, &mut session, &plan, &mut table_plan).and_then(|speed| {
+        let limits = (&mut data, None);
+        measured_table::measure(&mut session, &plan, &table_plan, &speed, limits)
+    });
     progress.finish();
     let roof = report::roof(&session.bandwidth);
     let rows = report::rows(&data, roof, reference::for_model(&info));
@@ -147,16 +157,51 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
 fn print_table(info: &EngineInfo, pins: &str, rows: &[Row], roof: Option<f64>) {
     println!("{}, {}: {pins}", info.name, info.quantisation);
     println!("{}", table::throughput(rows));
+    if rows.iter().any(|row| row.sampled) {
+        println!("{DEFINITION}");
+    }
     if let Some(roof) = roof {
         println!("Read bandwidth of the decode team: {roof:.1} GB/s");
     }
 }
 
-/// Longest run of the table.
-fn capacity(table: &TablePlan) -> usize {
-    let lengths = table.decode_lengths.iter().chain(&table.prefill_lengths);
-    lengths.copied().max().unwrap_or(0).max(table.prompt_tokens)
+/// Leaves decode lengths from the one that is asked for to a sampled pass, whose steps are sized by the
+/// time of a first few.
+fn sampled_from(
+    arguments: &BenchArgs,
+    session: &mut Session<'_>,
+    plan: &Plan,
+    table: &mut TablePlan,
+) -> Result<Speed, Halt> {
+    let Some(from) = arguments.sampled_from else {
+        return Ok(UNKNOWN_SPEED);
+    };
+    let lengths = table.decode_lengths.iter().copied();
+    let (sampled, decoded): (Vec<usize>, Vec<usize>) = lengths.partition(|length| *length >= from);
+    if sampled.is_empty() {
+        return Ok(UNKNOWN_SPEED);
+    }
+    let first = Work::Decode {
+        prompt_tokens: table.prompt_tokens,
+        lengths: vec![table.prompt_tokens + SIZING_STEPS],
+    };
+    let speed = Speed {
+        step_seconds: 1.0 / session.rate("first steps", plan, &first)?.max(1e-9),
+        ..UNKNOWN_SPEED
+    };
+    let manner = Manner {
+        prompt_chunk: plan.blocking.prefill_chunk.max(MOST_DECODE_ROWS),
+        visit_seconds: VISIT_SECONDS,
+    };
+    table.sampling = Some(Sampling::new(sampled, manner, &speed));
+    table.decode_lengths = decoded;
+    Ok(speed)
 }
+
+/// Steps that size those of a sampled pass; every prompt leaves room for them.
+const SIZING_STEPS: usize = 4;
+/// Time of decode steps at a context of a sampled pass, seconds.
+const VISIT_SECONDS: f64 = 2.0;
 
 /// Nothing is known before the first run; every step of the bar counts alike.
 const UNKNOWN_SPEED: Speed = Speed {
@@ -164,6 +209,7 @@ const UNKNOWN_SPEED: Speed = Speed {
     prompt_token_seconds: 0.0001,
     decode_bytes: 1.0,
     kv_bytes_per_position: 0.0,
+    prompt_growth: 0.0,
 };
 
 fn json(
@@ -180,6 +226,7 @@ fn json(
             .filter_map(|row| Some((row.total_tokens, rounded(value(row)?))));
         values.collect()
     };
+    let sampled = rows.iter().filter(|row| row.sampled);
     let object = Json {
         engine: "sysinfer",
         model: model.into(),
@@ -189,6 +236,7 @@ fn json(
         repeat: arguments.repeat.into(),
         sequences: arguments.sequences.into(),
         decode: by_length(|row| row.decode.map(|rates| rates.median)),
+        decode_sampled: sampled.map(|row| row.total_tokens).collect(),
         decode_gb_per_second: by_length(|row| row.decode_gb_per_second),
         prefill: by_length(|row| row.prefill.map(|rates| rates.median)),
         read_gb_per_second: roof.map(rounded),

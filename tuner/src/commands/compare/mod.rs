@@ -1,6 +1,7 @@
 //! `compare`: two profiles or reports side by side: what differs, and whether rates do beyond noise.
 
 pub mod rates;
+mod runs;
 pub mod side;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,9 @@ use serde::Serialize;
 use self::rates::{Relation, Told, rate_text, ratio_text};
 use self::side::Side;
 use crate::Ending;
+use crate::measure::sampled::DEFINITION;
 use crate::report::table;
+use crate::stats::Summary;
 
 /// Bandwidths that differ by more explain a difference of decode rates.
 const BANDWIDTH_MARGIN: f64 = 0.05;
@@ -80,6 +83,9 @@ struct Length {
     told: Told,
     /// Faster or slower.
     significant: bool,
+    /// Put together from steps at several contexts, not decoded all the way.
+    a_is_sampled: bool,
+    b_is_sampled: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -116,6 +122,8 @@ fn json(first: &Side, second: &Side) -> Json {
                 ratio_high: found.interval.1,
                 told: found.told,
                 significant: matches!(found.told, Told::Faster | Told::Slower),
+                a_is_sampled: first.sampled.contains(&(phase, total_tokens)),
+                b_is_sampled: second.sampled.contains(&(phase, total_tokens)),
             })
             .collect(),
         only_in_a: missing(first, second),
@@ -195,17 +203,30 @@ fn text(first: &Side, second: &Side) -> String {
         "B / A (95 %)",
         "B is",
     ];
-    let rows = relations.iter().map(|((phase, tokens), found)| {
+    let marked = |side: &Side, key: &(&'static str, usize), rates: &Summary| {
+        let mark = if side.sampled.contains(key) {
+            " sampled"
+        } else {
+            ""
+        };
+        rate_text(rates) + mark
+    };
+    let rows = relations.iter().map(|(key, found)| {
         vec![
-            (*phase).to_owned(),
-            tokens.to_string(),
-            rate_text(&found.first),
-            rate_text(&found.second),
+            key.0.to_owned(),
+            key.1.to_string(),
+            marked(first, key, &found.first),
+            marked(second, key, &found.second),
             ratio_text(found),
             found.told.words().to_owned(),
         ]
     });
     lines.push(format!("\n{}", table::render(&header, rows)));
+    let is_sampled =
+        |key: &(&'static str, usize)| first.sampled.contains(key) || second.sampled.contains(key);
+    if relations.iter().any(|(key, _)| is_sampled(key)) {
+        lines.push(DEFINITION.into());
+    }
     lines.extend(bandwidth(first, second));
     for (name, only) in [("A", missing(first, second)), ("B", missing(second, first))] {
         if !only.is_empty() {
@@ -320,6 +341,48 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn sampled_lengths_are_put_together_again_and_marked() {
+        let with_pass = |step: f64| {
+            let mut text = samples(2, &[16.0, 16.0], "");
+            for (from, total) in [(0, 32), (0, 512), (512, 1024)] {
+                let tokens = total - from;
+                let mut line = |phase: &str, end: usize, tokens: usize, seconds: f64| {
+                    text += &format!(
+                        "t,table,chosen,2,compact,0-1,k,b,{phase},{end},{tokens},{seconds},1.0,1.0,9.0,\n"
+                    );
+                };
+                line("visit-prompt", total, tokens, 0.01 * tokens as f64);
+                for group in (0..12).rev() {
+                    line("visit-steps", total - group, 1, step);
+                }
+            }
+            side(&text).expect("samples")
+        };
+        let (first, second) = (with_pass(0.1), with_pass(0.2));
+        // 16 steps in one second are decoded, the rest is at ten steps a second.
+        let expected = (1024.0 - 16.0) / (1.0 + (1024.0 - 32.0) * 0.1);
+        let found = first.rates[&("decode", 1024)][0];
+        assert!(
+            (found / expected - 1.0).abs() < 1e-9,
+            "{found} of {expected}"
+        );
+        assert_eq!(first.rates[&("prefill", 1024)], [1024.0 / 10.24]);
+        let of_1024 = json(&first, &second);
+        let of_1024 = of_1024
+            .lengths
+            .iter()
+            .find(|length| (length.phase, length.total_tokens) == ("decode", 1024));
+        let of_1024 = of_1024.expect("on both sides");
+        assert!(of_1024.a_is_sampled && of_1024.b_is_sampled);
+        assert_eq!(of_1024.told, Told::Slower);
+        let text = text(&first, &second);
+        assert!(
+            text.contains(" sampled ") && text.contains(DEFINITION),
+            "{text}"
+        );
     }
 
     #[test]

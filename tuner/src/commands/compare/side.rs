@@ -1,6 +1,6 @@
 //! One side of a comparison: a profile, a report's directory, or its samples.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use sysinfer_profiles::Profile;
 
+use super::runs::Runs;
 use crate::journal::cpu_list;
+use crate::measure::Point;
 use crate::space::Phase;
 use crate::stats::median;
 
@@ -30,21 +32,25 @@ pub struct Side {
     pub facts: BTreeMap<String, String>,
     /// Rates of the runs by phase and total tokens, tokens/s.
     pub rates: BTreeMap<(&'static str, usize), Vec<f64>>,
+    /// Which of them were sampled, not decoded all the way.
+    pub sampled: BTreeSet<(&'static str, usize)>,
     /// Read bandwidth, GB/s.
     pub read_gb_per_second: Option<f64>,
 }
 
 /// The columns of `samples.csv` that count here.
 #[derive(Deserialize)]
-struct Sample {
+pub(super) struct Sample {
     stage: String,
     threads: Option<String>,
     map: Option<String>,
     cpus: Option<String>,
     kernels: Option<String>,
     blocking: Option<String>,
-    phase: String,
-    total_tokens: usize,
+    pub(super) phase: String,
+    pub(super) total_tokens: usize,
+    pub(super) tokens: usize,
+    pub(super) seconds: f64,
     tokens_per_second: f64,
     gb_per_second: Option<f64>,
     #[serde(default)]
@@ -89,13 +95,14 @@ impl Side {
                     return Ok(measured);
                 };
                 // A killed run has samples, and the profile of a run before.
-                let rates = if measured.rates.is_empty() {
-                    profile.rates
+                let (rates, sampled) = if measured.rates.is_empty() {
+                    (profile.rates, profile.sampled)
                 } else {
-                    measured.rates
+                    (measured.rates, measured.sampled)
                 };
                 Ok(Self {
                     rates,
+                    sampled,
                     read_gb_per_second: profile.read_gb_per_second.or(measured.read_gb_per_second),
                     ..profile
                 })
@@ -119,13 +126,16 @@ impl Side {
         }
         let mut reader = csv::Reader::from_reader(file.take(LIMIT_BYTES));
         let (mut side, mut bandwidth) = (Self::default(), Vec::new());
+        let mut runs = Runs::default();
         for sample in reader.deserialize::<Sample>() {
             let sample = sample.with_context(failed)?;
             let is_void = VOID_NOTES.iter().any(|word| sample.note.starts_with(word));
             if sample.stage == TABLE_STAGE && !is_void {
+                runs.add(&sample);
                 side.add(sample, &mut bandwidth);
             }
         }
+        side.add_sampled(&runs);
         side.read_gb_per_second = (!bandwidth.is_empty()).then(|| median(&bandwidth));
         Ok(side)
     }
@@ -152,6 +162,19 @@ impl Side {
             .into_iter()
             .filter_map(|(key, value)| Some((key, value?)));
         self.facts.extend(known);
+    }
+
+    /// Lengths that were sampled, and prompts that sampled passes came by.
+    fn add_sampled(&mut self, runs: &Runs) {
+        for (length, found) in runs.sampled() {
+            let rates = found.passes.iter().map(Point::tokens_per_second);
+            self.rates.insert(("decode", length), rates.collect());
+            self.sampled.insert(("decode", length));
+        }
+        for (length, prompts) in &runs.data.prefill {
+            let rates = self.rates.entry(("prefill", *length)).or_default();
+            rates.extend(prompts.iter().map(Point::tokens_per_second));
+        }
     }
 
     fn of_profile(profile: &Profile) -> anyhow::Result<Self> {
@@ -185,10 +208,15 @@ impl Side {
                 }
             }
         }
+        let lengths = profile.evidence.lengths.iter();
+        let sampled = lengths.filter(|length| length.sampled);
         Ok(Self {
             name: String::new(),
             facts,
             rates,
+            sampled: sampled
+                .map(|length| ("decode", length.total_tokens))
+                .collect(),
             read_gb_per_second: Some(profile.evidence.read_gb_per_second),
         })
     }

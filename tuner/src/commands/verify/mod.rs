@@ -2,10 +2,11 @@
 //!
 //! Rates follow the bandwidth of memory, which other tenants of a host take their share of. So a length
 //! that is slower than recorded holds nevertheless if it lost no more than the bandwidth measured in the
-//! same minutes: then memory is slower, not the plan. `shift` has the statistics, `verdict` what
-//! follows of them.
+//! same minutes: then memory is slower, not the plan. `plan` says what is measured, `shift` has the
+//! statistics, `verdict` what follows of them.
 
 mod output;
+mod plan;
 mod shift;
 mod verdict;
 
@@ -18,14 +19,16 @@ use sysinfer_engine::{Engine, EngineInfo, Plan, Precision};
 use sysinfer_profiles::{Evidence, Profile};
 
 use self::output::{json, text};
+use self::plan::{speed, table_plan};
 use self::shift::{Z_ALL, Z_SEEMS};
-use self::verdict::{Judgement, Recorded, conclusion, verdicts};
+use self::verdict::{Judgement, conclusion, verdicts};
 use crate::Ending;
 use crate::commands::chosen_plan::{self, PlanArgs};
 use crate::host::Host;
 use crate::interrupt::Interrupt;
 use crate::journal::Nowhere;
 use crate::measure::engine_probe::EngineProbe;
+use crate::measure::sampled::plan::Sampling;
 use crate::measure::session::{Halt, Session};
 use crate::measure::table::{self as measured_table, TableData};
 use crate::measure::voids::Voids;
@@ -33,7 +36,7 @@ use crate::numbers::Numbers;
 use crate::progress::Progress;
 use crate::report;
 use crate::search::Stage;
-use crate::search::budget::{Speed, TablePlan, join};
+use crate::search::budget::{Speed, TablePlan};
 use crate::source::Source;
 use crate::source::{FileArgs, ModelArgs};
 use crate::tune::lengths::check_prompt;
@@ -41,9 +44,6 @@ use crate::tune::lengths::check_prompt;
 /// Lengths that seem slower get so many times as many runs more: one round of runs is enough to see
 /// that a tenth is missing, and not to be sure.
 const AGAIN: usize = 3;
-
-/// With `--quick`, longer lengths are left out.
-const QUICK_LONGEST: usize = 256;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -67,7 +67,8 @@ pub struct VerifyArgs {
     /// Measure although the profile was made on another host
     #[arg(long)]
     pub force_profile: bool,
-    /// Lengths of the profile to measure [default: all]
+    /// Lengths of the profile to measure [default: all; sampled ones if a pass over them takes less
+    /// than a minute or so]
     #[arg(long, value_name = "LIST")]
     pub lengths: Option<Numbers>,
     /// Only lengths up to 256
@@ -155,7 +156,12 @@ fn measure(
     (progress, interrupt): (&Progress, &Interrupt),
 ) -> Result<(), Halt> {
     let plan = engine.plan().clone();
-    let mut probe = EngineProbe::new(engine, &host.topology, interrupt, capacity(table_plan));
+    let mut probe = EngineProbe::new(
+        engine,
+        &host.topology,
+        interrupt,
+        table_plan.longest_tokens(),
+    );
     let started = Instant::now();
     let clock = || started.elapsed().as_secs_f64();
     let mut session = Session {
@@ -196,18 +202,19 @@ fn twice(
     let slower = seeming
         .iter()
         .filter(|found| found.holds == Judgement::Slower);
-    let (mut decode, mut prefill) = (Vec::new(), Vec::new());
+    let (mut decode, mut sampled, mut prefill) = (Vec::new(), Vec::new(), Vec::new());
     for found in slower {
-        let list = if found.phase == "decode" {
-            &mut decode
-        } else {
-            &mut prefill
+        let list = match found.phase {
+            "decode" if found.sampled => &mut sampled,
+            "decode" => &mut decode,
+            _ => &mut prefill,
         };
         list.push(found.total_tokens);
     }
-    if decode.is_empty() && prefill.is_empty() {
+    if decode.is_empty() && sampled.is_empty() && prefill.is_empty() {
         return Ok(());
     }
+    let sampling = table_plan.sampling.clone().filter(|_| !sampled.is_empty());
     session
         .progress
         .note("some lengths seem slower: measuring these again");
@@ -215,6 +222,10 @@ fn twice(
         decode_lengths: decode,
         prefill_lengths: prefill,
         repeat: AGAIN * table_plan.repeat,
+        sampling: sampling.map(|sampling| Sampling {
+            lengths: sampled,
+            ..sampling
+        }),
         ..table_plan.clone()
     };
     measured_table::measure(session, plan, &again, speed, (data, None)).map(|_| ())
@@ -231,56 +242,6 @@ fn plan_arguments(arguments: &VerifyArgs) -> PlanArgs {
     }
 }
 
-/// Lengths of the profile that are asked for.
-fn table_plan(arguments: &VerifyArgs, profile: &Profile) -> anyhow::Result<TablePlan> {
-    let recorded = Recorded::of(&profile.evidence);
-    let asked = |length: usize| match &arguments.lengths {
-        Some(lengths) => lengths.values().contains(&length),
-        None => !arguments.quick || length <= QUICK_LONGEST,
-    };
-    let chosen = |lengths: &[usize]| -> Vec<usize> {
-        lengths
-            .iter()
-            .copied()
-            .filter(|length| asked(*length))
-            .collect()
-    };
-    let (decode, prefill) = (chosen(&recorded.decode), chosen(&recorded.prefill));
-    if decode.is_empty() && prefill.is_empty() {
-        let mut all = recorded.decode;
-        all.extend(recorded.prefill);
-        all.sort_unstable();
-        all.dedup();
-        match all.is_empty() {
-            true => bail!(
-                "the profile has no measured lengths; tune again to have a table that can be verified"
-            ),
-            false => bail!(
-                "the profile has none of these lengths; it has {}",
-                join(&all)
-            ),
-        }
-    }
-    if let Some(lengths) = &arguments.lengths {
-        let unknown = lengths.values().iter().copied();
-        let unknown: Vec<usize> = unknown
-            .filter(|length| !decode.contains(length) && !prefill.contains(length))
-            .collect();
-        if !unknown.is_empty() {
-            eprintln!(
-                "lengths {} are left out: the profile has no rates for them",
-                join(&unknown)
-            );
-        }
-    }
-    Ok(TablePlan {
-        prompt_tokens: profile.evidence.prompt_tokens,
-        decode_lengths: decode,
-        prefill_lengths: prefill,
-        repeat: arguments.repeat.into(),
-    })
-}
-
 /// Rates of another model's shape are not this profile's.
 fn check_model(profile: &Profile, info: &EngineInfo) -> anyhow::Result<()> {
     if profile.model.fingerprint == info.fingerprint {
@@ -293,31 +254,6 @@ fn check_model(profile: &Profile, info: &EngineInfo) -> anyhow::Result<()> {
         info.name,
         info.fingerprint
     )
-}
-
-/// Longest run of the table.
-fn capacity(table: &TablePlan) -> usize {
-    let lengths = table.decode_lengths.iter().chain(&table.prefill_lengths);
-    lengths.copied().max().unwrap_or(0).max(table.prompt_tokens)
-}
-
-/// What the profile says about the time that steps take, for the progress bar.
-fn speed(profile: &Profile) -> Speed {
-    let lengths = &profile.evidence.lengths;
-    let decode = lengths
-        .iter()
-        .find_map(|length| length.decode_tokens_per_second);
-    let prefill = lengths
-        .iter()
-        .find_map(|length| length.prefill_tokens_per_second);
-    let seconds =
-        |rate: Option<f64>, usual: f64| rate.filter(|rate| *rate > 0.0).map_or(usual, f64::recip);
-    Speed {
-        step_seconds: seconds(decode, 0.001),
-        prompt_token_seconds: seconds(prefill, 0.0001),
-        decode_bytes: profile.model.decode_bytes as f64,
-        kv_bytes_per_position: profile.model.kv_bytes_per_position as f64,
-    }
 }
 
 #[cfg(test)]

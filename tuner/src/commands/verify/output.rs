@@ -5,6 +5,7 @@ use sysinfer_profiles::Profile;
 
 use super::verdict::{Judgement, Verdict};
 use crate::commands::compare::rates::rate_text;
+use crate::measure::sampled::DEFINITION;
 use crate::report::table;
 
 /// The table, and the bandwidth of both runs.
@@ -36,7 +37,10 @@ pub(super) fn text(
             _ => "-".into(),
         };
         vec![
-            found.phase.to_owned(),
+            match found.sampled {
+                true => format!("{}, sampled", found.phase),
+                false => found.phase.to_owned(),
+            },
             found.total_tokens.to_string(),
             rate_text(&found.recorded),
             rate_text(&found.now),
@@ -55,6 +59,9 @@ pub(super) fn text(
         ),
         table::render(&header, rows),
     ];
+    if verdicts.iter().any(|found| found.sampled) {
+        lines.push(DEFINITION.into());
+    }
     if let Some(now) = roof {
         let ratio = if recorded > 0.0 {
             format!(", {:.2} times that", now / recorded)
@@ -87,6 +94,7 @@ struct Json<'a> {
 struct JsonLength {
     phase: &'static str,
     total_tokens: usize,
+    sampled: bool,
     recorded_tokens_per_second: f64,
     recorded_low: f64,
     recorded_high: f64,
@@ -112,6 +120,7 @@ pub(super) fn json(
     let length = |found: &Verdict| JsonLength {
         phase: found.phase,
         total_tokens: found.total_tokens,
+        sampled: found.sampled,
         recorded_tokens_per_second: found.recorded.median,
         recorded_low: found.recorded.low,
         recorded_high: found.recorded.high,

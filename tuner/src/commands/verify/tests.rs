@@ -90,6 +90,19 @@ impl Probe for Scripted {
                 both.map(|(length, factor)| point(*length, rate(*length) * decode * factor))
                     .collect()
             }
+            Work::Visit {
+                total_tokens,
+                groups,
+                ..
+            } => {
+                let prompt = 300.0 * self.host.rates.1 * self.memory * self.factor();
+                let mut points = vec![point(*total_tokens, prompt)];
+                let rate = 50.0 - *total_tokens as f64 / 200.0;
+                let decode = self.host.rates.0 * self.memory;
+                let group = |_| point(*total_tokens, rate * decode * self.factor());
+                points.extend((0..*groups).map(group));
+                points
+            }
             Work::Prefill { tokens } => {
                 let rate = 300.0 * self.host.rates.1 * self.memory * self.factor();
                 vec![point(*tokens, rate)]
@@ -134,6 +147,7 @@ fn table(repeat: usize) -> TablePlan {
         decode_lengths: LENGTHS.to_vec(),
         prefill_lengths: LENGTHS.to_vec(),
         repeat,
+        sampling: None,
     }
 }
 
@@ -142,6 +156,7 @@ const SPEED: Speed = Speed {
     prompt_token_seconds: 0.003,
     decode_bytes: 1.0,
     kv_bytes_per_position: 0.0,
+    prompt_growth: 0.0,
 };
 
 /// What a profile of the host would say.

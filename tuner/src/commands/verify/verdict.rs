@@ -43,6 +43,8 @@ impl Judgement {
 pub(super) struct Verdict {
     pub(super) phase: &'static str,
     pub(super) total_tokens: usize,
+    /// Whether it was put together from steps at several contexts, then or now.
+    pub(super) sampled: bool,
     /// Recorded rates, tokens/s.
     pub(super) recorded: Summary,
     /// Rates of now.
@@ -60,16 +62,19 @@ pub(super) struct Verdict {
 
 /// Lengths that a profile has rates for.
 pub(super) struct Recorded {
+    /// Decoded all the way.
     pub(super) decode: Vec<usize>,
+    /// Sampled.
+    pub(super) sampled: Vec<usize>,
     pub(super) prefill: Vec<usize>,
 }
 
 impl Recorded {
     pub(super) fn of(evidence: &Evidence) -> Self {
-        let having = |rates: fn(&LengthEvidence) -> Vec<f64>| -> Vec<usize> {
+        let having = |has: fn(&LengthEvidence) -> bool| -> Vec<usize> {
             let lengths = evidence.lengths.iter();
             let mut lengths: Vec<usize> = lengths
-                .filter(|length| !rates(length).is_empty())
+                .filter(|length| has(length))
                 .map(|length| length.total_tokens)
                 .collect();
             lengths.sort_unstable();
@@ -77,8 +82,9 @@ impl Recorded {
             lengths
         };
         Self {
-            decode: having(LengthEvidence::decode_rates),
-            prefill: having(LengthEvidence::prefill_rates),
+            decode: having(|length| !length.sampled && !length.decode_rates().is_empty()),
+            sampled: having(|length| length.sampled && !length.decode_rates().is_empty()),
+            prefill: having(|length| !length.prefill_rates().is_empty()),
         }
     }
 }
@@ -87,6 +93,7 @@ impl Recorded {
 struct Rate {
     phase: &'static str,
     total_tokens: usize,
+    sampled: bool,
     recorded: Vec<f64>,
     now: Vec<f64>,
     runs: Runs,
@@ -103,6 +110,7 @@ pub(super) fn verdicts(evidence: &Evidence, data: &TableData, z: f64) -> Vec<Ver
         Some(Verdict {
             phase: rate.phase,
             total_tokens: rate.total_tokens,
+            sampled: rate.sampled,
             recorded: Summary::of(&rate.recorded)?,
             now: Summary::of(&rate.now)?,
             ratio: shift.centre.exp(),
@@ -130,12 +138,13 @@ fn rates(evidence: &Evidence, data: &TableData) -> Vec<Rate> {
     });
     let rates_of = |points: &[Point]| points.iter().map(Point::tokens_per_second).collect();
     let decode = evidence.lengths.iter().filter_map(|length| {
-        let points = data.decode.get(&length.total_tokens)?;
+        let points = data.decode_runs(length.total_tokens);
         let (recorded, now): (Vec<f64>, Vec<f64>) = (length.decode_rates(), rates_of(points));
         let gigabytes: Vec<f64> = points.iter().map(Point::gb_per_second).collect();
         Some(Rate {
             phase: "decode",
             total_tokens: length.total_tokens,
+            sampled: length.sampled || data.is_sampled(length.total_tokens),
             runs: Runs::of(&recorded, &now, &memory)?,
             recorded,
             now,
@@ -151,6 +160,7 @@ fn rates(evidence: &Evidence, data: &TableData) -> Vec<Rate> {
         Some(Rate {
             phase: "prefill",
             total_tokens: length.total_tokens,
+            sampled: false,
             runs: Runs::of(&recorded, &now, &memory)?,
             recorded,
             now,
@@ -218,6 +228,7 @@ mod tests {
         Verdict {
             phase: "decode",
             total_tokens,
+            sampled: false,
             recorded: one,
             now: one,
             ratio: 1.0,

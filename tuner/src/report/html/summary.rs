@@ -5,6 +5,7 @@ use crate::report::figures::{duration, gain, interval, maybe, number, percent_in
 use crate::report::markdown::{self, fact_list};
 use crate::report::markup::{Element, element};
 use crate::report::svg::Figure;
+use crate::report::table::method;
 use crate::report::{Report, Row};
 use crate::space::Phase;
 use crate::stats::Estimate;
@@ -29,17 +30,21 @@ pub(super) fn cards(report: &Report<'_>) -> Option<Element> {
     let shortest = report.rows.iter().find(decoded);
     let longest = report.rows.iter().rev().find(decoded);
     if let Some(row) = shortest {
-        cards.push(rate_card("Decode", row, row.estimates.decode));
+        cards.push(decode_card(row));
     }
     if let Some(row) = longest.filter(|row| Some(*row) != shortest) {
-        cards.push(rate_card("Decode", row, row.estimates.decode));
+        cards.push(decode_card(row));
     }
     let fastest = report.rows.iter().max_by(|a, b| {
         let rate = |row: &Row| row.estimates.prefill.map_or(0.0, |rate| rate.median);
         rate(a).total_cmp(&rate(b))
     });
     if let Some(row) = fastest.filter(|row| row.estimates.prefill.is_some()) {
-        cards.push(rate_card("Prefill", row, row.estimates.prefill));
+        cards.push(rate_card(
+            ("Prefill", "tokens/s"),
+            row,
+            row.estimates.prefill,
+        ));
     }
     if let Some((row, percent)) =
         shortest.and_then(|row| Some((row, row.estimates.decode_percent?)))
@@ -63,10 +68,19 @@ pub(super) fn cards(report: &Report<'_>) -> Option<Element> {
     (!cards.is_empty()).then(|| element("div").class("cards").with_all(cards))
 }
 
-fn rate_card(what: &str, row: &Row, rate: Option<Estimate>) -> Element {
+fn decode_card(row: &Row) -> Element {
+    let unit = if row.sampled {
+        "tokens/s, sampled"
+    } else {
+        "tokens/s"
+    };
+    rate_card(("Decode", unit), row, row.estimates.decode)
+}
+
+fn rate_card((what, unit): (&str, &str), row: &Row, rate: Option<Estimate>) -> Element {
     let title = format!("{what} at {} tokens", row.total_tokens);
     let value = maybe(rate.map(|rate| rate.median));
-    card(&title, &value, &format!("tokens/s, {}", interval(rate)))
+    card(&title, &value, &format!("{unit}, {}", interval(rate)))
 }
 
 /// What the profile gains over the default, in the rounds that decided it.
@@ -134,28 +148,30 @@ pub(super) fn throughput(report: &Report<'_>, drawn: &[Figure]) -> Option<Elemen
 
 fn decode_table(report: &Report<'_>) -> Option<Element> {
     let with_reference = report.rows.iter().any(|row| row.reference.is_some());
-    let mut header = vec![
-        "total tokens",
-        "decode tokens/s",
-        "interval",
-        "runs",
-        "GB/s",
-        "% of read bandwidth",
-    ];
+    let with_method = report.has_samples();
+    let mut header = vec!["total tokens", "decode tokens/s", "interval", "runs"];
+    if with_method {
+        header.push("method");
+    }
+    header.extend(["GB/s", "% of read bandwidth"]);
     if with_reference {
         header.extend(["reference tokens/s", "times the reference"]);
     }
     let cells = |row: &Row| {
         let found = &row.estimates;
-        let rate = found.decode?;
+        let (rate, runs) = (found.decode?, row.decode?);
         let mut cells = vec![
             row.total_tokens.to_string(),
             number(rate.median),
             interval(found.decode),
-            rate.count.to_string(),
-            both(found.decode_gb, number),
-            both(found.decode_percent, |percent| format!("{percent:.0} %")),
+            runs.count.to_string(),
         ];
+        if with_method {
+            cells.push(method(row).into());
+        }
+        cells.push(both(found.decode_gb, number));
+        let percent = |percent| format!("{percent:.0} %");
+        cells.push(both(found.decode_percent, percent));
         if with_reference {
             cells.push(maybe(row.reference));
             cells.push(maybe(row.reference.map(|theirs| rate.median / theirs)));

@@ -38,7 +38,7 @@ pub fn all(report: &Report<'_>) -> Vec<Figure> {
 }
 
 fn throughput(report: &Report<'_>) -> Option<Figure> {
-    let ours = points(report, |row| row.estimates.decode);
+    let ours = decoded(report, |row| row.estimates.decode);
     if ours.is_empty() {
         return None;
     }
@@ -57,7 +57,10 @@ fn throughput(report: &Report<'_>) -> Option<Figure> {
     Plot {
         name: "throughput",
         title: "Decode rate by total length".into(),
-        note: WHISKERS.into(),
+        note: match report.has_samples() {
+            true => format!("{WHISKERS} Open dots: sampled."),
+            false => WHISKERS.into(),
+        },
         x_label: "total tokens (prompt + output)",
         y_label: "tokens/s",
         log: true,
@@ -99,7 +102,7 @@ fn bandwidth_share(report: &Report<'_>) -> Option<Figure> {
         log: true,
         mark: Some((100.0, "all of it (100 %)")),
         curves: vec![
-            curve("decode", 0, points(report, |row| percent(row.estimates.decode_gb))),
+            curve("decode", 0, decoded(report, |row| percent(row.estimates.decode_gb))),
             curve("prefill", 2, points(report, |row| percent(row.estimates.prefill_gb))),
         ],
     }
@@ -270,12 +273,25 @@ fn points(report: &Report<'_>, pick: impl Fn(&Row) -> Option<Estimate>) -> Vec<S
     report.rows.iter().filter_map(spot).collect()
 }
 
+/// Likewise, of decoding: sampled lengths are marked.
+fn decoded(report: &Report<'_>, pick: impl Fn(&Row) -> Option<Estimate>) -> Vec<Spot> {
+    let spot = |row: &Row| {
+        let spot = with_interval(row.total_tokens as f64, pick(row)?);
+        Some(Spot {
+            sampled: row.sampled,
+            ..spot
+        })
+    };
+    report.rows.iter().filter_map(spot).collect()
+}
+
 fn with_interval(x: f64, estimate: Estimate) -> Spot {
     Spot {
         x,
         y: estimate.median,
         low: estimate.low,
         high: estimate.high,
+        sampled: false,
     }
 }
 
@@ -285,6 +301,7 @@ fn exact(x: f64, y: f64) -> Spot {
         y,
         low: y,
         high: y,
+        sampled: false,
     }
 }
 

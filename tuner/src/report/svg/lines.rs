@@ -33,6 +33,8 @@ pub(super) struct Spot {
     pub(super) y: f64,
     pub(super) low: f64,
     pub(super) high: f64,
+    /// Drawn as an outline: not measured all the way.
+    pub(super) sampled: bool,
 }
 
 /// What a plot of curves is about.
@@ -146,12 +148,16 @@ impl Curve {
         let stroke = format!("curve {stroke}{dashed}");
         element("g")
             .with(line((0.0, 0.0), (16.0, 0.0), &stroke))
-            .with(self.dot(8.0, 0.0))
+            .with(self.dot(8.0, 0.0, false))
     }
 
     /// Curves differ in shape as well as in colour.
-    fn dot(&self, x: f64, y: f64) -> Element {
-        let (_, fill) = self.classes();
+    fn dot(&self, x: f64, y: f64, outline: bool) -> Element {
+        let (stroke, fill) = self.classes();
+        let fill = match outline {
+            true => format!("paper outline {stroke}"),
+            false => fill,
+        };
         match self.colour % 3 {
             0 => element("circle")
                 .class(fill)
@@ -189,13 +195,14 @@ impl Curve {
                     shapes.push(line((place - 4.0, end), (place + 4.0, end), &whisker));
                 }
             }
-            shapes.push(self.dot(place, y.at(spot.y)));
+            shapes.push(self.dot(place, y.at(spot.y), spot.sampled));
             let limits = if spot.low < spot.high {
                 format!(" ({} to {})", number(spot.low), number(spot.high))
             } else {
                 String::new()
             };
-            let text = format!("{}, {}: {}{limits}", self.name, spot.x, number(spot.y));
+            let how = if spot.sampled { ", sampled" } else { "" };
+            let text = format!("{}, {}: {}{limits}{how}", self.name, spot.x, number(spot.y));
             telling(text, shapes)
         };
         std::iter::once(curve)

@@ -16,7 +16,7 @@ pub const RULES: &str = "
 svg text{font:12px system-ui,sans-serif;fill:var(--ink)}
 svg text.soft{fill:var(--soft)} svg text.on{fill:var(--paper);font-weight:600}
 .paper{fill:var(--paper)} .grid{stroke:var(--line);stroke-width:1} .axis{stroke:var(--soft);stroke-width:1}
-.curve{fill:none;stroke-width:2} .dashed{stroke-dasharray:6 4} .whisker{stroke-width:1.4}
+.curve{fill:none;stroke-width:2} .dashed{stroke-dasharray:6 4} .whisker{stroke-width:1.4} .outline{stroke-width:1.8}
 .s0{stroke:var(--s0)} .s1{stroke:var(--s1)} .s2{stroke:var(--s2)} .s3{stroke:var(--s3)} .s4{stroke:var(--s4)} .s5{stroke:var(--s5)}
 .f0{fill:var(--s0)} .f1{fill:var(--s1)} .f2{fill:var(--s2)} .f3{fill:var(--s3)} .f4{fill:var(--s4)} .f5{fill:var(--s5)}
 .rest{fill:var(--soft)} .empty{fill:none;stroke:var(--line);stroke-dasharray:3 3} .faint{fill:var(--soft);opacity:.65}

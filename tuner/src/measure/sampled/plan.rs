@@ -1,0 +1,226 @@
+//! Where a sampled pass stops, what it does there, and how long that takes.
+
+use crate::measure::{WARM_STEPS, Work};
+use crate::search::budget::{Manner, Speed, TablePlan};
+
+/// Groups of decode steps at a stop: enough for an interval.
+const GROUPS: usize = 12;
+/// Most steps of a group.
+const MOST_GROUP_STEPS: usize = 32;
+/// Steps at a stop make at most this part of its context, so that they are of one context.
+const PART_OF_CONTEXT: usize = 4;
+/// The least room at a stop: a token to start from, untimed steps, one step for each group.
+const SHORTEST: usize = 1 + WARM_STEPS + GROUPS;
+
+/// The sampled part of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sampling {
+    /// Total lengths whose rates are sampled, ascending.
+    pub lengths: Vec<usize>,
+    /// Tokens of a prompt that the engine runs in one pass: a prompt goes on from a multiple of it as
+    /// if it had never stopped.
+    pub prompt_chunk: usize,
+    /// Most decode steps of a group.
+    pub group_steps: usize,
+}
+
+/// A stop: the prompt is read from one length to another, then decode steps end there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// Tokens of the prompt that an earlier stop has read.
+    pub from_tokens: usize,
+    /// The context.
+    pub total_tokens: usize,
+    /// Decode steps of a group.
+    pub group_steps: usize,
+}
+
+impl Sampling {
+    /// For these lengths, ascending, with groups sized by the time of a step.
+    pub fn new(lengths: Vec<usize>, manner: Manner, speed: &Speed) -> Self {
+        let steps = manner.visit_seconds / (GROUPS as f64 * speed.step_seconds.max(1e-9));
+        Self {
+            lengths,
+            prompt_chunk: manner.prompt_chunk.max(1),
+            group_steps: (steps as usize).clamp(1, MOST_GROUP_STEPS),
+        }
+    }
+}
+
+impl Visit {
+    /// As something to measure.
+    pub fn work(&self) -> Work {
+        Work::Visit {
+            from_tokens: self.from_tokens,
+            total_tokens: self.total_tokens,
+            groups: GROUPS,
+            group_steps: self.group_steps,
+        }
+    }
+
+    /// Estimated time, seconds.
+    pub fn seconds(&self, speed: &Speed) -> f64 {
+        let steps = WARM_STEPS + GROUPS * self.group_steps;
+        let start = self.total_tokens.saturating_sub(steps);
+        speed.prompt_part_seconds(self.from_tokens, self.total_tokens)
+            + speed.decode_seconds(start, self.total_tokens)
+    }
+}
+
+impl TablePlan {
+    /// The stops of a sampled pass, in order; none without sampled lengths.
+    ///
+    /// They are the sampled lengths, the longest that is decoded all the way, and doublings where
+    /// neighbours are further apart. A stop goes on from the last one that ended a chunk of the
+    /// prompt; before there is one, each reads its prompt from the start.
+    pub fn visits(&self) -> Vec<Visit> {
+        let Some(sampling) = &self.sampling else {
+            return Vec::new();
+        };
+        let mut contexts: Vec<usize> = Vec::new();
+        let mut last = self.prompt_tokens.max(1);
+        for target in self
+            .decode_lengths
+            .last()
+            .iter()
+            .copied()
+            .chain(&sampling.lengths)
+        {
+            // A single length that is decoded needs nothing below it.
+            while !contexts.is_empty() || self.decode_lengths.is_empty() {
+                let between = (2 * last).next_multiple_of(sampling.prompt_chunk);
+                if between >= *target {
+                    break;
+                }
+                contexts.push(between);
+                last = between;
+            }
+            contexts.push(*target);
+            last = *target;
+        }
+        let mut whole_chunks = 0;
+        let stops = contexts.into_iter().filter(|total| *total >= SHORTEST);
+        stops
+            .map(|total_tokens| {
+                let room = (total_tokens / PART_OF_CONTEXT / GROUPS).max(1);
+                let visit = Visit {
+                    from_tokens: whole_chunks,
+                    total_tokens,
+                    group_steps: sampling.group_steps.min(room),
+                };
+                if total_tokens.is_multiple_of(sampling.prompt_chunk) {
+                    whole_chunks = total_tokens;
+                }
+                visit
+            })
+            .collect()
+    }
+
+    /// Estimated time of one sampled pass, seconds.
+    pub fn pass_seconds(&self, speed: &Speed) -> f64 {
+        self.visits().iter().map(|visit| visit.seconds(speed)).sum()
+    }
+
+    /// The longest sequence of the table.
+    pub fn longest_tokens(&self) -> usize {
+        let sampled = self.sampling.iter().flat_map(|sampling| &sampling.lengths);
+        let lengths = self.decode_lengths.iter().chain(&self.prefill_lengths);
+        let longest = lengths.chain(sampled).copied().max();
+        longest.unwrap_or(0).max(self.prompt_tokens)
+    }
+
+    /// Prompts that are read for themselves, since no sampled pass comes by.
+    pub fn separate_prompts(&self) -> Vec<usize> {
+        let visits = self.visits();
+        let passed = |length: &usize| visits.iter().any(|visit| visit.total_tokens == *length);
+        let prompts = self.prefill_lengths.iter().copied();
+        prompts.filter(|length| !passed(length)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stops(decoded: &[usize], sampled: &[usize], prompt_chunk: usize) -> Vec<(usize, usize)> {
+        let table = TablePlan {
+            prompt_tokens: 16,
+            decode_lengths: decoded.to_vec(),
+            prefill_lengths: Vec::new(),
+            repeat: 1,
+            sampling: Some(Sampling {
+                lengths: sampled.to_vec(),
+                prompt_chunk,
+                group_steps: 4,
+            }),
+        };
+        let visits = table.visits();
+        for visit in &visits {
+            let steps = GROUPS * visit.group_steps + WARM_STEPS;
+            assert!(visit.total_tokens > steps, "{visit:?} has room");
+            assert!(visit.from_tokens.is_multiple_of(prompt_chunk), "{visit:?}");
+        }
+        let pair = |visit: &Visit| (visit.from_tokens, visit.total_tokens);
+        visits.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn prompts_go_on_from_whole_chunks_and_large_gaps_get_stops() {
+        type Case = (
+            &'static [usize],
+            &'static [usize],
+            usize,
+            &'static [(usize, usize)],
+        );
+        let cases: [Case; 6] = [
+            (
+                &[32, 128],
+                &[256, 512, 1024, 2048],
+                512,
+                &[(0, 128), (0, 256), (0, 512), (512, 1024), (1024, 2048)],
+            ),
+            (
+                &[128],
+                &[256, 512],
+                128,
+                &[(0, 128), (128, 256), (256, 512)],
+            ),
+            (
+                &[32],
+                &[4096],
+                512,
+                &[(0, 32), (0, 512), (512, 1024), (1024, 2048), (2048, 4096)],
+            ),
+            (&[8], &[16, 100], 64, &[(0, 16), (0, 64), (64, 100)]),
+            (
+                &[],
+                &[1000, 1500],
+                512,
+                &[(0, 512), (512, 1000), (512, 1500)],
+            ),
+            (&[32], &[], 512, &[(0, 32)]),
+        ];
+        for (decoded, sampled, chunk, expected) in cases {
+            assert_eq!(stops(decoded, sampled, chunk), expected, "{sampled:?}");
+        }
+    }
+
+    #[test]
+    fn steps_fill_the_time_and_stay_near_their_context() {
+        let speed = |step_seconds| Speed {
+            step_seconds,
+            prompt_token_seconds: 0.001,
+            decode_bytes: 1.0,
+            kv_bytes_per_position: 0.0,
+            prompt_growth: 0.0,
+        };
+        let manner = Manner {
+            prompt_chunk: 512,
+            visit_seconds: 2.0,
+        };
+        for (step_seconds, expected) in [(0.5, 1), (0.15, 1), (0.02, 8), (0.001, 32), (0.0, 32)] {
+            let sampling = Sampling::new(vec![64], manner, &speed(step_seconds));
+            assert_eq!(sampling.group_steps, expected, "{step_seconds}");
+        }
+    }
+}
