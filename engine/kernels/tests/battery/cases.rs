@@ -118,6 +118,9 @@ pub(crate) fn problems(block: TensorType) -> Vec<Problem> {
         (3 * unit, 9, 4),
         (576 / unit * unit, 17, 5),
         (1024, 24, 9),
+        // A whole tile of four row groups, and one with something left over.
+        (1024, 32, 9),
+        (1024, 41, 6),
         (13_696 / unit * unit, 8, 1),
     ];
     let mut all = Vec::new();
