@@ -154,16 +154,20 @@ impl<'a> EngineProbe<'a> {
         self.plan.blocking.prefill_chunk.max(MOST_DECODE_ROWS)
     }
 
-    /// Like [`Self::load_prompt`], but keeps a prompt that is there already.
+    /// Like [`Self::load_prompt`], but keeps what is there of the prompt, and is not timed.
     fn reuse_prompt(&mut self, tokens: usize) -> Result<(), ProbeError> {
-        match &mut self.sequence {
-            Some(sequence) if self.prompt_len >= tokens => {
-                sequence.truncate(tokens);
-                self.prompt_len = tokens;
-                Ok(())
-            }
-            _ => self.load_prompt(tokens).map(|_| ()),
+        let Some(sequence) = &mut self.sequence else {
+            return self.load_prompt(tokens).map(|_| ());
+        };
+        let kept = self.prompt_len.min(tokens);
+        sequence.truncate(kept);
+        self.prompt_len = kept;
+        if kept < tokens {
+            let prompt = prompt(tokens, self.engine.info().vocabulary_size);
+            step(&mut self.engine, sequence, &prompt[kept..])?;
+            self.prompt_len = tokens;
         }
+        Ok(())
     }
 
     /// Gives every other sequence of a wide decode run the first `tokens` of the fixed prompt.

@@ -9,7 +9,7 @@ use sysinfer_engine::{Blocking, Plan};
 use super::Stage;
 use super::staged::Tuned;
 use super::standing::NOISE_WEIGHT;
-use super::works::Works;
+use super::works::{self, Works};
 use crate::measure::Work;
 use crate::measure::session::{Halt, Session};
 use crate::space::Phase;
@@ -31,9 +31,9 @@ const WORTH: f64 = 0.01;
 const Z_FUTILE: f64 = 3.0;
 /// Standard errors by which the winner must be ahead of the default. Looking after every round gives
 /// chance many chances, so an early decision needs more than one when all rounds are there: together
-/// about two wrong decisions in a thousand between equals.
-const Z_EARLY: f64 = 4.0;
-const Z_LAST: f64 = 3.0;
+/// about one wrong decision in two thousand between equals.
+const Z_EARLY: f64 = 4.6;
+const Z_LAST: f64 = 3.6;
 /// A loss of the other phase that outweighs any gain, if it is beyond noise.
 const HARM: f64 = 0.005;
 /// A plan with fewer threads may be taken for the default's equal where the interval says that it
@@ -256,13 +256,14 @@ impl Duel {
                 break;
             }
             let count = self.plans.len();
+            let work = works::in_round(work, round);
             for turn in 0..count {
                 let index = (round + turn) % count;
                 let (name, plan) = &self.plans[index];
                 if round >= self.most_rounds(index) {
                     continue;
                 }
-                let rate = session.rate(name, plan, work)?;
+                let rate = session.rate(name, plan, &work)?;
                 self.logs[index].push(rate.max(f64::MIN_POSITIVE).ln());
                 self.last[index] = rate;
                 let text = format!(

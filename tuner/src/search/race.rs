@@ -5,10 +5,9 @@
 //! noise that hits all alike. Candidate 0 is the anchor, the plan in force: in long rounds it opens
 //! and closes every one, and where its two samples disagree the round is thrown away.
 
-use sysinfer_engine::Plan;
-
 use super::Stage;
 use super::standing::{Standing, Tally};
+use super::works;
 use crate::measure::Work;
 use crate::measure::session::{Halt, Session};
 use crate::space::Candidate;
@@ -192,6 +191,7 @@ impl Race<'_> {
         round: usize,
     ) -> Result<Option<Vec<(usize, f64)>>, Halt> {
         let mut rates = Vec::new();
+        let work = works::in_round(self.work, round);
         for index in order(lanes, round) {
             if index != 0 && self.is_late(session) {
                 if round > 0 {
@@ -200,7 +200,7 @@ impl Race<'_> {
                 continue;
             }
             let Candidate { name, plan, .. } = &lanes[index].candidate;
-            match self.sample(session, name, plan) {
+            match session.rate(name, plan, &work) {
                 Ok(rate) => rates.push((index, rate)),
                 Err(Halt::Refused(why)) if index != 0 => {
                     lanes[index].out = Some(format!("refused: {why}"))
@@ -216,10 +216,6 @@ impl Race<'_> {
             session.progress.advance(1, &leader_text(lanes, &rates));
         }
         Ok(Some(rates))
-    }
-
-    fn sample(&self, session: &mut Session<'_>, name: &str, plan: &Plan) -> Result<f64, Halt> {
-        session.rate(name, plan, self.work)
     }
 }
 

@@ -119,10 +119,78 @@ fn depth(inputs: &Inputs<'_>, affordable: f64) -> usize {
     start.max(inputs.prompt_tokens)
 }
 
+/// Eighths of the context that samples of one round after the other start from: the whole first, as it
+/// is there to be cut back to afterwards.
+const EIGHTHS: [usize; 5] = [8, 5, 7, 4, 6];
+/// A context shorter than this is one chunk of attention or two, whatever it is cut to.
+const LONG_CONTEXT: usize = 128;
+
+/// The same work from a context that changes from round to round. Attention is divided among threads
+/// in whole chunks, so that at any one context some number of threads is lucky.
+pub(super) fn in_round(work: &Work, round: usize) -> Work {
+    match work {
+        Work::Decode {
+            prompt_tokens,
+            lengths,
+        } if *prompt_tokens >= LONG_CONTEXT => {
+            let start = prompt_tokens * EIGHTHS[round % EIGHTHS.len()] / 8;
+            let moved = prompt_tokens - start;
+            Work::Decode {
+                prompt_tokens: start,
+                lengths: lengths.iter().map(|length| length - moved).collect(),
+            }
+        }
+        _ => work.clone(),
+    }
+}
+
 /// Without the default plan there is nothing to compare with.
 fn fatal(halt: Halt) -> Halt {
     match halt {
         Halt::Refused(why) => Halt::Failed(format!("the default plan was refused: {why}")),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(from: usize, to: usize) -> Work {
+        Work::Decode {
+            prompt_tokens: from,
+            lengths: vec![to],
+        }
+    }
+
+    #[test]
+    fn rounds_start_from_several_contexts_none_longer_than_the_first() {
+        let work = decode(512, 557);
+        assert_eq!(in_round(&work, 0), work);
+        let mut starts = Vec::new();
+        for round in 0..5 {
+            let Work::Decode {
+                prompt_tokens,
+                lengths,
+            } = in_round(&work, round)
+            else {
+                panic!("decoding stays decoding");
+            };
+            assert_eq!(
+                lengths,
+                [prompt_tokens + 45],
+                "round {round}: as many steps"
+            );
+            starts.push(prompt_tokens);
+        }
+        assert_eq!(starts, [512, 320, 448, 256, 384]);
+        assert_eq!(in_round(&work, 5), work, "and again");
+    }
+
+    #[test]
+    fn short_contexts_and_prompts_stay() {
+        for work in [decode(16, 61), Work::Prefill { tokens: 512 }] {
+            assert_eq!(in_round(&work, 1), work);
+        }
     }
 }

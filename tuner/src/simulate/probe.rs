@@ -74,10 +74,10 @@ impl<'a> SimulatedProbe<'a> {
             }
             self.plan = Some(plan.clone());
         }
-        if let Work::Decode { prompt_tokens, .. } = work
-            && *prompt_tokens > self.prompt_tokens
-        {
-            seconds += self.machine.prefill_seconds(plan, *prompt_tokens)?;
+        if let Work::Decode { prompt_tokens, .. } = work {
+            let known = self.prompt_tokens.min(*prompt_tokens);
+            seconds += self.machine.prefill_seconds(plan, *prompt_tokens)?
+                - self.machine.prefill_seconds(plan, known)?;
             self.prompt_tokens = *prompt_tokens;
         }
         if let Work::Visit {
