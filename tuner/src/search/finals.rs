@@ -21,7 +21,7 @@ const TEAMS: usize = 3;
 /// Other values of one size, or other kernels of one block type.
 const OTHERS: usize = 2;
 /// What had less than this of the winner's rate in its own race is not close.
-const CLOSE: f64 = 0.95;
+const CLOSE: f64 = 0.93;
 /// Share of the time for decoding: its samples take longer, since teams fill their context first.
 const DECODE_SHARE: f64 = 0.7;
 /// The second look is left out when less than this share of the search's time is left.
@@ -86,7 +86,7 @@ impl Run<'_, '_, '_> {
         })
     }
 
-    /// The plan in force, then what was close to it in the races of this phase.
+    /// The plan in force, what was close to it in the races of this phase, and the default's team.
     fn close_candidates(&self, phase: Phase) -> Vec<Candidate> {
         let team = phase.team(&self.plan);
         let mut found = vec![Candidate {
@@ -119,8 +119,26 @@ impl Run<'_, '_, '_> {
                 });
             }
         }
+        let plan = take_team(&self.plan, self.inputs.default, phase);
+        if found.iter().all(|other| other.plan != plan) {
+            let team = phase.team(&plan);
+            found.push(Candidate {
+                name: format!("{} {}", team.threads, team.map),
+                reason: "the default's, which may have left before sizes were known that suit it"
+                    .into(),
+                rank: (team.threads, found.len()),
+                plan,
+            });
+        }
         found
     }
+}
+
+/// `plan` with the team that `donor` has for a phase.
+fn take_team(plan: &Plan, donor: &Plan, phase: Phase) -> Plan {
+    let mut plan = plan.clone();
+    *phase.team_mut(&mut plan) = phase.team(donor).clone();
+    plan
 }
 
 fn is_about_teams(stage: Stage) -> bool {

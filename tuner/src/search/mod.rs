@@ -163,8 +163,8 @@ pub struct Effort {
 impl Effort {
     /// Share of the time limit by which races end, and by which the confirmation ends; the rest is
     /// for the table.
-    const SEARCH_SHARE: f64 = 0.61;
-    const CONFIRM_SHARE: f64 = 0.85;
+    const SEARCH_SHARE: f64 = 0.67;
+    const CONFIRM_SHARE: f64 = 0.88;
 
     /// The effort of a level, with or without a limit in seconds.
     pub fn new(level: Level, limit_seconds: Option<f64>) -> Self {
