@@ -496,7 +496,7 @@ mod tests {
             ("nothing is known", 0.0, 1, LEAST_ROUNDS),
             ("clear", 0.3, 4, LEAST_ROUNDS),
             ("clear, and over", 0.3, 8, 8),
-            ("close", 0.012, 8, 111),
+            ("close", 0.0138, 8, 111),
             ("never", 0.01, 8, 128),
             ("worse", -0.2, 8, 8),
         ];
