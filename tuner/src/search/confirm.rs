@@ -412,6 +412,10 @@ impl Duel {
         let spoils = kept_gap.is_some_and(|gap| gap.high(Z_LAST) < -HARM);
         let reason = if gap.high(Z_95) < 0.0 {
             format!("the default: the winner was slower in fresh rounds ({interval})")
+        } else if gap.low(Z_95) > 0.0 {
+            format!(
+                "the default: the winner seems faster, but after so many looks that may be luck ({interval})"
+            )
         } else {
             format!("the default: the winner is not told apart from it ({interval})")
         };
