@@ -454,8 +454,7 @@ impl Duel {
 
 /// `base` with everything of `donor` that concerns one phase.
 pub fn take_phase(base: &Plan, donor: &Plan, phase: Phase) -> Plan {
-    let mut plan = base.clone();
-    *phase.team_mut(&mut plan) = phase.team(donor).clone();
+    let mut plan = phase.take_team(base, donor);
     for (block_type, from) in &donor.kernels {
         let into = plan.kernels.entry(block_type.clone()).or_default();
         match phase {

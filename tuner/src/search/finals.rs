@@ -119,7 +119,7 @@ impl Run<'_, '_, '_> {
                 });
             }
         }
-        let plan = take_team(&self.plan, self.inputs.default, phase);
+        let plan = phase.take_team(&self.plan, self.inputs.default);
         if found.iter().all(|other| other.plan != plan) {
             let team = phase.team(&plan);
             found.push(Candidate {
@@ -132,13 +132,6 @@ impl Run<'_, '_, '_> {
         }
         found
     }
-}
-
-/// `plan` with the team that `donor` has for a phase.
-fn take_team(plan: &Plan, donor: &Plan, phase: Phase) -> Plan {
-    let mut plan = plan.clone();
-    *phase.team_mut(&mut plan) = phase.team(donor).clone();
-    plan
 }
 
 fn is_about_teams(stage: Stage) -> bool {

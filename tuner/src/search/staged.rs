@@ -159,8 +159,7 @@ impl Run<'_, '_, '_> {
     fn tuned(self) -> Tuned {
         let [decode, prefill] = self.seconds;
         let with_team = |second: Option<Plan>, phase: Phase| {
-            let mut plan = self.plan.clone();
-            *phase.team_mut(&mut plan) = phase.team(&second?).clone();
+            let plan = phase.take_team(&self.plan, &second?);
             (plan != self.plan).then_some(plan)
         };
         Tuned {

@@ -94,8 +94,7 @@ impl Run<'_, '_, '_> {
         // Other things than the team may have changed since.
         let with_present = |lane: &Lane| {
             let mut candidate = lane.candidate.clone();
-            candidate.plan = self.plan.clone();
-            *phase.team_mut(&mut candidate.plan) = phase.team(&lane.candidate.plan).clone();
+            candidate.plan = phase.take_team(&self.plan, &lane.candidate.plan);
             candidate
         };
         best.map(with_present).collect()

@@ -45,6 +45,13 @@ impl Phase {
             Phase::Prefill => &mut plan.prefill,
         }
     }
+
+    /// `plan` with the team that `donor` has for this phase.
+    pub fn take_team(self, plan: &Plan, donor: &Plan) -> Plan {
+        let mut plan = plan.clone();
+        *self.team_mut(&mut plan) = self.team(donor).clone();
+        plan
+    }
 }
 
 /// One plan to measure.
