@@ -32,6 +32,11 @@ use crate::weight_storage::WeightStorage;
 
 /// A step of at most this many tokens is run by the decode team and kernels.
 pub const MOST_DECODE_ROWS: usize = 8;
+
+/// Rows of a prompt that an engine with this plan runs in one pass.
+pub fn pass_rows(plan: &Plan) -> usize {
+    plan.blocking.prefill_chunk.max(MOST_DECODE_ROWS)
+}
 /// Seed of synthetic weights: the same numbers on every host.
 const SYNTHETIC_SEED: u64 = 1;
 
@@ -319,7 +324,7 @@ impl Engine {
     /// Cuts a step into passes and runs them; logits are in `collected`.
     fn passes(&mut self, batch: &mut [Entry<'_>], mut timing: Option<Timing<'_>>) {
         self.collected.clear();
-        let most_rows = self.plan.blocking.prefill_chunk.max(MOST_DECODE_ROWS);
+        let most_rows = pass_rows(&self.plan);
         let mut starts = vec![0; batch.len()];
         loop {
             let (mut additions, mut wanted) = (Vec::new(), Vec::new());

@@ -9,7 +9,7 @@ mod visits;
 
 use std::time::Instant;
 
-use sysinfer_engine::engine::MOST_DECODE_ROWS;
+use sysinfer_engine::engine::{MOST_DECODE_ROWS, pass_rows};
 use sysinfer_engine::{Engine, EngineError, EngineInfo, Entry, PhasePlan, Plan, Sequence, Wanted};
 use sysinfer_machine::Topology;
 
@@ -151,7 +151,7 @@ impl<'a> EngineProbe<'a> {
 
     /// Tokens of a prompt that the engine runs in one pass.
     fn chunk(&self) -> usize {
-        self.plan.blocking.prefill_chunk.max(MOST_DECODE_ROWS)
+        pass_rows(&self.plan)
     }
 
     /// Like [`Self::load_prompt`], but keeps what is there of the prompt, and is not timed.

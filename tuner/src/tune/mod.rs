@@ -18,7 +18,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use sysinfer_engine::engine::MOST_DECODE_ROWS;
+use sysinfer_engine::engine::pass_rows;
 use sysinfer_engine::{EngineInfo, Plan, Precision};
 use sysinfer_machine::MapPolicy;
 
@@ -299,7 +299,7 @@ fn reserve(inputs: &mut Inputs<'_>, works: &Works, table: &TablePlan, limit_seco
 /// How the table's longest lengths are sampled under a plan.
 fn manner(inputs: &Inputs<'_>, plan: &Plan) -> Manner {
     Manner {
-        prompt_chunk: plan.blocking.prefill_chunk.max(MOST_DECODE_ROWS),
+        prompt_chunk: pass_rows(plan),
         visit_seconds: VISIT_SAMPLES * inputs.effort.sample_seconds,
     }
 }

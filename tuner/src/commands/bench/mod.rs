@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use serde::Serialize;
-use sysinfer_engine::engine::MOST_DECODE_ROWS;
+use sysinfer_engine::engine::pass_rows;
 use sysinfer_engine::{EngineInfo, Plan, Precision};
 
 use self::arguments::BenchArgs;
@@ -190,7 +190,7 @@ fn sampled_from(
         ..UNKNOWN_SPEED
     };
     let manner = Manner {
-        prompt_chunk: plan.blocking.prefill_chunk.max(MOST_DECODE_ROWS),
+        prompt_chunk: pass_rows(plan),
         visit_seconds: VISIT_SECONDS,
     };
     table.sampling = Some(Sampling::new(sampled, manner, &speed));

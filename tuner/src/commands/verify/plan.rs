@@ -1,7 +1,7 @@
 //! Which lengths of a profile are measured again, and how.
 
 use anyhow::anyhow;
-use sysinfer_engine::engine::MOST_DECODE_ROWS;
+use sysinfer_engine::engine::pass_rows;
 use sysinfer_profiles::Profile;
 
 use super::VerifyArgs;
@@ -91,7 +91,7 @@ fn say_unknown(arguments: &VerifyArgs, known: &[&Vec<usize>]) {
 
 fn sampling(profile: &Profile, lengths: Vec<usize>) -> Sampling {
     let manner = Manner {
-        prompt_chunk: profile.plan.blocking.prefill_chunk.max(MOST_DECODE_ROWS),
+        prompt_chunk: pass_rows(&profile.plan),
         visit_seconds: VISIT_SECONDS,
     };
     Sampling::new(lengths, manner, &speed(profile))
