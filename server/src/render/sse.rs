@@ -6,7 +6,7 @@
 //! event with an `error` key, which the openai clients raise.
 //!
 //! The engine often has all CPUs, so every microsecond here is one that a token comes later. There
-//! is one server-sent event per [`Event`], but what has come meanwhile leaves in one piece, with one
+//! is one server-sent event per [`Event`], but what has come together leaves in one piece, with one
 //! write, and a token neither sets a timer nor copies its chunk.
 
 use std::convert::Infallible;

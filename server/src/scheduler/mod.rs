@@ -8,12 +8,14 @@
 //! The seam is a step for all live jobs, not a call per job, so that a backend which packs several
 //! sequences into one step needs no change here: it says so by [`Backend::slots`].
 
+pub mod events;
 pub mod job;
 pub mod queue;
 pub mod worker;
 
+pub use events::Events;
 pub use job::{Event, Finish, FinishReason, JobLimits, Logprob, TokenLogprobs, ValidJob};
-pub use queue::{Events, Queue, Refusal};
+pub use queue::{Queue, Refusal};
 
 /// Names a live job between the worker and the backend.
 pub type JobId = u64;

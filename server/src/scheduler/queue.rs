@@ -5,14 +5,9 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 
-use tokio::sync::mpsc;
-
-use super::{Event, ValidJob};
-
-/// Events that a job may send beside its tokens: the last text, and the end.
-const EVENTS_BESIDE_TOKENS: usize = 8;
+use super::ValidJob;
+use super::events::{EventSender, Events, channel};
 
 /// Jobs that wait.
 #[derive(Debug)]
@@ -37,14 +32,6 @@ pub struct Ticket {
     pub sender: EventSender,
 }
 
-/// The worker's end of a job's events.
-#[derive(Clone, Debug)]
-pub struct EventSender(mpsc::Sender<Event>);
-
-/// The client's end of a job's events. Dropping it cancels the job.
-#[derive(Debug)]
-pub struct Events(mpsc::Receiver<Event>);
-
 /// Why a job was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -57,37 +44,6 @@ pub enum Refusal {
     /// No more jobs are taken: the server is stopping.
     #[error("no more jobs are taken")]
     Closed,
-}
-
-impl EventSender {
-    /// Sends without waiting. The channel holds a whole answer, so it is never full; a receiver that
-    /// has gone is noticed by [`EventSender::is_cancelled`].
-    pub fn send(&self, event: Event) {
-        let _ = self.0.try_send(event);
-    }
-
-    /// Whether nobody listens any more.
-    pub fn is_cancelled(&self) -> bool {
-        self.0.is_closed()
-    }
-}
-
-impl Events {
-    /// The next event; `None` without a preceding end when the worker died.
-    pub async fn next(&mut self) -> Option<Event> {
-        self.0.recv().await
-    }
-
-    /// As [`Events::next`], for hand-written streams.
-    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
-        self.0.poll_recv(context)
-    }
-}
-
-/// A job's two ends: one for the worker, one for the client.
-pub fn channel(max_tokens: usize) -> (EventSender, Events) {
-    let (sender, receiver) = mpsc::channel(max_tokens.saturating_add(EVENTS_BESIDE_TOKENS));
-    (EventSender(sender), Events(receiver))
 }
 
 impl Queue {

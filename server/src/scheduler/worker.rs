@@ -1,6 +1,6 @@
 //! The loop of the one thread that drives the engine.
 
-use super::queue::EventSender;
+use super::events::EventSender;
 use super::{Backend, Event, JobId, Queue};
 
 /// A job that the backend holds.
@@ -22,7 +22,7 @@ pub fn run(backend: &mut dyn Backend, queue: &Queue) {
             } else {
                 queue.try_next()
             };
-            let Some(ticket) = ticket else { break };
+            let Some(mut ticket) = ticket else { break };
             next_id += 1;
             match backend.admit(next_id, ticket.job) {
                 Ok(()) => live.push(Live {
