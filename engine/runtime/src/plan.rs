@@ -73,7 +73,7 @@ impl Default for Blocking {
     fn default() -> Self {
         Self {
             prefetch_bytes: 1536,
-            prefill_rows: 64,
+            prefill_rows: 128,
             prefill_chunk: 512,
             attention_chunk: 256,
         }

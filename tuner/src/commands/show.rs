@@ -355,7 +355,7 @@ mod tests {
             "decode fast-one",
             "prefill the server's own choice",
             "1536 bytes (the default)",
-            "32 tokens (tuned; default 64)",
+            "32 tokens (tuned; default 128)",
             "512 tokens (the default)",
             "256 positions (the default)",
             "no (set by hand; default yes)",

@@ -540,7 +540,7 @@ mod tests {
         assert_eq!((decode.decode.threads, decode.prefill.threads), (3, 4));
         assert_eq!(
             (decode.blocking.prefetch_bytes, decode.blocking.prefill_rows),
-            (0, 64)
+            (0, default.blocking.prefill_rows)
         );
         assert_eq!(decode.kernels["Q4_0"].prefill, None);
         assert_eq!(take_phase(&decode, &tuned, Phase::Prefill), tuned);

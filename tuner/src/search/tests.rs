@@ -299,7 +299,7 @@ fn default_is_best(plan: &Plan, work: &Work) -> Option<f64> {
     } else {
         &plan.decode
     };
-    Some(team_rate(team, 2, "compact") - plan.blocking.prefill_rows.abs_diff(64) as f64 * 0.1)
+    Some(team_rate(team, 2, "compact") - plan.blocking.prefill_rows.abs_diff(128) as f64 * 0.1)
 }
 
 #[test]

@@ -168,8 +168,8 @@ mod tests {
         };
         let rows = prefill_rows(&base, limits, &asked);
         let names: Vec<&str> = rows.candidates.iter().map(|c| c.name.as_str()).collect();
-        assert_eq!(names, ["rows 64", "rows 16", "rows 32"]);
-        assert_eq!(rows.skipped.len(), 2);
+        assert_eq!(names, ["rows 128", "rows 16", "rows 32", "rows 64"]);
+        assert_eq!(rows.skipped.len(), 1);
         assert_eq!(rows.candidates[1].plan.blocking.prefill_rows, 16);
         assert_eq!(
             rows.candidates[1].plan.blocking.prefill_chunk,
@@ -185,7 +185,7 @@ mod tests {
         let names: Vec<&str> = rows.candidates.iter().map(|c| c.name.as_str()).collect();
         assert_eq!(
             names,
-            ["rows 64", "rows 128"],
+            ["rows 128", "rows 64"],
             "as asked, beside the present one"
         );
     }
