@@ -111,7 +111,7 @@ const SPOILED: &[Spoiled] = &[
         &["host.cpu_quota", "positive"],
     ),
     (
-        "prefill_rows = 64",
+        "prefill_rows = 128",
         "prefill_rows = 0",
         &["plan.blocking.prefill_rows", "1 to 4096"],
     ),
@@ -154,7 +154,7 @@ fn every_mistake_names_its_line_and_key() {
 #[test]
 fn the_line_is_the_line_of_the_mistake() {
     let good = profile().to_toml().expect("renders");
-    let bad = good.replacen("prefill_rows = 64", "prefil_rows = 64", 1);
+    let bad = good.replacen("prefill_rows = 128", "prefil_rows = 64", 1);
     let expected = 1 + bad
         .lines()
         .position(|line| line.starts_with("prefil_rows"))
