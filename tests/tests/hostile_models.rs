@@ -84,6 +84,10 @@ fn every_lie_is_named() {
         ),
         ("token_embd.weight", with_u32("llama.embedding_length", 320)),
         (
+            "embedding_length is 260",
+            with_u32("llama.embedding_length", 260),
+        ),
+        (
             "attention.key_length",
             with_u32("llama.attention.key_length", 36),
         ),

@@ -1,6 +1,7 @@
 //! What a model is, as data: read from a GGUF's metadata, checked once.
 
 use sysinfer_formats::Gguf;
+use sysinfer_kernels::ROWS;
 
 use super::metadata::Reader;
 use crate::error::EngineError;
@@ -162,6 +163,13 @@ impl Config {
             return fail(format!(
                 "attention.head_count {} is not a multiple of attention.head_count_kv {}",
                 self.heads, self.kv_heads
+            ));
+        }
+        // The residual has as many values as the matrices that write to it have rows, in whole groups.
+        if !self.embedding_length.is_multiple_of(ROWS) {
+            return fail(format!(
+                "embedding_length is {}; it must be a multiple of {ROWS}",
+                self.embedding_length
             ));
         }
         if !self.head_size.is_multiple_of(8) || self.head_size == 0 {
