@@ -25,7 +25,7 @@ use crate::model::step::Scratch;
 use crate::plan::Plan;
 use crate::precision::{Precision, WeightPrecision};
 use crate::sequence::Sequence;
-use crate::teams::{Teams, home, node_mix};
+use crate::teams::{Teams, home, node_bounds, pages};
 use crate::times::StepTimes;
 use crate::tokenizer::Tokenizer;
 use crate::weight_storage::WeightStorage;
@@ -33,10 +33,12 @@ use crate::weight_storage::WeightStorage;
 /// A step of at most this many tokens is run by the decode team and kernels.
 pub const MOST_DECODE_ROWS: usize = 8;
 
-/// Rows of a prompt that an engine with this plan runs in one pass.
+/// Most rows that an engine with this plan runs in one pass: its `prefill_chunk`, but no fewer than a
+/// decode step may have.
 pub fn pass_rows(plan: &Plan) -> usize {
     plan.blocking.prefill_chunk.max(MOST_DECODE_ROWS)
 }
+
 /// Seed of synthetic weights: the same numbers on every host.
 const SYNTHETIC_SEED: u64 = 1;
 
@@ -239,7 +241,7 @@ impl Engine {
         }
         let mut teams = Teams::new(&plan, &self.topology)?;
         let (decode_nodes, prefill_nodes) = teams.nodes(&self.topology);
-        if node_mix(&decode_nodes) != node_mix(&self.teams.nodes(&self.topology).0) {
+        if node_bounds(&decode_nodes) != node_bounds(&self.teams.nodes(&self.topology).0) {
             let home = home(&plan, &decode_nodes);
             let matrices = self.model.weights.matrices_mut();
             teams.decode.enter(|lead| {
@@ -273,7 +275,8 @@ impl Engine {
                 limit_name,
             });
         }
-        Ok(Sequence::new(self.kv_shape(), capacity))
+        let pages = pages(&self.plan);
+        Ok(Sequence::new(self.kv_shape(), capacity, pages))
     }
 
     fn kv_shape(&self) -> KvShape {
@@ -288,7 +291,7 @@ impl Engine {
 
     /// Runs new tokens of one or more sequences through the model.
     ///
-    /// Entries are cut into parts of at most `blocking.prefill_chunk` tokens by the engine itself.
+    /// Entries are cut into passes of at most [`pass_rows`] tokens by the engine itself.
     ///
     /// # Errors
     /// A token that is not in the vocabulary, or more tokens than a sequence can hold: nothing was
@@ -370,7 +373,7 @@ impl Engine {
         }
     }
 
-    /// One pass of at most `prefill_chunk` rows; returns the size of the team that ran it.
+    /// One pass of at most [`pass_rows`] rows; returns the size of the team that ran it.
     fn run(
         &mut self,
         (additions, rows, wanted): (&mut [Addition<'_>], usize, &[usize]),

@@ -1,8 +1,9 @@
 //! The KV cache: blocks of positions that a sequence grows by.
 //!
 //! A block holds keys and values of [`BLOCK_POSITIONS`] positions for all layers and heads:
-//! `[layer][head][keys, values, longest key]`, each as [`CacheType`] says. One head's part is contiguous,
-//! so it is written (and thereby placed) by the worker that appends to that head.
+//! `[layer][head][keys, values, longest key]`, each as [`CacheType`] says. One head's part is contiguous
+//! and is written by the worker that appends to that head, whose node its pages come from: those that
+//! are no larger than it. A huge page holds several heads and is where the first of them was written.
 
 use std::ops::Range;
 
@@ -96,10 +97,10 @@ impl KvBlock {
     ///
     /// # Errors
     /// No memory.
-    pub fn new(shape: KvShape) -> Result<KvBlock, MachineError> {
+    pub fn new(shape: KvShape, pages: Pages) -> Result<KvBlock, MachineError> {
         Ok(KvBlock {
             shape,
-            bytes: NodeBuffer::new(shape.block_bytes(), Pages::Transparent)?,
+            bytes: NodeBuffer::new(shape.block_bytes(), pages)?,
         })
     }
 
@@ -144,7 +145,7 @@ mod tests {
             head_size: 8,
             cache: CacheType::Q8_0,
         };
-        let mut block = KvBlock::new(shape).expect("a little memory");
+        let mut block = KvBlock::new(shape, Pages::Normal).expect("a little memory");
         let bytes = shape.head_bytes();
         let mut note = |place, length| {
             let layer = block.layer_mut(1);

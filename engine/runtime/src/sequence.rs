@@ -1,5 +1,7 @@
 //! One request's state: its tokens and the cache of their keys and values.
 
+use sysinfer_machine::Pages;
+
 use crate::error::EngineError;
 use crate::kv::{BLOCK_POSITIONS, KvBlock, KvShape};
 
@@ -11,15 +13,17 @@ pub struct Sequence {
     blocks: Vec<KvBlock>,
     tokens: Vec<u32>,
     capacity: usize,
+    pages: Pages,
 }
 
 impl Sequence {
-    pub(crate) fn new(shape: KvShape, capacity: usize) -> Self {
+    pub(crate) fn new(shape: KvShape, capacity: usize, pages: Pages) -> Self {
         Self {
             shape,
             blocks: Vec::new(),
             tokens: Vec::new(),
             capacity,
+            pages,
         }
     }
 
@@ -69,7 +73,7 @@ impl Sequence {
             });
         }
         while self.blocks.len() * BLOCK_POSITIONS < asked {
-            self.blocks.push(KvBlock::new(self.shape)?);
+            self.blocks.push(KvBlock::new(self.shape, self.pages)?);
         }
         Ok(())
     }

@@ -1,14 +1,12 @@
 //! The teams of a plan: one for each phase, and where their workers read.
 
-use std::collections::BTreeMap;
-
 use sysinfer_kernels::Role;
 use sysinfer_machine::{
     CpuList, Pages, PinReport, SpinPolicy, Team, TeamSpec, Topology, effective_cpus,
 };
 
 use crate::error::EngineError;
-use crate::model::matrix::Home;
+use crate::model::matrix::{Home, runs};
 use crate::plan::{PhasePlan, Plan, PlanError};
 
 /// The team of each phase; one serves both where their plans are the same.
@@ -101,28 +99,53 @@ fn describe(phase: &str, plan: &PhasePlan, team: &Team) -> String {
     )
 }
 
+/// Pages of the engine's own memory.
+pub(crate) fn pages(plan: &Plan) -> Pages {
+    match plan.memory.huge_pages {
+        true => Pages::Transparent,
+        false => Pages::Normal,
+    }
+}
+
 /// Where packed weights of a plan go.
 pub(crate) fn home<'h>(plan: &Plan, decode_nodes: &'h [usize]) -> Home<'h> {
     let several = decode_nodes.iter().any(|node| *node != decode_nodes[0]);
     Home {
-        pages: if plan.memory.huge_pages {
-            Pages::Transparent
-        } else {
-            Pages::Normal
-        },
+        pages: pages(plan),
         nodes: (plan.memory.bind_nodes && several).then_some(decode_nodes),
     }
 }
 
-/// How many workers read on each node, in worker order: what decides where weights are.
-pub(crate) fn node_mix(nodes: &[usize]) -> Vec<(usize, usize)> {
-    let mut mix = BTreeMap::<usize, usize>::new();
-    nodes
-        .iter()
-        .for_each(|node| *mix.entry(*node).or_default() += 1);
-    let total = nodes.len();
+/// Where each node's share of every matrix ends, in ten-thousandths, in worker order: what decides where
+/// weights are.
+pub(crate) fn node_bounds(nodes: &[usize]) -> Vec<(usize, usize)> {
     // Shares, not counts: four workers on one node read what two did.
-    mix.into_iter()
-        .map(|(node, count)| (node, count * 10_000 / total))
+    runs(nodes)
+        .into_iter()
+        .map(|(node, workers)| (node, workers.end * 10_000 / nodes.len()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_stay_only_where_every_node_reads_what_it_read_before() {
+        let same = [
+            ([0, 0, 1, 1].as_slice(), [0, 1].as_slice()),
+            (&[0, 0, 0], &[0]),
+        ];
+        for (one, other) in same {
+            assert_eq!(node_bounds(one), node_bounds(other), "{one:?} {other:?}");
+        }
+        let moved = [
+            ([0, 0, 1, 1].as_slice(), [0, 1, 0, 1].as_slice()),
+            (&[0, 0, 1, 1], &[1, 1, 0, 0]),
+            (&[0, 0, 1, 1], &[0, 0, 0, 1]),
+        ];
+        for (one, other) in moved {
+            assert_ne!(node_bounds(one), node_bounds(other), "{one:?} {other:?}");
+        }
+    }
 }

@@ -78,7 +78,7 @@ impl Shares {
 }
 
 /// Runs of equal neighbours: `[0, 0, 1]` gives `(0, 0..2)`, `(1, 2..3)`.
-fn runs(nodes: &[usize]) -> Vec<(usize, Range<usize>)> {
+pub(crate) fn runs(nodes: &[usize]) -> Vec<(usize, Range<usize>)> {
     let mut runs: Vec<(usize, Range<usize>)> = Vec::new();
     for (worker, node) in nodes.iter().enumerate() {
         match runs.last_mut() {
