@@ -61,35 +61,52 @@ pub(super) fn from_synthetic(description: &str) -> Result<Topology, MachineError
 }
 
 /// libhwloc builds what it is told to build, however large; so the product of the counts is bounded
-/// first. It judges the rest of the syntax.
+/// first. It reads more than is documented (counts as in C, levels without a blank between), so what it
+/// could read otherwise than this function is refused; it judges the rest of the syntax.
 fn check_size(description: &str) -> Result<(), &'static str> {
-    let mut objects: usize = 1;
-    for level in description.split_whitespace() {
-        // Attributes in brackets, e.g. l3:1(size=48MB), may contain blanks and further colons.
-        let count = level
-            .split('(')
-            .next()
-            .and_then(|head| head.rsplit(':').next())
-            .unwrap_or("");
-        let Some(digits) = count
-            .split(|byte: char| !byte.is_ascii_digit())
-            .next()
-            .filter(|d| !d.is_empty())
-        else {
-            continue;
-        };
-        objects = digits
-            .parse()
-            .ok()
-            .and_then(|count: usize| objects.checked_mul(count))
-            .filter(|&objects| objects <= MOST_SYNTHETIC_OBJECTS)
-            .ok_or("it has more than 16384 objects")?;
-    }
     if description.trim().is_empty() {
-        Err("it is empty")
-    } else {
-        Ok(())
+        return Err("it is empty");
     }
+    let levels = without_brackets(description);
+    // Every pair of square brackets attaches memory to each object of its level.
+    let mut objects = 1 + description.matches('[').count();
+    for level in levels.split_whitespace() {
+        let (kind, count) = level.rsplit_once(':').unwrap_or(("", level));
+        let is_plain = count.bytes().all(|byte| byte.is_ascii_digit())
+            && !(count.len() > 1 && count.starts_with('0'));
+        if kind.contains(':') || !is_plain {
+            return Err("its levels must be KIND:COUNT, with decimal counts and blanks between");
+        }
+        // What has no count at all is for libhwloc to refuse.
+        if !count.is_empty() {
+            objects = count
+                .parse()
+                .ok()
+                .and_then(|count: usize| objects.checked_mul(count))
+                .filter(|&objects| objects <= MOST_SYNTHETIC_OBJECTS)
+                .ok_or("it has more than 16384 objects")?;
+        }
+    }
+    Ok(())
+}
+
+/// A description with a blank for everything in brackets, where there may be blanks and colons:
+/// attributes, as of `l3:1(size=48MB)`, and attached memory, as `[numa]`.
+fn without_brackets(description: &str) -> String {
+    let mut depth = 0usize;
+    let mut outside = String::with_capacity(description.len());
+    for character in description.chars() {
+        match character {
+            '(' | '[' => depth += 1,
+            ')' | ']' => {
+                depth = depth.saturating_sub(1);
+                outside.push(' ');
+            }
+            _ if depth == 0 => outside.push(character),
+            _ => {}
+        }
+    }
+    outside
 }
 
 pub(super) fn from_xml_file(path: &Path) -> Result<Topology, MachineError> {

@@ -275,6 +275,11 @@ mod tests {
             "pack:100000 core:100000 pu:100000",
             "pack:99999999999999999999 pu:1",
             "pack:65537 pu:1",
+            "core:0x100000 pu:1",
+            "core:0200000 pu:1",
+            "core:+1000000 pu:1",
+            "pack:2core:16384pu:1",
+            "pack:1(memory=1)core:1000000 pu:1",
             "pack:1 pu:1\0",
         ] {
             let result = Topology::from_synthetic(description);
