@@ -364,3 +364,51 @@ fn a_cache_takes_any_numbers() {
         cache.store_value(&head, &mut bytes[..cache.position_bytes(40)]);
     }
 }
+
+#[test]
+fn what_is_no_number_stays_none_in_every_cache() {
+    for (cache, wrong) in CacheType::ALL
+        .into_iter()
+        .flat_map(|cache| [f32::NAN, f32::INFINITY].map(|wrong| (cache, wrong)))
+    {
+        let case = Case {
+            head: 32,
+            rows: 1,
+            keys: 1,
+            first_query: 0,
+            slope: 0.0,
+        };
+        let (keys, mut values) = (heads(1, 32, 1), heads(1, 32, 2));
+        values[0][5] = wrong;
+        let cached = Cached::new(&case, cache, &keys, &values);
+        let partials = run(&case, &keys, 0..1, &cached, 0..1, BLOCK);
+        let out = finish(&case, &[&partials[0]]);
+        assert!(!out[5].is_finite(), "{cache:?} made {} of {wrong}", out[5]);
+    }
+}
+
+#[test]
+fn a_row_does_not_depend_on_what_later_rows_store() {
+    let case = Case {
+        head: 32,
+        rows: 20,
+        keys: 20,
+        first_query: 0,
+        slope: 0.0,
+    };
+    for cache in CacheType::ALL {
+        let (keys, values) = (heads(20, 32, 1), heads(20, 32, 2));
+        let mut spoilt = values.clone();
+        spoilt[19] = vec![f32::INFINITY; 32];
+        let run = |values: &[Vec<f32>]| {
+            let cached = Cached::new(&case, cache, &keys, values);
+            run(&case, &keys, 0..20, &cached, 0..20, BLOCK)
+        };
+        let (clean, spoilt) = (run(&values), run(&spoilt));
+        assert_eq!(clean[..19], spoilt[..19], "{cache:?}");
+        assert!(
+            spoilt[19].iter().any(|value| !value.is_finite()),
+            "{cache:?}"
+        );
+    }
+}

@@ -128,7 +128,10 @@ fn quantize(values: &[f32], quants: &mut [i8]) -> [u8; 2] {
         square += rounded * rounded;
     }
     let correction = if square == 0.0 { 0.0 } else { cross / square };
-    let step = (largest / 127.0 * correction).min(half::f16::MAX.to_f32());
+    let step = largest / 127.0 * correction;
+    // Not `min`, which would make a large number of what is none.
+    let most = half::f16::MAX.to_f32();
+    let step = if step > most { most } else { step };
     half::f16::from_f32(step).to_le_bytes()
 }
 

@@ -29,6 +29,9 @@ use values::add_values;
 
 /// Positions handled at a time; spans start at multiples of it.
 pub const BLOCK: usize = 32;
+/// Query rows that are taken through a block together: with heads of 128 values, their queries, weights
+/// and open chunks, and a block of keys or of values, are 26 KB.
+const ROWS_TOGETHER: usize = 16;
 /// From this many query rows on, widening a block once pays.
 const WIDEN_FROM: usize = 16;
 
@@ -52,6 +55,14 @@ pub struct QueryRow {
     pub position: usize,
     /// ALiBi slope (arXiv:2108.12409): a key `n` positions back loses `n * slope`; 0: none.
     pub slope: f32,
+}
+
+impl QueryRow {
+    /// How many of the `positions` from `first` on it sees.
+    #[inline(always)]
+    fn sees(&self, first: usize, positions: usize) -> usize {
+        (self.position + 1).saturating_sub(first).min(positions)
+    }
 }
 
 /// Running result of some query rows; reused between calls.
@@ -281,29 +292,58 @@ impl Block {
     /// Scores, weights and weighted values of all query rows.
     #[inline(always)]
     fn attend<F: Floats, T: Stored>(
-        self,
+        &self,
         floats: F,
         state: &mut Attention,
         keys: &[T],
         values: &[T],
     ) {
         let size = state.head_size;
-        scores(
-            floats,
-            &state.queries,
-            (keys, self.ahead[0]),
-            size,
-            &mut state.weights,
-        );
-        weigh(floats, state, self.first_position, self.positions);
-        let values = &values[..self.positions * size];
-        add_values(
-            floats,
-            &state.weights,
-            (values, self.ahead[1]),
-            size,
-            &mut state.open,
-        );
+        let stride = PARTIAL_HEAD + size;
+        // What a few rows need stays in the first-level cache from their scores to their values.
+        for first in (0..state.rows.len()).step_by(ROWS_TOGETHER) {
+            let last = state.rows.len().min(first + ROWS_TOGETHER);
+            let rows = &state.rows[first..last];
+            let weights = &mut state.weights[first..last];
+            let open = &mut state.open[first * stride..last * stride];
+            let queries = &state.queries[first * size..last * size];
+            scores(floats, queries, (keys, self.ahead[0]), size, weights);
+            let place = (self.first_position, self.positions);
+            weigh(floats, rows, place, weights, open);
+            self.add_seen(floats, rows, weights, (values, size), open);
+        }
+    }
+
+    /// Adds the weighted values to the open chunks of rows. A value that a row does not see weighs
+    /// nothing in it, but nothing times infinity is no number; so rows are taken together that see as
+    /// much, which heads of one token do.
+    #[inline(always)]
+    fn add_seen<F: Floats, T: Stored>(
+        &self,
+        floats: F,
+        rows: &[QueryRow],
+        weights: &[[f32; BLOCK]],
+        (values, size): (&[T], usize),
+        open: &mut [f32],
+    ) {
+        let stride = PARTIAL_HEAD + size;
+        let mut first = 0;
+        while first < rows.len() {
+            let seen = rows[first].sees(self.first_position, self.positions);
+            let mut last = first + 1;
+            while last < rows.len() && rows[last].sees(self.first_position, self.positions) == seen
+            {
+                last += 1;
+            }
+            add_values(
+                floats,
+                &weights[first..last],
+                (&values[..seen * size], self.ahead[1]),
+                size,
+                &mut open[first * stride..last * stride],
+            );
+            first = last;
+        }
     }
 }
 

@@ -1,21 +1,22 @@
 //! Scores to weights: masks, finds the new largest, rescales what was there, exponentiates.
 
-use super::{Attention, BLOCK, PARTIAL_HEAD, QueryRow};
+use super::{BLOCK, QueryRow};
 use crate::arch::floats::Floats;
 
-/// Turns the scores of a block into weights, for every query row.
+/// Turns the scores of a block, `positions` from `first_position` on, into weights, for every one of
+/// some query rows.
 #[inline(always)]
 pub(super) fn weigh<F: Floats>(
     floats: F,
-    state: &mut Attention,
-    first_position: usize,
-    positions: usize,
+    rows: &[QueryRow],
+    (first_position, positions): (usize, usize),
+    weights: &mut [[f32; BLOCK]],
+    open: &mut [f32],
 ) {
-    let rows = state.rows.iter().zip(&mut state.weights);
-    let open = state.open.chunks_exact_mut(PARTIAL_HEAD + state.head_size);
-    for ((row, scores), open) in rows.zip(open) {
-        let seen = (row.position + 1).saturating_sub(first_position);
-        let seen = seen.min(positions);
+    let stride = open.len() / rows.len();
+    let rows = rows.iter().zip(weights);
+    for ((row, scores), open) in rows.zip(open.chunks_exact_mut(stride)) {
+        let seen = row.sees(first_position, positions);
         if seen == 0 {
             scores.fill(0.0);
             continue;
