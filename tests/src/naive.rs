@@ -1,5 +1,6 @@
 //! The decoder by the papers, in plain f64 loops over dequantised weights: the oracle for the whole
-//! engine. It shares the file parser and nothing else with it.
+//! engine. It shares the file parser and the decoders of blocks with it, which
+//! have tests of their own.
 
 use std::collections::HashMap;
 

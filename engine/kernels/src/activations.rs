@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_and_infinities_stay_within_range() {
+    fn zeros_and_the_largest_numbers_stay_within_range() {
         let mut acts = Activations::new(ActivationKind::Q8);
         acts.reshape(1, 64);
         let mut values = [0.0f32; 64];

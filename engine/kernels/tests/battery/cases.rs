@@ -16,8 +16,7 @@ pub(crate) enum Fill {
     Random,
     /// Every code and sub-scale at its largest, activations at +127 steps.
     Largest,
-    /// Every code and sub-scale at its smallest, activations alternating between -127 and +127
-    /// steps.
+    /// Every code and sub-scale at its smallest, activations at -127 steps.
     Smallest,
     /// Scales of zero.
     ZeroScales,
@@ -142,8 +141,7 @@ fn activations(columns: usize, fill: Fill, random: &mut Random) -> Vec<f32> {
     (0..columns)
         .map(|column| match fill {
             Fill::Largest => 1.0,
-            Fill::Smallest if column % 2 == 0 => -1.0,
-            Fill::Smallest => 1.0,
+            Fill::Smallest => -1.0,
             Fill::ZeroActivations if column / 32 % 2 == 0 => 0.0f32.copysign(random.unit()),
             Fill::Outliers if random.next().is_multiple_of(50) => 1e4 * random.unit(),
             _ => random.unit(),

@@ -1,4 +1,4 @@
-//! The battery: every kernel of the table against an oracle that shares no code with any of them.
+//! The battery: every kernel of the table against an oracle that shares no arithmetic with any of them.
 //!
 //! The oracle decodes the plain GGUF bytes with `sysinfer-formats` and multiplies in f64, column by
 //! column; kernels see the packed form. Tolerances are derived from the number of roundings and
