@@ -131,12 +131,13 @@ impl Answer {
         logits: &[f32],
         emit: &mut dyn FnMut(JobId, Event),
     ) -> Drawn {
-        let (token, logprobs) = if self.must_go_on() {
+        let token = if self.must_go_on() {
             words.mask(logits);
-            self.sample(&words.masked, &words.tokenizer)
+            self.sampler.sample(&words.masked)
         } else {
-            self.sample(logits, &words.tokenizer)
+            self.sampler.sample(logits)
         };
+        let logprobs = self.logprobs(token, logits, &words.tokenizer);
         self.first_token.get_or_insert_with(Instant::now);
         self.generated += 1;
         self.last = token;
@@ -159,24 +160,27 @@ impl Answer {
         limits.ignore_eos || self.generated < limits.min_tokens
     }
 
-    /// Draws a token, with logprobs if the job asks for them.
-    fn sample(&mut self, logits: &[f32], tokenizer: &Tokenizer) -> (u32, Option<TokenLogprobs>) {
-        let Some(count) = self.job.top_logprobs() else {
-            return (self.sampler.sample(logits), None);
-        };
-        let sampled = self.sampler.sample_with_logprobs(logits, count);
+    /// How likely the model itself found a token and others, if the job asks for that: before end
+    /// tokens were taken out, and before any option.
+    fn logprobs(
+        &mut self,
+        token: u32,
+        logits: &[f32],
+        tokenizer: &Tokenizer,
+    ) -> Option<TokenLogprobs> {
+        let count = self.job.top_logprobs()?;
+        let sampled = self.sampler.with_logprobs(token, logits, count);
         let entry = |token: u32, logprob: f32| Logprob {
             bytes: shown(tokenizer, token),
             logprob,
         };
         let top = sampled.top.iter();
-        let logprobs = TokenLogprobs {
+        Some(TokenLogprobs {
             chosen: entry(sampled.token, sampled.logprob),
             top: top
                 .map(|(token, logprob)| entry(*token, *logprob))
                 .collect(),
-        };
-        (sampled.token, Some(logprobs))
+        })
     }
 
     /// Sends the text of an ordinary token and sees whether it ends the answer.
