@@ -208,12 +208,15 @@ impl ModelPrompt {
         tokens.extend(self.tokenizer.encode_segments(&segments, false));
     }
 
-    /// The first role text in `text`: where it is, how long, and its token.
-    fn next_role(&self, text: &str) -> Option<(usize, usize, u32)> {
-        let found = self.role_texts.iter();
+    /// The role texts in `text`, first to last: where each is, how long, and its token.
+    fn roles_in(&self, text: &str) -> Vec<(usize, usize, u32)> {
+        let found = self.role_texts.iter().flat_map(|(role, token)| {
+            let places = text.match_indices(role.as_str());
+            places.map(|(at, role)| (at, role.len(), *token))
+        });
+        let mut found: Vec<_> = found.collect();
+        found.sort_unstable();
         found
-            .filter_map(|(role, token)| Some((text.find(role.as_str())?, role.len(), *token)))
-            .min()
     }
 }
 
@@ -236,13 +239,16 @@ impl PromptEncoder for ModelPrompt {
         let mark = unused_mark(contents.chain(others))?;
         let rendered = self.template.render(&self.guarded(conversation, mark))?;
         let mut tokens = Vec::new();
-        let mut rest = rendered.as_str();
-        while let Some((at, length, token)) = self.next_role(rest) {
-            self.tokens_of(&rest[..at], mark, &mut tokens);
-            tokens.push(token);
-            rest = &rest[at + length..];
+        let mut from = 0;
+        for (at, length, token) in self.roles_in(&rendered) {
+            // The texts of two roles could overlap in a strange vocabulary: the first one counts.
+            if at >= from {
+                self.tokens_of(&rendered[from..at], mark, &mut tokens);
+                tokens.push(token);
+                from = at + length;
+            }
         }
-        self.tokens_of(rest, mark, &mut tokens);
+        self.tokens_of(&rendered[from..], mark, &mut tokens);
         // Most templates write the BOS token themselves; two of them would harm the answer.
         if let Some(bos) = self.tokenizer.bos().filter(|_| self.tokenizer.adds_bos())
             && tokens.first() != Some(&bos)
@@ -258,11 +264,11 @@ impl PromptEncoder for ModelPrompt {
     }
 }
 
-/// Guards all control tokens, and the role tokens of a built-in template.
+/// Guards all tokens that have no place in text, and the role tokens of a built-in template.
 fn guard_of(tokenizer: &Tokenizer, role_texts: &[(String, u32)]) -> Guard {
     let count = u32::try_from(tokenizer.vocabulary_size()).unwrap_or(u32::MAX);
-    let control = (0..count).filter(|token| tokenizer.is_control(*token));
-    let control = control.map(|token| tokenizer.token_text(token));
+    let hidden = (0..count).filter(|token| tokenizer.is_hidden(*token));
+    let hidden = hidden.map(|token| tokenizer.token_text(token));
     let roles = role_texts.iter().map(|(text, _)| text.as_str().into());
-    Guard::new(control.chain(roles))
+    Guard::new(hidden.chain(roles))
 }

@@ -275,6 +275,13 @@ impl Tokenizer {
     pub fn is_control(&self, token: u32) -> bool {
         self.vocabulary.kind(token) == TokenKind::Control
     }
+
+    /// Whether a token has no place in text: control tokens, and the one that stands for what the
+    /// vocabulary does not know.
+    #[must_use]
+    pub fn is_hidden(&self, token: u32) -> bool {
+        self.vocabulary.kind(token).is_hidden()
+    }
 }
 
 #[cfg(test)]

@@ -35,6 +35,9 @@ const TURN_ENDS: &[&str] = &[
     "<｜end▁of▁sentence｜>",
 ];
 
+/// Tokens that begin a turn or frame its role.
+const TURN_STARTS: &[&str] = &["<|im_start|>", "<|start_header_id|>", "<|end_header_id|>"];
+
 /// What a token is, by the numbers of `tokenizer.ggml.token_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenKind {
@@ -158,9 +161,10 @@ impl Vocabulary {
     fn mark_well_known(&mut self, named: &[u32]) {
         for (index, kind) in self.kinds.iter_mut().enumerate() {
             let is_named = || named.iter().any(|&token| token as usize == index);
-            let is_meant =
-                *kind == TokenKind::UserDefined || *kind == TokenKind::Normal && is_named();
-            if is_meant && is_turn_end(self.texts.get(index)) {
+            let is_user_defined = *kind == TokenKind::UserDefined;
+            let is_meant = is_user_defined || *kind == TokenKind::Normal && is_named();
+            let text = self.texts.get(index);
+            if is_meant && is_turn_end(text) || is_user_defined && is_turn_start(text) {
                 *kind = TokenKind::Control;
             }
         }
@@ -212,6 +216,11 @@ fn read_flag(
 /// Whether a token's name says that it ends a turn.
 fn is_turn_end(text: &[u8]) -> bool {
     TURN_ENDS.iter().any(|end| end.as_bytes() == text)
+}
+
+/// Whether a token's name says that it begins a turn.
+fn is_turn_start(text: &[u8]) -> bool {
+    TURN_STARTS.iter().any(|start| start.as_bytes() == text)
 }
 
 /// The kind of every token; normal where the file does not say.

@@ -256,3 +256,23 @@ fn well_known_ends_are_control_tokens_whatever_the_file_calls_them() {
         );
     }
 }
+
+#[test]
+fn a_users_text_begins_no_turn_though_the_file_calls_the_token_user_defined() {
+    let types: OwnedArray = [4, 4].into_iter().collect();
+    let tokenizer = Description(Vec::new())
+        .with("tokenizer.ggml.model", "gpt2")
+        .with("tokenizer.ggml.pre", "gpt-2")
+        .with(
+            "tokenizer.ggml.tokens",
+            strings(["<|im_start|>", "<|other|>"]),
+        )
+        .with("tokenizer.ggml.merges", strings([]))
+        .with("tokenizer.ggml.token_type", types)
+        .tokenizer();
+    assert_eq!(
+        [0, 1].map(|token| tokenizer.is_control(token)),
+        [true, false]
+    );
+    assert!(!tokenizer.is_end(0));
+}
