@@ -16,7 +16,7 @@ use super::Event;
 const EVENTS_BESIDE_TOKENS: usize = 8;
 
 /// Longest that a token waits for the ones after it: a frame of a display, 50 to the second. A model
-/// that takes longer for a token sends each at once.
+/// that takes longer for a step sends the tokens of each at once.
 const GATHERED: Duration = Duration::from_millis(20);
 
 /// The worker's end of a job's events.
@@ -34,7 +34,7 @@ pub struct Events {
     arrived: VecDeque<Event>,
 }
 
-/// When events last left, and when one was last given.
+/// When text last left, and when the last step that made some ended.
 #[derive(Clone, Copy, Debug)]
 struct Times {
     left: Instant,
@@ -57,14 +57,25 @@ pub fn channel(max_tokens: usize) -> (EventSender, Events) {
 }
 
 impl EventSender {
-    /// Sends without waiting for the client: the first token and the end at once, tokens between them
-    /// within [`GATHERED`] if the next one takes no longer than this one did.
+    /// Takes an event, without waiting for the client. The end leaves at once, and all text before it;
+    /// text leaves after the step that made it.
     pub fn send(&mut self, event: Event) {
-        let now = Instant::now();
-        let may_wait = matches!(event, Event::Text { .. });
+        let is_text = matches!(event, Event::Text { .. });
         self.kept.push(event);
+        if !is_text {
+            self.deliver();
+        }
+    }
+
+    /// Says that a step has ended, at `now`: its text leaves, or stays for the text of the next step
+    /// where that comes within [`GATHERED`] if it takes no longer than this one did. The first text
+    /// leaves at once.
+    pub fn step_ended(&mut self, now: Instant) {
+        if self.kept.is_empty() {
+            return;
+        }
         let left = match self.times {
-            Some(times) if may_wait && times.next_is_in_time(now) => times.left,
+            Some(times) if times.next_is_in_time(now) => times.left,
             _ => {
                 self.deliver();
                 now
@@ -85,9 +96,18 @@ impl EventSender {
     }
 }
 
+impl Drop for EventSender {
+    /// What was said before the worker died is part of the answer.
+    fn drop(&mut self) {
+        if !self.kept.is_empty() {
+            self.deliver();
+        }
+    }
+}
+
 impl Times {
-    /// Whether an event that comes as long after `now` as this one after the last still leaves
-    /// within [`GATHERED`].
+    /// Whether text that comes as long after `now` as this after the last still leaves within
+    /// [`GATHERED`].
     fn next_is_in_time(self, now: Instant) -> bool {
         (now - self.left) + (now - self.given) <= GATHERED
     }
@@ -132,49 +152,58 @@ mod tests {
         all
     }
 
-    /// A sender that looks back on a token of `token` long, `left` after events last left.
-    fn sender_after(left: Duration, token: Duration) -> (EventSender, Events) {
-        let (mut sender, events) = channel(10);
-        let now = Instant::now();
-        sender.times = Some(Times {
-            left: now.checked_sub(left).expect("the clock is older"),
-            given: now.checked_sub(token).expect("the clock is older"),
-        });
-        (sender, events)
-    }
-
     #[test]
-    fn the_first_token_leaves_at_once() {
+    fn the_first_step_leaves_at_once() {
         let (mut sender, mut events) = channel(10);
         sender.send(text("a"));
+        sender.step_ended(Instant::now());
         assert_eq!(received(&mut events), [text("a")]);
     }
 
     #[test]
-    fn a_slow_model_sends_each_token_and_a_fast_one_several() {
-        for (left, token, leaves) in [
-            (30, 30, true),
-            (15, 15, true),
-            (0, 0, false),
-            (4, 4, false),
-            (18, 4, true),
-        ] {
-            let [left, token] = [left, token].map(Duration::from_millis);
-            let (mut sender, mut events) = sender_after(left, token);
-            sender.send(text("a"));
-            let got = received(&mut events);
-            assert_eq!(got.len(), usize::from(leaves), "{left:?} {token:?}");
+    fn a_slow_model_sends_each_step_and_a_fast_one_several() {
+        for (step, pieces) in [(30, [1; 6]), (15, [1; 6]), (4, [1, 0, 0, 0, 0, 5])] {
+            let (mut sender, mut events) = channel(10);
+            let began = Instant::now();
+            for (index, pieces) in (0..).zip(pieces) {
+                sender.send(text("a"));
+                sender.step_ended(began + Duration::from_millis(step) * index);
+                let arrived = received(&mut events).len();
+                assert_eq!(arrived, pieces, "{step} ms, step {index}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_tokens_of_a_slow_step_leave_together() {
+        let (mut sender, mut events) = channel(10);
+        let began = Instant::now();
+        for (seconds, pieces) in [(0, 1), (1, 3)] {
+            for _ in 0..pieces {
+                sender.send(text("a"));
+            }
+            sender.step_ended(began + Duration::from_secs(seconds));
+            assert_eq!(received(&mut events).len(), pieces);
         }
     }
 
     #[test]
     fn what_was_kept_leaves_before_the_end() {
-        let (mut sender, mut events) = sender_after(Duration::ZERO, Duration::ZERO);
-        sender.send(text("a"));
-        sender.send(text("b"));
         let end = Event::Failed(BackendError("broken".into()));
-        sender.send(end.clone());
-        assert_eq!(received(&mut events), [text("a"), text("b"), end]);
+        for last in [Some(end), None] {
+            let (mut sender, mut events) = channel(10);
+            sender.send(text("a"));
+            sender.send(text("b"));
+            if let Some(end) = last.clone() {
+                sender.send(end);
+            }
+            drop(sender);
+            let wanted: Vec<Event> = [text("a"), text("b")].into_iter().chain(last).collect();
+            let mut context = Context::from_waker(std::task::Waker::noop());
+            for event in wanted.into_iter().map(Some).chain([None]) {
+                assert_eq!(events.poll_next(&mut context), Poll::Ready(event));
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The loop of the one thread that drives the engine.
 
+use std::time::Instant;
+
 use super::events::EventSender;
 use super::{Backend, Event, JobId, Queue};
 
@@ -55,6 +57,10 @@ fn step(backend: &mut dyn Backend, live: &mut [Live]) {
             job.sender.send(event);
         }
     });
+    let now = Instant::now();
+    for job in live.iter_mut() {
+        job.sender.step_ended(now);
+    }
     if let Err(error) = result {
         tracing::error!(%error, "a step failed");
         for job in live {
