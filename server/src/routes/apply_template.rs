@@ -19,12 +19,15 @@ use crate::validate::check;
 /// loading.
 pub async fn apply_template(
     State(state): State<Arc<ServerState>>,
-    JsonObject(body): JsonObject,
+    JsonObject(body, leave): JsonObject,
 ) -> Result<Json<Value>, ApiError> {
     let model = state.ready()?;
     let checked = check(body, state.settings.defaults, model.vocabulary_size)?;
     let encoder = Arc::clone(&model.prompt);
-    let render = move || checked.into_prompt(encoder.as_ref());
+    let render = move || {
+        let _leave = leave;
+        checked.into_prompt(encoder.as_ref())
+    };
     let failed =
         |_| ApiError::internal("the prompt could not be rendered; the server's log says more");
     let prompt = tokio::task::spawn_blocking(render)

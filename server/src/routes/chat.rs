@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
 use crate::error::ApiError;
 use crate::observe::{GenerationLog, LoggedElsewhere, RequestId};
 use crate::render::{Head, json, sse};
 use crate::routes::body::JsonObject;
+use crate::routes::room::Room;
 use crate::scheduler::{Refusal, ValidJob};
 use crate::state::ServerState;
 use crate::validate::{Delivery, check};
@@ -26,7 +27,8 @@ use crate::validate::{Delivery, check};
 pub async fn completions(
     State(state): State<Arc<ServerState>>,
     Extension(id): Extension<RequestId>,
-    JsonObject(body): JsonObject,
+    _: Room,
+    JsonObject(body, leave): JsonObject,
 ) -> Result<Response, ApiError> {
     let began = Instant::now();
     let defaults = state.settings.defaults;
@@ -38,6 +40,7 @@ pub async fn completions(
     let job = {
         let state = Arc::clone(&state);
         let encode = move || -> Result<ValidJob, ApiError> {
+            let _leave = leave;
             let model = state.ready()?;
             let seed = Uuid::new_v4().as_u64_pair().0;
             checked.into_job(model.prompt.as_ref(), model.context_tokens, seed)
@@ -58,7 +61,8 @@ pub async fn completions(
     let mut response = if stream {
         sse::answer(head, include_usage, events, log)
     } else {
-        json::answer(&head, events, log).await?
+        let whole = json::answer(&head, events, log).await;
+        whole.unwrap_or_else(IntoResponse::into_response)
     };
     response.extensions_mut().insert(LoggedElsewhere);
     Ok(response)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 
 use crate::api::response::{ModelCard, ModelList};
@@ -23,12 +24,13 @@ pub async fn list(State(state): State<Arc<ServerState>>) -> Result<Json<ModelLis
 /// One model by its name, which may hold slashes.
 ///
 /// # Errors
-/// 404 for other names, 503 while loading.
+/// 404 for other names, 400 for what is none, 503 while loading.
 pub async fn one(
     State(state): State<Arc<ServerState>>,
-    Path(id): Path<String>,
+    name: Result<Path<String>, PathRejection>,
 ) -> Result<Json<ModelCard>, ApiError> {
     let card = card(&state)?;
+    let Path(id) = name.map_err(|rejection| ApiError::invalid(rejection.body_text()))?;
     if id == card.id {
         Ok(Json(card))
     } else {

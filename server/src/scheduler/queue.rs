@@ -69,10 +69,7 @@ impl Queue {
         if !waiting.open {
             return Err(Refusal::Closed);
         }
-        if waiting.jobs.len() >= self.limit {
-            waiting.jobs.retain(|ticket| !ticket.sender.is_cancelled());
-        }
-        if waiting.jobs.len() >= self.limit {
+        if !has_room(&mut waiting, self.limit) {
             return Err(Refusal::Full { limit: self.limit });
         }
         let (sender, events) = channel(job.limits().max_tokens);
@@ -80,6 +77,11 @@ impl Queue {
         drop(waiting);
         self.arrived.notify_one();
         Ok(events)
+    }
+
+    /// Whether a job would be refused now because too many wait.
+    pub fn is_full(&self) -> bool {
+        !has_room(&mut self.lock(), self.limit)
     }
 
     /// The first job that is still wanted, waiting for one. `None`: closed and empty.
@@ -145,6 +147,14 @@ impl Queue {
     }
 }
 
+/// Whether fewer than `limit` jobs wait that are still wanted.
+fn has_room(waiting: &mut Waiting, limit: usize) -> bool {
+    if waiting.jobs.len() >= limit {
+        waiting.jobs.retain(|ticket| !ticket.sender.is_cancelled());
+    }
+    waiting.jobs.len() < limit
+}
+
 fn pop_wanted(waiting: &mut Waiting) -> Option<Ticket> {
     while let Some(ticket) = waiting.jobs.pop_front() {
         if !ticket.sender.is_cancelled() {
@@ -179,7 +189,9 @@ mod tests {
         let _first = queue.submit(job(1)).expect("room");
         let second = queue.submit(job(2)).expect("room");
         assert_eq!(queue.submit(job(3)).err(), Some(Refusal::Full { limit: 2 }));
+        assert!(queue.is_full());
         drop(second);
+        assert!(!queue.is_full(), "the second has left");
         let _third = queue.submit(job(3)).expect("the second has left");
         assert_eq!(first(queue.next()), Some(1));
         assert_eq!(first(queue.try_next()), Some(3));
