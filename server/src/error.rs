@@ -4,6 +4,8 @@
 //! picks its exception class. Messages are public; what only the operator should see is logged
 //! where it happens.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -11,6 +13,9 @@ use serde_json::{Value, json};
 
 /// Seconds after which a client that was turned away should try again.
 const RETRY_AFTER_SECONDS: &str = "5";
+
+/// Longest public message, bytes: what a client sent may be quoted in it, and it goes to the log.
+const LONGEST_MESSAGE: usize = 1000;
 
 /// A failure with its HTTP status and OpenAI error object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +33,7 @@ impl ApiError {
         Self {
             status,
             kind,
-            message: message.into(),
+            message: shortened(message.into()),
             param: None,
             code: None,
             retry: false,
@@ -100,6 +105,20 @@ impl ApiError {
         .with_code("method_not_allowed")
     }
 
+    /// 408: the body did not arrive in time.
+    pub fn too_slow(limit: Duration) -> Self {
+        let message = format!(
+            "the request body did not arrive within {} seconds",
+            limit.as_secs()
+        );
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "invalid_request_error",
+            message,
+        )
+        .with_code("request_timeout")
+    }
+
     /// 413: the body is larger than the server reads.
     pub fn body_too_large(limit_bytes: usize) -> Self {
         let message = format!("the request body is larger than {limit_bytes} bytes");
@@ -169,6 +188,18 @@ impl ApiError {
     }
 }
 
+/// `message`, or its beginning where it is longer than [`LONGEST_MESSAGE`].
+fn shortened(mut message: String) -> String {
+    if message.len() > LONGEST_MESSAGE {
+        let end = (0..=LONGEST_MESSAGE)
+            .rev()
+            .find(|end| message.is_char_boundary(*end));
+        message.truncate(end.unwrap_or(0));
+        message.push_str("...");
+    }
+    message
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.body())).into_response();
@@ -200,6 +231,15 @@ mod tests {
         let body = ApiError::invalid_param("stop", "too many").body();
         let wanted = r#"{"error":{"message":"too many","type":"invalid_request_error","param":"stop","code":null}}"#;
         assert_eq!(body.to_string(), wanted);
+    }
+
+    #[test]
+    fn a_message_quotes_no_more_than_the_beginning_of_what_was_sent() {
+        for (sent, wanted) in [("x", 1000), ("\u{20ac}", 333), ("\u{1f600}", 250)] {
+            let error = ApiError::invalid(sent.repeat(5000));
+            assert_eq!(error.message(), sent.repeat(wanted) + "...");
+        }
+        assert_eq!(ApiError::invalid("x".repeat(1000)).message().len(), 1000);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod app;
 pub mod auth;
 pub mod backend;
 pub mod cli;
+pub mod connections;
 pub mod environment;
 pub mod error;
 pub mod http_threads;

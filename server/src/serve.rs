@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 use crate::app::app;
+use crate::connections;
 use crate::state::ServerState;
 
 /// Time that error answers have to leave after the engine has died.
@@ -28,10 +28,11 @@ pub enum Ended {
 /// What the engine thread reports when it ends: nothing after a drain, else why.
 pub type EngineEnd = oneshot::Receiver<Result<(), String>>;
 
-/// Serves on `listener` until a signal (SIGTERM, SIGINT) or the end of the engine.
+/// Serves on `listener` until a signal (SIGTERM, SIGINT) or the end of the engine. A second signal
+/// ends the drain.
 ///
 /// # Errors
-/// Signals cannot be received, or the socket fails.
+/// Signals cannot be received.
 pub async fn serve(
     state: Arc<ServerState>,
     listener: TcpListener,
@@ -40,34 +41,34 @@ pub async fn serve(
 ) -> std::io::Result<Ended> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let asked = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    let (count, signals) = watch::channel(0);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            count.send_modify(|count| *count += 1);
         }
-    };
-    serve_until(state, listener, engine_end, drain_timeout, asked).await
+    });
+    Ok(serve_until(state, listener, engine_end, drain_timeout, signals).await)
 }
 
-/// As [`serve`], stopping when `asked` completes.
-///
-/// # Errors
-/// The socket fails.
+/// As [`serve`]: the first of `signals`, which counts them, asks to stop, the second to do so now.
 pub async fn serve_until(
     state: Arc<ServerState>,
     listener: TcpListener,
     mut engine_end: EngineEnd,
     drain_timeout: Duration,
-    asked: impl Future<Output = ()>,
-) -> std::io::Result<Ended> {
+    mut signals: watch::Receiver<u32>,
+) -> Ended {
     let (stop, mut stopped) = watch::channel(false);
-    let accepting = async move {
+    let stopped = async move {
         // An error means that the sender is gone, which is a reason to stop as well.
         let _ = stopped.wait_for(|stop| *stop).await;
     };
-    let listener = listener.tap_io(send_at_once);
-    let server = axum::serve(listener, app(Arc::clone(&state))).with_graceful_shutdown(accepting);
-    let mut server = tokio::spawn(server.into_future());
+    let serving = connections::serve(listener, app(Arc::clone(&state)), stopped);
+    tokio::pin!(serving);
     tokio::select! {
         // A worker that died has the last word even if a signal came at the same moment.
         biased;
@@ -75,28 +76,37 @@ pub async fn serve_until(
             state.set_failed();
             stop.send_replace(true);
             // Whether or not all clients read their error in time, the process ends.
-            let _ = tokio::time::timeout(LAST_WORDS, server).await;
-            return Ok(Ended::EngineLost(reason(end)));
+            let _ = tokio::time::timeout(LAST_WORDS, serving).await;
+            return Ended::EngineLost(reason(end));
         }
-        result = &mut server => return result?.map(|()| Ended::Drained),
-        () = asked => {}
+        () = received(&mut signals, 1) => {}
+        () = &mut serving => return Ended::Drained,
     }
     tracing::info!(
         seconds = drain_timeout.as_secs(),
-        "stopping: running requests may finish"
+        "stopping: running requests may finish; a second signal cuts them off"
     );
     state.set_draining();
     stop.send_replace(true);
-    match tokio::time::timeout(drain_timeout, server).await {
-        Ok(result) => result?.map(|()| Ended::Drained),
-        Err(_) => Ok(Ended::CutOff),
+    tokio::select! {
+        biased;
+        end = &mut engine_end => {
+            state.set_failed();
+            let _ = tokio::time::timeout(LAST_WORDS, serving).await;
+            Ended::EngineLost(reason(end))
+        }
+        () = &mut serving => Ended::Drained,
+        () = received(&mut signals, 2) => Ended::CutOff,
+        () = tokio::time::sleep(drain_timeout) => Ended::CutOff,
     }
 }
 
-/// A token must not wait for the client's receipt of the one before it.
-fn send_at_once(connection: &mut TcpStream) {
-    if let Err(error) = connection.set_nodelay(true) {
-        tracing::debug!(%error, "a connection may be slow: it cannot send at once");
+/// Completes when `count` signals have come.
+async fn received(signals: &mut watch::Receiver<u32>, count: u32) {
+    let come = signals.wait_for(|come| *come >= count).await.is_ok();
+    if !come {
+        // Nobody can send one any more.
+        std::future::pending::<()>().await;
     }
 }
 

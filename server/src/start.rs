@@ -111,7 +111,11 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
     runtime.shutdown_background();
     match ended.context("serving failed")? {
         Ended::Drained => tracing::info!("stopped"),
-        Ended::CutOff => tracing::warn!("stopped with requests cut off after --drain-timeout"),
+        Ended::CutOff => {
+            tracing::warn!(
+                "stopped with requests cut off, after --drain-timeout or a second signal"
+            );
+        }
         Ended::EngineLost(reason) => bail!(reason),
     }
     Ok(())

@@ -14,7 +14,7 @@ use sysinfer_server::serve::{Ended, serve_until};
 use sysinfer_server::state::Status;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -91,30 +91,27 @@ async fn a_client_that_leaves_frees_the_engine_at_the_next_step() {
 /// A server on a free port, with the ends that stop it.
 struct Running {
     address: std::net::SocketAddr,
-    stop: oneshot::Sender<()>,
+    signals: watch::Sender<u32>,
     engine: oneshot::Sender<Result<(), String>>,
-    served: tokio::task::JoinHandle<std::io::Result<Ended>>,
+    served: tokio::task::JoinHandle<Ended>,
 }
 
 async fn listen(server: &Server, drain_timeout: Duration) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (stop, asked) = oneshot::channel();
+    let (signals, received) = watch::channel(0);
     let (engine, engine_end) = oneshot::channel();
     let state = Arc::clone(&server.state);
-    let asked = async {
-        let _ = asked.await;
-    };
     let served = tokio::spawn(serve_until(
         state,
         listener,
         engine_end,
         drain_timeout,
-        asked,
+        received,
     ));
     Running {
         address,
-        stop,
+        signals,
         engine,
         served,
     }
@@ -168,7 +165,7 @@ async fn stopping_finishes_what_runs_and_waits_and_refuses_the_rest() {
     while server.state.queue.is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    running.stop.send(()).unwrap();
+    running.signals.send(1).unwrap();
     while server.state.status() != Status::Draining {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -184,7 +181,7 @@ async fn stopping_finishes_what_runs_and_waits_and_refuses_the_rest() {
     for socket in [first, second] {
         assert!(rest(socket).await.contains("[DONE]"));
     }
-    assert_eq!(running.served.await.unwrap().unwrap(), Ended::Drained);
+    assert_eq!(running.served.await.unwrap(), Ended::Drained);
     server.worker.join().unwrap();
     drop(running.engine);
 }
@@ -195,8 +192,51 @@ async fn stopping_gives_up_at_its_limit() {
     let running = listen(&server, Duration::ZERO).await;
     let _hangs = post(running.address, &streamed()).await;
     server.until(|seen| seen.admitted == 1).await;
-    running.stop.send(()).unwrap();
-    assert_eq!(running.served.await.unwrap().unwrap(), Ended::CutOff);
+    running.signals.send(1).unwrap();
+    assert_eq!(running.served.await.unwrap(), Ended::CutOff);
+}
+
+#[tokio::test]
+async fn a_second_signal_cuts_the_drain_short() {
+    let server = gated(4);
+    let running = listen(&server, MINUTE).await;
+    let _hangs = post(running.address, &streamed()).await;
+    server.until(|seen| seen.admitted == 1).await;
+    for count in [1, 2] {
+        running.signals.send(count).unwrap();
+    }
+    assert_eq!(running.served.await.unwrap(), Ended::CutOff);
+}
+
+#[tokio::test]
+async fn an_engine_that_dies_while_draining_is_not_a_success() {
+    let server = gated(4);
+    let running = listen(&server, MINUTE).await;
+    let dies = post(running.address, &ask("panic", json!({"stream": true}))).await;
+    server.until(|seen| seen.admitted == 1).await;
+    running.signals.send(1).unwrap();
+    while server.state.status() != Status::Draining {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    running.engine.send(Err("it panicked".into())).unwrap();
+    server.allow(2);
+    assert!(rest(dies).await.contains("\"error\""));
+    assert_eq!(
+        running.served.await.unwrap(),
+        Ended::EngineLost("it panicked".into())
+    );
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_before_it_reads_the_body() {
+    let server = gated(1);
+    let _running = server.chat(streamed()).await;
+    server.until(|seen| seen.admitted == 1).await;
+    let _waiting = server.chat(streamed()).await;
+    let refused = server
+        .send(common::chat_request("{ this is not JSON"))
+        .await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
 }
 
 #[tokio::test]
@@ -215,11 +255,13 @@ async fn a_dead_engine_is_an_error_for_all_and_the_end_of_the_server() {
         .engine
         .send(Err("the engine panicked".into()))
         .unwrap();
-    assert!(rest(dies).await.contains("\"error\""));
+    let dies = rest(dies).await;
+    let (said, error) = (dies.find("Hel"), dies.find("\"error\""));
+    assert!(said.is_some() && said < error, "{dies}");
     let waits = rest(waits).await;
     assert!(waits.starts_with("HTTP/1.1 500"), "{waits}");
     assert_eq!(
-        running.served.await.unwrap().unwrap(),
+        running.served.await.unwrap(),
         Ended::EngineLost("the engine panicked".into())
     );
     assert_eq!(server.state.status(), Status::Failed);

@@ -3,13 +3,13 @@
 
 use std::path::Path;
 
-use jiff::Timestamp;
 use sysinfer_engine::{Engine, Tokenizer};
 
 use super::load::LoadError;
 use crate::prompt::builtin;
 use crate::prompt::encode::TemplateSource;
-use crate::prompt::template::{ChatTemplate, TokenTexts};
+use crate::prompt::sandbox::process::{Program, TemplateProcess};
+use crate::prompt::template::TokenTexts;
 
 /// Longest chat template file that is read.
 const LONGEST_TEMPLATE_BYTES: u64 = 1 << 20;
@@ -41,7 +41,8 @@ pub(super) fn given(name: &str) -> Result<Given, LoadError> {
     }
     let source = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
     let origin = format!("the chat template {name}");
-    ChatTemplate::new(&source, &origin, TokenTexts::default(), Timestamp::now)?;
+    // Compiled where it will be rendered: one that nests too deep ends that process, not this one.
+    TemplateProcess::start(&source, &origin, TokenTexts::default(), Program::this())?;
     Ok(Given::File(TemplateSource::Text { source, origin }))
 }
 
