@@ -83,7 +83,7 @@ impl Speed {
 /// [`Speed::prompt_growth`] from a model's shape: multiplications of attention for each position over
 /// those with weights.
 pub fn prompt_growth(info: &EngineInfo) -> f64 {
-    let attention = (2 * info.layers * info.embedding_length) as f64;
+    let attention = 2.0 * info.layers as f64 * info.embedding_length as f64;
     let read = info.decode_bytes as f64 / info.weight_bytes.max(1) as f64;
     let weights = info.parameters as f64 * read;
     (ATTENTION_COST * attention / weights.max(1.0)).min(MOST_GROWTH)
@@ -215,7 +215,10 @@ impl TablePlan {
     pub fn cut_to_context(&mut self, context_length: usize) -> Vec<String> {
         let prompt = self.prompt_tokens;
         let mut lines = Vec::new();
-        let too_short = take_where(&mut self.decode_lengths, |length| length <= prompt);
+        let mut too_short = take_where(&mut self.decode_lengths, |length| length <= prompt);
+        if let Some(sampling) = &mut self.sampling {
+            too_short.extend(take_where(&mut sampling.lengths, |length| length <= prompt));
+        }
         if !too_short.is_empty() {
             let list = join(&too_short);
             lines.push(format!(

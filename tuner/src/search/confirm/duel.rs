@@ -1,28 +1,23 @@
-//! The winner against the default and against the runner-up, in fresh interleaved rounds: a stage's
-//! winner was the luckiest of many, so its own samples flatter it. What is not at least as fast as
-//! the default here, by evidence, is not in the profile.
-//!
-//! Rounds go on until the winner is told apart from both, or there is no time left.
+//! Plans measured in turn until they are told apart, and who has won.
 
-use sysinfer_engine::{Blocking, Plan};
+use sysinfer_engine::Plan;
 
-use super::Stage;
-use super::staged::Tuned;
-use super::standing::NOISE_WEIGHT;
-use super::works::{self, Works};
+use super::outcome::{Fresh, Judgement, Limits, Verdict};
 use crate::measure::Work;
 use crate::measure::session::{Halt, Session};
+use crate::search::standing::NOISE_WEIGHT;
+use crate::search::works;
 use crate::space::Phase;
-use crate::stats::Gap;
 use crate::stats::robust::{Z_95, deviation};
+use crate::stats::{Estimate, Gap};
 
 /// Rounds before anything is decided.
 const LEAST_ROUNDS: usize = 6;
 /// Rounds in which the runner-up takes part: two of the best few that are not told apart by then are
 /// equally good.
 const RUNNER_UP_ROUNDS: usize = 10;
-/// Rounds in which the plan takes part that keeps this phase while weights have moved: a harm that takes
-/// more to be seen is small, and every round without it is one more for the winner.
+/// Rounds in which the plan takes part that keeps this phase beside a new one of the other: a harm that
+/// takes more to be seen is small, and every round without it is one more for the winner.
 const KEPT_ROUNDS: usize = 12;
 /// A plan that is hardly faster than the default by more than this is not worth more rounds.
 const WORTH: f64 = 0.01;
@@ -40,177 +35,8 @@ const HARM: f64 = 0.005;
 /// loses no more than this.
 const TIE: f64 = 0.005;
 
-/// The rival that the winner was held against, besides the default.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RunnerUp {
-    /// What it would have run.
-    pub plan: Plan,
-    /// The winner's rate over its rate.
-    pub gain: f64,
-    /// 95 % interval of that.
-    pub interval: (f64, f64),
-}
-
-/// What the fresh rounds say about one phase.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Fresh {
-    /// Rounds that were measured; 0: there was nothing to compare.
-    pub rounds: usize,
-    /// 95 % interval of the chosen plan's rate over the default's; `None` where it is the default's.
-    pub interval: Option<(f64, f64)>,
-    /// The runner-up, if it took part and the winner was chosen.
-    pub runner_up: Option<RunnerUp>,
-}
-
-/// The outcome.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Confirmation {
-    /// What the profile says to run.
-    pub plan: Plan,
-    /// Its decode rate over the default's; exactly 1 where it *is* the default's.
-    pub gain_decode: f64,
-    /// The same for prefill.
-    pub gain_prefill: f64,
-    /// What was decided for each phase and why, one line each.
-    pub reasons: Vec<String>,
-    /// Rounds, intervals and runner-up of decoding.
-    pub decode: Fresh,
-    /// The same for prefill.
-    pub prefill: Fresh,
-}
-
-/// Rounds and time of the confirmation.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Most rounds for each phase.
-    pub rounds: usize,
-    /// When to stop, on the session's clock, once every plan has `LEAST_ROUNDS` samples. Each phase
-    /// has half of the time.
-    pub until: Option<f64>,
-}
-
-/// Measures the tuned plan against the default and the runner-up and keeps, phase by phase, what is
-/// really better.
-///
-/// # Errors
-/// Ctrl-C or a failure; nothing is decided then.
-pub fn confirm(
-    session: &mut Session<'_>,
-    default: &Plan,
-    tuned: &Tuned,
-    works: &Works,
-    limits: Limits,
-) -> Result<Confirmation, Halt> {
-    session.stage = Stage::Confirmation;
-    session.progress.stage(Stage::Confirmation.title(), 1);
-    let now = (session.clock)();
-    let halfway = limits.until.map(|until| (now + until.max(now)) / 2.0);
-    let works = (&works.decode, &works.prefill);
-    let decode = Limits {
-        until: halfway,
-        ..limits
-    };
-    let mut result = judge_phase(
-        session,
-        default,
-        default,
-        tuned,
-        (Phase::Decode, works.0),
-        decode,
-    )?;
-    let mut prefill = judge_phase(
-        session,
-        default,
-        &result.plan,
-        tuned,
-        (Phase::Prefill, works.1),
-        limits,
-    )?;
-    if prefill.spoils {
-        // Moving the weights to the decode team's nodes slowed prompts down, and nothing made up
-        // for it: what is not harmless in both phases is not taken.
-        prefill.reason = format!("the default in both phases: {}", prefill.reason);
-        result = Judgement {
-            plan: default.clone(),
-            gain: 1.0,
-            fresh: Fresh::default(),
-            ..result
-        };
-        prefill.plan = default.clone();
-    }
-    Ok(Confirmation {
-        plan: prefill.plan,
-        gain_decode: result.gain,
-        gain_prefill: prefill.gain,
-        reasons: vec![
-            format!("decode: {}", result.reason),
-            format!("prefill: {}", prefill.reason),
-        ],
-        decode: result.fresh,
-        prefill: prefill.fresh,
-    })
-}
-
-/// What was decided about one phase.
-struct Judgement {
-    plan: Plan,
-    gain: f64,
-    reason: String,
-    fresh: Fresh,
-    /// The plan that keeps this phase's default is slower than the default itself.
-    spoils: bool,
-}
-
-/// Decides one phase. `base` is the default with what was decided before: this phase is still the
-/// default's, but weights may lie elsewhere.
-fn judge_phase(
-    session: &mut Session<'_>,
-    default: &Plan,
-    base: &Plan,
-    tuned: &Tuned,
-    (phase, work): (Phase, &Work),
-    limits: Limits,
-) -> Result<Judgement, Halt> {
-    let keep = |reason: String| Judgement {
-        plan: base.clone(),
-        gain: 1.0,
-        reason,
-        fresh: Fresh::default(),
-        spoils: false,
-    };
-    let winner = take_phase(base, &tuned.plan, phase);
-    if winner == *default {
-        return Ok(keep(
-            "the search found nothing better than the default".into(),
-        ));
-    }
-    let mut plans = vec![("default", default.clone()), ("tuned", winner)];
-    if let Some(runner_up) = &tuned.runners_up[phase as usize] {
-        plans.push(("runner-up", take_phase(base, runner_up, phase)));
-    }
-    // With the decode team elsewhere, weights are too, so keeping this phase is a plan of its own.
-    let moved = base.decode != default.decode && plans[1].1 != *base && phase == Phase::Prefill;
-    if moved {
-        plans.push(("kept", base.clone()));
-    }
-    let kept = plans
-        .iter()
-        .position(|(_, plan)| plan == base && plan != default);
-    let mut duel = Duel::new(plans, kept, (tuned.noise, limits.rounds));
-    match duel.fight(session, (phase, work), limits) {
-        Ok(()) => {}
-        Err(Halt::Refused(why)) => {
-            return Ok(keep(format!(
-                "the default, because a plan was refused: {why}"
-            )));
-        }
-        Err(other) => return Err(other),
-    }
-    Ok(duel.judge(base, phase, keep(String::new())))
-}
-
 /// Plans measured in turn, the default first, the winner second.
-struct Duel {
+pub(super) struct Duel {
     plans: Vec<(&'static str, Plan)>,
     /// Logarithms of rates, `[plan][round]`; the runner-up may have fewer.
     logs: Vec<Vec<f64>>,
@@ -226,7 +52,7 @@ const DEFAULT: usize = 0;
 const TUNED: usize = 1;
 
 impl Duel {
-    fn new(
+    pub(super) fn new(
         plans: Vec<(&'static str, Plan)>,
         kept: Option<usize>,
         (noise, rounds): (f64, usize),
@@ -242,7 +68,7 @@ impl Duel {
     }
 
     /// Rounds until nothing is open, in an order that is turned in each.
-    fn fight(
+    pub(super) fn fight(
         &mut self,
         session: &mut Session<'_>,
         (phase, work): (Phase, &Work),
@@ -368,8 +194,7 @@ impl Duel {
         self.plans.iter().position(|(name, _)| *name == "runner-up")
     }
 
-    fn judge(self, base: &Plan, phase: Phase, keep: Judgement) -> Judgement {
-        let rounds = self.logs[DEFAULT].len();
+    pub(super) fn judge(self, base: &Plan, phase: Phase, keep: Judgement) -> Judgement {
         // The runner-up takes the winner's place only where it is ahead by evidence.
         let overtaken = self.runner_up().filter(|index| {
             self.gap(*index, TUNED).low(Z_95) > 0.0 && self.gap(*index, DEFAULT).low(Z_LAST) > 0.0
@@ -379,10 +204,22 @@ impl Duel {
         let percent = 100.0 * (gap.centre.exp() - 1.0);
         let (low, high) = gap.factors();
         let interval = format!(
-            "{percent:+.1} %, 95 %: {:+.1} to {:+.1} %, {rounds} fresh rounds",
+            "{percent:+.1} %, 95 %: {:+.1} to {:+.1} %, {} fresh rounds",
             100.0 * (low - 1.0),
-            100.0 * (high - 1.0)
+            100.0 * (high - 1.0),
+            gap.pairs
         );
+        let fresh = Fresh {
+            rounds: self.logs[DEFAULT].len(),
+            candidate: self.plans[chosen].0,
+            margin: Some(Estimate {
+                median: gap.centre.exp(),
+                low,
+                high,
+                count: gap.pairs,
+            }),
+            verdict: Verdict::Unproven,
+        };
         let plan = &self.plans[chosen].1;
         let fewer = phase.team(plan).threads < phase.team(base).threads;
         let is_faster = gap.low(Z_LAST) > 0.0;
@@ -396,9 +233,8 @@ impl Duel {
                 ),
             };
             let fresh = Fresh {
-                rounds,
-                interval: Some((low, high)),
-                runner_up: self.rival_of(chosen),
+                verdict: Verdict::Chosen,
+                ..fresh
             };
             return Judgement {
                 plan: plan.clone(),
@@ -422,10 +258,6 @@ impl Duel {
         let gain = kept_gap
             .filter(|_| !spoils)
             .map_or(1.0, |gap| gap.centre.exp());
-        let fresh = Fresh {
-            rounds,
-            ..Fresh::default()
-        };
         Judgement {
             gain,
             reason,
@@ -434,53 +266,12 @@ impl Duel {
             ..keep
         }
     }
-
-    /// The other of winner and runner-up, beside the one that was chosen.
-    fn rival_of(&self, chosen: usize) -> Option<RunnerUp> {
-        let runner_up = self.runner_up()?;
-        let rival = if chosen == runner_up {
-            TUNED
-        } else {
-            runner_up
-        };
-        let gap = self.gap(chosen, rival);
-        Some(RunnerUp {
-            plan: self.plans[rival].1.clone(),
-            gain: gap.centre.exp(),
-            interval: gap.factors(),
-        })
-    }
-}
-
-/// `base` with everything of `donor` that concerns one phase.
-pub fn take_phase(base: &Plan, donor: &Plan, phase: Phase) -> Plan {
-    let mut plan = phase.take_team(base, donor);
-    for (block_type, from) in &donor.kernels {
-        let into = plan.kernels.entry(block_type.clone()).or_default();
-        match phase {
-            Phase::Decode => into.decode.clone_from(&from.decode),
-            Phase::Prefill => into.prefill.clone_from(&from.prefill),
-        }
-    }
-    plan.blocking = match phase {
-        Phase::Decode => Blocking {
-            prefetch_bytes: donor.blocking.prefetch_bytes,
-            attention_chunk: donor.blocking.attention_chunk,
-            ..plan.blocking
-        },
-        Phase::Prefill => Blocking {
-            prefill_rows: donor.blocking.prefill_rows,
-            prefill_chunk: donor.blocking.prefill_chunk,
-            ..plan.blocking
-        },
-    };
-    plan
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sysinfer_engine::{KernelChoice, PhasePlan};
+    use sysinfer_engine::PhasePlan;
 
     #[test]
     fn the_time_left_follows_what_the_rounds_say() {
@@ -518,31 +309,5 @@ mod tests {
         );
         let early = fought(0.3, 3).seconds_left(Phase::Prefill, (0.0, 6.0), Some(1.0));
         assert_eq!(early, 6.0, "every plan has its least rounds all the same");
-    }
-
-    #[test]
-    fn the_two_phases_are_a_whole_plan() {
-        let default = Plan::with_threads(PhasePlan::unpinned(4));
-        let mut tuned = Plan::with_threads(PhasePlan::unpinned(3));
-        tuned.prefill.threads = 2;
-        tuned.blocking = Blocking {
-            prefetch_bytes: 0,
-            prefill_rows: 32,
-            prefill_chunk: 128,
-            attention_chunk: 64,
-        };
-        let choice = KernelChoice {
-            decode: Some("d".into()),
-            prefill: Some("p".into()),
-        };
-        tuned.kernels.insert("Q4_0".into(), choice);
-        let decode = take_phase(&default, &tuned, Phase::Decode);
-        assert_eq!((decode.decode.threads, decode.prefill.threads), (3, 4));
-        assert_eq!(
-            (decode.blocking.prefetch_bytes, decode.blocking.prefill_rows),
-            (0, default.blocking.prefill_rows)
-        );
-        assert_eq!(decode.kernels["Q4_0"].prefill, None);
-        assert_eq!(take_phase(&decode, &tuned, Phase::Prefill), tuned);
     }
 }

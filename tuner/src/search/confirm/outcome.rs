@@ -1,0 +1,67 @@
+//! What fresh rounds decide, and what they are allowed.
+
+use sysinfer_engine::Plan;
+
+use crate::stats::Estimate;
+
+/// What became of the better of winner and runner-up in one phase.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verdict {
+    /// The profile has it.
+    Chosen,
+    /// It was not faster than the default by enough evidence, or could not run.
+    #[default]
+    Unproven,
+    /// It was faster, but slowed the other phase down.
+    Harmful,
+}
+
+/// What the fresh rounds say about one phase.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fresh {
+    /// Rounds that were measured; 0: there was nothing to compare.
+    pub rounds: usize,
+    /// Name, among the samples, of the better of winner and runner-up.
+    pub candidate: &'static str,
+    /// Its rate over the default's, with its 95 % interval.
+    pub margin: Option<Estimate>,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+/// The outcome.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Confirmation {
+    /// What the profile says to run.
+    pub plan: Plan,
+    /// Its decode rate over the default's; exactly 1 where it *is* the default's.
+    pub gain_decode: f64,
+    /// The same for prefill.
+    pub gain_prefill: f64,
+    /// What was decided for each phase and why, one line each.
+    pub reasons: Vec<String>,
+    /// What the fresh rounds say about decoding.
+    pub decode: Fresh,
+    /// The same for prefill.
+    pub prefill: Fresh,
+}
+
+/// Rounds and time of the confirmation.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Most rounds for each phase.
+    pub rounds: usize,
+    /// When to stop, on the session's clock, once every plan has its least samples. Each phase
+    /// has half of the time.
+    pub until: Option<f64>,
+}
+
+/// What was decided about one phase.
+pub(super) struct Judgement {
+    pub(super) plan: Plan,
+    pub(super) gain: f64,
+    pub(super) reason: String,
+    pub(super) fresh: Fresh,
+    /// The plan that keeps this phase's default is slower than the default itself.
+    pub(super) spoils: bool,
+}
