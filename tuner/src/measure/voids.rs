@@ -96,7 +96,7 @@ impl Voids {
                  about the plans: stop it (or raise the quota) and tune again"
             )
         } else {
-            format!("{counted}; they were taken again (see samples.csv)")
+            format!("{counted}; they were taken again where another could be had (see samples.csv)")
         })
     }
 }

@@ -5,9 +5,9 @@ use sysinfer_engine::EngineInfo;
 
 use super::Row;
 use super::figures::{duration, gain, number, said, share};
-use super::samples::Gain;
 use crate::measure::split::{Split, SplitPart, Under};
 use crate::search::Stage;
+use crate::search::confirm::Verdict;
 use crate::search::race::{Lane, Outcome};
 use crate::space::Phase;
 use crate::stats::{Estimate, median};
@@ -43,10 +43,25 @@ pub struct Evidence<'a> {
     pub splits: &'a [Split],
     /// The races.
     pub races: &'a [Outcome],
-    /// The winner against the default.
-    pub gains: &'a [Gain],
+    /// How phases were decided.
+    pub contests: &'a [Contest],
     /// Threads of the decode team of the chosen and the default plan, where there is a choice.
     pub threads: Option<(usize, usize)>,
+}
+
+/// The better of winner and runner-up against the default in one phase, in fresh rounds.
+#[derive(Clone, Copy, Debug)]
+pub struct Contest {
+    /// The phase.
+    pub phase: Phase,
+    /// Rate of the one, tokens/s.
+    pub rival: Estimate,
+    /// Rate of the default, tokens/s.
+    pub default: Estimate,
+    /// The former over the latter, round by round, which is what was decided by.
+    pub margin: Estimate,
+    /// What was decided.
+    pub verdict: Verdict,
 }
 
 /// The sentences; [`NOTHING`] if there are none.
@@ -59,8 +74,8 @@ pub fn explain(evidence: &Evidence<'_>) -> Vec<String> {
         growth(evidence),
         prefill(evidence),
         threads(evidence, Stage::PrefillTeam, "Reading prompts"),
-        gains(evidence, Phase::Decode),
-        gains(evidence, Phase::Prefill),
+        contest(evidence, Phase::Decode),
+        contest(evidence, Phase::Prefill),
         doubt(evidence),
     ];
     let mut said: Vec<String> = sentences.into_iter().flatten().collect();
@@ -268,7 +283,8 @@ fn prefill(evidence: &Evidence<'_>) -> Option<String> {
         share(parts[2].share),
         share(parts[3].share)
     );
-    let row = evidence.rows.iter().rev().find(|row| row.prefill.is_some());
+    let rows = evidence.rows.iter().filter(|row| row.prefill.is_some());
+    let row = rows.min_by_key(|row| row.total_tokens.abs_diff(split.total_tokens));
     let gb = row.and_then(|row| row.estimates.prefill_gb);
     let gb = gb.filter(|_| !cached(evidence));
     let Some((gb, roof)) = gb.zip(evidence.roof) else {
@@ -291,22 +307,27 @@ fn prefill(evidence: &Evidence<'_>) -> Option<String> {
     ))
 }
 
-fn gains(evidence: &Evidence<'_>, phase: Phase) -> Option<String> {
-    let found = evidence.gains.iter().find(|gain| gain.phase == phase)?;
+fn contest(evidence: &Evidence<'_>, phase: Phase) -> Option<String> {
+    let found = evidence
+        .contests
+        .iter()
+        .find(|found| found.phase == phase)?;
     let side = |estimate: Estimate| format!("{} tokens/s", said(estimate));
-    let verdict = if found.ratio.low > 1.0 {
-        ""
-    } else if found.ratio.high < 1.0 {
-        ": it was slower"
-    } else {
-        ": the samples do not tell them apart"
+    let verdict = match found.verdict {
+        Verdict::Harmful => ": but the other phase was slower with it, so the default stays",
+        Verdict::Unproven if found.margin.low > 1.0 => {
+            ": after so many looks that may be luck, so the default stays"
+        }
+        _ if found.margin.low > 1.0 => "",
+        _ if found.margin.high < 1.0 => ": it was slower",
+        _ => ": the samples do not tell them apart",
     };
     Some(format!(
-        "In fresh rounds, the winner of the search for {} ran at {}, the default at {}: {}{verdict}.",
+        "In fresh rounds, the winner of the search for {} ran at {}, the default at {}; round by round, {}{verdict}.",
         phase.name(),
-        side(found.tuned),
+        side(found.rival),
         side(found.default),
-        gain(found.ratio),
+        gain(found.margin),
     ))
 }
 

@@ -87,16 +87,17 @@ fn chosen(report: &Report<'_>) -> Value {
     };
     let phase = |phase: Phase, gain: f64| {
         let team = phase.team(&found.plan);
-        let duel = report.samples.gain(phase);
+        let fresh = report.fresh(phase);
+        let rival = fresh.and_then(|fresh| report.samples.rival(phase, fresh.candidate));
         json!({
             "threads": team.threads,
             "map": team.map,
             "cpus": team.cpus,
             "kernels": kernels(&found.plan, phase.name()),
             "gain": gain,
-            "winner_over_default": estimate(duel.map(|duel| duel.ratio)),
-            "winner_tokens_per_second": estimate(duel.map(|duel| duel.tuned)),
-            "default_tokens_per_second": estimate(duel.map(|duel| duel.default)),
+            "winner_over_default": estimate(fresh.and_then(|fresh| fresh.margin)),
+            "winner_tokens_per_second": estimate(rival.map(|rival| rival.rate)),
+            "default_tokens_per_second": estimate(rival.map(|rival| rival.default)),
         })
     };
     json!({

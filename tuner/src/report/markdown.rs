@@ -218,7 +218,7 @@ pub fn fact_list(report: &Report<'_>) -> Vec<(&'static str, String)> {
 pub fn method(report: &Report<'_>) -> String {
     let mut text = format!(
         "tokens/s: from a prompt of {} tokens, one token at a time until prompt + output reach the length; \
-         generated tokens over the time of their steps, median of the runs with its interval (95 % bootstrap from three runs on). \
+         generated tokens over the time of their steps, median of the runs with its interval (95 % bootstrap from six runs on, the range of fewer). \
          Prefill and time to first token: one prompt of that length. GB/s: weights and cache read while decoding.\n",
         report.prompt_tokens
     );

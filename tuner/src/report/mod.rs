@@ -27,14 +27,14 @@ use anyhow::Context;
 use sysinfer_engine::EngineInfo;
 use sysinfer_machine::HostInfo;
 
-use self::explain::Evidence;
+use self::explain::{Contest, Evidence};
 use self::samples::Samples;
 use crate::measure::Point;
 use crate::measure::split::Split;
 use crate::measure::table::TableData;
 use crate::report::conditions::Conditions;
 use crate::report::reference::Reference;
-use crate::search::confirm::Confirmation;
+use crate::search::confirm::{Confirmation, Fresh, Verdict};
 use crate::search::staged::Log;
 use crate::space::Phase;
 use crate::stats::{Estimate, Summary, median};
@@ -149,28 +149,36 @@ impl Report<'_> {
     /// Rate of the chosen plan over the default's, as the rounds that decided it have it; `None` where
     /// the profile keeps the default.
     pub fn gain(&self, phase: Phase) -> Option<Estimate> {
+        let fresh = self.fresh(phase)?;
+        fresh.margin.filter(|_| fresh.verdict == Verdict::Chosen)
+    }
+
+    /// How a phase was decided, if there was something to decide.
+    fn contest(&self, phase: Phase) -> Option<Contest> {
+        let fresh = self.fresh(phase)?;
+        let rival = self.samples.rival(phase, fresh.candidate)?;
+        Some(Contest {
+            phase,
+            rival: rival.rate,
+            default: rival.default,
+            margin: fresh.margin?,
+            verdict: fresh.verdict,
+        })
+    }
+
+    /// What the rounds of the confirmation say about a phase.
+    fn fresh(&self, phase: Phase) -> Option<&Fresh> {
         let found = self.confirmation?;
-        let (median, fresh) = match phase {
-            Phase::Decode => (found.gain_decode, &found.decode),
-            Phase::Prefill => (found.gain_prefill, &found.prefill),
-        };
-        let (low, high) = fresh.interval?;
-        Some(Estimate {
-            median,
-            low,
-            high,
-            count: fresh.rounds,
+        Some(match phase {
+            Phase::Decode => &found.decode,
+            Phase::Prefill => &found.prefill,
         })
     }
 
     /// Why it is as fast as it is, sentence by sentence.
     pub fn explanation(&self) -> Vec<String> {
-        // What the decision rests on is said everywhere with the same limits.
-        let decided = self.samples.gains.iter().map(|gain| samples::Gain {
-            ratio: self.gain(gain.phase).unwrap_or(gain.ratio),
-            ..*gain
-        });
-        let gains: Vec<samples::Gain> = decided.collect();
+        let phases = [Phase::Decode, Phase::Prefill].into_iter();
+        let contests: Vec<Contest> = phases.filter_map(|phase| self.contest(phase)).collect();
         explain::explain(&Evidence {
             info: self.info,
             cache_bytes: self.cache_bytes,
@@ -178,7 +186,7 @@ impl Report<'_> {
             rows: &self.rows,
             splits: &self.splits,
             races: &self.log.outcomes,
-            gains: &gains,
+            contests: &contests,
             threads: self
                 .confirmation
                 .map(|found| (found.plan.decode.threads, self.default_threads)),

@@ -27,8 +27,8 @@ pub struct Samples {
     pub voids: Vec<Disturbed>,
     /// Of these, those that count although the host was disturbed.
     pub kept: Vec<Disturbed>,
-    /// The winner against the default.
-    pub gains: Vec<Gain>,
+    /// Plans that were held against the default.
+    pub rivals: Vec<Rival>,
 }
 
 /// Readings that were disturbed in one way.
@@ -42,17 +42,17 @@ pub struct Disturbed {
     pub stages: Vec<String>,
 }
 
-/// The winner of the search against the default in one phase, in the rounds of the confirmation.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Gain {
+/// A plan that was held against the default in one phase, in the rounds of the confirmation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rival {
     /// The phase.
     pub phase: Phase,
-    /// Rate of the winner, tokens/s.
-    pub tuned: Estimate,
+    /// What the samples call it.
+    pub candidate: String,
+    /// Its rate, tokens/s.
+    pub rate: Estimate,
     /// Rate of the default, tokens/s.
     pub default: Estimate,
-    /// The former over the latter.
-    pub ratio: Estimate,
 }
 
 /// The columns that are needed here.
@@ -62,8 +62,16 @@ struct Line {
     candidate: String,
     phase: String,
     total_tokens: usize,
+    tokens: usize,
     tokens_per_second: f64,
     note: String,
+}
+
+impl Line {
+    /// Tokens that were there before those that it counts.
+    fn prompt_tokens(&self) -> usize {
+        self.total_tokens.saturating_sub(self.tokens)
+    }
 }
 
 impl Samples {
@@ -90,9 +98,15 @@ impl Samples {
             let same = (&last.stage, &last.candidate, &last.note)
                 == (&line.stage, &line.candidate, &line.note);
             let follows = last.phase == VISIT_PROMPT && line.phase == VISIT_STEPS;
-            let goes_on = line.phase == "bandwidth" || line.total_tokens > last.total_tokens;
-            let alike = last.phase == line.phase && line.phase != VISIT_PROMPT && goes_on;
-            same && (follows || alike)
+            let grows = line.total_tokens > last.total_tokens;
+            let goes_on = match line.phase.as_str() {
+                "bandwidth" | "stream" => true,
+                VISIT_STEPS => grows,
+                // The lengths of a run have one prompt in common.
+                "decode" => grows && line.prompt_tokens() == last.prompt_tokens(),
+                _ => false,
+            };
+            same && (follows || last.phase == line.phase && goes_on)
         };
         let firsts = (0..lines.len()).filter(|index| !continues(*index));
         let readings: Vec<&Line> = firsts.map(|index| &lines[index]).collect();
@@ -100,9 +114,10 @@ impl Samples {
             readings: readings.len(),
             voids: disturbed(&readings, VOID),
             kept: disturbed(&readings, KEPT),
-            gains: [Phase::Decode, Phase::Prefill]
+            rivals: [Phase::Decode, Phase::Prefill]
                 .into_iter()
-                .filter_map(|phase| gain(lines, phase))
+                .flat_map(|phase| ["tuned", "runner-up"].map(|candidate| (phase, candidate)))
+                .filter_map(|(phase, candidate)| rival(lines, phase, candidate))
                 .collect(),
         }
     }
@@ -112,13 +127,14 @@ impl Samples {
         self.voids.iter().map(|void| void.count).sum()
     }
 
-    /// How the winner did in a phase; `None` where the default won the search.
-    pub fn gain(&self, phase: Phase) -> Option<&Gain> {
-        self.gains.iter().find(|gain| gain.phase == phase)
+    /// How a plan did in a phase; `None` where it did not take part.
+    pub fn rival(&self, phase: Phase, candidate: &str) -> Option<&Rival> {
+        let is_it = |rival: &&Rival| rival.phase == phase && rival.candidate == candidate;
+        self.rivals.iter().find(is_it)
     }
 }
 
-fn gain(lines: &[Line], phase: Phase) -> Option<Gain> {
+fn rival(lines: &[Line], phase: Phase, candidate: &str) -> Option<Rival> {
     let rates = |candidate: &str| -> Vec<f64> {
         let of_candidate = |line: &&Line| {
             line.stage == Stage::Confirmation.name()
@@ -129,12 +145,11 @@ fn gain(lines: &[Line], phase: Phase) -> Option<Gain> {
         let lines = lines.iter().filter(of_candidate);
         lines.map(|line| line.tokens_per_second).collect()
     };
-    let (tuned, default) = (rates("tuned"), rates("default"));
-    Some(Gain {
+    Some(Rival {
         phase,
-        tuned: Estimate::of(&tuned)?,
-        default: Estimate::of(&default)?,
-        ratio: Estimate::of_ratio(&tuned, &default)?,
+        candidate: candidate.to_owned(),
+        rate: Estimate::of(&rates(candidate))?,
+        default: Estimate::of(&rates("default"))?,
     })
 }
 
@@ -210,11 +225,15 @@ mod tests {
     const HEADER: &str = "time,stage,candidate,threads,map,cpus,kernels,blocking,phase,total_tokens,\
         tokens,seconds,tokens_per_second,gb_per_second,read_gb_per_second,note";
 
+    /// Tokens of the prompt of decode runs.
+    const PROMPT: usize = 16;
+
     fn read(lines: &[(&str, &str, &str, usize, f64, &str)]) -> anyhow::Result<Samples> {
         let mut text = format!("{HEADER}\n");
         for (stage, candidate, phase, total, rate, note) in lines {
             text += &format!(
-                "t,{stage},{candidate},2,compact,0-1,k,b,{phase},{total},1,1.0,{rate},1.0,,{note}\n"
+                "t,{stage},{candidate},2,compact,0-1,k,b,{phase},{total},{},1.0,{rate},1.0,,{note}\n",
+                total.saturating_sub(PROMPT)
             );
         }
         let folder = tempfile::tempdir().expect("a folder");
@@ -224,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn voids_are_counted_by_reason_and_gains_leave_them_out() {
+    fn voids_are_counted_by_reason_and_rates_leave_them_out() {
         let (confirm, busy) = ("confirmation", "discarded: other load took");
         let samples = read(&[
             ("calibration", "read bandwidth", "bandwidth", 0, 0.0, ""),
@@ -287,9 +306,11 @@ mod tests {
             (samples.kept[0].reason.as_str(), samples.kept.len()),
             ("it rained", 1)
         );
-        let gain = samples.gain(Phase::Decode).expect("both were measured");
-        assert!((gain.ratio.median - 1.1).abs() < 1e-12, "{gain:?}");
-        assert!(samples.gain(Phase::Prefill).is_none());
+        let rival = samples.rival(Phase::Decode, "tuned");
+        let rival = rival.expect("both were measured");
+        assert_eq!((rival.rate.median, rival.default.median), (11.0, 10.0));
+        assert!(samples.rival(Phase::Decode, "runner-up").is_none());
+        assert!(samples.rival(Phase::Prefill, "tuned").is_none());
     }
 
     #[test]

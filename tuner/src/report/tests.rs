@@ -2,7 +2,7 @@
 
 use sysinfer_engine::{PhasePlan, Plan, StepTimes, WorkerSeconds};
 
-use super::samples::{Disturbed, Gain};
+use super::samples::{Disturbed, Rival};
 use super::*;
 use crate::measure::sampled::DEFINITION;
 use crate::measure::sampled::rates::Sampled;
@@ -10,7 +10,6 @@ use crate::measure::split::Under;
 use crate::report::conditions::Conditions;
 use crate::report::reference::TABLES;
 use crate::search::Stage;
-use crate::search::confirm::Fresh;
 use crate::search::race::{Lane, Outcome};
 use crate::space::{Candidate, Skipped};
 
@@ -141,8 +140,14 @@ impl Planted {
                 reasons: vec!["decode: +10.0 % over the default".into()],
                 decode: Fresh {
                     rounds: 6,
-                    interval: Some((1.078, 1.122)),
-                    runner_up: None,
+                    margin: Some(Estimate {
+                        median: 1.1,
+                        low: 1.078,
+                        high: 1.122,
+                        count: 6,
+                    }),
+                    candidate: "tuned",
+                    verdict: Verdict::Chosen,
                 },
                 prefill: Fresh::default(),
             }),
@@ -194,11 +199,11 @@ fn samples() -> Samples {
             stages: vec!["decode-team".into()],
         }],
         kept: Vec::new(),
-        gains: vec![Gain {
+        rivals: vec![Rival {
             phase: Phase::Decode,
-            tuned: estimate(11.0),
+            candidate: "tuned".into(),
+            rate: estimate(11.0),
             default: estimate(10.0),
-            ratio: estimate(1.1),
         }],
     }
 }

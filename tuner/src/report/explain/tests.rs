@@ -89,7 +89,7 @@ fn said_of<'e>(change: impl FnOnce(&mut Evidence<'e>)) -> String {
         rows: &[],
         splits: &[],
         races: &[],
-        gains: &[],
+        contests: &[],
         threads: None,
     };
     change(&mut evidence);
@@ -263,25 +263,39 @@ fn prompts_are_bound_by_arithmetic_when_memory_is_idle() {
 }
 
 #[test]
-fn gains_say_whether_the_samples_tell_them_apart() {
-    let gain = |low: f64, median: f64, high: f64| Gain {
-        phase: Phase::Decode,
-        tuned: exactly(11.0),
-        default: exactly(10.0),
-        ratio: Estimate {
-            median,
-            low,
-            high,
-            count: 5,
-        },
-    };
-    for (ratio, said) in [
-        (gain(1.08, 1.1, 1.12), "+10.0 % (+8.0 to +12.0)."),
-        (gain(0.98, 1.01, 1.03), "do not tell them apart"),
-        (gain(0.90, 0.92, 0.95), "it was slower"),
+fn contests_say_whether_and_why_the_default_stays() {
+    for (verdict, [low, median, high], said) in [
+        (
+            Verdict::Chosen,
+            [1.08, 1.1, 1.12],
+            "+10.0 % (+8.0 to +12.0).",
+        ),
+        (
+            Verdict::Unproven,
+            [0.98, 1.01, 1.03],
+            "do not tell them apart",
+        ),
+        (Verdict::Unproven, [0.90, 0.92, 0.95], "it was slower"),
+        (Verdict::Unproven, [1.02, 1.06, 1.1], "may be luck"),
+        (
+            Verdict::Harmful,
+            [1.02, 1.06, 1.1],
+            "other phase was slower",
+        ),
     ] {
-        let gains = [ratio];
-        let text = said_of(|evidence| evidence.gains = &gains);
+        let contests = [Contest {
+            phase: Phase::Decode,
+            rival: exactly(11.0),
+            default: exactly(10.0),
+            margin: Estimate {
+                median,
+                low,
+                high,
+                count: 5,
+            },
+            verdict,
+        }];
+        let text = said_of(|evidence| evidence.contests = &contests);
         check(&text, &["the winner of the search for decode", said], &[]);
     }
 }

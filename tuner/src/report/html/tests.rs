@@ -71,7 +71,7 @@ fn an_interrupted_run_says_so() {
     report.rows.clear();
     report.splits.clear();
     report.bandwidth.clear();
-    report.samples.gains.clear();
+    report.samples.rivals.clear();
     let page = render(&report);
     assert!(open_elements(&page).is_empty());
     assert!(page.contains("interrupted before a decision"));

@@ -15,7 +15,8 @@ use crate::space::Phase;
 use crate::stats::{Estimate, median};
 
 /// Whiskers are drawn where there is more than one sample.
-const WHISKERS: &str = "Whiskers: 95 % interval of the median, or both samples of two.";
+const WHISKERS: &str =
+    "Whiskers: 95 % interval of the median, or the range of fewer than six samples.";
 
 /// All figures, in the order of the page.
 pub fn all(report: &Report<'_>) -> Vec<Figure> {
@@ -140,7 +141,8 @@ fn threads(report: &Report<'_>, phase: Phase) -> Option<Figure> {
         Phase::Prefill => (Stage::PrefillTeam, "threads-prefill"),
     };
     let mut by_map = RatesByMap::new();
-    for lane in races(report, stage).flat_map(|race| &race.lanes) {
+    // The race near the best that may follow runs longer samples, whose rates are not the same.
+    for lane in races(report, stage).take(1).flat_map(|race| &race.lanes) {
         let team = phase.team(&lane.candidate.plan);
         let of_map = by_map.entry(&team.map).or_default();
         of_map.entry(team.threads).or_default().extend(&lane.rates);
