@@ -3,15 +3,16 @@
 use super::bootstrap::{median_interval, ratio_interval};
 use super::summary::{Summary, median};
 
-/// From so many samples on, an interval is a bootstrap interval; below, it is the range.
-pub const FEWEST_FOR_BOOTSTRAP: usize = 3;
+/// From so many samples on, an interval is a bootstrap interval; below, it is the range, which holds
+/// the true median in 97 of 100 cases of six samples, but in 75 of three.
+pub const FEWEST_FOR_BOOTSTRAP: usize = 6;
 
 /// The median of some samples, and between which limits it is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// The middle sample, or the mean of the middle two.
     pub median: f64,
-    /// Lower end of the 95 % bootstrap interval, or the lowest of fewer than three samples.
+    /// Lower end of the 95 % bootstrap interval, or the lowest of fewer than six samples.
     pub low: f64,
     /// Upper end, likewise.
     pub high: f64,
@@ -37,7 +38,7 @@ impl Estimate {
     }
 
     /// Of `median(ours) / median(theirs)`; `None` without samples on both sides. With fewer than
-    /// three on one of them, the limits are the extreme ratios.
+    /// six on one of them, the limits are the extreme ratios.
     pub fn of_ratio(ours: &[f64], theirs: &[f64]) -> Option<Self> {
         let (our, their) = (Summary::of(ours)?, Summary::of(theirs)?);
         let count = our.count.min(their.count);
@@ -72,15 +73,6 @@ impl Estimate {
             low: change(self.low),
             high: change(self.high),
             count: self.count,
-        }
-    }
-
-    /// What the limits are.
-    pub fn basis(&self) -> &'static str {
-        match self.count {
-            0 | 1 => "one sample",
-            2 => "lower and higher of 2 samples",
-            _ => "95 % bootstrap interval of the median",
         }
     }
 }

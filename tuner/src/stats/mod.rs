@@ -1,12 +1,10 @@
 //! Statistics of samples: pure functions with worked examples as tests.
 
 pub mod bootstrap;
-pub mod compare;
 pub mod interval;
 pub mod robust;
 pub mod summary;
 
-pub use compare::{Verdict, compare};
 pub use interval::Estimate;
 pub use robust::Gap;
 pub use summary::{Summary, median};

@@ -4,11 +4,13 @@ use serde::Serialize;
 
 use crate::report::table::number;
 use crate::stats::bootstrap::ratio_interval;
-use crate::stats::compare::NOISE_FLOOR;
+use crate::stats::interval::FEWEST_FOR_BOOTSTRAP;
 use crate::stats::{Summary, median};
 
+/// The least difference that is ever called one: shorter runs of the same plan differ by this much.
+const NOISE_FLOOR: f64 = 0.01;
 /// With fewer runs on a side, resampling says nothing about its spread.
-const ENOUGH_RUNS: usize = 3;
+const ENOUGH_RUNS: usize = FEWEST_FOR_BOOTSTRAP;
 /// What the interval is widened by then: runs of one plan differ by as much on a quiet host.
 const FEW_RUNS_MARGIN: f64 = 0.05;
 /// An interval within this distance of 1 says that rates are the same for practical purposes.
