@@ -135,7 +135,31 @@ impl Sample {
         if self.points.is_empty() == self.refused.is_none() {
             return Err("a sample has either points or a reason why it was refused".into());
         }
+        if self.refused.is_none() && !self.points_fit() {
+            return Err("the points of a sample are not those of its work".into());
+        }
         Ok(())
+    }
+
+    /// Whether the points are those that the work gives.
+    fn points_fit(&self) -> bool {
+        match &self.work {
+            Work::Decode {
+                prompt_tokens,
+                lengths,
+            } => {
+                let fits = |(point, length): (&Point, &usize)| {
+                    point.total_tokens == *length
+                        && length.checked_sub(*prompt_tokens) == Some(point.tokens)
+                };
+                self.points.len() == lengths.len() && self.points.iter().zip(lengths).all(fits)
+            }
+            Work::Visit { groups, .. } => {
+                self.points.len() == groups.saturating_add(1)
+                    && self.points.iter().all(|point| point.tokens > 0)
+            }
+            _ => true,
+        }
     }
 }
 

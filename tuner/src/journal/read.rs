@@ -65,6 +65,16 @@ pub fn read(path: &Path) -> Result<Option<Recorded>, ReadError> {
         source,
     };
     let file = File::open(path).map_err(io)?;
+    let bytes = file.metadata().map_err(io)?.len();
+    if bytes > MOST_FILE_BYTES {
+        return Err(ReadError::Line {
+            path: path.into(),
+            line: 1,
+            problem: format!(
+                "the file has {bytes} bytes; a journal of this program has at most {MOST_FILE_BYTES}"
+            ),
+        });
+    }
     let mut reader = BufReader::new(file.take(MOST_FILE_BYTES));
     let mut builder = Builder::default();
     let mut whole_bytes = 0;

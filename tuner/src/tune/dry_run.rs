@@ -59,11 +59,12 @@ pub fn render(host: &Host, teams: &TeamSpace, arguments: &TuneArgs) -> String {
     );
     let races = out.candidates * effort.rounds;
     out.line(&format!(
-        "\nat most {races} samples in the races ({} candidates x {} rounds; losers leave early), \
-         {} in the confirmation, then the table",
+        "\nabout {races} samples at most in the races ({} candidates x {} rounds; losers leave early), \
+         {} in the confirmation (two phases x two plans x {} rounds), then the table",
         out.candidates,
         effort.rounds,
-        6 * effort.confirm_rounds
+        4 * effort.confirm_rounds,
+        effort.confirm_rounds
     ));
     out.text
 }

@@ -1,5 +1,7 @@
 //! The lengths of a run's table: within the model's context, and what they ask of prompt and memory.
 
+use std::collections::BTreeSet;
+
 use anyhow::bail;
 use sysinfer_engine::EngineInfo;
 
@@ -10,10 +12,13 @@ use crate::search::works;
 /// Steps that every decode run must have room for.
 const SHORTEST_RUN: usize = 4;
 
+/// Most lengths of a table: a profile has some four hundred bytes for each, and 64 KiB.
+const MOST_LENGTHS: usize = 64;
+
 /// Lengths of the table within the model's context, and a remark about each cut.
 ///
 /// # Errors
-/// A prompt that the context has no room for.
+/// A prompt that the context has no room for, or more lengths than a profile can hold.
 pub(super) fn table_plan(
     arguments: &TuneArgs,
     info: &EngineInfo,
@@ -30,6 +35,17 @@ pub(super) fn table_plan(
         repeat,
         sampling: None,
     };
+    let all: BTreeSet<usize> = [&table.decode_lengths, &table.prefill_lengths]
+        .into_iter()
+        .flatten()
+        .copied()
+        .collect();
+    if all.len() > MOST_LENGTHS {
+        bail!(
+            "--lengths and --prefill name {} lengths; a profile holds {MOST_LENGTHS}",
+            all.len()
+        );
+    }
     let cuts = table.cut_to_context(info.context_length);
     remarks.extend(cuts);
     check_prompt(arguments.prompt, info.context_length)?;

@@ -88,10 +88,12 @@ impl TablePlan {
         {
             // A single length that is decoded needs nothing below it.
             while !contexts.is_empty() || self.decode_lengths.is_empty() {
-                let between = (2 * last).next_multiple_of(sampling.prompt_chunk);
-                if between >= *target {
-                    break;
-                }
+                // No number is no length between: lengths may come from a profile, and be anything.
+                let double = last.checked_mul(2);
+                let between = double
+                    .and_then(|double| double.checked_next_multiple_of(sampling.prompt_chunk))
+                    .filter(|between| last < *between && between < target);
+                let Some(between) = between else { break };
                 contexts.push(between);
                 last = between;
             }
