@@ -68,7 +68,7 @@ impl EventSender {
     }
 
     /// Says that a step has ended, at `now`: its text leaves, or stays for the text of the next step
-    /// where that comes within [`GATHERED`] if it takes no longer than this one did. The first text
+    /// where that comes within 20 ms if it takes no longer than this one did. The first text
     /// leaves at once.
     pub fn step_ended(&mut self, now: Instant) {
         if self.kept.is_empty() {
