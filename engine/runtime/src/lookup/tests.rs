@@ -62,8 +62,8 @@ struct Wish {
 impl Voice {
     fn draw(&mut self, logits: &[f32]) -> Drawn {
         assert!(!self.over, "drawn after the end");
-        let sampled = self.sampler.sample_with_logprobs(logits, 3);
-        let token = sampled.token;
+        let token = self.sampler.sample(logits);
+        let sampled = self.sampler.with_logprobs(token, logits, 3);
         self.sampler.accept(token);
         self.drawn.push(sampled);
         let count = self.drawn.len();

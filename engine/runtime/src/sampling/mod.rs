@@ -90,13 +90,6 @@ impl Sampler {
         token
     }
 
-    /// Chooses a token like [`Sampler::sample`] and reports its logprob and those of the
-    /// `top_count` most likely tokens.
-    pub fn sample_with_logprobs(&mut self, logits: &[f32], top_count: usize) -> Sampled {
-        let token = self.sample(logits);
-        self.with_logprobs(token, logits, top_count)
-    }
-
     /// `token`, however it was chosen, with its logprob under `logits` and those of the `top_count`
     /// most likely tokens.
     pub fn with_logprobs(&mut self, token: u32, logits: &[f32], top_count: usize) -> Sampled {

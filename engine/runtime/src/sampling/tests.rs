@@ -219,7 +219,9 @@ fn logprobs_are_those_of_the_raw_logits() {
         logit_bias: vec![(0, 100.0)],
         ..SamplingOptions::default()
     };
-    let sampled = sampler(options).sample_with_logprobs(&logits, 2);
+    let mut sampler = sampler(options);
+    let token = sampler.sample(&logits);
+    let sampled = sampler.with_logprobs(token, &logits, 2);
     assert_eq!(sampled.token, 0);
     let normaliser = (1_f32.exp() + 2_f32.exp() + 3_f32.exp()).ln();
     let wanted = [
@@ -238,7 +240,9 @@ fn logprobs_are_those_of_the_raw_logits() {
 #[test]
 fn logprobs_of_odd_logits_are_numbers() {
     for logits in [&[NAN, LOW, 1.0][..], &[HIGH, 1.0], &[LOW, LOW], &[NAN], &[]] {
-        let sampled = sampler(drawing()).sample_with_logprobs(logits, 5);
+        let mut sampler = sampler(drawing());
+        let token = sampler.sample(logits);
+        let sampled = sampler.with_logprobs(token, logits, 5);
         assert!(!sampled.logprob.is_nan(), "{logits:?}");
         assert_eq!(sampled.top.len(), logits.len());
         assert!(
