@@ -28,6 +28,9 @@ pub enum Ended {
 /// What the engine thread reports when it ends: nothing after a drain, else why.
 pub type EngineEnd = oneshot::Receiver<Result<(), String>>;
 
+/// The same when it has come, or the thread went without one.
+type EngineReport = Result<Result<(), String>, oneshot::error::RecvError>;
+
 /// Serves on `listener` until a signal (SIGTERM, SIGINT) or the end of the engine. A second signal
 /// ends the drain.
 ///
@@ -73,11 +76,8 @@ pub async fn serve_until(
         // A worker that died has the last word even if a signal came at the same moment.
         biased;
         end = &mut engine_end => {
-            state.set_failed();
             stop.send_replace(true);
-            // Whether or not all clients read their error in time, the process ends.
-            let _ = tokio::time::timeout(LAST_WORDS, serving).await;
-            return Ended::EngineLost(reason(end));
+            return lost(&state, serving, end).await;
         }
         () = received(&mut signals, 1) => {}
         () = &mut serving => return Ended::Drained,
@@ -90,15 +90,18 @@ pub async fn serve_until(
     stop.send_replace(true);
     tokio::select! {
         biased;
-        end = &mut engine_end => {
-            state.set_failed();
-            let _ = tokio::time::timeout(LAST_WORDS, serving).await;
-            Ended::EngineLost(reason(end))
-        }
+        end = &mut engine_end => lost(&state, serving, end).await,
         () = &mut serving => Ended::Drained,
         () = received(&mut signals, 2) => Ended::CutOff,
         () = tokio::time::sleep(drain_timeout) => Ended::CutOff,
     }
+}
+
+/// Ends all requests with an error; whether or not all clients read it in time, the process ends.
+async fn lost(state: &ServerState, serving: impl Future<Output = ()>, end: EngineReport) -> Ended {
+    state.set_failed();
+    let _ = tokio::time::timeout(LAST_WORDS, serving).await;
+    Ended::EngineLost(reason(end))
 }
 
 /// Completes when `count` signals have come.
@@ -110,7 +113,7 @@ async fn received(signals: &mut watch::Receiver<u32>, count: u32) {
     }
 }
 
-fn reason(end: Result<Result<(), String>, oneshot::error::RecvError>) -> String {
+fn reason(end: EngineReport) -> String {
     match end {
         Ok(Err(reason)) => reason,
         Ok(Ok(())) | Err(_) => "the engine thread ended unexpectedly".into(),

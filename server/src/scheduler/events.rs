@@ -92,16 +92,16 @@ impl EventSender {
     /// The channel holds a whole answer, so it is never full; a receiver that has gone is noticed by
     /// [`EventSender::is_cancelled`].
     fn deliver(&mut self) {
-        let _ = self.sender.try_send(std::mem::take(&mut self.kept));
+        if !self.kept.is_empty() {
+            let _ = self.sender.try_send(std::mem::take(&mut self.kept));
+        }
     }
 }
 
 impl Drop for EventSender {
     /// What was said before the worker died is part of the answer.
     fn drop(&mut self) {
-        if !self.kept.is_empty() {
-            self.deliver();
-        }
+        self.deliver();
     }
 }
 
