@@ -139,7 +139,6 @@ impl Planted {
                 gain_prefill: 1.0,
                 reasons: vec!["decode: +10.0 % over the default".into()],
                 decode: Fresh {
-                    rounds: 6,
                     margin: Some(Estimate {
                         median: 1.1,
                         low: 1.078,

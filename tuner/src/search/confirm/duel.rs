@@ -210,7 +210,6 @@ impl Duel {
             gap.pairs
         );
         let fresh = Fresh {
-            rounds: self.logs[DEFAULT].len(),
             candidate: self.plans[chosen].0,
             margin: Some(Estimate {
                 median: gap.centre.exp(),

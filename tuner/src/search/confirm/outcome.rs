@@ -19,11 +19,10 @@ pub enum Verdict {
 /// What the fresh rounds say about one phase.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fresh {
-    /// Rounds that were measured; 0: there was nothing to compare.
-    pub rounds: usize,
     /// Name, among the samples, of the better of winner and runner-up.
     pub candidate: &'static str,
-    /// Its rate over the default's, with its 95 % interval.
+    /// Its rate over the default's, with its 95 % interval and the rounds that both were in; `None`
+    /// where there was nothing to compare.
     pub margin: Option<Estimate>,
     /// What became of it.
     pub verdict: Verdict,
