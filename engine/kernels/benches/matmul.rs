@@ -1,7 +1,7 @@
 //! Every kernel that runs here on the shapes of Llama 3 8B, with weights that are not in cache.
 //!
-//! Decode kernels are reported in bytes of weights per second (the roof is `stream`), prefill
-//! kernels in multiply-adds per second.
+//! Decode kernels are reported in bytes of weights per second (the roof is `stream`), for 1, 4 and 8
+//! rows of activations; prefill kernels in multiply-adds per second.
 
 use std::hint::black_box;
 
@@ -39,6 +39,9 @@ fn runnable(role: Role) -> impl Iterator<Item = Runnable> {
         .filter_map(Kernel::runnable)
 }
 
+/// Rows of activations of a decode step: of one sequence, of four, and of a checked draft.
+const DECODE_ROWS: [usize; 3] = [1, 4, 8];
+
 fn decode(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decode");
     group.sample_size(10);
@@ -50,21 +53,23 @@ fn decode(criterion: &mut Criterion) {
     drop(plain);
     for kernel in runnable(Role::Decode) {
         let weights = weights(kernel.kernel().block, COLD_BYTES);
-        let activations = activations(kernel, 1);
         let loops = Loops {
             prefetch_bytes: 1536,
-            cached_rows: 1,
+            cached_rows: 8,
         };
         group.throughput(Throughput::Bytes(weights.len() as u64));
-        group.bench_function(BenchmarkId::from_parameter(kernel.kernel().name), |bench| {
-            bench.iter(|| {
-                let mut sum = 0.0;
-                multiply(kernel, black_box(&weights), &activations, loops, |t| {
-                    sum += t.row(0)[0]
+        for rows in DECODE_ROWS {
+            let activations = activations(kernel, rows);
+            group.bench_function(BenchmarkId::new(kernel.kernel().name, rows), |bench| {
+                bench.iter(|| {
+                    let mut sum = 0.0;
+                    multiply(kernel, black_box(&weights), &activations, loops, |t| {
+                        sum += t.row(0)[0]
+                    });
+                    sum
                 });
-                sum
             });
-        });
+        }
     }
 }
 

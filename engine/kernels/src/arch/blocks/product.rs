@@ -1,5 +1,5 @@
-//! The loops of every kernel of quantised weights: a single panel of activations meets each part of a
-//! block as it is opened; where panels are many, parts are opened once for all of them.
+//! The loops of every kernel of quantised weights: one or two panels of activations meet each part of a
+//! block as it is opened; where panels are many, parts are opened into memory once for all of them.
 
 use bytemuck::Pod;
 
@@ -54,11 +54,17 @@ pub(crate) fn run<F: Family, V: Vectors, const P: usize>(
         group: parts / F::PARTS,
         results: call.panel_count * P,
     };
-    if call.panel_count == 1 {
-        for (blocks, out) in shape.groups(1, blocks, out) {
-            multiply::<F, V, P>(vectors, blocks, panels, call.prefetch_bytes, out);
-        }
-        return;
+    let few = Few {
+        shape,
+        panels,
+        prefetch_bytes: call.prefetch_bytes,
+    };
+    // A single row is read as fast as memory gives it, and best in one stream.
+    match (call.panel_count, P) {
+        (1, 1) => return few.multiply_all::<F, V, _, 1>((vectors, Narrow(vectors)), blocks, out),
+        (1, _) => return few.multiply_all::<F, V, _, 1>((vectors, vectors.wide()), blocks, out),
+        (2, _) => return few.multiply_all::<F, V, _, 2>((vectors, vectors.wide()), blocks, out),
+        _ => (),
     }
     let one = V::Wide::GROUPS;
     for (blocks, out) in shape.groups(one * V::Wide::VECTORS, blocks, out) {
@@ -107,29 +113,71 @@ impl Shape {
     }
 }
 
-/// One row group against one panel.
-#[inline(always)]
-fn multiply<F: Family, V: Vectors, const P: usize>(
-    vectors: V,
-    blocks: &[F::Block],
-    panel: &[Q8Panel<P>],
+/// One or two panels, which all meet a part as it is opened.
+struct Few<'a, const P: usize> {
+    shape: Shape,
+    panels: &'a [Q8Panel<P>],
     prefetch_bytes: usize,
-    out: &mut [[f32; ROWS]],
-) {
-    let wide = Narrow(vectors);
-    let mut sums = [[vectors.splat(0.0); P]];
-    for (block, panel) in blocks.iter().zip(panel.chunks_exact(F::PARTS)) {
-        let heads = F::heads(vectors, block);
-        for (part, activations) in panel.iter().enumerate() {
-            if prefetch_bytes > 0 {
-                ahead(vectors, block, part, F::PARTS, prefetch_bytes);
-            }
-            let opened = F::open((vectors, wide), [block; 2], [heads; 2], part);
-            F::add(wide, &[opened], activations, &mut sums);
+}
+
+impl<const P: usize> Few<'_, P> {
+    /// All row groups against the `Q` panels, the groups of a vector at a time.
+    #[inline(always)]
+    fn multiply_all<F: Family, V: Vectors, W: Wide<V>, const Q: usize>(
+        &self,
+        proofs: (V, W),
+        blocks: &[F::Block],
+        out: &mut [[f32; ROWS]],
+    ) {
+        for (blocks, out) in self.shape.groups(W::GROUPS, blocks, out) {
+            self.multiply::<F, V, W, Q>(proofs, blocks, out);
         }
     }
-    for (out, sum) in out.iter_mut().zip(sums[0]) {
-        vectors.store(sum, out);
+
+    /// The row groups of a vector.
+    #[inline(always)]
+    fn multiply<F: Family, V: Vectors, W: Wide<V>, const Q: usize>(
+        &self,
+        (vectors, wide): (V, W),
+        blocks: &[F::Block],
+        out: &mut [[f32; ROWS]],
+    ) {
+        let group = self.shape.group;
+        let [pair] = pairs_of::<1>(W::GROUPS, blocks.len() / group);
+        let mut sums = [[[wide.splat(0.0); P]; 1]; Q];
+        for index in 0..group {
+            let blocks = pair.map(|of| &blocks[of * group + index]);
+            let heads = blocks.map(|block| F::heads(vectors, block));
+            let distance = self.distance::<F>(index, W::GROUPS);
+            for part in 0..F::PARTS {
+                if self.prefetch_bytes > 0 {
+                    for block in &blocks[..W::GROUPS] {
+                        ahead(vectors, *block, part, F::PARTS, distance);
+                    }
+                }
+                let opened = [F::open((vectors, wide), blocks, heads, part)];
+                let panels = self.panels.chunks_exact(self.shape.parts);
+                for (panel, sums) in panels.zip(&mut sums) {
+                    F::add(wide, &opened, &panel[index * F::PARTS + part], sums);
+                }
+            }
+        }
+        for (panel, [sums]) in sums.into_iter().enumerate() {
+            for (p, lanes) in sums.into_iter().enumerate() {
+                for (lanes, group) in wide.split_lanes(lanes).into_iter().zip(pair) {
+                    vectors.store(lanes, &mut out[group * self.shape.results + panel * P + p]);
+                }
+            }
+        }
+    }
+
+    /// How far ahead weights of block `index` are asked for: what follows the end of a row group is
+    /// its neighbour's, which is in the same vector where that holds `groups`.
+    #[inline(always)]
+    fn distance<F: Family>(&self, index: usize, groups: usize) -> usize {
+        let (block, group) = (size_of::<F::Block>(), self.shape.group);
+        let ends = (index + 1) * block + self.prefetch_bytes > group * block;
+        self.prefetch_bytes + usize::from(ends) * (groups - 1) * group * block
     }
 }
 
@@ -148,7 +196,7 @@ fn multiply_opened<F: Family, V: Vectors, const P: usize, const N: usize>(
 ) {
     let wide = vectors.wide();
     let groups = blocks.len() / shape.group;
-    let pairs = pairs_of::<V, N>(groups);
+    let pairs = pairs_of::<N>(V::Wide::GROUPS, groups);
     let nothing = F::open(
         (vectors, wide),
         [&blocks[0]; 2],
@@ -206,13 +254,13 @@ fn multiply_opened<F: Family, V: Vectors, const P: usize, const N: usize>(
     }
 }
 
-/// The row groups of `N` vectors where there are `groups`. A vector that lacks its second has its first
-/// twice, and computes the same twice.
+/// The row groups of `N` vectors of `one` each where there are `groups`. A vector that lacks its second
+/// has its first twice, and computes the same twice.
 #[inline(always)]
-fn pairs_of<V: Vectors, const N: usize>(groups: usize) -> [[usize; 2]; N] {
+fn pairs_of<const N: usize>(one: usize, groups: usize) -> [[usize; 2]; N] {
     std::array::from_fn(|n| {
-        let first = n * V::Wide::GROUPS;
-        [first, (first + V::Wide::GROUPS).min(groups) - 1]
+        let first = n * one;
+        [first, (first + one).min(groups) - 1]
     })
 }
 
