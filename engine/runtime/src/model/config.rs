@@ -52,7 +52,7 @@ pub struct Experts {
 pub struct Config {
     /// `general.architecture`.
     pub architecture: String,
-    /// `general.name`, or the architecture.
+    /// `general.name`, or the architecture: at most 200 characters, none of which controls a terminal.
     pub name: String,
     /// Decoder layers.
     pub layers: usize,

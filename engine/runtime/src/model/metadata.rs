@@ -11,6 +11,9 @@ const BAICHUAN_13B_LAYERS: usize = 40;
 /// The bias that Baichuan 13B was trained with; its files do not say.
 const BAICHUAN_13B_MAX_BIAS: f32 = 8.0;
 
+/// Characters of a model's name that are kept: enough for a line, and a small part of a profile.
+const MOST_NAME_CHARACTERS: usize = 200;
+
 /// Reads `{architecture}.{key}`.
 pub(super) struct Reader<'f> {
     file: &'f Gguf<'f>,
@@ -33,9 +36,10 @@ impl<'f> Reader<'f> {
         Ok(Self { file, family })
     }
 
+    /// `general.name`, or the architecture, as one line that can be shown anywhere.
     pub(super) fn name(&self) -> Result<String, EngineError> {
         let name = self.file.metadata().string("general.name").map_err(model)?;
-        Ok(name.unwrap_or(self.family.architecture).to_owned())
+        Ok(line_of(name.unwrap_or(self.family.architecture)))
     }
 
     pub(super) fn optional_count(
@@ -141,7 +145,35 @@ impl<'f> Reader<'f> {
     }
 }
 
+/// The beginning of a name, with blanks for control characters, which would act on a terminal.
+fn line_of(name: &str) -> String {
+    let shown = |character: char| match character.is_control() {
+        true => ' ',
+        false => character,
+    };
+    name.chars().take(MOST_NAME_CHARACTERS).map(shown).collect()
+}
+
 /// A metadata error as the engine's.
 fn model(error: sysinfer_formats::GgufError) -> EngineError {
     EngineError::Model(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_lines() {
+        let cases = [
+            ("Llama 3 8B", "Llama 3 8B"),
+            ("a\u{1b}[2Jb\nc\u{9b}d\u{7f}", "a [2Jb c d "),
+            ("\u{6a21}\u{578b}", "\u{6a21}\u{578b}"),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(line_of(name), expected, "{name:?}");
+        }
+        let long = "\u{6a21}".repeat(70_000);
+        assert_eq!(line_of(&long).chars().count(), MOST_NAME_CHARACTERS);
+    }
 }
