@@ -28,7 +28,8 @@ help:
 setup:
 	@scripts/setup.sh
 
-build: setup
+build:
+	@scripts/setup.sh build
 	cargo build --release --locked --bins
 
 model:
@@ -38,7 +39,7 @@ vocab: setup
 	@scripts/vocab.sh
 	cargo test --locked -p sysinfer-conformance --test vocab -- --nocapture --test-threads 1
 
-demo: build
+demo: setup build
 	@scripts/demo.sh
 
 test: setup
@@ -57,7 +58,7 @@ fuzz: setup
 bench: setup
 	cargo bench --locked -p sysinfer-kernels
 
-bench-peers: build
+bench-peers: setup build
 	@scripts/bench_peers.sh
 
 lint: setup

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs what a build needs and a fresh Debian or openEuler lacks: a C compiler for linking,
-# hwloc's headers, pkg-config, and python3 with pip for fetching the small model. Says what it does;
-# does nothing where everything is there.
+# Installs what a fresh Debian or openEuler lacks: for a build, a C compiler for linking, hwloc's
+# headers and pkg-config; unless called as `setup.sh build`, also python3 with pip for fetching the
+# small model, and a C++ compiler for llama.cpp and the fuzzers. Says what it does; does nothing where
+# everything is there.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -18,11 +19,13 @@ need() { # command-or-test, debian package, openEuler package
     fi
 }
 need "command -v cc" gcc gcc
-need "command -v c++" g++ gcc-c++
 need "command -v pkg-config" pkg-config pkgconf
 need "pkg-config --exists hwloc" libhwloc-dev hwloc-devel
-need "command -v python3" python3 python3
-need "python3 -m pip --version" python3-pip python3-pip
+if [ "${1:-}" != build ]; then
+    need "command -v c++" g++ gcc-c++
+    need "command -v python3" python3 python3
+    need "python3 -m pip --version" python3-pip python3-pip
+fi
 
 if [ ${#missing[@]} -gt 0 ]; then
     if command -v apt-get >/dev/null; then
@@ -38,6 +41,11 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
 fi
 
+if ! pkg-config --exists 'hwloc >= 2.8.0 hwloc < 3'; then
+    say "hwloc $(pkg-config --modversion hwloc) is here, 2.8 or later (below 3) is needed" >&2
+    exit 1
+fi
+
 if ! command -v cargo >/dev/null; then
     say "no Rust toolchain found: install Rust 1.89 or later first (https://rustup.rs)" >&2
     exit 1
@@ -47,7 +55,7 @@ fi
 # although linking needs it only with libudev-dev's symlink. A copy of hwloc.pc without that line
 # links against the shared libhwloc and nothing else; .cargo/config.toml points pkg-config at it.
 mkdir -p .cargo/pkgconfig
-folder=$(env -u PKG_CONFIG_PATH pkg-config --variable=pcfiledir hwloc)
+folder=$(env -u PKG_CONFIG_PATH pkg-config --variable=pcfiledir hwloc || pkg-config --variable=pcfiledir hwloc)
 grep -v '^Libs.private' "$folder/hwloc.pc" | sed 's/^Requires.private:.*/Requires.private:/' >.cargo/pkgconfig/hwloc.pc.new
 if cmp -s .cargo/pkgconfig/hwloc.pc.new .cargo/pkgconfig/hwloc.pc; then
     rm .cargo/pkgconfig/hwloc.pc.new # unchanged: a new date would rebuild the crate
