@@ -18,11 +18,13 @@ parser.add_argument("--port", type=int, default=7860)
 parser.add_argument("--wait", type=int, metavar="PID")
 options = parser.parse_args()
 base = f"http://127.0.0.1:{options.port}"
+# A proxy of the environment is not for this host.
+local = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def healthy():
     try:
-        with urllib.request.urlopen(f"{base}/health", timeout=5) as answer:
+        with local.open(f"{base}/health", timeout=5) as answer:
             return answer.status == 200
     except (urllib.error.URLError, OSError):
         return False
@@ -43,7 +45,7 @@ request = urllib.request.Request(
     headers={"Content-Type": "application/json", "Authorization": "Bearer any"},
 )
 pieces = 0
-with urllib.request.urlopen(request, timeout=300) as answer:
+with local.open(request, timeout=300) as answer:
     for line in answer:
         if not line.startswith(b"data: ") or line.startswith(b"data: [DONE]"):
             continue

@@ -8,6 +8,11 @@ out=target/demo
 port="${SYSINFER_DEMO_PORT:-7860}"
 mkdir -p "$out"
 
+if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+    echo "demo: port $port is in use; choose another: SYSINFER_DEMO_PORT=7861 make demo" >&2
+    exit 1
+fi
+
 if model=$(scripts/model.sh); then
     :
 else
