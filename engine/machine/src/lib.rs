@@ -23,7 +23,8 @@ mod topology;
 
 pub use cpu_list::CpuList;
 pub use effective::{
-    cpu_quota, cpu_quota_of, effective_cpus, throttled_periods, usable_memory_bytes,
+    cpu_quota, cpu_quota_of, effective_cpus, memory_left_bytes, throttled_periods,
+    usable_memory_bytes,
 };
 pub use error::MachineError;
 pub use file_map::FileMap;

@@ -1,6 +1,7 @@
 //! Where this process stands in the cgroup hierarchy and what is written there: version 2
-//! (`cpu.max`, `memory.max`) and version 1 (`cpu.cfs_quota_us`, `memory.limit_in_bytes`). The functions take file contents, so that every
-//! layout of containers can be tested anywhere.
+//! (`cpu.max`, `memory.high`, `memory.max`) and version 1 (`cpu.cfs_quota_us`,
+//! `memory.limit_in_bytes`). The functions take file contents, so that every layout of containers can be
+//! tested anywhere.
 
 use std::path::{Path, PathBuf};
 
@@ -83,18 +84,50 @@ impl Hierarchy {
 
     /// The smallest limit of memory on the way up, in bytes.
     pub(super) fn memory_limit(&self, read: &impl Fn(&Path) -> Option<String>) -> Option<u64> {
-        let file = match self.version {
-            Version::Two => "memory.max",
-            Version::One => "memory.limit_in_bytes",
+        let limit = |directory: &PathBuf| self.limit_at(directory, read);
+        self.directories.iter().filter_map(limit).min()
+    }
+
+    /// The least memory that a limit on the way up leaves, in bytes.
+    pub(super) fn memory_left(&self, read: &impl Fn(&Path) -> Option<String>) -> Option<u64> {
+        let left = |directory: &PathBuf| {
+            let limit = self.limit_at(directory, read)?;
+            // A limit is a bound even where nobody says how much of it is taken.
+            let taken = self.taken_at(directory, read).unwrap_or(0);
+            Some(limit.saturating_sub(taken))
+        };
+        self.directories.iter().filter_map(left).min()
+    }
+
+    /// The limit of memory that one cgroup has itself, in bytes.
+    fn limit_at(&self, directory: &Path, read: &impl Fn(&Path) -> Option<String>) -> Option<u64> {
+        let files: &[&str] = match self.version {
+            // Above `memory.high` nobody is killed, but all are stopped until memory is taken back.
+            Version::Two => &["memory.high", "memory.max"],
+            Version::One => &["memory.limit_in_bytes"],
         };
         // "max" is no number, so no limit; version 1 says "none" by a number beyond all memory.
-        let limit = |directory: &PathBuf| read(&directory.join(file))?.trim().parse().ok();
-        self.directories.iter().filter_map(limit).min()
+        let limit = |file: &&str| number(&read(&directory.join(file))?);
+        files.iter().filter_map(limit).min()
+    }
+
+    /// Memory that one cgroup and those below it hold, in bytes, without pages of files that were not
+    /// used lately: these the kernel takes back before it refuses anything.
+    fn taken_at(&self, directory: &Path, read: &impl Fn(&Path) -> Option<String>) -> Option<u64> {
+        let (usage, unused_pages) = match self.version {
+            Version::Two => ("memory.current", "inactive_file"),
+            Version::One => ("memory.usage_in_bytes", "total_inactive_file"),
+        };
+        let usage = number(&read(&directory.join(usage))?)?;
+        let statistics = read(&directory.join("memory.stat")).unwrap_or_default();
+        let unused = field(&statistics, unused_pages).unwrap_or(0);
+        Some(usage.saturating_sub(unused))
     }
 
     /// Throttled periods on the way up, added: each cgroup counts what its own quota does.
     pub(super) fn throttled_periods(&self, read: &impl Fn(&Path) -> Option<String>) -> Option<u64> {
-        let count = |directory: &PathBuf| throttled(&read(&directory.join("cpu.stat"))?);
+        let count =
+            |directory: &PathBuf| field(&read(&directory.join("cpu.stat"))?, "nr_throttled");
         self.directories
             .iter()
             .filter_map(count)
@@ -165,11 +198,15 @@ fn cpus(quota: &str, period: &str) -> Option<f64> {
     Some(quota as f64 / period as f64)
 }
 
-/// `nr_throttled` of `cpu.stat`.
-fn throttled(cpu_stat: &str) -> Option<u64> {
-    cpu_stat
-        .lines()
-        .find_map(|line| line.strip_prefix("nr_throttled ")?.trim().parse().ok())
+/// The text of a file that holds one number.
+fn number(text: &str) -> Option<u64> {
+    text.trim().parse().ok()
+}
+
+/// The number in a line `NAME NUMBER` of `cpu.stat` or `memory.stat`.
+fn field(statistics: &str, name: &str) -> Option<u64> {
+    let value = |line: &str| number(line.strip_prefix(name)?.strip_prefix(' ')?);
+    statistics.lines().find_map(value)
 }
 
 #[cfg(test)]
@@ -258,6 +295,10 @@ mod tests {
                 "/sys/fs/cgroup/a/b/memory.max" => "max\n",
                 "/sys/fs/cgroup/a/memory.max" => "3000000\n",
                 "/sys/fs/cgroup/memory.max" => "9000000\n",
+                "/sys/fs/cgroup/slowed/memory.max" => "max\n",
+                "/sys/fs/cgroup/slowed/memory.high" => "2000000\n",
+                "/sys/fs/cgroup/both/memory.max" => "4000000\n",
+                "/sys/fs/cgroup/both/memory.high" => "5000000\n",
                 "/sys/fs/cgroup/memory/memory.limit_in_bytes" => "9223372036854771712\n",
                 "/sys/fs/cgroup/memory/job/memory.limit_in_bytes" => "777\n",
                 _ => return None,
@@ -269,11 +310,50 @@ mod tests {
         };
         assert_eq!(limit("0::/a/b\n", V2_MOUNT), Some(3_000_000));
         assert_eq!(limit("0::/c/d\n", V2_MOUNT), Some(9_000_000));
+        assert_eq!(limit("0::/slowed\n", V2_MOUNT), Some(2_000_000));
+        assert_eq!(limit("0::/both\n", V2_MOUNT), Some(4_000_000));
         let cgroups = "5:cpu,cpuacct:/x\n4:memory:/job\n0::/y\n";
         let v1_mount = "33 32 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
         let mounts = format!("{v1_mount}{V2_MOUNT}");
         assert_eq!(limit(cgroups, &mounts), Some(777));
         assert_eq!(limit("", V2_MOUNT), None);
+    }
+
+    #[test]
+    fn the_least_that_a_limit_leaves_counts() {
+        let read = |path: &Path| {
+            let text = match path.to_str()? {
+                "/sys/fs/cgroup/a/b/memory.max" => "5000\n",
+                "/sys/fs/cgroup/a/b/memory.current" => "1000\n",
+                "/sys/fs/cgroup/a/memory.max" => "9000\n",
+                "/sys/fs/cgroup/a/memory.current" => "8500\n",
+                "/sys/fs/cgroup/a/memory.stat" => "anon 5\ninactive_file_x 7\ninactive_file 2000\n",
+                "/sys/fs/cgroup/over/memory.max" => "100\n",
+                "/sys/fs/cgroup/over/memory.current" => "4096\n",
+                "/sys/fs/cgroup/silent/memory.max" => "600\n",
+                "/sys/fs/cgroup/memory/job/memory.limit_in_bytes" => "7000\n",
+                "/sys/fs/cgroup/memory/job/memory.usage_in_bytes" => "6000\n",
+                "/sys/fs/cgroup/memory/job/memory.stat" => {
+                    "inactive_file 1\ntotal_inactive_file 500\n"
+                }
+                _ => return None,
+            };
+            Some(text.to_owned())
+        };
+        let left = |cgroups, mounts| {
+            Hierarchy::find_controller(cgroups, mounts, "memory")?.memory_left(&read)
+        };
+        let cases = [
+            ("0::/a/b\n", Some(2500)),
+            ("0::/over\n", Some(0)),
+            ("0::/silent\n", Some(600)),
+            ("0::/none\n", None),
+        ];
+        for (cgroups, expected) in cases {
+            assert_eq!(left(cgroups, V2_MOUNT), expected, "{cgroups}");
+        }
+        let v1_mount = "33 32 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
+        assert_eq!(left("4:memory:/job\n", v1_mount), Some(1500));
     }
 
     #[test]

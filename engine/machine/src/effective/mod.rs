@@ -47,6 +47,12 @@ pub fn usable_memory_bytes() -> Option<u64> {
     host.into_iter().chain(limit).min()
 }
 
+/// Memory that the limits of this process' cgroup and all above it leave, bytes: what they allow beyond
+/// what is taken. It says nothing about how much the host has free. `None` without a limit.
+pub fn memory_left_bytes() -> Option<u64> {
+    Hierarchy::of_controller("memory")?.memory_left(&cgroup::read_file)
+}
+
 /// How many scheduling periods the quota has cut short so far, in this process' cgroup and those
 /// above it; `None` where the kernel does not count them. A sample during which it grew is worthless.
 pub fn throttled_periods() -> Option<u64> {
