@@ -23,6 +23,9 @@ pub struct TopologyFacts {
     pub nodes: Vec<(usize, u64)>,
     /// First-level data, second-level, third-level cache and cache line, bytes.
     pub caches: [usize; 4],
+    /// Third-level caches in all; 0 in older journals, which do not say.
+    #[serde(default)]
+    pub l3_count: usize,
     /// Where the topology came from.
     pub source: String,
 }
@@ -53,6 +56,7 @@ impl From<&Topology> for TopologyFacts {
                 caches.l3_bytes,
                 caches.line_bytes,
             ],
+            l3_count: caches.l3_count,
             source: topology.source.clone(),
         }
     }
@@ -67,6 +71,12 @@ impl TopologyFacts {
         let (cpus, nodes) = (self.cpus.len(), self.nodes.len());
         if cpus == 0 || cpus > MOST_CPUS || nodes == 0 || nodes > cpus {
             return Err(format!("a topology of {cpus} CPUs and {nodes} nodes"));
+        }
+        if self.l3_count > cpus {
+            return Err(format!(
+                "a topology of {cpus} CPUs and {} third-level caches",
+                self.l3_count
+            ));
         }
         let known: BTreeSet<usize> = self.nodes.iter().map(|node| node.0).collect();
         let ids: BTreeSet<usize> = self.cpus.iter().map(|cpu| cpu[0]).collect();
@@ -101,6 +111,12 @@ impl TopologyFacts {
             memory_bytes,
         };
         let [l1d_bytes, l2_bytes, l3_bytes, line_bytes] = self.caches;
+        let clusters: BTreeSet<usize> = self.cpus.iter().map(|cpu| cpu[3]).collect();
+        let l3_count = match self.l3_count {
+            // Most hosts' clusters are the cores of one cache.
+            0 if l3_bytes > 0 => clusters.len(),
+            count => count,
+        };
         Topology {
             cpus: self.cpus.iter().map(cpu).collect(),
             nodes: self.nodes.iter().map(node).collect(),
@@ -108,6 +124,7 @@ impl TopologyFacts {
                 l1d_bytes,
                 l2_bytes,
                 l3_bytes,
+                l3_count,
                 line_bytes,
             },
             is_this_host: false,
@@ -221,5 +238,29 @@ impl ModelShape {
             block_types: self.block_types.clone(),
             fingerprint: self.fingerprint.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn third_level_caches_are_kept_and_guessed_for_older_journals() {
+        let description = "pack:2 numa:2 l3:1(size=1048576) group:6 core:4 pu:1";
+        let topology = Topology::from_synthetic(description).expect("valid");
+        let facts = TopologyFacts::from(&topology);
+        assert_eq!(facts.topology().caches, topology.caches);
+        let mut value = serde_json::to_value(&facts).expect("renders");
+        let fields = value.as_object_mut().expect("an object");
+        assert!(fields.remove("l3_count").is_some());
+        let older: TopologyFacts = serde_json::from_value(value).expect("readable");
+        assert_eq!(older.validate(), Ok(()));
+        assert_eq!(older.topology().caches.l3_count, 24, "one for each cluster");
+        let impossible = TopologyFacts {
+            l3_count: 97,
+            ..facts
+        };
+        assert!(impossible.validate().is_err());
     }
 }

@@ -35,6 +35,10 @@ pub fn check_run(header: &Header, host: &Host, arguments: &TuneArgs) -> anyhow::
         TopologyFacts::from(&host.topology),
     );
     overlook_memory(header, &mut facts, &mut topology);
+    // Older journals do not count these caches.
+    if header.topology.l3_count == 0 {
+        topology.l3_count = 0;
+    }
     let recorded = (&header.host, &header.topology, header.effective_cpus);
     let present = (&facts, &topology, host.effective_cpus);
     if recorded != present {

@@ -68,8 +68,10 @@ impl SimulatedHost {
             );
         }
         topology.caches.l2_bytes = (description.l2_kib * 1024.0) as usize;
-        let clusters = topology.clusters().max(1) as f64;
-        topology.caches.l3_bytes = (description.l3_mib * 1048576.0 / clusters) as usize;
+        // The file says what all have together, even where its topology names none.
+        let caches = topology.caches.l3_count.max(1);
+        topology.caches.l3_count = caches;
+        topology.caches.l3_bytes = (description.l3_mib * 1048576.0 / caches as f64) as usize;
         let cpus = topology.cpus.len();
         let effective_cpus = match description.cpu_quota {
             Some(quota) => cpus.min(quota.floor() as usize).max(1),

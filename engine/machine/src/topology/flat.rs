@@ -20,7 +20,10 @@ pub(super) fn flat(cpu_ids: &[usize]) -> Topology {
             cpus: ids.to_vec(),
             memory_bytes: total_memory_bytes(),
         }],
-        caches: Caches::default(),
+        caches: Caches {
+            l3_count: 1,
+            ..Caches::default()
+        },
         is_this_host: true,
         source: "flat".to_owned(),
     }

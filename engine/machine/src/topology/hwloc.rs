@@ -170,7 +170,8 @@ fn read(
     let mut ranks = BTreeMap::<usize, usize>::new();
     let mut seen = BTreeSet::new();
     let mut cpus: Vec<Cpu> = Vec::new();
-    let mut caches = None;
+    let mut third_levels = BTreeSet::new();
+    let mut first_unit = None;
     for unit in tree.objects_with_type(ObjectType::PU) {
         let is_allowed = |id: &usize| {
             allowed
@@ -203,7 +204,11 @@ fn read(
             }),
         });
         *rank += 1;
-        caches.get_or_insert_with(|| caches_of(unit));
+        third_levels.extend(
+            unit.first_ancestor_with_type(ObjectType::L3Cache)
+                .map(TopologyObject::logical_index),
+        );
+        first_unit.get_or_insert(unit);
     }
     if cpus.is_empty() {
         return Err(MachineError::NoCpus {
@@ -211,6 +216,7 @@ fn read(
         });
     }
     let nodes = nodes_of(tree, &cpus);
+    let caches = first_unit.map(|unit| caches_of(unit, third_levels.len()));
     Ok(Topology {
         cpus,
         nodes,
@@ -275,7 +281,7 @@ fn has_several_cores(object: &TopologyObject) -> bool {
     }
 }
 
-fn caches_of(unit: &TopologyObject) -> Caches {
+fn caches_of(unit: &TopologyObject, l3_count: usize) -> Caches {
     let mut line_bytes = 0;
     let mut size = |level: ObjectType| {
         let cache = unit.first_ancestor_with_type(level)?;
@@ -297,6 +303,7 @@ fn caches_of(unit: &TopologyObject) -> Caches {
         l1d_bytes,
         l2_bytes,
         l3_bytes,
+        l3_count,
         line_bytes,
     }
 }

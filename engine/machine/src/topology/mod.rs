@@ -64,6 +64,8 @@ pub struct Caches {
     pub l2_bytes: usize,
     /// Third level, all of it even if shared.
     pub l3_bytes: usize,
+    /// Third-level caches that the allowed CPUs have in all.
+    pub l3_count: usize,
     /// Cache line.
     pub line_bytes: usize,
 }
@@ -121,6 +123,11 @@ impl Topology {
     /// How many clusters have an allowed CPU.
     pub fn clusters(&self) -> usize {
         self.count(|cpu| cpu.cluster)
+    }
+
+    /// Third-level caches of all allowed CPUs together, bytes; 0 when unknown or absent.
+    pub fn l3_total_bytes(&self) -> u64 {
+        (self.caches.l3_bytes as u64).saturating_mul(self.caches.l3_count as u64)
     }
 
     /// The most allowed hardware threads that any core has; 1 means no SMT.

@@ -12,7 +12,24 @@ pub use map::BandwidthMap;
 pub use nodes::NodeReader;
 pub use team::TeamReader;
 
-/// Below this much, caches would answer.
+use crate::host::gigabytes;
+
+/// No buffer is smaller, however little memory is free: below this much, the caches of any host would
+/// answer. Those of large ones hold more, see [`require_beyond_caches`].
 const LEAST_BYTES: u64 = 64 << 20;
 /// Shares are cut at pages of the largest usual base size.
 const GRAIN_BYTES: usize = 64 << 10;
+
+/// Refuses a buffer that last-level caches of `cache_bytes` hold whole, as it is where little memory is
+/// free: reading it would say nothing about memory.
+fn require_beyond_caches(bytes: usize, cache_bytes: u64) -> Result<(), String> {
+    if bytes as u64 > cache_bytes {
+        return Ok(());
+    }
+    Err(format!(
+        "there is memory for a buffer of {}, which the last-level caches of {} hold whole; \
+         free some memory, or raise the container's limit",
+        gigabytes(bytes as u64),
+        gigabytes(cache_bytes)
+    ))
+}

@@ -9,7 +9,7 @@ use std::time::Instant;
 use sysinfer_machine::{NodeBuffer, Pages, Ranges, SpinPolicy, Team, TeamSpec, Topology};
 use sysinfer_machine::{effective_cpus, parts};
 
-use super::{GRAIN_BYTES, LEAST_BYTES};
+use super::{GRAIN_BYTES, LEAST_BYTES, require_beyond_caches};
 use crate::measure::Point;
 
 /// Passes per reading, after one that wakes the team and is not counted.
@@ -42,8 +42,10 @@ impl NodeReader {
     /// Makes the buffers that [`Self::read`] needs for the same arguments.
     ///
     /// # Errors
-    /// A node that is not there, or the host refuses threads or memory; the text is for users.
+    /// A node that is not there, or the host refuses threads or memory, or has so little of it free that
+    /// caches would hold a buffer; the text is for users.
     pub fn fill(&mut self, cpus: &[usize], memory_node: Option<usize>) -> Result<(), String> {
+        require_beyond_caches(self.bytes, node_cache_bytes(&self.topology))?;
         for node in self.memory_of(cpus, memory_node)? {
             if !self.buffers.contains_key(&node) {
                 let buffer = self.filled(node)?;
@@ -162,11 +164,16 @@ fn pass(team: &mut Team, slices: &[&[u8]]) -> Point {
     }
 }
 
+/// The last-level caches of one node.
+fn node_cache_bytes(topology: &Topology) -> u64 {
+    let nodes = topology.nodes.len().max(1) as u64;
+    topology.l3_total_bytes() / nodes
+}
+
 fn buffer_bytes(topology: &Topology, available_bytes: u64) -> usize {
     let nodes = topology.nodes.len().max(1) as u64;
-    let caches = topology.caches.l3_bytes as u64 * topology.clusters() as u64 / nodes;
     let wanted = USUAL_BYTES
-        .max(CACHES * caches)
+        .max(CACHES * node_cache_bytes(topology))
         .min(available_bytes / 4 / nodes)
         .max(LEAST_BYTES);
     let bytes = usize::try_from(wanted).unwrap_or(LEAST_BYTES as usize);
@@ -209,6 +216,9 @@ mod tests {
         }
         topology.caches.l3_bytes = 512 << 20;
         assert_eq!(buffer_bytes(&topology, 64 * gib) as u64, gib);
+        let in_groups = "pack:2 numa:2 l3:1(size=536870912) group:6 core:4 pu:1";
+        let topology = Topology::from_synthetic(in_groups).expect("valid");
+        assert_eq!(buffer_bytes(&topology, 64 * gib) as u64, gib);
     }
 
     #[test]
@@ -228,5 +238,13 @@ mod tests {
         assert!(message.contains("memory node 7"), "{message}");
         let message = reader.read(&[9999], None).expect_err("no such CPU");
         assert!(message.contains("CPU 9999"), "{message}");
+        let mut large = topology;
+        large.caches.l3_bytes = 512 << 20;
+        let refused = NodeReader::new(&large, 0).read(&cpus[..1], None);
+        let message = refused.expect_err("caches hold it");
+        assert!(
+            message.contains("last-level caches of 0.537 GB"),
+            "{message}"
+        );
     }
 }

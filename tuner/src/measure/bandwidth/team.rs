@@ -10,7 +10,7 @@ use sysinfer_engine::PhasePlan;
 use sysinfer_machine::{NodeBuffer, Pages, Ranges, SpinPolicy, Team, TeamSpec, Topology};
 use sysinfer_machine::{effective_cpus, parts};
 
-use super::{GRAIN_BYTES, LEAST_BYTES};
+use super::{GRAIN_BYTES, LEAST_BYTES, require_beyond_caches};
 use crate::measure::Point;
 
 /// Passes per reading; the first of a fresh buffer is a warm-up and not counted.
@@ -30,13 +30,15 @@ impl TeamReader {
     /// Makes the team and fills the buffer. `available_bytes` of memory may be used in part.
     ///
     /// # Errors
-    /// The host refuses threads or memory; the text is for users.
+    /// The host refuses threads or memory, or has so little of it free that caches would hold the
+    /// buffer; the text is for users.
     pub fn new(
         phase: &PhasePlan,
         topology: &Topology,
         available_bytes: u64,
     ) -> Result<Self, String> {
         let bytes = buffer_bytes(topology, available_bytes);
+        require_beyond_caches(bytes, topology.l3_total_bytes())?;
         let spec = TeamSpec {
             threads: phase.threads,
             cpus: phase.cpus.clone(),
@@ -112,9 +114,8 @@ impl TeamReader {
 /// A gibibyte, four times the last-level caches if that is more, a quarter of what is free if
 /// that is less.
 fn buffer_bytes(topology: &Topology, available_bytes: u64) -> usize {
-    let caches = topology.caches.l3_bytes as u64 * topology.clusters() as u64;
     let wanted = USUAL_BYTES
-        .max(4 * caches)
+        .max(4 * topology.l3_total_bytes())
         .min(available_bytes / 4)
         .max(LEAST_BYTES);
     let bytes = usize::try_from(wanted).unwrap_or(USUAL_BYTES as usize);
@@ -140,6 +141,19 @@ mod tests {
         }
         topology.caches.l3_bytes = 512 << 20;
         assert_eq!(buffer_bytes(&topology, 64 * gib) as u64, 2 * gib);
+    }
+
+    #[test]
+    fn a_buffer_that_caches_hold_is_refused() {
+        let mut topology = Topology::flat(&[0]);
+        topology.caches.l3_bytes = 512 << 20;
+        let refused = TeamReader::new(&PhasePlan::unpinned(1), &topology, 1 << 30);
+        let message = refused.err().expect("a quarter of the memory");
+        assert!(
+            message.contains("last-level caches of 0.537 GB"),
+            "{message}"
+        );
+        assert!(message.contains("buffer of 0.268 GB"), "{message}");
     }
 
     #[test]
