@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Parser;
 use sysinfer_engine::Precision;
-use sysinfer_machine::{PinGuard, Topology, allowed_cpus, effective_cpus, host_info};
+use sysinfer_machine::{PinGuard, Topology, effective_cpus, host_info};
 use sysinfer_profiles::{HostMatch, Profile, matching};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
@@ -142,10 +142,11 @@ fn init_log(filter: Option<&str>) -> anyhow::Result<()> {
 
 /// The topology of this host; without hwloc's help, all that the process may use, as one node.
 fn this_host() -> anyhow::Result<Topology> {
-    let topology = Topology::discover().unwrap_or_else(|error| {
+    let (topology, failure) = Topology::discover_or_flat()
+        .context("unset HWLOC_SYNTHETIC and HWLOC_XMLFILE to serve here")?;
+    if let Some(error) = failure {
         tracing::warn!(%error, "no topology: CPUs are taken as one node");
-        Topology::flat(&allowed_cpus())
-    });
+    }
     if !topology.is_this_host {
         bail!(
             "the topology is that of another host ({}); unset HWLOC_SYNTHETIC and HWLOC_XMLFILE to serve here",

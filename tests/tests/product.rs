@@ -203,3 +203,21 @@ fn another_machine_can_be_planned_for() {
         "{text}"
     );
 }
+
+#[test]
+fn a_mistyped_machine_is_named_and_not_passed_over() {
+    for (program, option) in [
+        ("sysinfer-tune", "--dry-run"),
+        ("sysinfer-server", "-t=0.0"),
+    ] {
+        let output = command(program)
+            .arg(tiny_model())
+            .arg(option)
+            .env("HWLOC_SYNTHETIC", "nonsense")
+            .output()
+            .expect("it starts");
+        let text = said(&output);
+        assert!(!output.status.success(), "{text}");
+        assert!(text.contains("nonsense"), "{program}: {text}");
+    }
+}

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub enum MachineError {
     /// libhwloc could not describe the host.
     #[error(
-        "hardware discovery failed: {why}; unset HWLOC_* variables, or go on with a flat topology"
+        "hardware discovery failed: {why}; unset HWLOC_* variables, and let the process read /sys/devices/system"
     )]
     Discovery {
         /// What libhwloc said.

@@ -6,7 +6,9 @@ pub mod check;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use sysinfer_machine::{HostInfo, Topology, effective_cpus, host_info};
+use sysinfer_machine::{
+    HostInfo, MachineError, Topology, effective_cpus, host_info, memory_left_bytes,
+};
 
 /// A topology with what was derived from it.
 pub struct Host {
@@ -19,14 +21,15 @@ pub struct Host {
 }
 
 impl Host {
-    /// Reads this host's topology, or that of `xml`.
+    /// Reads this host's topology, or that of `xml`. A host that cannot be looked into is all CPUs that
+    /// the process may use, as one node, which is said.
     ///
     /// # Errors
-    /// The file is not a topology, or discovery fails (a wrong `HWLOC_SYNTHETIC`, for example).
+    /// The file is not a topology, or what `HWLOC_XMLFILE` or `HWLOC_SYNTHETIC` name is none.
     pub fn discover(xml: Option<&Path>) -> anyhow::Result<Self> {
         let topology = match xml {
             Some(path) => Topology::from_xml_file(path)?,
-            None => Topology::discover()?,
+            None => this_host()?,
         };
         let effective_cpus = if topology.is_this_host {
             effective_cpus(&topology)
@@ -57,9 +60,23 @@ impl Host {
     }
 }
 
-/// Memory that can be taken without swapping, bytes (`MemAvailable`); `None` where unknown.
+fn this_host() -> Result<Topology, MachineError> {
+    let (topology, failure) = Topology::discover_or_flat()?;
+    if let Some(error) = failure {
+        eprintln!("{error}; until then, CPUs are taken as one node");
+    }
+    Ok(topology)
+}
+
+/// Memory that can be taken without swapping, bytes: `MemAvailable`, but no more than the container's
+/// limit leaves; `None` where nobody says.
 pub fn available_bytes() -> Option<u64> {
-    parse_available(&std::fs::read_to_string("/proc/meminfo").ok()?)
+    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    within_limit(parse_available(&meminfo), memory_left_bytes())
+}
+
+fn within_limit(available: Option<u64>, left: Option<u64>) -> Option<u64> {
+    available.into_iter().chain(left).min()
 }
 
 fn parse_available(meminfo: &str) -> Option<u64> {
@@ -90,7 +107,7 @@ pub fn require_memory(what: &str, needed_bytes: u64, available: Option<u64>) -> 
     match available {
         Some(available) if needed_bytes > available => bail!(
             "{what} needs about {} of memory and {} are available; \
-             free some, or choose a smaller model",
+             free some, raise the container's limit if it has one, or choose a smaller model",
             gigabytes(needed_bytes),
             gigabytes(available)
         ),
@@ -132,6 +149,24 @@ mod tests {
             "MemAvailable: 99999999999999999999 kB",
         ] {
             assert_eq!(parse_available(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_more_is_available_than_the_containers_limit_leaves() {
+        let cases = [
+            (Some(9), Some(5), Some(5)),
+            (Some(4), Some(5), Some(4)),
+            (None, Some(5), Some(5)),
+            (Some(9), None, Some(9)),
+            (None, None, None),
+        ];
+        for (available, left, expected) in cases {
+            assert_eq!(
+                within_limit(available, left),
+                expected,
+                "{available:?} {left:?}"
+            );
         }
     }
 

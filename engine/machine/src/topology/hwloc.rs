@@ -29,16 +29,18 @@ const CACHE_LEVELS: [ObjectType; 5] = [
     ObjectType::L5Cache,
 ];
 
-/// The host, or what the environment puts in its place. libhwloc would read these variables itself,
-/// but passes over a bad value in silence.
-pub(super) fn discover() -> Result<Topology, MachineError> {
+/// What the environment puts in the host's place, if anything. libhwloc would read these variables
+/// itself, but passes over a bad value in silence.
+pub(super) fn from_environment() -> Option<Result<Topology, MachineError>> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     if let Some(path) = variable("HWLOC_XMLFILE") {
-        return from_xml_file(Path::new(&path));
+        return Some(from_xml_file(Path::new(&path)));
     }
-    if let Some(description) = variable("HWLOC_SYNTHETIC") {
-        return from_synthetic(&description.to_string_lossy());
-    }
+    let description = variable("HWLOC_SYNTHETIC")?;
+    Some(from_synthetic(&description.to_string_lossy()))
+}
+
+pub(super) fn this_host() -> Result<Topology, MachineError> {
     let tree = hwlocality::Topology::new().map_err(|error| MachineError::Discovery {
         why: error.to_string(),
     })?;

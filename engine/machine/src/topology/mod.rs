@@ -7,7 +7,7 @@ mod hwloc;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::MachineError;
+use crate::{MachineError, allowed_cpus};
 
 /// The part of a machine that this process may use.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,10 +76,21 @@ impl Topology {
     ///
     /// # Errors
     /// [`MachineError::Discovery`], [`MachineError::Synthetic`], [`MachineError::TopologyFile`] or
-    /// [`MachineError::NoCpus`]. After the first, [`Topology::flat`] of [`crate::allowed_cpus`] is
-    /// a fall-back.
+    /// [`MachineError::NoCpus`].
     pub fn discover() -> Result<Topology, MachineError> {
-        hwloc::discover()
+        hwloc::from_environment().unwrap_or_else(hwloc::this_host)
+    }
+
+    /// As [`Self::discover`], but a host that cannot be looked into is all CPUs that this thread may
+    /// run on, as one node ([`Self::flat`]); why is the second value, to warn of.
+    ///
+    /// # Errors
+    /// What the environment names in the host's place is no topology.
+    pub fn discover_or_flat() -> Result<(Topology, Option<MachineError>), MachineError> {
+        match hwloc::from_environment() {
+            Some(named) => Ok((named?, None)),
+            None => Ok(or_flat(hwloc::this_host())),
+        }
     }
 
     /// A machine that does not exist, e.g. `pack:2 numa:2 l3:1 core:24 pu:1` (hwloc's synthetic
@@ -194,6 +205,13 @@ fn part_name(count: usize, name: &str) -> String {
     format!("{count} {name}{}", if count == 1 { "" } else { "s" })
 }
 
+fn or_flat(host: Result<Topology, MachineError>) -> (Topology, Option<MachineError>) {
+    match host {
+        Ok(topology) => (topology, None),
+        Err(error) => (Topology::flat(&allowed_cpus()), Some(error)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,6 +276,37 @@ mod tests {
         assert_eq!(topology.nodes[3].id, 3);
         assert_eq!(topology.caches.l3_bytes, 48 << 20);
         assert_eq!(topology.cpu(96), None);
+    }
+
+    #[test]
+    fn third_level_caches_are_counted_apart_from_clusters() {
+        let cases = [
+            ("pack:2 numa:2 l3:1(size=1048576) group:6 core:4 pu:1", 4),
+            ("pack:1 numa:1 l3:2(size=1048576) core:4 pu:2", 2),
+            ("pack:1 numa:1 l2:4(size=1048576) core:1 pu:1", 0),
+        ];
+        for (description, count) in cases {
+            let mut topology = Topology::from_synthetic(description).unwrap();
+            assert_eq!(topology.caches.l3_count, count, "{description}");
+            assert_eq!(topology.l3_total_bytes(), (count as u64) << 20);
+            topology.caches.l3_bytes = usize::MAX;
+            topology.caches.l3_count = 2;
+            assert_eq!(topology.l3_total_bytes(), u64::MAX, "no overflow");
+        }
+    }
+
+    #[test]
+    fn a_host_that_cannot_be_looked_into_is_flat() {
+        let why = String::from("no permission");
+        let (found, warning) = or_flat(Err(MachineError::Discovery { why }));
+        assert!(found.is_this_host);
+        assert_eq!((found.source.as_str(), found.nodes.len()), ("flat", 1));
+        let ids: Vec<usize> = found.cpus.iter().map(|cpu| cpu.id).collect();
+        assert_eq!(ids, allowed_cpus());
+        assert!(warning.unwrap().to_string().contains("no permission"));
+        let described = Topology::from_synthetic("pack:1 numa:1 l3:1 core:4 pu:1");
+        let (found, warning) = or_flat(described);
+        assert!(found.cpus.len() == 4 && warning.is_none());
     }
 
     #[test]
