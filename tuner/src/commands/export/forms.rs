@@ -23,7 +23,7 @@ fn variables(placement: &Placement) -> Vec<(&'static str, String)> {
 fn lost_team(placement: &Placement) -> Option<String> {
     let prefill = placement.prefill.as_ref()?;
     Some(format!(
-        "# They know one team: that of decoding ({}). Prompts had {}; only --profile gives both.",
+        "# They know one team: that of decoding ({}). Prompts had {}; only --profile gives both, where they are not set.",
         placement.decode.words(),
         prefill.words()
     ))
@@ -111,6 +111,20 @@ pub(super) fn shell(placement: &Placement, file: &str) -> Vec<String> {
     lines
 }
 
+/// Variables of a service; switched off where they would cost a profile in `ExecStart` its second team.
+fn environment(placement: &Placement) -> Vec<String> {
+    let (off, why) = match placement.prefill {
+        Some(_) => (
+            "#",
+            "# They stand over --profile, for both phases: take the # away only where ExecStart has no --profile.",
+        ),
+        None => ("", "# They stand over --profile."),
+    };
+    let variables = variables(placement).into_iter();
+    let lines = variables.map(|(name, value)| format!("{off}Environment={name}={value}"));
+    std::iter::once(why.to_owned()).chain(lines).collect()
+}
+
 /// A drop-in for a unit.
 pub(super) fn systemd(placement: &Placement, _file: &str) -> Vec<String> {
     let mut lines = vec![
@@ -120,12 +134,7 @@ pub(super) fn systemd(placement: &Placement, _file: &str) -> Vec<String> {
     ];
     lines.extend(lost_team(placement));
     lines.push("[Service]".into());
-    let variables = variables(placement);
-    lines.extend(
-        variables
-            .iter()
-            .map(|(name, value)| format!("Environment={name}={value}")),
-    );
+    lines.extend(environment(placement));
     let Some(cpus) = &placement.set else {
         lines.push(
             "# A team is not pinned, so there is no set of CPUs to confine the service to.".into(),

@@ -19,7 +19,7 @@ const EXAMPLES: &str = "\
 Examples:
   sysinfer-tune export sysinfer-profile.toml
   sysinfer-tune export sysinfer-profile.toml --format env > sysinfer.env
-  sysinfer-tune export sysinfer-profile.toml --format systemd > /etc/systemd/system/sysinfer.service.d/cpus.conf
+  sysinfer-tune export sysinfer-profile.toml --format systemd > cpus.conf   (a drop-in for a unit of yours)
   docker run --env-file sysinfer.env ...";
 
 /// Arguments of `export`.

@@ -62,7 +62,7 @@ impl Placement {
             set: is_pinned.then(|| set_text(&cpus)),
             is_part: is_pinned && cpus.len() < profile.host.cpus,
             nodes: if is_pinned {
-                nodes(profile, topology, &cpus)
+                nodes(topology, &cpus)
             } else {
                 Err("the teams are not pinned, so they have no nodes of their own")
             },
@@ -71,11 +71,7 @@ impl Placement {
 }
 
 /// Nodes of the CPUs in the form of numactl.
-fn nodes(
-    profile: &Profile,
-    topology: Option<&Topology>,
-    cpus: &[usize],
-) -> Result<String, &'static str> {
+fn nodes(topology: Option<&Topology>, cpus: &[usize]) -> Result<String, &'static str> {
     if let Some(topology) = topology {
         let nodes: Option<Vec<usize>> = cpus
             .iter()
@@ -87,9 +83,6 @@ fn nodes(
             return Ok(set_text(&nodes));
         }
         return Err("the plan names CPUs that this process may not use");
-    }
-    if profile.host.nodes <= 1 {
-        return Ok("0".into());
     }
     Err("this is not the profile's host, so the nodes of its CPUs are not known; run export there")
 }

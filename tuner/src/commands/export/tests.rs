@@ -142,10 +142,14 @@ fn sets_are_plain_ranges_of_both_teams() {
         ),
         ("bind", "0-2")
     );
-    assert!(
-        unit.contains("Environment=GOMP_CPU_AFFINITY=0,24\n"),
-        "{unit}"
-    );
+    assert!(!unit_values.contains_key("Environment"), "{unit}");
+    for line in [
+        "#Environment=OMP_NUM_THREADS=2\n",
+        "#Environment=GOMP_CPU_AFFINITY=0,24\n",
+    ] {
+        assert!(unit.contains(line), "{unit}");
+    }
+    assert!(unit.contains("stand over --profile, for both"), "{unit}");
     assert!(
         unit.contains("Prompts had 3 threads on CPUs 1,0,48"),
         "{unit}"
@@ -162,6 +166,19 @@ fn sets_are_plain_ranges_of_both_teams() {
 }
 
 #[test]
+fn a_service_has_the_variables_of_one_team_for_both_phases() {
+    let found = profile(team(&[0, 1]), team(&[0, 1]), (1, 4));
+    let unit = exported(&found, None, Format::Systemd);
+    for line in [
+        "\n# They stand over --profile.\n",
+        "\nEnvironment=OMP_NUM_THREADS=2\n",
+        "\nEnvironment=GOMP_CPU_AFFINITY=0-1\n",
+    ] {
+        assert!(unit.contains(line), "{line} is not in {unit}");
+    }
+}
+
+#[test]
 fn what_cannot_be_said_is_said() {
     let far = profile(team(&[0, 1]), team(&[0, 1]), (4, 2));
     let shell = exported(&far, None, Format::Shell);
@@ -173,6 +190,16 @@ fn what_cannot_be_said_is_said() {
         !shell.contains("--force-profile"),
         "all CPUs of the host are used: {shell}"
     );
+    // One node of a CPU set may be any of the host's: only the host itself knows which.
+    let one = profile(team(&[0, 1]), team(&[0, 1]), (1, 4));
+    let shell = exported(&one, None, Format::Shell);
+    assert!(
+        shell.contains("run export there") && !shell.contains("--membind"),
+        "{shell}"
+    );
+    let topology = Topology::from_synthetic("pack:1 numa:1 l3:1 core:4 pu:1").expect("4 CPUs");
+    let shell = exported(&one, Some(&topology), Format::Shell);
+    assert!(shell.contains("--membind=0 "), "{shell}");
     let mixed = profile(team(&[0, 1]), PhasePlan::unpinned(4), (1, 4));
     for format in [Format::Shell, Format::Systemd, Format::Container] {
         let text = exported(&mixed, None, format);
