@@ -52,6 +52,7 @@ struct Shared<C> {
     client: Client<C>,
     load: Load,
     started: Instant,
+    /// Number of the request after the last that had its turn.
     next: AtomicU64,
     unsent: AtomicU64,
 }
@@ -108,6 +109,9 @@ pub async fn drive<C: Connect>(
         }
     }
     driven.unsent = shared.unsent.load(Ordering::Relaxed);
+    if driven.interrupted {
+        driven.unsent += shared.waiting();
+    }
     Ok(driven)
 }
 
@@ -161,6 +165,7 @@ async fn open<C: Connect>(
         let Ok(place) = places.clone().acquire_owned().await else {
             return;
         };
+        shared.next.store(index + 1, Ordering::Relaxed);
         let now = shared.seconds();
         if now >= limit && now - seconds > LATE_SECONDS {
             shared.unsent.fetch_add(1, Ordering::Relaxed);
@@ -181,6 +186,20 @@ async fn open<C: Connect>(
 impl<C: Connect> Shared<C> {
     fn seconds(&self) -> f64 {
         self.started.elapsed().as_secs_f64()
+    }
+
+    /// Arrivals that are overdue and have no place yet.
+    fn waiting(&self) -> u64 {
+        let Arrivals::Open { rate, .. } = self.load.arrivals else {
+            return 0;
+        };
+        let limit = self.load.seconds.unwrap_or(f64::INFINITY);
+        let until = limit.min(self.seconds() - LATE_SECONDS);
+        let due = (0..self.load.requests)
+            .zip(Poisson::new(rate, self.load.seed))
+            .take_while(|(_, seconds)| *seconds < until)
+            .count() as u64;
+        due.saturating_sub(self.next.load(Ordering::Relaxed))
     }
 
     /// Sends one request. Its times count from `due`, or from now.

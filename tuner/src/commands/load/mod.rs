@@ -124,7 +124,7 @@ async fn work<C: Connect>(
 }
 
 fn report(arguments: &LoadArgs, load: &Load, collected: Collected, driven: Driven) -> Run {
-    let summary = collected.summary();
+    let summary = collected.summary(driven.unsent);
     let remarks = output::remarks(&summary, driven.unsent, driven.interrupted);
     let prompts = match (&load.prompts, &arguments.prompts) {
         (Prompts::Listed(prompts), Some(path)) => {

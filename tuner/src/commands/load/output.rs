@@ -22,7 +22,7 @@ pub const DEFINITIONS: [&str; 9] = [
     "percentiles: nearest rank, so each is a value that was measured; only whole answers count",
     "throughput: whole answers and their tokens by the time from the first arrival to the end of the last request",
     "tokens: the server's count (usage, asked for with stream_options.include_usage), else events with output",
-    "goodput: whole answers that keep all targets, by that time, and as a share of all requests, failed ones included",
+    "goodput: whole answers that keep all targets, by that time, and as a share of all requests, failed ones and arrivals never sent included",
 ];
 
 /// A run as JSON.
@@ -135,7 +135,7 @@ pub fn text(run: &Run) -> String {
             "goodput      {:.3} requests/s, {} of {} requests ({:.1} %) within {}",
             good.requests_per_second,
             good.requests,
-            summary.requests,
+            summary.requests.saturating_add(run.unsent),
             good.percent,
             targets(&good.targets)
         ));

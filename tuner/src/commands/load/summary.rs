@@ -107,7 +107,7 @@ pub struct Summary {
     pub tokens_per_event: Option<f64>,
     /// Gaps beyond those that are kept.
     pub gaps_left_out: u64,
-    /// Good requests by seconds and among all; absent without targets.
+    /// Good requests by seconds and among all arrivals; absent without targets.
     pub goodput: Option<Goodput>,
     /// How late the client sent.
     pub lag: Lag,
@@ -122,7 +122,7 @@ pub struct Goodput {
     pub requests: u64,
     /// By seconds of the run.
     pub requests_per_second: f64,
-    /// Among all that ended, failed ones included.
+    /// Among all that should have been sent: failed ones and arrivals never sent included.
     pub percent: f64,
 }
 
@@ -194,9 +194,10 @@ impl Collected {
         self.counted_by_server += u64::from(timing.is_counted_by_server);
     }
 
-    /// The numbers.
-    pub fn summary(mut self) -> Summary {
+    /// The numbers; `unsent` arrivals were due besides and never sent.
+    pub fn summary(mut self, unsent: u64) -> Summary {
         let (requests, _) = self.ended();
+        let arrivals = requests.saturating_add(unsent);
         let seconds = self.span.map_or(0.0, |(first, last)| last - first);
         let per_second = |count: f64| if seconds > 0.0 { count / seconds } else { 0.0 };
         let mean = |sum: u64, count: u64| (count > 0).then(|| sum as f64 / count as f64);
@@ -205,7 +206,7 @@ impl Collected {
             targets: self.targets,
             requests: self.good,
             requests_per_second: per_second(self.good as f64),
-            percent: 100.0 * self.good as f64 / requests.max(1) as f64,
+            percent: 100.0 * self.good as f64 / arrivals.max(1) as f64,
         });
         Summary {
             requests,

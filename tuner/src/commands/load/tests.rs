@@ -144,7 +144,7 @@ async fn records(server: &Scripted, load: Load) -> (Vec<Record>, Driven) {
 fn summary(records: &[Record], targets: Targets) -> Summary {
     let mut collected = Collected::new(targets);
     records.iter().for_each(|record| collected.add(record));
-    collected.summary()
+    collected.summary(0)
 }
 
 fn close(found: f64, expected: f64) {
@@ -302,6 +302,46 @@ async fn arrivals_that_are_never_sent_are_counted() {
         .count();
     assert_eq!(found.len() as u64 + driven.unsent, due as u64);
     assert_eq!(found.len(), 3);
+    // They are part of what goodput is a share of.
+    let targets = Targets {
+        end_to_end_ms: Some(1e9),
+        ..Targets::default()
+    };
+    let mut collected = Collected::new(targets);
+    found.iter().for_each(|record| collected.add(record));
+    let good = collected.summary(driven.unsent).goodput.expect("a target");
+    assert_eq!(good.requests, 3);
+    close(good.percent, 300.0 / due as f64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn arrivals_that_wait_for_a_place_at_an_interrupt_are_counted() {
+    let server = Scripted::new(second_long);
+    let narrow = Arrivals::Open {
+        rate: 10.0,
+        max_in_flight: 1,
+    };
+    let interrupt = Interrupt::default();
+    let pressed = interrupt.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(2550)).await;
+        pressed.set();
+    });
+    let mut ended = 0;
+    let mut take = |_: Record| {
+        ended += 1;
+        Ok(())
+    };
+    let driven = drive(client(&server), load(narrow, 1000), &interrupt, &mut take).await;
+    let driven = driven.expect("nothing fails to take");
+    assert!(driven.interrupted && ended == 2, "{ended}");
+    // Two have ended and one is under way; the interrupt is seen within 50 ms.
+    let waiting = |until: f64| {
+        let times = super::arrivals::Poisson::new(10.0, 1);
+        times.take_while(|seconds| *seconds < until).count() as u64 - 3
+    };
+    let range = waiting(2.5)..=waiting(2.7);
+    assert!(range.contains(&driven.unsent), "{range:?}: {driven:?}");
 }
 
 /// What comes of a connection whose answer is this; the kind, or empty for a whole answer.
