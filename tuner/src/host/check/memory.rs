@@ -50,7 +50,7 @@ fn transparent_huge_pages(root: &Root, check: &mut Check) {
     check.fact_or_unknown("transparent huge pages", mode.map(str::to_owned));
     if mode == Some("never") {
         check.finding(
-            "transparent huge pages are off: every 4 KiB of weights need an address translation",
+            "transparent huge pages are off: every small page of weights needs an address translation",
             format!("echo madvise > /{ENABLED}"),
         );
     }
@@ -66,7 +66,7 @@ fn chosen(modes: &str) -> Option<&str> {
 fn pools(root: &Root, check: &mut Check) {
     const POOLS: &str = "sys/kernel/mm/hugepages";
     let mut reserved_kib: u64 = 0;
-    let mut listed = Vec::new();
+    let (mut listed, mut remedies) = (Vec::new(), Vec::new());
     for name in root.names(POOLS) {
         let kib = name
             .strip_prefix("hugepages-")
@@ -81,6 +81,9 @@ fn pools(root: &Root, check: &mut Check) {
             .number(&format!("{POOLS}/{name}/free_hugepages"))
             .unwrap_or(0);
         reserved_kib = reserved_kib.saturating_add(free.saturating_mul(kib));
+        if free > 0 {
+            remedies.push(format!("echo 0 > /{POOLS}/{name}/nr_hugepages"));
+        }
         if pages > 0 {
             listed.push(format!("{pages} of {kib} KiB ({free} free)"));
         }
@@ -98,7 +101,10 @@ fn pools(root: &Root, check: &mut Check) {
                 "{:.1} GB of free memory are set aside in huge page pools, which the engine does not use",
                 reserved_kib as f64 * 1024.0 / 1e9
             ),
-            "sysctl vm.nr_hugepages=0, unless another program needs them; transparent huge pages are used instead",
+            format!(
+                "{}, unless another program needs them; transparent huge pages are used instead",
+                remedies.join(" and ")
+            ),
         );
     }
 }

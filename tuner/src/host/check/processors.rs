@@ -12,14 +12,14 @@ const CLOCK_SHARE: f64 = 0.97;
 pub(super) fn check(root: &Root, topology: &Topology, check: &mut Check) {
     let allowed = topology.cpus.len();
     let online = root.list("sys/devices/system/cpu/online");
-    allowed_cpus(topology, online.as_deref(), check);
+    allowed_cpus(root, topology, online.as_deref(), check);
     quota(root, allowed, check);
     hardware_threads(root, topology, check);
     governor(root, topology, check);
     clock_limit(root, topology, check);
 }
 
-fn allowed_cpus(topology: &Topology, online: Option<&[usize]>, check: &mut Check) {
+fn allowed_cpus(root: &Root, topology: &Topology, online: Option<&[usize]>, check: &mut Check) {
     let mut ids: Vec<usize> = topology.cpus.iter().map(|cpu| cpu.id).collect();
     ids.sort_unstable();
     let allowed = ids.len();
@@ -38,11 +38,33 @@ fn allowed_cpus(topology: &Topology, online: Option<&[usize]>, check: &mut Check
         } else {
             String::new()
         };
+        let (why, remedy) = if are_isolated(root, &ids, online) {
+            let all = list_text(online);
+            (
+                "the others are isolated at boot, isolcpus",
+                format!("start with `taskset -c {all}`, or boot without isolcpus"),
+            )
+        } else {
+            (
+                "taskset or a cpuset",
+                "start without taskset, or widen the cpuset (cpuset.cpus, docker --cpuset-cpus)"
+                    .into(),
+            )
+        };
         check.finding(
-            format!("only {allowed} of {of} CPUs may be used (taskset or a cpuset){limit}"),
-            "start without taskset, or widen the cpuset (cpuset.cpus, docker --cpuset-cpus)",
+            format!("only {allowed} of {of} CPUs may be used ({why}){limit}"),
+            remedy,
         );
     }
+}
+
+/// Whether the kernel keeps all CPUs that are not allowed from every process that does not ask for them.
+fn are_isolated(root: &Root, allowed: &[usize], online: &[usize]) -> bool {
+    let isolated = root
+        .list("sys/devices/system/cpu/isolated")
+        .unwrap_or_default();
+    let mut missing = online.iter().filter(|id| !allowed.contains(id));
+    missing.all(|id| isolated.contains(id))
 }
 
 fn quota(root: &Root, allowed: usize, check: &mut Check) {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use sysinfer_machine::{CpuList, cpu_quota_of};
 
-/// Larger than any file that is read here.
-const MOST_BYTES: u64 = 1 << 20;
+/// Larger than any file that is read here: `/proc/cpuinfo` has some 1.5 KiB for each CPU.
+const MOST_BYTES: u64 = 8 << 20;
 /// Entries of a directory that are looked at.
 const MOST_ENTRIES: usize = 10_000;
 

@@ -37,7 +37,9 @@ fn load(root: &Root, topology: &Topology, check: &mut Check) {
         "other load",
         processes.map(|count| format!("{count:.2} processes on average in the last minute")),
     );
-    let cpus = topology.cpus.len().max(1) as f64;
+    // The average is that of the whole host, however few of its CPUs are allowed.
+    let online = root.list("sys/devices/system/cpu/online");
+    let cpus = online.map_or(topology.cpus.len(), |cpus| cpus.len()).max(1) as f64;
     if let Some(count) = processes.filter(|count| *count > LOAD_SHARE * cpus) {
         check.finding(
             format!("other programs ran in the last minute ({count:.2} at a time on average)"),
@@ -48,9 +50,12 @@ fn load(root: &Root, topology: &Topology, check: &mut Check) {
 
 fn virtualisation(root: &Root, check: &mut Check) {
     let cpuinfo = root.text("proc/cpuinfo");
-    let flagged = cpuinfo.as_deref().map(|text| {
-        let mut lines = text.lines().filter(|line| line.starts_with("flags"));
-        lines.any(|line| line.split_whitespace().any(|flag| flag == "hypervisor"))
+    // Processors other than x86 have no such line, guest or not.
+    let flagged = cpuinfo.as_deref().and_then(|text| {
+        let lines = text.lines().filter(|line| line.starts_with("flags"));
+        lines
+            .map(|line| line.split_whitespace().any(|flag| flag == "hypervisor"))
+            .reduce(|one, other| one || other)
     });
     let dmi = |name: &str| root.text(&format!("sys/class/dmi/id/{name}"));
     let names = [
@@ -59,20 +64,7 @@ fn virtualisation(root: &Root, check: &mut Check) {
         root.text("sys/hypervisor/type"),
     ];
     let maker = names.into_iter().flatten().collect::<Vec<_>>().join(" ");
-    let virtual_names = [
-        "qemu",
-        "kvm",
-        "vmware",
-        "virtualbox",
-        "virtual machine",
-        "xen",
-        "bhyve",
-        "openstack",
-        "cloud",
-    ];
-    let named = virtual_names
-        .iter()
-        .any(|name| maker.to_lowercase().contains(name));
+    let named = is_virtual_maker(&maker);
     let is_virtual = flagged == Some(true) || named;
     let container = if root.has(".dockerenv") || root.has("run/.containerenv") {
         ", in a container"
@@ -87,7 +79,8 @@ fn virtualisation(root: &Root, check: &mut Check) {
         };
         Some(format!("virtual machine{maker}{container}"))
     } else {
-        flagged.map(|_| format!("none seen{container}"))
+        let is_known = flagged.is_some() || !maker.trim().is_empty();
+        is_known.then(|| format!("none seen{container}"))
     };
     check.fact_or_unknown("virtualisation", words);
     if is_virtual {
@@ -97,6 +90,27 @@ fn virtualisation(root: &Root, check: &mut Check) {
             "pin virtual CPUs to cores and pass NUMA nodes and caches through, or use the bare host",
         );
     }
+}
+
+/// Whether maker and product, as the firmware names them, are of a virtual machine.
+fn is_virtual_maker(maker: &str) -> bool {
+    let names = [
+        "qemu",
+        "kvm",
+        "vmware",
+        "virtualbox",
+        "virtual machine",
+        "xen",
+        "bhyve",
+        "openstack",
+        "google compute engine",
+        "alibaba cloud ecs",
+        "tencent cloud",
+    ];
+    let maker = maker.to_lowercase();
+    // Amazon rents out whole machines under its name as well, as products such as "c7g.metal".
+    let is_amazons = maker.contains("amazon ec2") && !maker.contains("metal");
+    is_amazons || names.iter().any(|name| maker.contains(name))
 }
 
 /// Steal ticks of all CPUs over all ticks since boot.

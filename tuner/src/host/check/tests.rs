@@ -27,7 +27,7 @@ fn write(root: &Path, path: &str, text: &str) {
 }
 
 /// What a bare 96-CPU server in good order says.
-const SERVER: [(&str, &str); 16] = [
+const SERVER: [(&str, &str); 17] = [
     ("sys/devices/system/cpu/online", "0-95\n"),
     ("sys/devices/system/cpu/smt/control", "notsupported\n"),
     ("sys/devices/system/node/has_memory", "0-3\n"),
@@ -60,6 +60,7 @@ const SERVER: [(&str, &str); 16] = [
         "proc/cpuinfo",
         "processor\t: 0\nCPU implementer\t: 0x48\nCPU part\t: 0xd01\n",
     ),
+    ("sys/class/dmi/id/sys_vendor", "Huawei\n"),
     ("proc/stat", "cpu  100 0 100 9000 0 0 0 0 0 0\n"),
     (
         "sys/devices/system/clocksource/clocksource0/current_clocksource",
@@ -153,7 +154,7 @@ fn each_thing_that_costs_speed_is_found_alone_with_its_remedy() {
             "sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages",
             "65536",
             "137.4 GB of free memory",
-            "nr_hugepages=0",
+            "echo 0 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages, unless",
         ),
         (
             "proc/loadavg",
@@ -199,6 +200,27 @@ fn each_thing_that_costs_speed_is_found_alone_with_its_remedy() {
 }
 
 #[test]
+fn every_pool_with_free_pages_is_to_be_emptied() {
+    let tree = server();
+    let pool = |kib: u64, file: &str| {
+        format!("sys/kernel/mm/hugepages/hugepages-{kib}kB/{file}_hugepages")
+    };
+    write(tree.path(), &pool(1_048_576, "nr"), "64");
+    write(tree.path(), &pool(1_048_576, "free"), "64");
+    write(tree.path(), &pool(2048, "nr"), "16");
+    let found = check(&tree, &kunpeng()).findings;
+    let [finding] = &found[..] else {
+        panic!("{found:?}");
+    };
+    let remedy = format!("echo 0 > /{}, unless", pool(1_048_576, "nr"));
+    assert!(finding.remedy.starts_with(&remedy), "{finding}");
+    write(tree.path(), &pool(2048, "free"), "3");
+    let found = check(&tree, &kunpeng()).findings;
+    let both = format!(" and echo 0 > /{}, unless", pool(2048, "nr"));
+    assert!(found[0].remedy.contains(&both), "{found:?}");
+}
+
+#[test]
 fn one_allowed_cpu_is_the_reason_for_one_thread() {
     let tree = tree(&[("sys/devices/system/cpu/online", "0-1\n")]);
     let mut topology = Topology::flat(&[0]);
@@ -209,6 +231,70 @@ fn one_allowed_cpu_is_the_reason_for_one_thread() {
         "{found:?}"
     );
     assert!(found[0].what.contains("only one thread"), "{found:?}");
+}
+
+#[test]
+fn isolated_cpus_are_not_blamed_on_taskset() {
+    let tree = tree(&[("sys/devices/system/cpu/online", "0-7\n")]);
+    let mut topology = Topology::flat(&[0, 1]);
+    topology.source = "hwloc".into();
+    for (isolated, is_reason) in [("2-7\n", true), ("2-6\n", false), ("\n", false)] {
+        write(tree.path(), "sys/devices/system/cpu/isolated", isolated);
+        let found = check(&tree, &topology).findings;
+        let Finding { what, remedy } = &found[0];
+        assert_eq!(what.contains("isolcpus"), is_reason, "{isolated}: {what}");
+        assert_eq!(what.contains("taskset"), !is_reason, "{isolated}: {what}");
+        assert_eq!(remedy.contains("`taskset -c 0-7`"), is_reason, "{remedy}");
+    }
+}
+
+#[test]
+fn load_is_that_of_all_cpus_of_the_host() {
+    let mut topology = Topology::flat(&[0, 1]);
+    topology.source = "hwloc".into();
+    let is_loud = |tree: &tempfile::TempDir| {
+        let found = check(tree, &topology).findings;
+        found.iter().any(|one| one.what.contains("other programs"))
+    };
+    let load = ("proc/loadavg", "10.00 1 1 1/1 1\n");
+    let online = "sys/devices/system/cpu/online";
+    assert!(!is_loud(&tree(&[load, (online, "0-95\n")])));
+    assert!(is_loud(&tree(&[load, (online, "0-15\n")])));
+    assert!(is_loud(&tree(&[load])), "as many as are allowed");
+}
+
+fn virtualisation(files: &[(&str, &str)]) -> String {
+    let found = check(&tree(files), &kunpeng());
+    let mut facts = found.facts.into_iter();
+    let fact = facts.find(|fact| fact.name == "virtualisation");
+    fact.expect("a fact of every host").value
+}
+
+#[test]
+fn virtual_machines_are_told_by_their_maker_where_processors_do_not_say() {
+    const ARM: &str = "processor\t: 0\nFeatures\t: fp asimd\n";
+    let cases = [
+        ("Amazon EC2", "c7g.4xlarge", "virtual machine (Amazon EC2"),
+        ("Amazon EC2", "c7g.metal", "none seen"),
+        ("Google", "Google Compute Engine", "virtual machine (Google"),
+        ("Alibaba Cloud", "Alibaba Cloud ECS", "virtual machine (Ali"),
+        ("Foxconn", "Cloudline CL2200", "none seen"),
+    ];
+    for (vendor, product, expected) in cases {
+        let said = virtualisation(&[
+            ("proc/cpuinfo", ARM),
+            ("sys/class/dmi/id/sys_vendor", vendor),
+            ("sys/class/dmi/id/product_name", product),
+        ]);
+        assert!(said.starts_with(expected), "{product}: {said}");
+    }
+    assert_eq!(virtualisation(&[("proc/cpuinfo", ARM)]), UNKNOWN);
+    let bare = "flags\t\t: fpu sse2\n";
+    assert_eq!(virtualisation(&[("proc/cpuinfo", bare)]), "none seen");
+    let guest = "flags\t\t: fpu hypervisor sse2\n";
+    let large = guest.repeat((2 << 20) / guest.len());
+    let said = virtualisation(&[("proc/cpuinfo", large.as_str())]);
+    assert_eq!(said, "virtual machine", "of some thousand CPUs");
 }
 
 #[test]
