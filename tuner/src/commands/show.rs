@@ -10,9 +10,9 @@ use crate::Ending;
 use crate::host::gigabytes;
 use crate::journal::cpu_list;
 use crate::measure::sampled::DEFINITION;
-use crate::report::{Row, table};
+use crate::report::{Estimates, Row, table};
 use crate::space::Phase;
-use crate::stats::Summary;
+use crate::stats::{Estimate, Summary};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -53,9 +53,16 @@ fn render(profile: &Profile) -> String {
         section("plan: sizes and memory", sizes(profile)),
         format!(
             "evidence, measured under this plan: decoding from a prompt of {} tokens; {:.1} GB/s read \
-             bandwidth of the decode team\n{}{}",
+             bandwidth of the decode team{}\n{}{}",
             evidence.prompt_tokens,
             evidence.read_gb_per_second,
+            match evidence.samples {
+                0 => String::new(),
+                taken => format!(
+                    "; {taken} samples in that run, {} of them disturbed",
+                    evidence.void_samples
+                ),
+            },
             table::throughput(&rows),
             match rows.iter().any(|row| row.sampled) {
                 true => format!("\n{DEFINITION}"),
@@ -198,12 +205,13 @@ fn sizes(profile: &Profile) -> Vec<(String, String)> {
         true => format!("{value} {unit} (the default)"),
         false => format!("{value} {unit} (tuned; default {usual})"),
     };
+    let asked = |value: &str, usual: &str| match value == usual {
+        true => format!("{value} (the default)"),
+        false => format!("{value} (set by hand; default {usual})"),
+    };
     let flag = |value: bool, usual: bool| {
-        let words = |value| if value { "yes" } else { "no" };
-        match value == usual {
-            true => format!("{} (the default)", words(value)),
-            false => format!("{} (set by hand; default {})", words(value), words(usual)),
-        }
+        let word = |value| if value { "yes" } else { "no" };
+        asked(word(value), word(usual))
     };
     named([
         (
@@ -233,6 +241,10 @@ fn sizes(profile: &Profile) -> Vec<(String, String)> {
         (
             "keep file cache",
             flag(memory.keep_file_cache, usual_memory.keep_file_cache),
+        ),
+        (
+            "weights are",
+            asked(memory.weights.name(), usual_memory.weights.name()),
         ),
     ])
 }
@@ -285,6 +297,13 @@ fn row(length: &LengthEvidence) -> Row {
             |runs| Summary { median, ..runs },
         )
     });
+    // As the tuner shows them; of a sampled length, the profile has the interval of its steps itself.
+    let runs = (!length.sampled).then(|| length.decode_rates());
+    let estimates = Estimates {
+        decode: runs.and_then(|rates| Estimate::of(&rates)),
+        prefill: Estimate::of(&length.prefill_rates()),
+        ..Estimates::default()
+    };
     Row {
         total_tokens: length.total_tokens,
         decode,
@@ -294,7 +313,7 @@ fn row(length: &LengthEvidence) -> Row {
         reference: length.reference_tokens_per_second,
         prefill,
         time_to_first_token_ms: length.time_to_first_token_ms,
-        ..Row::default()
+        estimates,
     }
 }
 
@@ -313,12 +332,14 @@ mod tests {
         prefill = { threads = 96, map = "unpinned" }
         kernels = { Q4_0 = { decode = "fast-one" } }
         blocking = { prefill_rows = 32 }
-        memory = { bind_nodes = false }
+        memory = { bind_nodes = false, weights = "mapped" }
         [evidence]
         read_gb_per_second = 410.0
         gain_decode = 1.31
         gain_prefill = 1.0
         prompt_tokens = 16
+        samples = 1094
+        void_samples = 40
         lengths = [{ total_tokens = 512, samples = 2, decode_tokens_per_second = 61.25, decode_low = 60.5, decode_high = 62.0, decode_runs = [60.5, 62.0], decode_gb_per_second = 271.3, percent_of_read_bandwidth = 66.2, prefill_tokens_per_second = 410.0, time_to_first_token_ms = 78.0, reference_tokens_per_second = 25.93 }, { total_tokens = 4096, sampled = true, samples = 84, decode_tokens_per_second = 40.5, decode_low = 39.25, decode_high = 41.75, decode_runs = [40.5] }]
     "#;
 
@@ -359,6 +380,8 @@ mod tests {
             "512 tokens (the default)",
             "256 positions (the default)",
             "no (set by hand; default yes)",
+            "mapped (set by hand; default auto)",
+            "1094 samples in that run, 40 of them disturbed",
             "prompt of 16 tokens",
             "410.0 GB/s",
             "61.25",
@@ -374,5 +397,29 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn six_runs_have_the_interval_that_the_tuner_showed() {
+        let runs = [10.0, 10.1, 9.9, 10.05, 9.95, 10.02, 9.98, 30.0, 1.0];
+        let length = LengthEvidence {
+            total_tokens: 32,
+            samples: runs.len(),
+            decode_tokens_per_second: Some(10.0),
+            decode_low: Some(1.0),
+            decode_high: Some(30.0),
+            decode_runs: runs.to_vec(),
+            ..LengthEvidence::default()
+        };
+        let known = row(&length).estimates.decode;
+        assert_eq!(known, Estimate::of(&runs));
+        assert!(known.is_some_and(|known| known.low > 9.0 && known.high < 11.0));
+        let sampled = LengthEvidence {
+            sampled: true,
+            ..length
+        };
+        let row = row(&sampled);
+        assert_eq!(row.estimates.decode, None);
+        assert_eq!(row.decode.map(|rate| rate.low), Some(1.0));
     }
 }
