@@ -26,6 +26,10 @@ use voids::Disturbance;
 /// Decode steps that are not timed, where anything but decoding ran before.
 pub const WARM_STEPS: usize = 2;
 
+/// The power of the ratio of lengths by which a longer prompt takes longer: more than the ratio, and less
+/// than its square, because attention is a growing part of it.
+const PROMPT_GROWTH: f64 = 1.5;
+
 /// What to run once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

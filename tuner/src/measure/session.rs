@@ -105,12 +105,21 @@ impl Session<'_> {
             .ok_or(Halt::Interrupted)
     }
 
-    /// Measures the read bandwidth of the plan's decode team.
+    /// Measures the read bandwidth of the plan's decode team, GB/s; `None`, with a note, where that is
+    /// refused, as where too little memory is free: only the roof of rates is missing then.
     ///
     /// # Errors
-    /// As [`Self::take`].
-    pub fn read_bandwidth(&mut self, plan: &Plan) -> Result<f64, Halt> {
-        let reading = self.take("read bandwidth", plan, &Work::Bandwidth)?;
+    /// Ctrl-C or a failure.
+    pub fn read_bandwidth(&mut self, plan: &Plan) -> Result<Option<f64>, Halt> {
+        let reading = match self.take("read bandwidth", plan, &Work::Bandwidth) {
+            Ok(reading) => reading,
+            Err(Halt::Refused(why)) => {
+                let line = format!("read bandwidth: not measured: {why}");
+                self.progress.note(&line);
+                return Ok(None);
+            }
+            Err(other) => return Err(other),
+        };
         // Other load can only slow a pass down, so the best pass is nearest to the hardware.
         let best = reading
             .points
@@ -118,7 +127,7 @@ impl Session<'_> {
             .map(Point::gb_per_second)
             .fold(0.0, f64::max);
         self.bandwidth.push(best);
-        Ok(best)
+        Ok(Some(best))
     }
 
     /// Samples taken so far, void ones included.

@@ -7,14 +7,11 @@ use sysinfer_engine::{Plan, StepTimes, WorkerSeconds};
 
 use super::Point;
 use super::session::{Halt, Session};
-use super::{ProbeError, Steps};
+use super::{PROMPT_GROWTH, ProbeError, Steps};
 use crate::search::Stage;
 use crate::search::budget::Speed;
 use crate::space::Phase;
 use crate::stats::{Estimate, median};
-
-/// A prompt takes longer by more than the ratio of lengths, and less than its square.
-const PROMPT_GROWTH: f64 = 1.5;
 
 /// Which plan was split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

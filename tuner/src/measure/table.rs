@@ -7,7 +7,7 @@ use sysinfer_engine::Plan;
 use super::sampled;
 use super::sampled::rates::{Sampled, Stops};
 use super::session::{Halt, Session};
-use super::{Point, Work};
+use super::{PROMPT_GROWTH, Point, Work};
 use crate::search::Stage;
 use crate::search::budget::{Speed, TablePlan, join};
 
@@ -53,10 +53,6 @@ impl TableData {
     }
 }
 
-/// A longer prompt takes longer by more than the ratio of lengths, and less than its square:
-/// attention is a growing part of it.
-const PROMPT_GROWTH: f64 = 1.5;
-
 /// Fills `data` as runs end, so that an interrupted table keeps what it has. What would end after
 /// `deadline`, judged by the runs before, is left out; returns a line about each such cut. A run is
 /// what is decoded all the way, the prompts, and a sampled pass where the table has one.
@@ -77,7 +73,7 @@ pub fn measure(
     let (mut cuts, mut last_pass_seconds) = (Vec::new(), None);
     for run in 0..table.repeat {
         let started = (session.clock)();
-        data.bandwidth.push(session.read_bandwidth(plan)?);
+        data.bandwidth.extend(session.read_bandwidth(plan)?);
         if let Some(longest) = table.decode_lengths.last() {
             decode(session, plan, table, data)?;
             let seconds = speed.decode_seconds(table.prompt_tokens, *longest);

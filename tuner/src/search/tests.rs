@@ -334,6 +334,17 @@ fn refused_candidates_leave_and_the_search_goes_on() {
     );
 }
 
+/// As [`kunpeng`], on a host that cannot spare the memory to read.
+fn without_a_roof(plan: &Plan, work: &Work) -> Option<f64> {
+    kunpeng(plan, work).filter(|_| *work != Work::Bandwidth)
+}
+
+#[test]
+fn a_search_goes_on_without_the_read_bandwidth() {
+    let ended = Bench::new(LARGE, None).run(without_a_roof, |_, _, _| {});
+    assert!(ended.result.is_ok(), "{:?}", ended.result);
+}
+
 #[test]
 fn ctrl_c_keeps_what_ended_before() {
     let ended = Bench::new(LARGE, None).run(kunpeng, |_, counter, interrupt| {

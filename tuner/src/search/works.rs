@@ -47,7 +47,7 @@ pub fn calibrate(session: &mut Session<'_>, inputs: &Inputs<'_>) -> Result<Works
     session.progress.place(Stage::Calibration);
     session.progress.stage(Stage::Calibration.title(), 3);
     let plan = inputs.default;
-    session.read_bandwidth(plan).map_err(fatal)?;
+    session.read_bandwidth(plan)?;
     session.progress.advance(1, "");
     let context = inputs.info.context_length;
     let steps_end = (inputs.prompt_tokens + SIZING_STEPS).min(context);
