@@ -6,6 +6,7 @@
 //! Decode runs may extend several sequences in each step; prompts are always of one.
 
 mod visits;
+mod watched;
 
 use std::time::Instant;
 
@@ -13,6 +14,7 @@ use sysinfer_engine::engine::{MOST_DECODE_ROWS, pass_rows};
 use sysinfer_engine::{Engine, EngineError, EngineInfo, Entry, PhasePlan, Plan, Sequence, Wanted};
 use sysinfer_machine::Topology;
 
+use self::watched::watched;
 use super::bandwidth::{NodeReader, TeamReader};
 use super::quiet::Watch;
 use super::{Point, Probe, ProbeError, Reading, Steps, WARM_STEPS, Work};
@@ -290,9 +292,14 @@ impl<'a> EngineProbe<'a> {
 
     /// Streams with a team of its own: the engine need not move to the plan for that.
     fn read_by_team(&mut self, phase: &PhasePlan) -> Result<Vec<Point>, ProbeError> {
-        let mut reader = match self.team_reader.take() {
-            Some(reader) if reader.is_for(phase) => reader,
-            _ => TeamReader::new(phase, self.topology, available_bytes().unwrap_or(0))
+        // The buffer of another team goes before there is a new one: both may not fit.
+        let kept = self
+            .team_reader
+            .take()
+            .filter(|reader| reader.is_for(phase));
+        let mut reader = match kept {
+            Some(reader) => reader,
+            None => TeamReader::new(phase, self.topology, available_bytes().unwrap_or(0))
                 .map_err(ProbeError::Refused)?,
         };
         let points = reader.read();
@@ -342,17 +349,7 @@ impl Probe for EngineProbe<'_> {
     fn measure(&mut self, plan: &Plan, work: &Work) -> Result<Reading, ProbeError> {
         self.prepare(plan, work)?;
         self.decoding = matches!(work, Work::Decode { .. } | Work::Visit { .. });
-        let both = [&plan.decode.cpus[..], &plan.prefill.cpus].concat();
-        let team = match work {
-            Work::Decode { .. } | Work::Bandwidth => &plan.decode.cpus,
-            Work::Prefill { .. } => &plan.prefill.cpus,
-            // A team that is not pinned may be anywhere.
-            Work::Visit { .. } if plan.prefill.cpus.is_empty() => &plan.prefill.cpus,
-            Work::Visit { .. } if plan.decode.cpus.is_empty() => &plan.decode.cpus,
-            Work::Visit { .. } => &both,
-            Work::Stream { cpus, .. } => cpus,
-        };
-        self.watch.start(team);
+        self.watch.start(&watched(plan, work, self.width));
         let points = match work {
             Work::Decode { lengths, .. } => self.grow(lengths, true)?,
             Work::Prefill { tokens } => vec![self.load_prompt(*tokens)?],

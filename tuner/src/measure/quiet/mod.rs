@@ -121,7 +121,13 @@ fn migration(before: &[Worker], after: &[Worker], team: &[usize]) -> Option<Dist
         let worked = worker.ticks.saturating_sub(earlier.ticks) > TICK_ERROR;
         let (from, to) = (earlier.cpu, worker.cpu);
         (worked && (from != to || !team.contains(&to))).then(|| {
-            let why = format!("worker {} moved from CPU {from} to CPU {to}", worker.name);
+            let why = match from == to {
+                true => format!(
+                    "worker {} ran on CPU {to}, which is not its team's",
+                    worker.name
+                ),
+                false => format!("worker {} moved from CPU {from} to CPU {to}", worker.name),
+            };
             Disturbance::new(VoidKind::Migrated, why)
         })
     })
@@ -216,7 +222,7 @@ mod tests {
     fn disturbances_are_told_from_noise() {
         let before = counters(4, TWO_CPUS, 500, 1);
         let both: &[usize] = &[0, 1];
-        let cases: [Case<'_>; 9] = [
+        let cases: [Case<'_>; 10] = [
             ("own work", 4, after((100, 0), (100, 0)), 700, 1, both, None),
             ("noise", 4, after((100, 0), (100, 0)), 685, 1, both, None),
             (
@@ -272,6 +278,15 @@ mod tests {
                 0,
                 both,
                 Some("from CPU 1 to CPU 0"),
+            ),
+            (
+                "on a CPU of others",
+                4,
+                after((100, 0), (100, 0)),
+                700,
+                1,
+                &[0],
+                Some("ran on CPU 1, which is not its team's"),
             ),
             (
                 "not pinned",
