@@ -89,7 +89,7 @@ impl Voids {
             return None;
         }
         let percent = 100.0 * total as f64 / taken.max(total) as f64;
-        let counted = format!("{total} of {taken} samples ({percent:.0} %) were void: {self}");
+        let counted = format!("{total} of {taken} samples ({percent:.0} %) were disturbed: {self}");
         Some(if self.spoil(taken) {
             format!(
                 "NOT TO BE TRUSTED: {counted}; these results say more about the other load than \
@@ -136,7 +136,7 @@ mod tests {
             (
                 voids(2, 1),
                 100,
-                Some("3 of 100 samples (3 %) were void: 1 stolen, 2 busy"),
+                Some("3 of 100 samples (3 %) were disturbed: 1 stolen, 2 busy"),
                 false,
             ),
             (voids(2, 0), 4, Some("2 of 4 samples (50 %)"), false),

@@ -14,7 +14,7 @@ use crate::stats::{Estimate, median};
 
 /// From this share of the read bandwidth on, memory is what a thing waits for.
 const BOUND_BY_MEMORY: f64 = 0.85;
-/// Beyond this share, memory was faster than when its bandwidth was read, and the share says nothing.
+/// Beyond this share of the median reading, memory was faster than it was then, and the share says nothing.
 const ROOF_MOVED: f64 = 1.05;
 /// Below this share, memory is idle for more than half of the time.
 const MEMORY_IDLE: f64 = 0.5;
@@ -106,8 +106,8 @@ fn memory(evidence: &Evidence<'_>) -> Option<String> {
         )
     } else if part > ROOF_MOVED {
         format!(
-            "Decoding: {reads}. Memory was faster then than in the bandwidth readings, so this share \
-             does not say what holds it."
+            "Decoding: {reads}. Memory was faster then than in the median reading of its bandwidth, \
+             so this share does not say what holds it."
         )
     } else if part >= BOUND_BY_MEMORY {
         format!("Decoding is bound by memory: {reads}.")
@@ -118,7 +118,12 @@ fn memory(evidence: &Evidence<'_>) -> Option<String> {
 
 /// Whether weights need not come from memory in every step.
 fn cached(evidence: &Evidence<'_>) -> bool {
-    evidence.info.decode_bytes <= evidence.cache_bytes
+    fits_caches(evidence.info, evidence.cache_bytes)
+}
+
+/// The same of a model and the caches of a host, bytes.
+pub(super) fn fits_caches(info: &EngineInfo, cache_bytes: u64) -> bool {
+    info.decode_bytes <= cache_bytes
 }
 
 /// What matrix products take of a decode step, and how fast they read while they run.
@@ -144,7 +149,7 @@ fn products(evidence: &Evidence<'_>) -> Option<String> {
     let gb = evidence.info.decode_bytes as f64 / seconds / 1e9;
     let part = gb / roof.median;
     let held = if part > ROOF_MOVED {
-        "more than the bandwidth readings of this run: memory was faster then"
+        "more than the median reading of this run: memory was faster then"
     } else if part >= BOUND_BY_MEMORY {
         "so memory is what they wait for"
     } else {
@@ -292,7 +297,7 @@ fn prefill(evidence: &Evidence<'_>) -> Option<String> {
     };
     let part = gb.median / roof.median;
     let held = if part > ROOF_MOVED {
-        ", more than the readings: memory was faster then"
+        ", more than the median reading: memory was faster then"
     } else if part >= BOUND_BY_MEMORY {
         ": memory is what it waits for"
     } else if part < MEMORY_IDLE && parts[0].share >= 0.5 {

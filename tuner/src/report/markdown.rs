@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::explain::fits_caches;
 use super::figures::{duration, interval, said, share};
 use super::samples::Disturbed;
 use super::svg;
@@ -13,8 +14,13 @@ use crate::space::Phase;
 
 /// The page.
 pub fn render(report: &Report<'_>) -> String {
-    let mut text = format!("# {} on {}\n\n", report.info.name, report.host.cpu_model);
+    let (model, host) = (&report.info.name, &report.host.cpu_model);
+    let mut text = format!("# {} on {}\n\n", escaped(model), escaped(host));
     for (name, value) in fact_list(report) {
+        let value = match name {
+            "host" | "model" => escaped(&value),
+            _ => value,
+        };
         push(&mut text, format_args!("- {name}: {value}"));
     }
     text.push_str("\n## Why it is this fast\n\n");
@@ -131,11 +137,7 @@ pub fn split_rows(report: &Report<'_>) -> Vec<Vec<String>> {
 /// Samples that do not count, and those that do although they should not.
 fn voids(report: &Report<'_>) -> String {
     let samples = &report.samples;
-    let mut text = format!(
-        "\n## Void samples\n\n{} of {} samples are void: taken while the host was not fit to measure, and taken again.\n",
-        samples.void_count(),
-        samples.readings
-    );
+    let mut text = format!("\n## Void samples\n\n{}\n", samples.disturbances());
     let mut say = |what: &str, group: &Disturbed| {
         let Disturbed {
             reason,
@@ -236,22 +238,32 @@ pub fn method(report: &Report<'_>) -> String {
     text
 }
 
-/// A line for shares above 100 %, which say that the roof itself moved; else nothing.
+/// A line for shares above 100 %, which say that the roof itself moved; nothing without one, or where
+/// weights need not come from memory.
 fn drift(report: &Report<'_>) -> String {
     let share = |row: &super::Row| {
         row.percent_of_read_bandwidth
             .is_some_and(|share| share > 100.0)
     };
-    if !report.rows.iter().any(share) {
+    if fits_caches(report.info, report.cache_bytes) || !report.rows.iter().any(share) {
         return String::new();
     }
     let readings = &report.bandwidth;
     let slowest = readings.iter().copied().fold(f64::INFINITY, f64::min);
     let fastest = readings.iter().copied().fold(0.0, f64::max);
-    format!(
-        "A share above 100 %: this host's memory was faster during that row than in any \
-         reading; readings went from {slowest:.1} to {fastest:.1} GB/s.\n"
-    )
+    let range = format!("readings went from {slowest:.1} to {fastest:.1} GB/s");
+    let mut read = report
+        .rows
+        .iter()
+        .filter_map(|row| row.decode_gb_per_second);
+    if read.any(|gb| gb > fastest) {
+        format!(
+            "A share above 100 %: this host's memory was faster during that row than in any \
+             reading; {range}.\n"
+        )
+    } else {
+        format!("A share above 100 % of the median reading: {range}.\n")
+    }
 }
 
 /// The plan in words, and the gain of each phase.
@@ -290,6 +302,21 @@ pub fn choice(report: &Report<'_>) -> String {
         push(&mut text, format_args!("- {reason}"));
     }
     text
+}
+
+/// What a model's file or a host says, as text and on one line: nothing in it is markup.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '[' | ']' | '`' | '|' | '\\' => safe.extend(['\\', character]),
+            other if other.is_control() => safe.push(' '),
+            other => safe.push(other),
+        }
+    }
+    safe
 }
 
 fn push(text: &mut String, line: std::fmt::Arguments<'_>) {

@@ -124,7 +124,24 @@ impl Samples {
 
     /// Readings that do not count.
     pub fn void_count(&self) -> usize {
-        self.voids.iter().map(|void| void.count).sum()
+        count(&self.voids)
+    }
+
+    /// How many were disturbed, and what became of them, in words.
+    pub fn disturbances(&self) -> String {
+        let (void, kept) = (self.void_count(), count(&self.kept));
+        let counted = format!(
+            "{} of {} samples were disturbed",
+            void + kept,
+            self.readings
+        );
+        if void + kept == 0 {
+            return format!("{counted}.");
+        }
+        format!(
+            "{counted}, taken while the host was not fit to measure. Taken again: {void}. Counted all \
+             the same, since no others could be had: {kept}."
+        )
     }
 
     /// How a plan did in a phase; `None` where it did not take part.
@@ -132,6 +149,10 @@ impl Samples {
         let is_it = |rival: &&Rival| rival.phase == phase && rival.candidate == candidate;
         self.rivals.iter().find(is_it)
     }
+}
+
+fn count(groups: &[Disturbed]) -> usize {
+    groups.iter().map(|group| group.count).sum()
 }
 
 fn rival(lines: &[Line], phase: Phase, candidate: &str) -> Option<Rival> {
@@ -286,6 +307,13 @@ mod tests {
         ])
         .expect("a journal");
         assert_eq!((samples.readings, samples.void_count()), (7, 2));
+        let words = samples.disturbances();
+        assert!(
+            words.starts_with("3 of 7 samples were disturbed, ")
+                && words.contains("again: 2. ")
+                && words.ends_with("be had: 1."),
+            "{words}"
+        );
         let stop = |phase: &'static str, total: usize| ("table", "chosen", phase, total, 1.0, "");
         let stops = [
             stop(VISIT_PROMPT, 512),
@@ -295,7 +323,8 @@ mod tests {
             stop(VISIT_STEPS, 1023),
             stop(VISIT_STEPS, 1024),
         ];
-        assert_eq!(read(&stops).expect("a journal").readings, 2);
+        let quiet = read(&stops).expect("a journal");
+        assert_eq!(quiet.disturbances(), "0 of 2 samples were disturbed.");
         assert_eq!(samples.voids.len(), 1);
         assert_eq!(
             samples.voids[0].reason,

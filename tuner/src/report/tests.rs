@@ -328,6 +328,32 @@ fn a_sampled_rate_is_marked_in_every_format() {
 }
 
 #[test]
+fn a_share_above_the_median_reading_is_not_called_one_above_all_readings() {
+    let planted = Planted::new();
+    let said = |gb: f64, cache_bytes| {
+        let mut report = planted.report();
+        report.cache_bytes = cache_bytes;
+        report.rows[0].decode_gb_per_second = Some(gb);
+        report.rows[0].percent_of_read_bandwidth = Some(100.0 * gb / 20.0);
+        markdown::method(&report)
+    };
+    let range = "readings went from 19.0 to 21.0 GB/s.";
+    let above_median = said(20.5, 0);
+    assert!(
+        above_median.ends_with(&format!("above 100 % of the median reading: {range}\n")),
+        "{above_median}"
+    );
+    let above_all = said(22.0, 0);
+    assert!(
+        above_all.ends_with(&format!("than in any reading; {range}\n")),
+        "{above_all}"
+    );
+    for silent in [said(19.5, 0), said(22.0, 1 << 40)] {
+        assert!(!silent.contains("above 100 %"), "{silent}");
+    }
+}
+
+#[test]
 fn all_files_are_written_and_the_summary_says_what_the_page_says() {
     let planted = Planted::new();
     let report = planted.report();
@@ -367,6 +393,19 @@ fn all_files_are_written_and_the_summary_says_what_the_page_says() {
     ] {
         assert!(summary.contains(said), "{said} is not in\n{summary}");
     }
+}
+
+#[test]
+fn names_are_no_markup_in_the_summary() {
+    let mut planted = Planted::new();
+    planted.info.name = "a<b>[c](d)`e`|\\&\nf".into();
+    planted.host.cpu_model = "[CPU]".into();
+    let summary = markdown::render(&planted.report());
+    let name = r"a&lt;b>\[c\](d)\`e\`\|\\&amp; f";
+    let heading = format!("# {name} on \\[CPU\\]\n");
+    assert!(summary.starts_with(&heading), "{summary}");
+    assert!(summary.contains(&format!("- model: {name} (")), "{summary}");
+    assert!(summary.contains("- host: \\[CPU\\], "), "{summary}");
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn left_out(table: &TablePlan, visits: &[Visit], place: usize) -> Option<String>
         .collect();
     (place == 0 && !lengths.is_empty()).then(|| {
         format!(
-            "lengths {} are left out: no time to sample them",
+            "lengths {} are left out after all: time ran out before they were sampled",
             join(&lengths)
         )
     })

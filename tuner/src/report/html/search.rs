@@ -54,13 +54,7 @@ fn stage(outcome: &Outcome) -> Element {
 /// Samples that do not count.
 pub(super) fn voids(report: &Report<'_>) -> Option<Element> {
     let samples = &report.samples;
-    let part = section("Void samples");
-    let counted = format!(
-        "{} of {} samples are void: taken while the host was not fit to measure, and taken again.",
-        samples.void_count(),
-        samples.readings
-    );
-    let mut part = part.with(paragraph(counted));
+    let mut part = section("Void samples").with(paragraph(samples.disturbances()));
     let header = ["why", "samples", "in stages"];
     let row = |group: &Disturbed| {
         vec![

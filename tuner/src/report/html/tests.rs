@@ -49,7 +49,7 @@ fn the_page_has_every_part_and_its_numbers_have_limits() {
         "time to first token",
         "+10.0 % (+7.8 to +12.2)",
         "times the reference",
-        "3 of 60 samples are void",
+        "3 of 60 samples were disturbed",
         "18 % slower than the best after round 3",
         "+10.0\u{a0}%",
         "+7.8 to +12.2\u{a0}%, 6 fresh rounds",
