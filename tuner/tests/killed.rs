@@ -133,6 +133,7 @@ fn killed_runs_lose_no_finished_sample_and_take_none_twice() {
     the_end_is_reached_without_measuring(&folder, &journal);
     the_replay_agrees(&folder, &profile);
     other_arguments_are_refused(&folder);
+    another_model_is_refused(&folder);
 }
 
 fn the_end_is_reached_without_measuring(folder: &Folder, journal: &[u8]) {
@@ -182,4 +183,17 @@ fn other_arguments_are_refused(folder: &Folder) {
         std::fs::read(Path::new(&folder.path("r/journal.jsonl"))).expect("there"),
         before
     );
+}
+
+fn another_model_is_refused(folder: &Folder) {
+    let samples = || std::fs::read(folder.path("r/samples.csv")).expect("there");
+    let (path, before) = (folder.path("r/journal.jsonl"), samples());
+    let journal = std::fs::read_to_string(&path).expect("text");
+    let other = journal.replacen("\"fingerprint\":\"", "\"fingerprint\":\"other-", 1);
+    assert_ne!(journal, other);
+    std::fs::write(&path, other).expect("writable");
+    let output = folder.run().output().expect("the tuner starts");
+    assert!(!output.status.success());
+    assert!(said(&output).contains("another model"), "{}", said(&output));
+    assert_eq!(samples(), before, "the samples stay as they were");
 }

@@ -76,14 +76,15 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Starts the file; one that is there already is kept under the name `previous-samples.csv`.
-    /// Lines have the time of `clock`.
+    /// Starts the file; one with samples that is there already is kept under the name
+    /// `previous-samples.csv`. Lines have the time of `clock`.
     ///
     /// # Errors
     /// The directory is not writable.
     pub fn create(directory: &Path, clock: Rc<SampleClock>) -> std::io::Result<Self> {
         let path = Self::path(directory);
-        if path.exists() {
+        // An empty one, of a run that took no sample, must not displace the samples that are kept.
+        if std::fs::metadata(&path).is_ok_and(|file| file.len() > 0) {
             std::fs::rename(&path, directory.join("previous-samples.csv"))?;
         }
         Self::replace(directory, clock)
@@ -205,7 +206,13 @@ mod tests {
             "{line}"
         );
         assert!(line.ends_with(",32,16,2.0,8.0,2.0,10.0,"), "{line}");
-        Journal::create(directory.path(), Rc::default()).expect("a second journal");
-        assert!(directory.path().join("previous-samples.csv").exists());
+        for journal in [
+            "a second journal",
+            "a third, after a second without samples",
+        ] {
+            Journal::create(directory.path(), Rc::default()).expect(journal);
+            let kept = std::fs::read_to_string(directory.path().join("previous-samples.csv"));
+            assert_eq!(kept.expect(journal), text, "{journal}");
+        }
     }
 }

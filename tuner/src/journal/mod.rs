@@ -10,14 +10,15 @@
 //! same decisions.
 //!
 //! [`read`] trusts no journal, [`mod@write`] appends to one, [`facts`] are host and model as it has them,
-//! [`identity`] tells whether a journal belongs to this run, [`opening`] puts these together and
-//! [`crate::tune::replay`] searches without a host.
+//! [`identity`] tells whether a journal belongs to this run, [`opening`] puts these together, [`lock`]
+//! keeps other runs out of the folder and [`crate::tune::replay`] searches without a host.
 
 pub mod clock;
 pub mod csv;
 pub mod facts;
 pub mod format;
 pub mod identity;
+pub mod lock;
 pub mod opening;
 pub mod read;
 pub mod recorder;

@@ -56,6 +56,8 @@ pub fn to_resume(
 
 /// What is known when the model is loaded.
 pub struct Opened<'a> {
+    /// What is asked for.
+    pub arguments: &'a TuneArgs,
     /// The host.
     pub host: &'a Host,
     /// What about it costs speed.
@@ -69,7 +71,7 @@ pub struct Opened<'a> {
 }
 
 /// Starts a journal, or goes on with `recorded`. A journal that is there already is kept under the name
-/// `previous-journal.jsonl`.
+/// `previous-journal.jsonl`; one that `--resume` would have gone on with is named.
 ///
 /// # Errors
 /// The directory is not writable, or the journal is of another model.
@@ -86,10 +88,25 @@ pub fn writer(
         return Writer::resume(&path, recorded).with_context(cannot);
     }
     if path.exists() {
-        std::fs::rename(&path, directory.join(format!("previous-{FILE_NAME}")))
-            .with_context(cannot)?;
+        let previous = format!("previous-{FILE_NAME}");
+        if let Some(samples) = resumable(&path, opened) {
+            eprintln!(
+                "{} has {samples} samples of the same run and is now {previous}; --resume would have \
+                 gone on with them",
+                path.display()
+            );
+        }
+        std::fs::rename(&path, directory.join(previous)).with_context(cannot)?;
     }
     Writer::create(&path, &header(opened)).with_context(cannot)
+}
+
+/// Samples of a journal that `--resume` would go on with; `None` of any other file.
+pub(super) fn resumable(path: &Path, opened: &Opened<'_>) -> Option<usize> {
+    let recorded = read(path).ok().flatten()?;
+    check_run(&recorded.header, opened.host, opened.arguments).ok()?;
+    check_model(&recorded.header, opened.info, opened.default).ok()?;
+    Some(recorded.samples.len()).filter(|samples| *samples > 0)
 }
 
 fn header(opened: &Opened<'_>) -> Header {

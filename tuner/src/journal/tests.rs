@@ -14,7 +14,7 @@ use sysinfer_machine::{Topology, host_info};
 use super::clock::SampleClock;
 use super::format::Header;
 use super::identity::{check_model, check_run};
-use super::opening::{Opened, writer};
+use super::opening::{Opened, resumable, writer};
 use super::read::{Recorded, read};
 use super::recorder::{Live, Recorder};
 use super::{FILE_NAME, Nowhere};
@@ -93,6 +93,17 @@ impl World {
         tune::search(setting, probe, &mut Nowhere).expect("a search")
     }
 
+    fn opened<'a>(&'a self, source: &'a Source) -> Opened<'a> {
+        Opened {
+            arguments: &self.arguments,
+            host: &self.host,
+            findings: &[],
+            source,
+            info: &self.info,
+            default: &self.default,
+        }
+    }
+
     /// Measures with a scripted host of this seed, after what is recorded; returns how many samples
     /// were measured.
     fn live(&self, seed: u64, recorded: Option<Recorded>) -> (Run, usize) {
@@ -100,13 +111,7 @@ impl World {
         let mut scripted = Scripted::new(truth, 0.04, seed, &time);
         scripted.throttle_every = 11;
         let source = Source::Synthetic(Preset::all()[0]);
-        let opened = Opened {
-            host: &self.host,
-            findings: &[],
-            source: &source,
-            info: &self.info,
-            default: &self.default,
-        };
+        let opened = self.opened(&source);
         let writer = writer(self.directory.path(), &opened, recorded.as_ref()).expect("writable");
         let live = Live {
             probe: &mut scripted,
@@ -357,6 +362,28 @@ fn journals_of_another_host_model_or_version_are_refused_by_name() {
         let message = refusal(change).expect(words);
         assert!(message.contains(words), "{words}: {message}");
         assert!(message.contains("--resume"), "the remedy: {message}");
+    }
+}
+
+#[test]
+fn a_journal_that_could_be_resumed_is_told_from_others() {
+    let world = World::new("");
+    world.live(7, None);
+    let source = Source::Synthetic(Preset::all()[0]);
+    let text = std::fs::read_to_string(world.path()).expect("written");
+    let (header, rest) = text.split_once('\n').expect("a header and samples");
+    let mut header: Value = serde_json::from_str(header).expect("JSON");
+    let taken = samples(&world.path());
+    for (model, rest, expected) in [
+        ("m.gguf", rest, Some(taken)),
+        ("n.gguf", rest, None),
+        ("m.gguf", "", None),
+        ("m.gguf", "{}\n", None),
+    ] {
+        header["arguments"] = serde_json::json!([model, "--repeat", "1"]);
+        std::fs::write(world.path(), format!("{header}\n{rest}")).expect("writable");
+        let found = resumable(&world.path(), &world.opened(&source));
+        assert_eq!(found, expected, "{model} {}", rest.len());
     }
 }
 

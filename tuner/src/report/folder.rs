@@ -3,7 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-/// Longest name of a folder that is made here; file systems end at 255 bytes.
+use crate::journal::Journal;
+
+/// Longest name of a folder that is made here, bytes; file systems end at 255.
 const LONGEST_NAME: usize = 80;
 
 /// `ROOT/HOST/DATE-MODEL`. `date` is RFC 3339, of which the day counts.
@@ -18,16 +20,32 @@ pub fn beside(profile: &Path) -> PathBuf {
     profile.with_file_name(format!("{stem}-report"))
 }
 
-/// Lower-case letters, digits and dots; anything else becomes one hyphen. Never empty, never a path.
+/// The folder, or `FOLDER-2`, `FOLDER-3` and so on: the first that has no samples of another run.
+pub fn without_samples(folder: &Path) -> PathBuf {
+    let is_free = |folder: &PathBuf| !Journal::path(folder).exists();
+    let numbered = (2u32..).map(|number| {
+        let mut name = folder.as_os_str().to_owned();
+        name.push(format!("-{number}"));
+        PathBuf::from(name)
+    });
+    let mut folders = std::iter::once(folder.to_path_buf()).chain(numbered);
+    folders.find(is_free).unwrap_or_else(|| folder.into())
+}
+
+/// Lower-case letters of any script, digits and dots; anything else becomes one hyphen. Never empty,
+/// never a path.
 fn slug(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars().flat_map(char::to_lowercase) {
-        let kept = c.is_ascii_alphanumeric() || c == '.' || c == '_';
-        if kept && out.len() < LONGEST_NAME {
-            out.push(c);
-        } else if !kept && !out.ends_with('-') && !out.is_empty() && out.len() < LONGEST_NAME {
-            out.push('-');
+        let kept = c.is_alphanumeric() || c == '.' || c == '_';
+        if !kept && (out.is_empty() || out.ends_with('-')) {
+            continue;
         }
+        let c = if kept { c } else { '-' };
+        if out.len() + c.len_utf8() > LONGEST_NAME {
+            break;
+        }
+        out.push(c);
     }
     let slug = out.trim_matches(['-', '.']);
     if slug.is_empty() {
@@ -53,17 +71,38 @@ mod tests {
                 "r/amd-epyc-2-cores/2026-11-22-smollm2-135m.q4_1.gguf",
             ),
             (("../..", "", "/etc/passwd"), "r/unnamed/etc-passwd"),
-            (("鲲鹏 920", "2026-11-22", "模型"), "r/920/2026-11-22"),
+            (
+                ("鲲鹏 920", "2026-11-22", "模型"),
+                "r/鲲鹏-920/2026-11-22-模型",
+            ),
         ];
         for ((host, date, model), expected) in cases {
             let path = in_collection(Path::new("r"), host, date, model);
             assert_eq!(path, Path::new(expected));
         }
-        let long = in_collection(Path::new("r"), &"x".repeat(999), "2026", &"y".repeat(999));
-        assert!(
-            long.iter().all(|name| name.len() <= LONGEST_NAME),
-            "{long:?}"
-        );
+        for (host, model) in [("x", "y"), ("鲲", "模")] {
+            let (host, model) = (host.repeat(999), model.repeat(999));
+            let long = in_collection(Path::new("r"), &host, "2026", &model);
+            let lengths: Vec<usize> = long.iter().skip(1).map(|name| name.len()).collect();
+            let is_full = |length: &usize| (LONGEST_NAME - 2..=LONGEST_NAME).contains(length);
+            assert!(lengths.iter().all(is_full), "{long:?}");
+        }
         assert_eq!(beside(Path::new("a/b.toml")), Path::new("a/b-report"));
+    }
+
+    #[test]
+    fn a_later_run_of_a_day_has_a_folder_of_its_own() {
+        let root = tempfile::tempdir().expect("a folder");
+        let first = in_collection(root.path(), "host", "2026-11-22", "m.gguf");
+        for expected in ["m.gguf", "m.gguf-2", "m.gguf-3"] {
+            let found = without_samples(&first);
+            assert_eq!(
+                found,
+                first.with_file_name(format!("2026-11-22-{expected}"))
+            );
+            std::fs::create_dir_all(&found).expect("made");
+            assert_eq!(without_samples(&first), found, "a folder without samples");
+            std::fs::write(Journal::path(&found), "").expect("written");
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::Ending;
 use crate::interrupt::Interrupt;
 use crate::journal::Journal;
 use crate::journal::clock::SampleClock;
+use crate::journal::lock::FolderLock;
 use crate::progress::Progress;
 use crate::source::Source;
 use crate::space::placement;
@@ -34,10 +35,11 @@ pub fn run(description: &Path, arguments: &TuneArgs) -> anyhow::Result<Ending> {
     }
     let source = Source::required(&arguments.model)?;
     let directory = tune::report_directory(arguments, &host.info.cpu_model, &source.name())?;
+    let _lock = FolderLock::take(&directory)?;
+    let machine = simulated.machine(shape(&source)?);
     let mut samples = Journal::create(&directory, Rc::new(SampleClock::default()))
         .with_context(|| format!("cannot keep samples in {}", directory.display()))?;
     let (interrupt, progress) = (Interrupt::install()?, Progress::to_stderr());
-    let machine = simulated.machine(shape(&source)?);
     let info = machine.shape.info.clone();
     let mut default = simulated.default_plan(&info.block_types);
     default.decode = placement::baseline_team(&tune::request(arguments, host));

@@ -46,7 +46,8 @@ pub struct TuneArgs {
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
     /// Directory with a folder for each host, and in it one for each date and model, which becomes
-    /// the directory of the report: reports/HOST/DATE-MODEL
+    /// the directory of the report: reports/HOST/DATE-MODEL, for later runs of a day DATE-MODEL-2 and
+    /// so on
     #[arg(long, value_name = "DIR", conflicts_with = "report")]
     pub reports: Option<PathBuf>,
     /// What is printed at the end: tables, or one JSON object with all figures and their intervals

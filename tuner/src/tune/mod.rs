@@ -30,6 +30,7 @@ use crate::host::Host;
 use crate::host::check::{Check, Finding};
 use crate::interrupt::Interrupt;
 use crate::journal::clock::SampleClock;
+use crate::journal::lock::FolderLock;
 use crate::journal::opening::{self, Opened};
 use crate::journal::recorder::{Live, Recorder};
 use crate::journal::{Journal, Sink};
@@ -63,7 +64,7 @@ const VISIT_SAMPLES: f64 = 4.0;
 /// written. Ctrl-C is not an error.
 pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     if let Some(journal) = &arguments.replay {
-        return replay::run(journal, arguments);
+        return replay::run(journal);
     }
     if let Some(description) = &arguments.simulate {
         return on_simulated_host::run(description, arguments);
@@ -78,11 +79,11 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     host.require_real()?;
     let source = Source::required(&arguments.model)?;
     let directory = report_directory(arguments, &host.info.cpu_model, &source.name())?;
+    let _lock = FolderLock::take(&directory)?;
     let check = Check::of_this_host(&host.topology);
     check.findings.iter().for_each(|line| eprintln!("{line}"));
     let recorded = opening::to_resume(&directory, &host, arguments)?;
     let clock = Rc::new(SampleClock::default());
-    let mut samples = samples_table(&directory, recorded.is_some(), &clock)?;
     let interrupt = Interrupt::install()?;
     let progress = Progress::to_stderr();
 
@@ -97,6 +98,7 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     // What auto came to here is for every server to find out for itself.
     default.memory.weights = weights;
     let opened = Opened {
+        arguments,
         host: &host,
         findings: &check.findings,
         source: &source,
@@ -104,6 +106,8 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
         default: &default,
     };
     let writer = opening::writer(&directory, &opened, recorded.as_ref())?;
+    // Not before: a run that ends up to here leaves the samples of the one before alone.
+    let mut samples = samples_table(&directory, recorded.is_some(), &clock)?;
     let setting = Setting {
         arguments,
         host: &host,
@@ -357,7 +361,8 @@ pub(crate) fn report_directory(
         (Some(directory), _) => directory.clone(),
         (None, Some(root)) => {
             let now = jiff::Timestamp::now().to_string();
-            folder::in_collection(root, cpu_model, &now, model)
+            // Never a resumed run, which names its folder with --report.
+            folder::without_samples(&folder::in_collection(root, cpu_model, &now, model))
         }
         (None, None) => folder::beside(&arguments.output),
     };

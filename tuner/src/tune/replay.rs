@@ -5,8 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use anyhow::{Context, bail};
-use clap::{CommandFactory, FromArgMatches};
+use anyhow::{Context, anyhow, bail};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use super::arguments::TuneArgs;
 use super::conclude::conclude;
@@ -19,6 +20,7 @@ use crate::journal::Journal;
 use crate::journal::clock::SampleClock;
 use crate::journal::facts::host_info;
 use crate::journal::format::Header;
+use crate::journal::lock::FolderLock;
 use crate::journal::opening::instruction_sets;
 use crate::journal::read::read;
 use crate::journal::recorder::Recorder;
@@ -28,14 +30,14 @@ use crate::space::kernels::KernelSpace;
 
 /// Where results go unless told otherwise: never over those of the recorded run.
 const OUTPUT: &str = "sysinfer-replay.toml";
-/// What `--output` is where it is not given.
-const USUAL_OUTPUT: &str = "sysinfer-profile.toml";
+/// Arguments that are over with the recorded run: where its results went, and how it began.
+const OVER: [&str; 4] = ["output", "report", "reports", "resume"];
 
 /// Searches, and writes profile and report as a run does.
 ///
 /// # Errors
 /// No journal, or one that lacks a sample: what was decided until then is written all the same.
-pub fn run(path: &Path, own: &TuneArgs) -> anyhow::Result<Ending> {
+pub fn run(path: &Path) -> anyhow::Result<Ending> {
     let Some(recorded) = read(path)? else {
         bail!(
             "{} has no header: the run ended before its first sample",
@@ -43,10 +45,11 @@ pub fn run(path: &Path, own: &TuneArgs) -> anyhow::Result<Ending> {
         );
     };
     let header = recorded.header.clone();
-    let words = std::env::args_os()
-        .skip(1)
-        .map(|word| word.to_string_lossy().into_owned());
-    let arguments = merged(&header, words.collect(), own)
+    let words = std::env::args_os().skip(1);
+    let words: Vec<String> = words
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let arguments = merged(path, &header.arguments, &words)
         .with_context(|| format!("the arguments in {}", path.display()))?;
     notes(path, &header, recorded.torn);
     let topology = header.topology.topology();
@@ -58,6 +61,7 @@ pub fn run(path: &Path, own: &TuneArgs) -> anyhow::Result<Ending> {
     let teams = teams(&arguments, &host)?;
     let source = Source::required(&arguments.model)?;
     let directory = report_directory(&arguments, &host.info.cpu_model, &source.name())?;
+    let _lock = FolderLock::take(&directory)?;
     let clock = Rc::new(SampleClock::default());
     let mut samples = Journal::create(&directory, clock.clone())
         .with_context(|| format!("cannot keep samples in {}", directory.display()))?;
@@ -97,67 +101,135 @@ fn notes(path: &Path, header: &Header, torn: bool) {
     }
 }
 
-/// The recorded arguments, overruled by those that are given now.
-fn merged(header: &Header, words: Vec<String>, own: &TuneArgs) -> anyhow::Result<TuneArgs> {
-    let line = std::iter::once("sysinfer-tune".to_owned())
-        // Where its report went is over: this one goes elsewhere.
-        .chain(without(
-            &["--report", "--reports"],
-            header.arguments.clone(),
-        ))
+/// The recorded arguments, but for those that the line of `words` decides.
+fn merged(path: &Path, recorded: &[String], words: &[String]) -> anyhow::Result<TuneArgs> {
+    let (then, now) = (parsed(recorded)?, parsed(words)?);
+    let command = Cli::command();
+    let decided: Vec<&Arg> = command
+        .get_arguments()
         // The journal excludes a model, which the recorded arguments name.
-        .chain(without(&["--replay"], words));
-    let matches = Cli::command()
-        .args_override_self(true)
-        .try_get_matches_from(line)
-        .and_then(|matches| Cli::from_arg_matches(&matches))
-        .map_err(|error| anyhow::anyhow!("{error}"))?;
-    let output = if own.output == Path::new(USUAL_OUTPUT) {
-        PathBuf::from(OUTPUT)
-    } else {
-        own.output.clone()
+        .filter(|arg| arg.get_id().as_str() != "replay" && is_given(&now, arg))
+        .collect();
+    let is_open = |arg: &Arg| {
+        let excluded = decided.iter().any(|given| excludes(&command, given, arg));
+        !excluded && !OVER.contains(&arg.get_id().as_str())
+    };
+    let line: Vec<String> = command
+        .get_arguments()
+        .filter(|arg| is_open(arg))
+        .flat_map(|arg| written(&then, arg))
+        .chain(decided.iter().flat_map(|arg| written(&now, arg)))
+        .collect();
+    let cli = Cli::from_arg_matches(&parsed(&line)?).map_err(|error| anyhow!("{error}"))?;
+    let names_output = decided.iter().any(|arg| arg.get_id().as_str() == "output");
+    let output = match names_output {
+        true => cli.tune.output,
+        false => PathBuf::from(OUTPUT),
     };
     Ok(TuneArgs {
         output,
-        report: own.report.clone(),
-        replay: own.replay.clone(),
-        resume: false,
-        dry_run: false,
-        topology_xml: None,
-        ..matches.tune
+        replay: Some(path.into()),
+        ..cli.tune
     })
 }
 
-/// Words of a command line but for some options and their values.
-fn without(options: &[&str], words: Vec<String>) -> Vec<String> {
-    let mut kept = Vec::new();
-    let mut words = words.into_iter();
-    while let Some(word) = words.next() {
-        match word.split_once('=') {
-            Some((name, _)) if options.contains(&name) => {}
-            None if options.contains(&word.as_str()) => drop(words.next()),
-            _ => kept.push(word),
-        }
+fn parsed(words: &[String]) -> anyhow::Result<ArgMatches> {
+    let line = std::iter::once("sysinfer-tune").chain(words.iter().map(String::as_str));
+    let matches = Cli::command().try_get_matches_from(line);
+    matches.map_err(|error| anyhow!("{error}"))
+}
+
+/// Whether the line names it; defaults do not count.
+fn is_given(matches: &ArgMatches, arg: &Arg) -> bool {
+    matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine)
+}
+
+/// Whether a line with `given` leaves no room for `arg`, which may be the same.
+fn excludes(command: &Command, given: &Arg, arg: &Arg) -> bool {
+    let conflict = |one: &Arg, other: &Arg| {
+        let conflicts = command.get_arg_conflicts_with(one);
+        conflicts.iter().any(|arg| arg.get_id() == other.get_id())
+    };
+    given.get_id() == arg.get_id() || conflict(given, arg) || conflict(arg, given)
+}
+
+/// The words that an argument was given by; none where it was not.
+fn written(matches: &ArgMatches, arg: &Arg) -> Vec<String> {
+    if !is_given(matches, arg) {
+        return Vec::new();
     }
-    kept
+    let occurrences = matches.get_raw_occurrences(arg.get_id().as_str());
+    let words = occurrences.into_iter().flatten().map(|values| {
+        // Of a list, the commas are gone.
+        let values: Vec<_> = values.map(|value| value.to_string_lossy()).collect();
+        let value = values.join(",");
+        match arg.get_long() {
+            Some(name) if arg.get_action().takes_values() => format!("--{name}={value}"),
+            Some(name) => format!("--{name}"),
+            None => value,
+        }
+    });
+    words.collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::without;
+    use super::*;
+    use crate::search::Level;
+    use crate::tune::arguments::Format;
+
+    fn merged_lines(recorded: &str, now: &str) -> TuneArgs {
+        let words =
+            |line: &str| -> Vec<String> { line.split_whitespace().map(String::from).collect() };
+        let now = words(&format!("--replay j.jsonl {now}"));
+        merged(Path::new("j.jsonl"), &words(recorded), &now).expect("both are command lines")
+    }
 
     #[test]
-    fn options_go_with_their_values() {
-        let cases = [
-            ("m.gguf --reports r --threads 2", "m.gguf --threads 2"),
-            ("--report=r m.gguf", "m.gguf"),
-            ("m.gguf --report", "m.gguf"),
-            ("m.gguf --reporter r", "m.gguf --reporter r"),
-        ];
-        for (line, expected) in cases {
-            let words = line.split(' ').map(String::from).collect();
-            let kept = without(&["--report", "--reports"], words);
-            assert_eq!(kept.join(" "), expected, "{line}");
+    fn recorded_arguments_hold_unless_given_now() {
+        let recorded = "m.gguf --maps compact,spread --blocks rows=32 --blocks chunk=64 --quick \
+                        --prompts 32,64 --keep-file-cache --format=json";
+        let kept = merged_lines(recorded, "");
+        assert_eq!(kept.model.model.as_deref(), Some(Path::new("m.gguf")));
+        assert_eq!(kept.maps.map(|maps| maps.len()), Some(2));
+        assert_eq!(kept.blocks.len(), 2);
+        assert!(kept.quick && kept.file.keep_file_cache);
+        assert_eq!(kept.format, Format::Json);
+        assert_eq!(kept.prefill.map(|list| list.values().len()), Some(2));
+        let now = merged_lines(recorded, "--maps smt --blocks chunk=128 --format text");
+        assert_eq!(now.maps.as_ref().map(Vec::len), Some(1));
+        let blocks = now.asked_blocks();
+        assert_eq!((blocks.rows, blocks.chunk), (None, Some(vec![128])));
+        assert!(now.quick && now.format == Format::Text);
+        let synthetic = merged_lines("--synthetic tiny", "--quick").model.synthetic;
+        assert_eq!(synthetic.as_deref(), Some("tiny"));
+    }
+
+    #[test]
+    fn what_is_given_now_excludes_what_was_recorded() {
+        let quick = merged_lines("m.gguf --patient", "--quick");
+        assert_eq!(quick.level(), Level::Quick);
+        let patient = merged_lines("m.gguf --quick --time-limit 60", "--patient");
+        assert_eq!(patient.level(), Level::Patient);
+        assert_eq!(patient.time_limit, Some(60));
+        let moved = merged_lines("m.gguf --resume --report r", "--reports rs");
+        assert!(!moved.resume && moved.report.is_none());
+        assert_eq!(moved.reports.as_deref(), Some(Path::new("rs")));
+        let other = merged_lines("m.gguf --reports rs", "--report r");
+        assert!(other.reports.is_none() && other.report.is_some());
+    }
+
+    #[test]
+    fn results_go_over_those_of_the_recorded_run_only_where_that_is_said() {
+        for (now, expected) in [
+            ("", OUTPUT),
+            ("-o sysinfer-profile.toml", "sysinfer-profile.toml"),
+            ("--output=there.toml", "there.toml"),
+        ] {
+            let arguments = merged_lines("m.gguf -o recorded.toml --report r", now);
+            assert_eq!(arguments.output, Path::new(expected), "{now}");
+            assert!(arguments.report.is_none());
+            assert_eq!(arguments.replay.as_deref(), Some(Path::new("j.jsonl")));
         }
     }
 }

@@ -1,0 +1,71 @@
+//! One run at a time in a report's folder: two would write over each other's samples.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+
+/// The file that is locked. It stays when a run ends: were it removed, a run that has opened it
+/// already could lock a file that the next one does not see.
+const FILE_NAME: &str = ".lock";
+
+/// A folder that no other run writes to until this is dropped, or the process ends in any way.
+#[derive(Debug)]
+pub struct FolderLock {
+    _file: File,
+}
+
+impl FolderLock {
+    /// Takes the folder, without waiting for it.
+    ///
+    /// # Errors
+    /// Another run has it, or it is not writable.
+    pub fn take(directory: &Path) -> anyhow::Result<Self> {
+        let mut options = OpenOptions::new();
+        let file = options
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(directory.join(FILE_NAME))
+            .with_context(|| format!("cannot write to {}", directory.display()))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => bail!(
+                "another run writes to {}; wait for it, or give --report another folder",
+                directory.display()
+            ),
+            // Some network file systems know no locks: a run there is as good as it was without.
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
+            Err(TryLockError::Error(error)) => {
+                return Err(error)
+                    .with_context(|| format!("cannot lock the folder {}", directory.display()));
+            }
+        }
+        Ok(Self { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_taken_by_one_run_at_a_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let first = FolderLock::take(folder.path()).expect("free");
+        let refusal = FolderLock::take(folder.path()).expect_err("taken");
+        let message = refusal.to_string();
+        for words in [
+            "another run writes to",
+            "give --report another folder",
+            &folder.path().display().to_string(),
+        ] {
+            assert!(message.contains(words), "{words}: {message}");
+        }
+        drop(first);
+        FolderLock::take(folder.path()).expect("free again");
+        let gone = folder.path().join("gone");
+        assert!(FolderLock::take(&gone).is_err(), "there is no such folder");
+    }
+}
