@@ -112,13 +112,10 @@ pub fn conclude(
         splits,
         samples,
         default_threads,
-        cache_bytes: (topology.caches.l3_bytes * topology.clusters()) as u64,
+        cache_bytes: topology.l3_total_bytes(),
     };
-    let mut paths = vec![Journal::path(directory)];
-    paths.extend(report.write(directory)?);
-    if let Some(found) = report.confirmation {
-        save_profile(&arguments.output, &report, found, &data)?;
-    }
+    let paths = keep(&arguments.output, directory, &report, &data)
+        .map_err(|error| behind(run.halted.as_ref(), error))?;
     print(arguments, source, &report, &paths);
     match run.halted {
         None => Ok(Ending::Complete),
@@ -133,6 +130,32 @@ fn on_the_teams_nodes(mut conditions: Conditions, findings: &Findings, host: &Ho
         conditions.set_team(&found.plan.decode, &host.topology);
     }
     conditions
+}
+
+/// Writes profile and report, and returns the report's files. The profile goes first, as what the run is
+/// for; neither is lost because the other cannot be written.
+fn keep(
+    output: &Path,
+    directory: &Path,
+    report: &Report<'_>,
+    data: &TableData,
+) -> anyhow::Result<Vec<PathBuf>> {
+    let saved = report
+        .confirmation
+        .map_or(Ok(()), |found| save_profile(output, report, found, data));
+    let written = report.write(directory);
+    saved?;
+    let mut paths = vec![Journal::path(directory)];
+    paths.extend(written?);
+    Ok(paths)
+}
+
+/// An error of writing, behind the reason why measuring had stopped, if it had.
+fn behind(halted: Option<&Halt>, error: anyhow::Error) -> anyhow::Error {
+    match halted {
+        Some(halt) => error.context(format!("measuring had stopped: {halt}")),
+        None => error,
+    }
 }
 
 fn save_profile(
@@ -233,6 +256,29 @@ pub(crate) fn quoted(argument: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::tests::{Planted, data};
+
+    #[test]
+    fn profile_and_report_are_not_lost_with_each_other() {
+        let planted = Planted::new();
+        let (report, data) = (planted.report(), data());
+        let folder = tempfile::tempdir().expect("a folder");
+        let (profile, nowhere) = (folder.path().join("p.toml"), folder.path().join("nowhere"));
+        let error = keep(&profile, &nowhere, &report, &data).expect_err("no such folder");
+        assert!(format!("{error:#}").contains("nowhere"), "{error:#}");
+        assert!(profile.exists());
+        let error = keep(&nowhere.join("p.toml"), folder.path(), &report, &data);
+        let error = behind(Some(&Halt::Interrupted), error.expect_err("no such folder"));
+        let message = format!("{error:#}");
+        assert!(
+            message.starts_with("measuring had stopped: interrupted: ")
+                && message.contains("nowhere"),
+            "{message}"
+        );
+        assert!(folder.path().join("summary.md").exists());
+        let paths = keep(&profile, folder.path(), &report, &data).expect("writable");
+        assert_eq!(paths[0], Journal::path(folder.path()));
+    }
 
     #[test]
     fn arguments_can_be_typed_again() {
