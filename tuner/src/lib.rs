@@ -34,6 +34,8 @@ pub mod stats;
 pub mod study;
 pub mod tune;
 
+pub use output::complain;
+
 /// How a command ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {

@@ -13,7 +13,7 @@ fn main() -> ExitCode {
         // What shells report for a program ended by Ctrl-C.
         Ok(Ending::Interrupted) => ExitCode::from(130),
         Err(error) => {
-            eprintln!("sysinfer-tune: {error:#}");
+            sysinfer_tune::complain(&error);
             ExitCode::FAILURE
         }
     }

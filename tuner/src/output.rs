@@ -29,7 +29,7 @@ macro_rules! eprintln {
 /// Writes to standard output, or ends the program: quietly when nobody reads it, with the reason when
 /// it cannot be written for another one.
 pub(crate) fn print(text: Arguments<'_>) {
-    let Err(error) = stdout().lock().write_fmt(text) else {
+    let Err(error) = stdout().lock().write_all(harmless(text).as_bytes()) else {
         return;
     };
     if error.kind() == ErrorKind::BrokenPipe {
@@ -43,5 +43,33 @@ pub(crate) fn print(text: Arguments<'_>) {
 
 /// Writes to standard error; what cannot be written is lost.
 pub(crate) fn say(text: Arguments<'_>) {
-    let _ = stderr().lock().write_fmt(text);
+    let _ = stderr().lock().write_all(harmless(text).as_bytes());
+}
+
+/// Says why the program fails, with all causes, on standard error.
+pub fn complain(error: &anyhow::Error) {
+    say(format_args!("sysinfer-tune: {error:#}\n"));
+}
+
+/// The text with blanks for control characters other than line ends and tabs: what files and servers
+/// say is part of it, and must not act on the terminal.
+fn harmless(text: Arguments<'_>) -> String {
+    let shown = |character: char| match character {
+        '\n' | '\t' => character,
+        other if other.is_control() => ' ',
+        other => other,
+    };
+    text.to_string().chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_shown_acts_on_the_terminal() {
+        let name = "a\u{1b}[2J\r\u{9b}31m\u{7f}\u{8}b";
+        let shown = harmless(format_args!("{name}:\n\t\u{6a21}\n"));
+        assert_eq!(shown, "a [2J  31m  b:\n\t\u{6a21}\n");
+    }
 }
