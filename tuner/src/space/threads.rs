@@ -135,7 +135,7 @@ fn shares(topology: &Topology, effective_cpus: usize) -> Vec<ThreadCount> {
         (cores / 8, "an eighth of the cores".into()),
         (
             clusters,
-            format!("one for each of {clusters} shared caches"),
+            format!("one for each of {clusters} clusters of cores"),
         ),
         (
             effective_cpus,
