@@ -2,6 +2,7 @@
 
 use std::fs::read_to_string;
 
+use crate::kernel_text::{chosen_word, kib_field};
 use crate::{Topology, cpu_quota};
 
 /// A host in plain values. The host's name is not among them: it says nothing about speed.
@@ -59,34 +60,14 @@ pub fn host_info(topology: &Topology) -> HostInfo {
         page_bytes: rustix::param::page_size(),
         cpu_quota: cpu_quota(),
         kernel: kernel.trim().to_owned(),
-        huge_pages: chosen_mode(&huge_pages).unwrap_or("unavailable").to_owned(),
+        huge_pages: chosen_word(&huge_pages).unwrap_or("unavailable").to_owned(),
     }
 }
 
 /// The memory of this host; 0 when unknown.
 pub(crate) fn total_memory_bytes() -> u64 {
-    total_memory(&read_to_string("/proc/meminfo").unwrap_or_default()).unwrap_or(0)
-}
-
-/// `MemTotal` of `/proc/meminfo`, which is in KiB.
-fn total_memory(meminfo: &str) -> Option<u64> {
-    let rest = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    rest.split_whitespace()
-        .next()?
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(1024)
-}
-
-/// The word in brackets of e.g. `always [madvise] never`.
-fn chosen_mode(modes: &str) -> Option<&str> {
-    modes
-        .split_once('[')?
-        .1
-        .split_once(']')
-        .map(|(mode, _)| mode)
+    let meminfo = read_to_string("/proc/meminfo").unwrap_or_default();
+    kib_field(&meminfo, "MemTotal").unwrap_or(0)
 }
 
 /// The first CPU of `/proc/cpuinfo`: x86 has "model name", arm64 has identification registers.
@@ -176,18 +157,6 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(cpu_model(text), expected);
         }
-    }
-
-    #[test]
-    fn reads_memory_and_modes() {
-        assert_eq!(
-            total_memory("MemTotal:       8120148 kB\nMemFree: 1 kB\n"),
-            Some(8_315_031_552)
-        );
-        assert_eq!(total_memory("MemTotal: 99999999999999999999 kB"), None);
-        assert_eq!(total_memory(""), None);
-        assert_eq!(chosen_mode("always [madvise] never\n"), Some("madvise"));
-        assert_eq!(chosen_mode(""), None);
     }
 
     #[test]

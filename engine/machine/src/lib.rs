@@ -13,6 +13,7 @@ mod effective;
 mod error;
 mod file_map;
 mod host;
+mod kernel_text;
 mod memory;
 mod partition;
 pub mod parts;
@@ -24,11 +25,12 @@ mod topology;
 pub use cpu_list::CpuList;
 pub use effective::{
     cpu_quota, cpu_quota_of, effective_cpus, memory_left_bytes, throttled_periods,
-    usable_memory_bytes,
+    usable_memory_bytes, whole_cpus,
 };
 pub use error::MachineError;
 pub use file_map::FileMap;
 pub use host::{HostInfo, host_info};
+pub use kernel_text::{chosen_word, kib_field};
 pub use memory::{NodeBuffer, Pages};
 pub use partition::Ranges;
 pub use parts::{ColumnsMut, PartOf, Parts, columns, each, ranges, scattered};

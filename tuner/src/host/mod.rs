@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use sysinfer_machine::{
-    HostInfo, MachineError, Topology, effective_cpus, host_info, memory_left_bytes,
+    HostInfo, MachineError, Topology, effective_cpus, host_info, kib_field, memory_left_bytes,
 };
 
 /// A topology with what was derived from it.
@@ -69,34 +69,20 @@ fn this_host() -> Result<Topology, MachineError> {
 }
 
 /// Memory that can be taken without swapping, bytes: `MemAvailable`, but no more than the container's
-/// limit leaves; `None` where nobody says.
+/// limits leave; `None` where nobody says.
 pub fn available_bytes() -> Option<u64> {
     let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    within_limit(parse_available(&meminfo), memory_left_bytes())
+    within_limit(kib_field(&meminfo, "MemAvailable"), memory_left_bytes())
 }
 
 fn within_limit(available: Option<u64>, left: Option<u64>) -> Option<u64> {
     available.into_iter().chain(left).min()
 }
 
-fn parse_available(meminfo: &str) -> Option<u64> {
-    kib_field(meminfo, "MemAvailable:")
-}
-
 /// The most memory that this process has had resident so far, bytes (`VmHWM`): its own, and pages of
 /// files that it maps; `None` where unknown.
 pub fn peak_bytes() -> Option<u64> {
-    kib_field(
-        &std::fs::read_to_string("/proc/self/status").ok()?,
-        "VmHWM:",
-    )
-}
-
-/// A line `NAME: 123 kB` of a file under /proc, in bytes.
-fn kib_field(text: &str, name: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kib.checked_mul(1024)
+    kib_field(&std::fs::read_to_string("/proc/self/status").ok()?, "VmHWM")
 }
 
 /// Refuses what would not fit into `available` memory.
@@ -138,19 +124,6 @@ pub fn gigabytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn meminfo_is_read_and_its_absence_survived() {
-        let text = "MemTotal:       24000000 kB\nMemAvailable:   12000000 kB\n";
-        assert_eq!(parse_available(text), Some(12_000_000 * 1024));
-        for text in [
-            "",
-            "MemAvailable: many kB",
-            "MemAvailable: 99999999999999999999 kB",
-        ] {
-            assert_eq!(parse_available(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn no_more_is_available_than_the_containers_limit_leaves() {

@@ -20,7 +20,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use sysinfer_engine::{KernelChoice, ModelShape, Plan, Precision};
-use sysinfer_machine::{HostInfo, Topology};
+use sysinfer_machine::{HostInfo, Topology, whole_cpus};
 
 pub use description::{Description, DescriptionError, KernelRate};
 pub use machine::Machine;
@@ -73,10 +73,7 @@ impl SimulatedHost {
         topology.caches.l3_count = caches;
         topology.caches.l3_bytes = (description.l3_mib * 1048576.0 / caches as f64) as usize;
         let cpus = topology.cpus.len();
-        let effective_cpus = match description.cpu_quota {
-            Some(quota) => cpus.min(quota.floor() as usize).max(1),
-            None => cpus,
-        };
+        let effective_cpus = whole_cpus(cpus, description.cpu_quota);
         let info = HostInfo {
             cpu_model: format!("{MARK} {}", description.name),
             architecture: description.architecture.clone(),

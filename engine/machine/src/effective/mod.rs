@@ -1,8 +1,9 @@
-//! How much of the host we may really use: allowed CPUs, and the quota and the limit of memory that a
-//! container puts on them. Spinning threads beyond the quota stop each other for whole scheduling
+//! How much of the host we may really use: allowed CPUs and memory nodes, and the quota and the limit of
+//! memory that a container puts on them. Spinning threads beyond the quota stop each other for whole scheduling
 //! periods.
 
 mod cgroup;
+mod nodes;
 
 use std::path::Path;
 
@@ -35,22 +36,28 @@ pub fn effective_cpus(topology: &Topology) -> usize {
     if !topology.is_this_host {
         cpus = cpus.min(pin::allowed_cpus().len());
     }
-    limited(cpus, cpu_quota())
+    whole_cpus(cpus, cpu_quota())
 }
 
-/// Memory that this process may use: the host's, but no more than the smallest limit of its cgroup and
-/// all above it. It says nothing about how much of that is free. `None` where nobody says.
+/// Memory that this process may use: the host's, but no more than that of the nodes of its cpuset, nor
+/// the smallest limit of its cgroup and all above it. It says nothing about how much of that is free.
+/// `None` where nobody says.
 pub fn usable_memory_bytes() -> Option<u64> {
     let host = Some(total_memory_bytes()).filter(|bytes| *bytes > 0);
     let hierarchy = Hierarchy::of_controller("memory");
     let limit = hierarchy.and_then(|hierarchy| hierarchy.memory_limit(&cgroup::read_file));
-    host.into_iter().chain(limit).min()
+    let nodes = nodes::of_cpuset(&cgroup::read_file).map(|nodes| nodes.total);
+    host.into_iter().chain(limit).chain(nodes).min()
 }
 
-/// Memory that the limits of this process' cgroup and all above it leave, bytes: what they allow beyond
-/// what is taken. It says nothing about how much the host has free. `None` without a limit.
+/// Memory that the limits of this process leave, bytes: what those of its cgroup and all above it allow
+/// beyond what is taken, and what the nodes of its cpuset have free. It says nothing about how much the
+/// host has free. `None` without a limit.
 pub fn memory_left_bytes() -> Option<u64> {
-    Hierarchy::of_controller("memory")?.memory_left(&cgroup::read_file)
+    let hierarchy = Hierarchy::of_controller("memory");
+    let limit = hierarchy.and_then(|hierarchy| hierarchy.memory_left(&cgroup::read_file));
+    let nodes = nodes::of_cpuset(&cgroup::read_file).map(|nodes| nodes.available);
+    limit.into_iter().chain(nodes).min()
 }
 
 /// How many scheduling periods the quota has cut short so far, in this process' cgroup and those
@@ -59,7 +66,9 @@ pub fn throttled_periods() -> Option<u64> {
     Hierarchy::of_this_process()?.throttled_periods(&cgroup::read_file)
 }
 
-fn limited(cpus: usize, quota: Option<f64>) -> usize {
+/// CPUs that can be busy at once under a quota: `cpus`, but no more than the quota, rounded down; at
+/// least 1.
+pub fn whole_cpus(cpus: usize, quota: Option<f64>) -> usize {
     // Down: rounding 7.65 up to 8 busy threads has them all stopped in every period. The conversion
     // saturates.
     let by_quota = quota.map_or(usize::MAX, |quota| quota.floor() as usize);
@@ -81,7 +90,7 @@ mod tests {
             (2, Some(f64::INFINITY), 2),
         ];
         for (cpus, quota, expected) in cases {
-            assert_eq!(limited(cpus, quota), expected, "{cpus} {quota:?}");
+            assert_eq!(whole_cpus(cpus, quota), expected, "{cpus} {quota:?}");
         }
     }
 

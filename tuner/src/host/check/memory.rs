@@ -1,6 +1,6 @@
 //! Memory nodes, huge pages, and the kernel's habit of moving pages.
 
-use sysinfer_machine::Topology;
+use sysinfer_machine::{Topology, chosen_word, kib_field};
 
 use super::{Check, Root, list_text};
 
@@ -46,7 +46,7 @@ fn nodes(root: &Root, check: &mut Check) {
 fn transparent_huge_pages(root: &Root, check: &mut Check) {
     const ENABLED: &str = "sys/kernel/mm/transparent_hugepage/enabled";
     let modes = root.text(ENABLED);
-    let mode = modes.as_deref().and_then(chosen);
+    let mode = modes.as_deref().and_then(chosen_word);
     check.fact_or_unknown("transparent huge pages", mode.map(str::to_owned));
     if mode == Some("never") {
         check.finding(
@@ -54,12 +54,6 @@ fn transparent_huge_pages(root: &Root, check: &mut Check) {
             format!("echo madvise > /{ENABLED}"),
         );
     }
-}
-
-/// The word in brackets.
-fn chosen(modes: &str) -> Option<&str> {
-    let (_, rest) = modes.split_once('[')?;
-    Some(rest.split_once(']')?.0)
 }
 
 /// Pages of fixed size that were set aside at boot or by hand; the engine uses none of them.
@@ -94,8 +88,9 @@ fn pools(root: &Root, check: &mut Check) {
         "huge page pools",
         (!listed.is_empty()).then(|| listed.join(", ")).or(none),
     );
-    let total_kib = root.text("proc/meminfo").and_then(|text| memory_kib(&text));
-    if total_kib.is_some_and(|total| reserved_kib as f64 > POOL_SHARE * total as f64) {
+    let meminfo = root.text("proc/meminfo").unwrap_or_default();
+    let total = kib_field(&meminfo, "MemTotal");
+    if total.is_some_and(|total| reserved_kib as f64 * 1024.0 > POOL_SHARE * total as f64) {
         check.finding(
             format!(
                 "{:.1} GB of free memory are set aside in huge page pools, which the engine does not use",
@@ -107,13 +102,6 @@ fn pools(root: &Root, check: &mut Check) {
             ),
         );
     }
-}
-
-fn memory_kib(meminfo: &str) -> Option<u64> {
-    let line = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    line.split_whitespace().next()?.parse().ok()
 }
 
 fn balancing(root: &Root, topology: &Topology, check: &mut Check) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sysinfer_machine::Topology;
+use sysinfer_machine::{Topology, whole_cpus};
 
 use super::{Check, Root, list_text};
 
@@ -76,8 +76,7 @@ fn quota(root: &Root, allowed: usize, check: &mut Check) {
     let Some(cpus) = quota.flatten().filter(|cpus| *cpus < allowed as f64) else {
         return;
     };
-    let threads = (cpus.floor() as usize).max(1);
-    let threads = match threads {
+    let threads = match whole_cpus(allowed, Some(cpus)) {
         1 => "one thread".to_owned(),
         more => format!("{more} threads"),
     };
