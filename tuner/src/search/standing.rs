@@ -83,18 +83,15 @@ impl Tally {
                 .filter_map(|round| Some(round[lane]? - round[leader]?))
                 .collect()
         };
-        let rivals: Vec<usize> = running
-            .iter()
-            .copied()
-            .filter(|lane| *lane != leader)
-            .collect();
-        let all: Vec<Vec<f64>> = rivals.iter().map(|lane| ratios(*lane)).collect();
-        let deviation = deviation(&all, noise, NOISE_WEIGHT);
+        let rivals = (0..lanes).filter(|lane| *lane != leader);
+        let all: Vec<(usize, Vec<f64>)> = rivals.map(|lane| (lane, ratios(lane))).collect();
+        // Lanes that have left saw the same noise, and at the end of a decided race only they did.
+        let seen: Vec<&[f64]> = all.iter().map(|(_, ratios)| &ratios[..]).collect();
+        let deviation = deviation(&seen, noise, NOISE_WEIGHT);
         let (mut gaps, mut best) = (vec![None; lanes], vec![f64::NEG_INFINITY; lanes]);
-        for (lane, ratios) in rivals
+        for (lane, ratios) in all
             .into_iter()
-            .zip(all)
-            .filter(|(_, ratios)| !ratios.is_empty())
+            .filter(|(lane, ratios)| running.contains(lane) && !ratios.is_empty())
         {
             gaps[lane] = Some(Gap::of(&ratios, deviation));
             best[lane] = ratios.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -223,6 +220,20 @@ mod tests {
         let standing = tally.standing(&[0, 1], 0.05).expect("samples");
         let lost = |give_up: f64| standing.has_lost(1, give_up);
         assert_eq!((lost(0.0), lost(0.01)), (false, true), "{standing:?}");
+    }
+
+    #[test]
+    fn lanes_that_have_left_still_tell_of_the_noise() {
+        let mut tally = Tally::default();
+        for round in 0..20 {
+            let wave = 0.003 * (2.0 * f64::from(round)).sin();
+            tally.add(2, &[(0, 100.0), (1, 90.0 * (1.0 + wave))]);
+        }
+        let alone = tally.standing(&[0], 0.06).expect("samples");
+        let both = tally.standing(&[0, 1], 0.06).expect("samples");
+        assert!(alone.gaps.iter().all(Option::is_none), "{alone:?}");
+        assert_eq!(alone.deviation, both.deviation);
+        assert!(alone.deviation < 0.04, "{alone:?}");
     }
 
     #[test]

@@ -78,7 +78,7 @@ pub fn hodges_lehmann(values: &[f64]) -> f64 {
 
 /// Standard deviation of one log ratio, from those of all lanes of a race and what was known before,
 /// which counts for `weight_before` residuals.
-pub fn deviation(lanes: &[Vec<f64>], before: f64, weight_before: f64) -> f64 {
+pub fn deviation(lanes: &[&[f64]], before: f64, weight_before: f64) -> f64 {
     let mut residuals = Vec::new();
     let mut free = 0.0;
     for ratios in lanes.iter().filter(|ratios| ratios.len() > 1) {
@@ -124,14 +124,14 @@ mod tests {
     #[test]
     fn the_deviation_goes_from_what_was_known_to_what_is_seen() {
         assert_eq!(
-            deviation(&[vec![0.1]], 0.05, 4.0),
+            deviation(&[&[0.1]], 0.05, 4.0),
             0.05,
             "one pair says nothing"
         );
         let lane: Vec<f64> = (0..400)
             .map(|i| 0.02 * if i % 2 == 0 { 1.0 } else { -1.0 })
             .collect();
-        let seen = deviation(&[lane], 0.5, 4.0);
+        let seen = deviation(&[&lane], 0.5, 4.0);
         assert!((0.02..0.06).contains(&seen), "{seen}");
     }
 

@@ -82,11 +82,7 @@ impl Runs {
 
     /// The rate of now against the recorded one; `noise` is that of all rates.
     pub(super) fn shift(&self, noise: f64) -> Gap {
-        let own = deviation(
-            &[self.recorded.clone(), self.now.clone()],
-            noise,
-            NOISE_WEIGHT,
-        );
+        let own = deviation(&[&self.recorded, &self.now], noise, NOISE_WEIGHT);
         gap(&self.recorded, &self.now, own.max(noise))
     }
 
@@ -112,7 +108,7 @@ impl Runs {
 
     /// Whether memory is slower now, and the rate lost no more than memory did.
     fn is_as_memory(&self, noise: f64) -> bool {
-        let of = |lane: &[f64]| deviation(&[lane.to_vec()], noise, NOISE_WEIGHT);
+        let of = |lane: &[f64]| deviation(&[lane], noise, NOISE_WEIGHT);
         // The recorded bandwidth is one number, of as many readings as there were runs.
         let before = vec![0.0; self.recorded.len()];
         if self.memory.is_empty()
@@ -135,9 +131,9 @@ fn is_loss_beyond(z: f64, found: &Gap) -> bool {
 
 /// Standard deviation of the logarithm of one run, from all rates.
 pub(super) fn noise<'r>(all: impl IntoIterator<Item = &'r Runs>) -> f64 {
-    let lanes: Vec<Vec<f64>> = all
+    let lanes: Vec<&[f64]> = all
         .into_iter()
-        .flat_map(|runs| [runs.recorded.clone(), runs.now.clone()])
+        .flat_map(|runs| [&runs.recorded[..], &runs.now])
         .collect();
     deviation(&lanes, USUAL_NOISE, NOISE_WEIGHT)
 }

@@ -126,10 +126,11 @@ impl Duel {
         let all: Vec<Vec<f64>> = (1..self.plans.len())
             .map(|plan| ratios(plan, DEFAULT))
             .collect();
+        let seen: Vec<&[f64]> = all.iter().map(Vec::as_slice).collect();
         // The races have seen more of the noise than these few rounds: it is not believed to be less.
         Gap::of(
             &ratios(plan, other),
-            deviation(&all, self.noise, NOISE_WEIGHT).max(self.noise),
+            deviation(&seen, self.noise, NOISE_WEIGHT).max(self.noise),
         )
     }
 
