@@ -148,9 +148,9 @@ impl<const P: usize> Few<'_, P> {
         for index in 0..group {
             let blocks = pair.map(|of| &blocks[of * group + index]);
             let heads = blocks.map(|block| F::heads(vectors, block));
-            let distance = self.distance::<F>(index, W::GROUPS);
             for part in 0..F::PARTS {
                 if self.prefetch_bytes > 0 {
+                    let distance = self.distance::<F>((index, part), W::GROUPS);
                     for block in &blocks[..W::GROUPS] {
                         ahead(vectors, *block, part, F::PARTS, distance);
                     }
@@ -171,12 +171,13 @@ impl<const P: usize> Few<'_, P> {
         }
     }
 
-    /// How far ahead weights of block `index` are asked for: what follows the end of a row group is
+    /// How far ahead weights are asked for at a part of a block: what follows the end of a row group is
     /// its neighbour's, which is in the same vector where that holds `groups`.
     #[inline(always)]
-    fn distance<F: Family>(&self, index: usize, groups: usize) -> usize {
+    fn distance<F: Family>(&self, (index, part): (usize, usize), groups: usize) -> usize {
         let (block, group) = (size_of::<F::Block>(), self.shape.group);
-        let ends = (index + 1) * block + self.prefetch_bytes > group * block;
+        let at = index * block + part * (block / F::PARTS);
+        let ends = at + self.prefetch_bytes >= group * block;
         self.prefetch_bytes + usize::from(ends) * (groups - 1) * group * block
     }
 }
