@@ -28,7 +28,7 @@ pub(crate) trait Wide<V: Vectors>: Copy {
     fn join_ints(self, groups: [V::Ints; 2]) -> Self::Ints;
     /// The same for f32.
     fn join_lanes(self, groups: [V::Lanes; 2]) -> Self::Lanes;
-    /// What [`Wide::join_lanes`] joined; the second is meaningless where a vector holds one.
+    /// What [`Wide::join_lanes`] joined; the same twice where a vector holds one.
     fn split_lanes(self, lanes: Self::Lanes) -> [V::Lanes; 2];
 
     /// The same f32 for all rows.
