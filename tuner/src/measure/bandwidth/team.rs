@@ -49,6 +49,13 @@ impl TeamReader {
         let buffer =
             NodeBuffer::new(bytes, Pages::Transparent).map_err(|error| error.to_string())?;
         let shares = Ranges::split(bytes, GRAIN_BYTES, phase.threads);
+        let nodes = team.nodes(topology);
+        if nodes.iter().any(|node| *node != nodes[0]) {
+            for (share, node) in shares.iter().zip(nodes) {
+                // Where that is forbidden (containers), the node of the writing threads decides.
+                let _ = buffer.bind(share, node);
+            }
+        }
         let mut reader = Self {
             phase: phase.clone(),
             team,
