@@ -63,14 +63,19 @@ impl Source<'_> {
         1 + before.filter(|byte| **byte == b'\n').count()
     }
 
-    /// Line of a dotted key, or of its nearest enclosing table where it is absent.
+    /// Line of a dotted key, or of its nearest enclosing table where it is absent. A number is the
+    /// place in a list of tables, counted from 0; without one, the first is meant.
     fn line_of_key(&self, document: &DeTable<'_>, key: &str) -> usize {
-        let (mut table, mut offset) = (Some(document), 0);
+        let (mut tables, mut offset) = (vec![document], 0);
         for name in key.split('.') {
-            let entry = table.and_then(|table| table.get_key_value(name));
+            if let Ok(place) = name.parse::<usize>() {
+                tables = tables.into_iter().skip(place).collect();
+                continue;
+            }
+            let entry = tables.first().and_then(|table| table.get_key_value(name));
             let Some((key, value)) = entry else { break };
             offset = key.span().start;
-            table = tables_in(value.get_ref()).next();
+            tables = tables_in(value.get_ref()).collect();
         }
         self.line_at(offset)
     }

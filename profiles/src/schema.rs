@@ -99,8 +99,10 @@ pub struct ModelFacts {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
-    /// Read bandwidth of the decode team in the same run, GB/s (10^9 bytes).
-    pub read_gb_per_second: f64,
+    /// Read bandwidth of the decode team in the same run, GB/s (10^9 bytes); absent: it could not be
+    /// read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_gb_per_second: Option<f64>,
     /// Decode rate over that of the default plan: 1.10 is ten percent faster.
     pub gain_decode: f64,
     /// Prefill rate over that of the default plan.
@@ -212,33 +214,27 @@ impl LengthEvidence {
         }
     }
 
-    /// All rates and times, by their keys below `evidence`.
-    fn rates(&self) -> [(&'static str, Option<f64>); 8] {
-        [
+    /// All rates and times, by their keys.
+    fn rates(&self) -> Vec<(&'static str, f64)> {
+        let single = [
+            ("decode_tokens_per_second", self.decode_tokens_per_second),
+            ("decode_low", self.decode_low),
+            ("decode_high", self.decode_high),
+            ("decode_gb_per_second", self.decode_gb_per_second),
+            ("percent_of_read_bandwidth", self.percent_of_read_bandwidth),
+            ("prefill_tokens_per_second", self.prefill_tokens_per_second),
+            ("time_to_first_token_ms", self.time_to_first_token_ms),
             (
-                "lengths.decode_tokens_per_second",
-                self.decode_tokens_per_second,
-            ),
-            ("lengths.decode_low", self.decode_low),
-            ("lengths.decode_high", self.decode_high),
-            ("lengths.decode_gb_per_second", self.decode_gb_per_second),
-            (
-                "lengths.percent_of_read_bandwidth",
-                self.percent_of_read_bandwidth,
-            ),
-            (
-                "lengths.prefill_tokens_per_second",
-                self.prefill_tokens_per_second,
-            ),
-            (
-                "lengths.time_to_first_token_ms",
-                self.time_to_first_token_ms,
-            ),
-            (
-                "lengths.reference_tokens_per_second",
+                "reference_tokens_per_second",
                 self.reference_tokens_per_second,
             ),
-        ]
+        ];
+        let single = single
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)));
+        let decode = self.decode_runs.iter().map(|rate| ("decode_runs", *rate));
+        let prefill = self.prefill_runs.iter().map(|rate| ("prefill_runs", *rate));
+        single.chain(decode).chain(prefill).collect()
     }
 }
 
@@ -289,23 +285,19 @@ impl Profile {
         let evidence = &self.evidence;
         let rates = [
             ("read_gb_per_second", evidence.read_gb_per_second),
-            ("gain_decode", evidence.gain_decode),
-            ("gain_prefill", evidence.gain_prefill),
+            ("gain_decode", Some(evidence.gain_decode)),
+            ("gain_prefill", Some(evidence.gain_prefill)),
         ];
-        let lengths = evidence.lengths.iter().flat_map(LengthEvidence::rates);
-        let lengths = lengths.filter_map(|(key, value)| Some((key, value?)));
-        let decode = evidence
-            .lengths
-            .iter()
-            .flat_map(|length| &length.decode_runs);
-        let decode = decode.map(|rate| ("lengths.decode_runs", *rate));
-        let prefill = evidence
-            .lengths
-            .iter()
-            .flat_map(|length| &length.prefill_runs);
-        let prefill = prefill.map(|rate| ("lengths.prefill_runs", *rate));
-        let lengths = lengths.chain(decode).chain(prefill);
-        for (key, value) in rates.into_iter().chain(lengths) {
+        let rates = rates
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)));
+        let rates = rates.map(|(key, value)| (key.to_owned(), value));
+        let lengths = evidence.lengths.iter().enumerate();
+        let lengths = lengths.flat_map(|(index, length)| {
+            let rates = length.rates().into_iter();
+            rates.map(move |(key, value)| (format!("lengths.{index}.{key}"), value))
+        });
+        for (key, value) in rates.chain(lengths) {
             if !(value.is_finite() && value >= 0.0) {
                 let problem = format!("{value} is not a rate; it must be 0 or a positive number");
                 return Err((format!("evidence.{key}"), problem));

@@ -102,7 +102,7 @@ const SPOILED: &[Spoiled] = &[
     (
         "decode_runs = [60.5",
         "decode_runs = [-60.5",
-        &["evidence.lengths.decode_runs", "-60.5"],
+        &["evidence.lengths.0.decode_runs", "-60.5"],
     ),
     ("gain_decode = 1.31", "", &["missing field `gain_decode`"]),
     (
@@ -161,6 +161,20 @@ fn the_line_is_the_line_of_the_mistake() {
         .expect("there");
     match Profile::parse(&bad, "x") {
         Err(ProfileError::Invalid { line, .. }) => assert_eq!(line, expected),
+        other => panic!("{other:?}"),
+    }
+    let bad = good.replacen("sampled = true", "sampled = true\ndecode_low = -1.5", 1);
+    let expected = 1 + bad
+        .lines()
+        .position(|line| line.starts_with("decode_low = -1.5"))
+        .expect("there");
+    match Profile::parse(&bad, "x") {
+        Err(ProfileError::Invalid { line, key, .. }) => {
+            assert_eq!(
+                (line, key.as_str()),
+                (expected, "evidence.lengths.1.decode_low")
+            );
+        }
         other => panic!("{other:?}"),
     }
 }

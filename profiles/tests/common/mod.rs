@@ -83,7 +83,7 @@ pub(crate) fn profile() -> Profile {
         model: (&model()).into(),
         plan,
         evidence: Evidence {
-            read_gb_per_second: 410.0,
+            read_gb_per_second: Some(410.0),
             gain_decode: 1.31,
             gain_prefill: 1.07,
             prompt_tokens: 16,

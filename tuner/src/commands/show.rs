@@ -48,14 +48,19 @@ fn render(profile: &Profile) -> String {
         ),
         section("host, as the system described it", host(profile)),
         section("model, from its file", model(profile)),
-        format!("plan: threads, each team measured for itself\n{}", teams(profile)),
+        format!(
+            "plan: threads, each team measured for itself\n{}",
+            teams(profile)
+        ),
         section("plan: kernels, by type of the weights", kernels(profile)),
         section("plan: sizes and memory", sizes(profile)),
         format!(
-            "evidence, measured under this plan: decoding from a prompt of {} tokens; {:.1} GB/s read \
-             bandwidth of the decode team{}\n{}{}",
+            "evidence, measured under this plan: decoding from a prompt of {} tokens; {}{}\n{}{}",
             evidence.prompt_tokens,
-            evidence.read_gb_per_second,
+            match evidence.read_gb_per_second {
+                Some(roof) => format!("{roof:.1} GB/s read bandwidth of the decode team"),
+                None => "the read bandwidth could not be measured".into(),
+            },
             match evidence.samples {
                 0 => String::new(),
                 taken => format!(

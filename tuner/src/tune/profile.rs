@@ -22,8 +22,8 @@ pub struct Evidenced<'a> {
     pub rows: &'a [Row],
     /// The runs behind the table.
     pub data: &'a TableData,
-    /// Read bandwidth of the run, GB/s.
-    pub read_gb_per_second: f64,
+    /// Read bandwidth of the run, GB/s, if it could be read.
+    pub read_gb_per_second: Option<f64>,
     /// How many samples there were, and how many void ones.
     pub conditions: &'a Conditions,
     /// Tokens of the prompt of decode runs.
@@ -47,7 +47,7 @@ pub fn profile(from: &Evidenced<'_>) -> Profile {
         model: from.info.into(),
         plan: from.confirmation.plan.clone(),
         evidence: Evidence {
-            read_gb_per_second: rounded(from.read_gb_per_second),
+            read_gb_per_second: from.read_gb_per_second.map(rounded),
             gain_decode: rounded(from.confirmation.gain_decode),
             gain_prefill: rounded(from.confirmation.gain_prefill),
             prompt_tokens: from.prompt_tokens,

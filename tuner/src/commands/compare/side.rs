@@ -217,7 +217,7 @@ impl Side {
             sampled: sampled
                 .map(|length| ("decode", length.total_tokens))
                 .collect(),
-            read_gb_per_second: Some(profile.evidence.read_gb_per_second),
+            read_gb_per_second: profile.evidence.read_gb_per_second,
         })
     }
 }

@@ -55,7 +55,7 @@ fn profile(decode: PhasePlan, prefill: PhasePlan, (nodes, cpus): (usize, usize))
             ..Plan::with_threads(decode)
         },
         evidence: Evidence {
-            read_gb_per_second: 1.0,
+            read_gb_per_second: Some(1.0),
             gain_decode: 1.0,
             gain_prefill: 1.0,
             prompt_tokens: 16,

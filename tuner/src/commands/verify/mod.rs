@@ -126,7 +126,10 @@ pub fn run(arguments: &VerifyArgs) -> anyhow::Result<Ending> {
     let roof = report::roof(&measured.bandwidth);
     let verdicts = verdicts(&profile.evidence, &measured.data, Z_ALL);
     let (holds, why) = conclusion(&verdicts);
-    let recorded = profile.evidence.read_gb_per_second;
+    let recorded = profile
+        .evidence
+        .read_gb_per_second
+        .filter(|roof| *roof > 0.0);
     let path = arguments.profile.display().to_string();
     match arguments.json {
         true => println!(

@@ -12,7 +12,7 @@ use crate::report::table;
 pub(super) fn text(
     profile: &Profile,
     verdicts: &[Verdict],
-    (recorded, roof): (f64, Option<f64>),
+    (recorded, roof): (Option<f64>, Option<f64>),
     discarded: usize,
 ) -> String {
     let header = [
@@ -63,14 +63,13 @@ pub(super) fn text(
         lines.push(DEFINITION.into());
     }
     if let Some(now) = roof {
-        let ratio = if recorded > 0.0 {
-            format!(", {:.2} times that", now / recorded)
-        } else {
-            String::new()
-        };
-        lines.push(format!(
-            "read bandwidth: recorded {recorded:.1} GB/s, now {now:.1} GB/s{ratio}"
-        ));
+        lines.push(match recorded {
+            Some(recorded) => format!(
+                "read bandwidth: recorded {recorded:.1} GB/s, now {now:.1} GB/s, {:.2} times that",
+                now / recorded
+            ),
+            None => format!("read bandwidth: not recorded, now {now:.1} GB/s"),
+        });
     }
     if discarded > 0 {
         lines.push(format!(
@@ -85,7 +84,7 @@ struct Json<'a> {
     profile: String,
     holds: bool,
     why: &'a str,
-    recorded_read_gb_per_second: f64,
+    recorded_read_gb_per_second: Option<f64>,
     read_gb_per_second: Option<f64>,
     lengths: Vec<JsonLength>,
 }
@@ -114,7 +113,7 @@ struct JsonLength {
 pub(super) fn json(
     profile: String,
     verdicts: &[Verdict],
-    (recorded, roof): (f64, Option<f64>),
+    (recorded, roof): (Option<f64>, Option<f64>),
     (holds, why): (bool, &str),
 ) -> anyhow::Result<String> {
     let length = |found: &Verdict| JsonLength {

@@ -175,7 +175,7 @@ fn recorded(host: Host, seed: u64) -> Evidence {
         ..LengthEvidence::default()
     };
     Evidence {
-        read_gb_per_second: median(&data.bandwidth),
+        read_gb_per_second: Some(median(&data.bandwidth)),
         gain_decode: 1.0,
         gain_prefill: 1.0,
         prompt_tokens: 16,

@@ -132,7 +132,7 @@ pub(super) fn verdicts(evidence: &Evidence, data: &TableData, z: f64) -> Vec<Ver
 fn rates(evidence: &Evidence, data: &TableData) -> Vec<Rate> {
     let roof = report::roof(&data.bandwidth);
     // A length's runs are the first of the table's, and bandwidth was read before each of these.
-    let recorded_roof = Some(evidence.read_gb_per_second).filter(|roof| *roof > 0.0);
+    let recorded_roof = evidence.read_gb_per_second.filter(|roof| *roof > 0.0);
     let memory: Vec<f64> = recorded_roof.map_or_else(Vec::new, |recorded| {
         data.bandwidth.iter().map(|now| now / recorded).collect()
     });
