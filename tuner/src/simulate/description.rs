@@ -391,7 +391,8 @@ fn line_of(text: &str, key: &str) -> usize {
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.starts_with('[') {
-            present = line.trim_matches(|c| c == '[' || c == ']');
+            let inside = line.trim_start_matches('[');
+            present = inside.split(']').next().unwrap_or(inside).trim();
             if present == section {
                 found = index + 1;
             }
@@ -438,6 +439,15 @@ mod tests {
                 assert!(message.contains(&format!("line {line}:")), "{message}");
             }
         }
+    }
+
+    #[test]
+    fn sections_with_a_comment_are_found() {
+        let text = "name = 1\n[memory] # DDR4\na = 1\n[noise]  # as on a shared host\nsigma = 7\n";
+        assert_eq!(line_of(text, "noise.sigma"), 5);
+        assert_eq!(line_of(text, "noise.absent"), 4);
+        assert_eq!(line_of(text, "memory.a"), 3);
+        assert_eq!(line_of(text, "name"), 1);
     }
 
     #[test]

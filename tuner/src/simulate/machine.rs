@@ -5,6 +5,7 @@
 //! and the worker that multiplies most. They overlap, but not perfectly: near the point where two
 //! are equal both cost, which `overlapped` makes a smooth knee of.
 
+use sysinfer_engine::engine::{MOST_DECODE_ROWS, pass_rows};
 use sysinfer_engine::{MatrixShape, ModelShape, PhasePlan, Plan, Product};
 use sysinfer_machine::MapPolicy;
 use sysinfer_machine::Topology;
@@ -13,8 +14,6 @@ use super::crew::{Crew, Layout};
 use super::description::Description;
 use crate::measure::Work;
 
-/// Prompts of at most so many rows run as decode steps do.
-const DECODE_ROWS: usize = 8;
 /// The engine's tile loops hold no more rows than this.
 const MOST_TILE_ROWS: usize = 256;
 /// Exponent of [`overlapped`]: at equal parts a phase takes 12 % longer than either.
@@ -97,7 +96,7 @@ impl Machine {
         let local = self.overlap_of_nodes(&decode, &crew);
         let (mut seconds, mut done) = (0.0, 0);
         while done < tokens {
-            let rows = plan.blocking.prefill_chunk.clamp(1, tokens - done);
+            let rows = pass_rows(plan).min(tokens - done);
             let setting = Setting {
                 crew: &crew,
                 plan,
@@ -144,6 +143,10 @@ impl Machine {
         let crew = self.crew(&team)?;
         let bytes = 1e9;
         let each = bytes / crew.threads() as f64;
+        // Crews and descriptions count nodes; the work names them as the system does.
+        let nodes = &self.topology.nodes;
+        let node = nodes.iter().position(|found| found.id == node);
+        let node = node.ok_or("there is no such memory node with CPUs")?;
         let local = crew.nodes.iter().all(|own| *own == node);
         let (way, core) = self.read_seconds(&crew, f64::from(u8::from(local)), |_| each);
         let memory = bytes / (self.description.memory.node_gb_per_second.at(node) * 1e9);
@@ -216,7 +219,7 @@ impl Machine {
 
     /// Everything of a step but attention.
     fn step_seconds(&self, setting: &Setting<'_>, wanted: usize) -> f64 {
-        let role = if setting.rows <= DECODE_ROWS {
+        let role = if setting.rows <= MOST_DECODE_ROWS {
             Role::Decode
         } else {
             Role::Prefill

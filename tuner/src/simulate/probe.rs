@@ -3,10 +3,11 @@
 use std::cell::Cell;
 
 use sysinfer_engine::Plan;
+use sysinfer_engine::engine::pass_rows;
 
 use super::machine::Machine;
 use crate::measure::voids::{Disturbance, VoidKind};
-use crate::measure::{Point, Probe, ProbeError, Reading, Work};
+use crate::measure::{Point, Probe, ProbeError, Reading, WARM_STEPS, Work};
 use crate::stats::bootstrap::SplitMix;
 
 /// Passes of a reading of the bandwidth, as the real probe takes them.
@@ -14,9 +15,8 @@ const PASSES: usize = 5;
 const PASS_BYTES: f64 = (1u64 << 30) as f64;
 /// What moving to another plan takes, seconds.
 const REPLAN_SECONDS: f64 = 0.01;
-/// Prompt and steps that a plan runs before its first timed step, as with the real probe.
+/// Prompt that, with [`WARM_STEPS`], a plan runs before its first timed step, as with the real probe.
 const WARM_PROMPT_TOKENS: usize = 16;
-const WARM_STEPS: usize = 2;
 /// Share of the rate that a disturbed sample loses.
 const VOID_LOSS: f64 = 0.3;
 
@@ -142,7 +142,7 @@ impl<'a> SimulatedProbe<'a> {
                 points
             }
             Work::Prefill { tokens } => {
-                let chunks = tokens.div_ceil(plan.blocking.prefill_chunk.max(1));
+                let chunks = tokens.div_ceil(pass_rows(plan));
                 vec![Point {
                     total_tokens: *tokens,
                     tokens: *tokens,
@@ -157,8 +157,7 @@ impl<'a> SimulatedProbe<'a> {
                 group_steps,
             } => {
                 let prompt = |tokens| self.machine.prefill_seconds(plan, tokens);
-                let chunk = plan.blocking.prefill_chunk.max(1);
-                let chunks = (total_tokens - from_tokens).div_ceil(chunk);
+                let chunks = (total_tokens - from_tokens).div_ceil(pass_rows(plan));
                 let mut points = vec![Point {
                     total_tokens: *total_tokens,
                     tokens: total_tokens - from_tokens,
