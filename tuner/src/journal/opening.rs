@@ -70,8 +70,8 @@ pub struct Opened<'a> {
     pub default: &'a Plan,
 }
 
-/// Starts a journal, or goes on with `recorded`. A journal that is there already is kept under the name
-/// `previous-journal.jsonl`; one that `--resume` would have gone on with is named.
+/// Starts a journal, or goes on with `recorded`. A journal with samples that is there already is kept
+/// under the name `previous-journal.jsonl`; one that `--resume` would have gone on with is named.
 ///
 /// # Errors
 /// The directory is not writable, or the journal is of another model.
@@ -87,7 +87,7 @@ pub fn writer(
             .with_context(|| format!("cannot resume from {}", path.display()))?;
         return Writer::resume(&path, recorded).with_context(cannot);
     }
-    if path.exists() {
+    if is_worth_keeping(&path) {
         let previous = format!("previous-{FILE_NAME}");
         if let Some(samples) = resumable(&path, opened) {
             eprintln!(
@@ -99,6 +99,13 @@ pub fn writer(
         std::fs::rename(&path, directory.join(previous)).with_context(cannot)?;
     }
     Writer::create(&path, &header(opened)).with_context(cannot)
+}
+
+/// Whether there is more than the journal of a run that took no sample, which must not displace the
+/// samples that are kept.
+fn is_worth_keeping(path: &Path) -> bool {
+    let is_empty = |recorded: Option<Recorded>| recorded.is_none_or(|it| it.samples.is_empty());
+    path.exists() && !read(path).is_ok_and(is_empty)
 }
 
 /// Samples of a journal that `--resume` would go on with; `None` of any other file.

@@ -366,6 +366,20 @@ fn journals_of_another_host_model_or_version_are_refused_by_name() {
 }
 
 #[test]
+fn a_run_without_samples_displaces_no_journal_that_is_kept() {
+    let world = World::new("");
+    world.live(7, None);
+    let source = Source::Synthetic(Preset::all()[0]);
+    let kept = std::fs::read(world.path()).expect("written");
+    let previous = world.directory.path().join("previous-journal.jsonl");
+    for beginning in ["a second run", "a third", "a fourth"] {
+        drop(writer(world.directory.path(), &world.opened(&source), None).expect("writable"));
+        assert_eq!(samples(&world.path()), 0, "{beginning}");
+        assert_eq!(std::fs::read(&previous).expect(beginning), kept);
+    }
+}
+
+#[test]
 fn a_journal_that_could_be_resumed_is_told_from_others() {
     let world = World::new("");
     world.live(7, None);
