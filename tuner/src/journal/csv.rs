@@ -22,6 +22,8 @@ pub struct Record<'a> {
     pub plan: &'a Plan,
     /// `decode`, `prefill`, `visit-prompt`, `visit-steps`, `bandwidth` or `stream`.
     pub phase: &'static str,
+    /// CPUs of a reading that the plan has no part in.
+    pub stream_cpus: Option<&'a [usize]>,
     /// What was timed.
     pub point: &'a Point,
     /// The latest read bandwidth, GB/s.
@@ -107,20 +109,23 @@ impl Journal {
 
 impl Sink for Journal {
     fn record(&mut self, record: &Record<'_>) -> std::io::Result<()> {
+        let plan = record.plan;
         let team = if Work::is_of_prompts(record.phase) {
-            &record.plan.prefill
+            &plan.prefill
         } else {
-            &record.plan.decode
+            &plan.decode
         };
+        let stream = record.stream_cpus;
+        let of_plan = |text: String| stream.map_or(text, |_| String::new());
         let line = Line {
             time: self.clock.time().to_string(),
             stage: record.stage.name(),
             candidate: record.candidate,
-            threads: team.threads,
-            map: &team.map,
-            cpus: cpu_list(&team.cpus),
-            kernels: kernels(record.plan, record.phase),
-            blocking: blocking(record.plan),
+            threads: stream.map_or(team.threads, <[usize]>::len),
+            map: stream.map_or(team.map.as_str(), |_| ""),
+            cpus: cpu_list(stream.unwrap_or(&team.cpus)),
+            kernels: of_plan(kernels(plan, record.phase)),
+            blocking: of_plan(blocking(plan)),
             phase: record.phase,
             total_tokens: record.point.total_tokens,
             tokens: record.point.tokens,
@@ -191,6 +196,7 @@ mod tests {
             candidate: "3 compact",
             plan: &plan,
             phase: "decode",
+            stream_cpus: None,
             point: &point,
             read_gb_per_second: Some(10.0),
             note: "",
@@ -206,6 +212,19 @@ mod tests {
             "{line}"
         );
         assert!(line.ends_with(",32,16,2.0,8.0,2.0,10.0,"), "{line}");
+        let of_one_thread = Record {
+            candidate: "1 threads of node 0",
+            phase: "stream",
+            stream_cpus: Some(&[7]),
+            ..record
+        };
+        journal.record(&of_one_thread).expect("written");
+        let text = std::fs::read_to_string(Journal::path(directory.path())).expect("there");
+        let line = text.lines().nth(2).expect("a reading");
+        assert!(
+            line.contains(",1 threads of node 0,1,,7,,,stream,"),
+            "{line}"
+        );
         for journal in [
             "a second journal",
             "a third, after a second without samples",

@@ -166,6 +166,10 @@ impl Session<'_> {
                 candidate,
                 plan,
                 phase: work.phase_of(index),
+                stream_cpus: match work {
+                    Work::Stream { cpus, .. } => Some(cpus),
+                    _ => None,
+                },
                 point,
                 read_gb_per_second: self.bandwidth.last().copied(),
                 note: &note,
