@@ -58,6 +58,7 @@ pub struct Rival {
 /// The columns that are needed here.
 #[derive(Deserialize)]
 struct Line {
+    time: String,
     stage: String,
     candidate: String,
     phase: String,
@@ -95,8 +96,9 @@ impl Samples {
             else {
                 return false;
             };
-            let same = (&last.stage, &last.candidate, &last.note)
-                == (&line.stage, &line.candidate, &line.note);
+            // All points of a reading have the time at which it ended.
+            let same = (&last.time, &last.stage, &last.candidate, &last.note)
+                == (&line.time, &line.stage, &line.candidate, &line.note);
             let follows = last.phase == VISIT_PROMPT && line.phase == VISIT_STEPS;
             let grows = line.total_tokens > last.total_tokens;
             let goes_on = match line.phase.as_str() {
@@ -250,10 +252,19 @@ mod tests {
     const PROMPT: usize = 16;
 
     fn read(lines: &[(&str, &str, &str, usize, f64, &str)]) -> anyhow::Result<Samples> {
+        read_at(lines, |_| 0)
+    }
+
+    /// `time`: of a line by its place.
+    fn read_at(
+        lines: &[(&str, &str, &str, usize, f64, &str)],
+        time: impl Fn(usize) -> usize,
+    ) -> anyhow::Result<Samples> {
         let mut text = format!("{HEADER}\n");
-        for (stage, candidate, phase, total, rate, note) in lines {
+        for (index, (stage, candidate, phase, total, rate, note)) in lines.iter().enumerate() {
             text += &format!(
-                "t,{stage},{candidate},2,compact,0-1,k,b,{phase},{total},{},1.0,{rate},1.0,,{note}\n",
+                "{},{stage},{candidate},2,compact,0-1,k,b,{phase},{total},{},1.0,{rate},1.0,,{note}\n",
+                time(index),
                 total.saturating_sub(PROMPT)
             );
         }
@@ -340,6 +351,13 @@ mod tests {
         assert_eq!((rival.rate.median, rival.default.median), (11.0, 10.0));
         assert!(samples.rival(Phase::Decode, "runner-up").is_none());
         assert!(samples.rival(Phase::Prefill, "tuned").is_none());
+    }
+
+    #[test]
+    fn readings_of_one_row_in_turn_are_told_apart_by_their_time() {
+        let pass = ("calibration", "1 threads of node 0", "stream", 0, 0.0, "");
+        let samples = read_at(&[pass; 15], |index| index / 5).expect("a journal");
+        assert_eq!(samples.readings, 3);
     }
 
     #[test]
