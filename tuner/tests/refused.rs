@@ -50,6 +50,23 @@ fn a_model_that_cannot_be_opened_costs_no_samples() {
 }
 
 #[test]
+fn arguments_that_do_not_fit_cost_no_samples() {
+    let folder = finished();
+    let host = concat!(env!("CARGO_MANIFEST_DIR"), "/../hosts/smt-hurts.toml");
+    std::fs::copy(host, folder.path().join("host.toml")).expect("copied");
+    for way in ["", "--simulate host.toml"] {
+        let line = format!("--synthetic tiny --report r --prompt 0 {way}");
+        let output = tune(folder.path(), &line);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            !output.status.success() && said.contains("prompt"),
+            "{said}"
+        );
+        assert_untouched(folder.path());
+    }
+}
+
+#[test]
 fn a_folder_that_another_run_writes_to_is_refused() {
     let folder = finished();
     let host = concat!(env!("CARGO_MANIFEST_DIR"), "/../hosts/smt-hurts.toml");

@@ -58,6 +58,33 @@ fn a_simulated_run_ends_with_a_profile_that_no_host_takes() {
 }
 
 #[test]
+fn a_simulated_run_goes_over_no_profile_that_was_measured() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    std::fs::create_dir(path("sysinfer-profile-report")).expect("made");
+    let measured = [
+        "sysinfer-profile.toml",
+        "sysinfer-profile-report/samples.csv",
+    ];
+    for name in measured {
+        std::fs::write(path(name), "measured").expect("written");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sysinfer-tune"));
+    command.current_dir(directory.path()).arg("--simulate");
+    command.arg(hosts().join("smt-hurts.toml"));
+    command.args(["--synthetic", "tiny", "--lengths", "32", "--quick"]);
+    let ended = command.output().expect("the binary runs");
+    let complaint = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{complaint}");
+    for name in measured {
+        let now = std::fs::read_to_string(path(name)).expect(name);
+        assert_eq!(now, "measured", "{name}");
+    }
+    assert!(Profile::load(&path("sysinfer-simulated.toml")).is_ok());
+    assert!(path("sysinfer-simulated-report/summary.md").is_file());
+}
+
+#[test]
 fn a_wrong_host_file_is_answered_with_line_and_key() {
     let directory = tempfile::tempdir().expect("a directory");
     let good = std::fs::read_to_string(hosts().join("cpu-quota.toml")).expect("shipped");

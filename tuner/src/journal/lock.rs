@@ -1,8 +1,7 @@
 //! One run at a time in a report's folder: two would write over each other's samples.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
@@ -13,6 +12,7 @@ const FILE_NAME: &str = ".lock";
 /// A folder that no other run writes to until this is dropped, or the process ends in any way.
 #[derive(Debug)]
 pub struct FolderLock {
+    path: PathBuf,
     _file: File,
 }
 
@@ -22,6 +22,20 @@ impl FolderLock {
     /// # Errors
     /// Another run has it, or it is not writable.
     pub fn take(directory: &Path) -> anyhow::Result<Self> {
+        match Self::try_take(directory)? {
+            Some(lock) => Ok(lock),
+            None => bail!(
+                "another run writes to {}; wait for it, or give --report another folder",
+                directory.display()
+            ),
+        }
+    }
+
+    /// As [`Self::take`]; `None` if another run has it.
+    ///
+    /// # Errors
+    /// It is not writable.
+    pub fn try_take(directory: &Path) -> anyhow::Result<Option<Self>> {
         let mut options = OpenOptions::new();
         let file = options
             .write(true)
@@ -29,20 +43,20 @@ impl FolderLock {
             .truncate(false)
             .open(directory.join(FILE_NAME))
             .with_context(|| format!("cannot write to {}", directory.display()))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!(
-                "another run writes to {}; wait for it, or give --report another folder",
-                directory.display()
-            ),
-            // Some network file systems know no locks: a run there is as good as it was without.
-            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(error)) => {
-                return Err(error)
-                    .with_context(|| format!("cannot lock the folder {}", directory.display()));
-            }
+        // Some network file systems know no locks, each with an error of its own: a run there is as
+        // good as it would be without.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Ok(None);
         }
-        Ok(Self { _file: file })
+        Ok(Some(Self {
+            path: directory.into(),
+            _file: file,
+        }))
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }
 

@@ -20,16 +20,19 @@ pub fn beside(profile: &Path) -> PathBuf {
     profile.with_file_name(format!("{stem}-report"))
 }
 
-/// The folder, or `FOLDER-2`, `FOLDER-3` and so on: the first that has no samples of another run.
-pub fn without_samples(folder: &Path) -> PathBuf {
-    let is_free = |folder: &PathBuf| !Journal::path(folder).exists();
-    let numbered = (2u32..).map(|number| {
+/// The folder, then `FOLDER-2`, `FOLDER-3` and so on.
+pub fn numbered(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let number = |number: u32| {
         let mut name = folder.as_os_str().to_owned();
         name.push(format!("-{number}"));
         PathBuf::from(name)
-    });
-    let mut folders = std::iter::once(folder.to_path_buf()).chain(numbered);
-    folders.find(is_free).unwrap_or_else(|| folder.into())
+    };
+    std::iter::once(folder.to_path_buf()).chain((2..).map(number))
+}
+
+/// Whether a run has left samples there.
+pub fn has_samples(folder: &Path) -> bool {
+    Journal::path(folder).exists()
 }
 
 /// Lower-case letters of any script, digits and dots; anything else becomes one hyphen. Never empty,
@@ -88,21 +91,5 @@ mod tests {
             assert!(lengths.iter().all(is_full), "{long:?}");
         }
         assert_eq!(beside(Path::new("a/b.toml")), Path::new("a/b-report"));
-    }
-
-    #[test]
-    fn a_later_run_of_a_day_has_a_folder_of_its_own() {
-        let root = tempfile::tempdir().expect("a folder");
-        let first = in_collection(root.path(), "host", "2026-11-22", "m.gguf");
-        for expected in ["m.gguf", "m.gguf-2", "m.gguf-3"] {
-            let found = without_samples(&first);
-            assert_eq!(
-                found,
-                first.with_file_name(format!("2026-11-22-{expected}"))
-            );
-            std::fs::create_dir_all(&found).expect("made");
-            assert_eq!(without_samples(&first), found, "a folder without samples");
-            std::fs::write(Journal::path(&found), "").expect("written");
-        }
     }
 }

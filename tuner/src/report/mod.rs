@@ -100,8 +100,8 @@ pub struct Report<'a> {
     /// The model that was measured.
     pub info: &'a EngineInfo,
     /// Instruction sets that kernels may use.
-    pub instruction_sets: Vec<&'static str>,
-    /// RFC 3339 time of the start.
+    pub instruction_sets: Vec<String>,
+    /// RFC 3339 time of writing.
     pub date: String,
     /// The command line.
     pub command: String,

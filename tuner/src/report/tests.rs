@@ -157,7 +157,7 @@ impl Planted {
         Report {
             host: &self.host,
             info: &self.info,
-            instruction_sets: vec!["avx2"],
+            instruction_sets: vec!["avx2".into()],
             date: "2026-11-22T12:00:00Z".into(),
             command: format!("sysinfer-tune '{HOSTILE}'"),
             pins: "decode: 2 threads".into(),

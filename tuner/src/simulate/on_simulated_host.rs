@@ -11,14 +11,13 @@ use crate::Ending;
 use crate::interrupt::Interrupt;
 use crate::journal::Journal;
 use crate::journal::clock::SampleClock;
-use crate::journal::lock::FolderLock;
 use crate::progress::Progress;
 use crate::source::Source;
 use crate::space::placement;
 use crate::tune::arguments::TuneArgs;
 use crate::tune::conclude::conclude;
-use crate::tune::dry_run;
-use crate::tune::{self, Setting};
+use crate::tune::lengths::table_plan;
+use crate::tune::{self, Setting, destination, dry_run};
 
 /// Searches on the host that the file `description` describes, and writes profile and report as a run
 /// does, marked as a simulation.
@@ -34,13 +33,15 @@ pub fn run(description: &Path, arguments: &TuneArgs) -> anyhow::Result<Ending> {
         return Ok(Ending::Complete);
     }
     let source = Source::required(&arguments.model)?;
-    let directory = tune::report_directory(arguments, &host.info.cpu_model, &source.name())?;
-    let _lock = FolderLock::take(&directory)?;
+    let folder = destination::take(arguments, &host.info.cpu_model, &source.name())?;
+    let directory = folder.path();
     let machine = simulated.machine(shape(&source)?);
-    let mut samples = Journal::create(&directory, Rc::new(SampleClock::default()))
+    let info = machine.shape.info.clone();
+    // Before samples of an earlier run are put aside for those of this one.
+    table_plan(arguments, &info, &mut Vec::new())?;
+    let mut samples = Journal::create(directory, Rc::new(SampleClock::default()))
         .with_context(|| format!("cannot keep samples in {}", directory.display()))?;
     let (interrupt, progress) = (Interrupt::install()?, Progress::to_stderr());
-    let info = machine.shape.info.clone();
     let mut default = simulated.default_plan(&info.block_types);
     default.decode = placement::baseline_team(&tune::request(arguments, host));
     default.prefill = default.decode.clone();
@@ -73,5 +74,6 @@ pub fn run(description: &Path, arguments: &TuneArgs) -> anyhow::Result<Ending> {
         .remarks
         .insert(1, format!("what the description rests on: {basis}"));
     run.pins = simulated.pins();
-    conclude(arguments, host, &source, &directory, run)
+    run.instruction_sets = vec!["simulated".into()];
+    conclude(arguments, host, &source, directory, run)
 }

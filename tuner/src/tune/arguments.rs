@@ -1,6 +1,6 @@
 //! The arguments of a tuning run, and how much measuring they ask for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use sysinfer_machine::{CpuList, MapPolicy};
@@ -32,16 +32,12 @@ pub struct TuneArgs {
     pub blocks: Vec<Asked>,
     /// Tune a simulated host that this file describes, in place of this one: takes seconds, and
     /// measures nothing
-    #[arg(long, value_name = "HOST.toml", conflicts_with = "topology_xml")]
+    #[arg(long, value_name = "HOST.toml", conflicts_with_all = ["topology_xml", "resume", "replay"])]
     pub simulate: Option<PathBuf>,
-    /// Profile to write
-    #[arg(
-        short,
-        long,
-        value_name = "PROFILE.toml",
-        default_value = "sysinfer-profile.toml"
-    )]
-    pub output: PathBuf,
+    /// Profile to write [default: sysinfer-profile.toml, with --simulate sysinfer-simulated.toml, with
+    /// --replay sysinfer-replay.toml]
+    #[arg(short, long, value_name = "PROFILE.toml")]
+    pub output: Option<PathBuf>,
     /// Directory of the report [default: PROFILE-report beside the profile]
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
@@ -99,11 +95,12 @@ pub struct TuneArgs {
     #[arg(long, value_name = "FILE", requires = "dry_run")]
     pub topology_xml: Option<PathBuf>,
     /// Go on with the run of the same arguments that left its journal in the report directory: what
-    /// was measured is not measured again. Without a journal, begin
+    /// was measured is not measured again. Without a journal, begin. A run with --reports DIR is gone on
+    /// with by naming its folder: --report DIR/HOST/DATE-MODEL
     #[arg(long, conflicts_with = "reports")]
     pub resume: bool,
     /// Search on the samples of a journal alone: no model, no measuring. Arguments are those of the
-    /// recorded run, unless given here [output default: sysinfer-replay.toml]
+    /// recorded run, unless given here
     #[arg(long, value_name = "JOURNAL.jsonl", conflicts_with_all = ["model", "synthetic", "resume", "dry_run"])]
     pub replay: Option<PathBuf>,
 }
@@ -119,6 +116,17 @@ pub enum Format {
 }
 
 impl TuneArgs {
+    /// The profile to write. What measured nothing never goes over the profile of a run that did,
+    /// unless told to.
+    pub fn output(&self) -> &Path {
+        let usual = match (&self.replay, &self.simulate) {
+            (Some(_), _) => "sysinfer-replay.toml",
+            (None, Some(_)) => "sysinfer-simulated.toml",
+            (None, None) => "sysinfer-profile.toml",
+        };
+        self.output.as_deref().unwrap_or(Path::new(usual))
+    }
+
     /// How patient the run is.
     pub fn level(&self) -> Level {
         match (self.quick, self.patient) {

@@ -20,7 +20,6 @@ use crate::report::samples::Samples;
 use crate::report::{self, Report, json, markdown, table};
 use crate::search::confirm::Confirmation;
 use crate::search::staged::Log;
-use crate::simulate;
 use crate::source::Source;
 
 /// What a run has found so far.
@@ -52,6 +51,8 @@ pub struct Run {
     pub conditions: Conditions,
     /// Threads and pins that really held.
     pub pins: String,
+    /// Instruction sets of the host that kernels can use.
+    pub instruction_sets: Vec<String>,
     /// Why measuring stopped, if it did not end.
     pub halted: Option<Halt>,
 }
@@ -67,6 +68,12 @@ pub fn conclude(
     directory: &Path,
     run: Run,
 ) -> anyhow::Result<Ending> {
+    let run = match run {
+        Run {
+            halted: Some(halt), ..
+        } if run.conditions.taken == 0 => return ended_before_a_sample(halt, directory),
+        run => run,
+    };
     let topology = &host.topology;
     let reference = reference::for_model(&run.info);
     let conditions = on_the_teams_nodes(run.conditions, &run.findings, host);
@@ -91,10 +98,7 @@ pub fn conclude(
     let report = Report {
         host: &host.info,
         info: &run.info,
-        instruction_sets: match host.info.cpu_model.starts_with(simulate::MARK) {
-            true => vec!["simulated"],
-            false => sysinfer_kernels::isa::detected_names(),
-        },
+        instruction_sets: run.instruction_sets,
         date: jiff::Timestamp::now()
             .strftime("%Y-%m-%dT%H:%M:%SZ")
             .to_string(),
@@ -114,13 +118,27 @@ pub fn conclude(
         default_threads,
         cache_bytes: topology.l3_total_bytes(),
     };
-    let paths = keep(&arguments.output, directory, &report, &data)
+    let paths = keep(arguments.output(), directory, &report, &data)
         .map_err(|error| behind(run.halted.as_ref(), error))?;
     print(arguments, source, &report, &paths);
     match run.halted {
         None => Ok(Ending::Complete),
         Some(Halt::Interrupted) => Ok(Ending::Interrupted),
         Some(other) => Err(other).context("measuring stopped; what was measured is in the report"),
+    }
+}
+
+/// A run without samples has nothing to say, and does not say it over the report of another.
+fn ended_before_a_sample(halt: Halt, directory: &Path) -> anyhow::Result<Ending> {
+    match halt {
+        Halt::Interrupted => {
+            eprintln!(
+                "interrupted before the first sample: profile and report in {} stay as they were",
+                directory.display()
+            );
+            Ok(Ending::Interrupted)
+        }
+        other => Err(other).context("measuring stopped before the first sample"),
     }
 }
 
@@ -170,7 +188,7 @@ fn save_profile(
         confirmation: found,
         rows: &report.rows,
         data,
-        read_gb_per_second: report.roof().unwrap_or(0.0),
+        read_gb_per_second: report.roof(),
         conditions: &report.conditions,
         prompt_tokens: report.prompt_tokens,
         date: &report.date,
@@ -183,7 +201,7 @@ fn save_profile(
 fn print(arguments: &TuneArgs, source: &Source, report: &Report<'_>, paths: &[PathBuf]) {
     match arguments.format {
         Format::Json => {
-            let profile = report.confirmation.map(|_| arguments.output.as_path());
+            let profile = report.confirmation.map(|_| arguments.output());
             println!("{:#}", json::render(report, paths, profile));
         }
         Format::Text => {
@@ -198,7 +216,7 @@ fn print_paths(arguments: &TuneArgs, source: &Source, report: &Report<'_>, paths
     let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
     println!("\nreport: {}", paths.join(", "));
     if report.confirmation.is_some() {
-        println!("profile: {}", arguments.output.display());
+        println!("profile: {}", arguments.output().display());
         // No server takes the profile of a host that is only described.
         if arguments.simulate.is_some() {
             return;
@@ -206,7 +224,7 @@ fn print_paths(arguments: &TuneArgs, source: &Source, report: &Report<'_>, paths
         println!(
             "next: sysinfer-server {} -t 0.0 -n 4096 --profile {}",
             quoted(&source.server_argument()),
-            quoted(&arguments.output.display().to_string())
+            quoted(&arguments.output().display().to_string())
         );
     }
 }
@@ -237,8 +255,8 @@ fn print_results(report: &Report<'_>) {
 
 /// The command line as it could be typed again.
 fn command_line() -> String {
-    std::env::args()
-        .map(|argument| quoted(&argument))
+    std::env::args_os()
+        .map(|argument| quoted(&argument.to_string_lossy()))
         .collect::<Vec<_>>()
         .join(" ")
 }

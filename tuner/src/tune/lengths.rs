@@ -19,7 +19,7 @@ const MOST_LENGTHS: usize = 64;
 ///
 /// # Errors
 /// A prompt that the context has no room for, or more lengths than a profile can hold.
-pub(super) fn table_plan(
+pub(crate) fn table_plan(
     arguments: &TuneArgs,
     info: &EngineInfo,
     remarks: &mut Vec<String>,

@@ -8,12 +8,13 @@
 pub mod arguments;
 pub mod block_lists;
 pub mod conclude;
+pub(crate) mod destination;
 pub mod dry_run;
 pub mod lengths;
 pub mod profile;
 pub mod replay;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -30,8 +31,7 @@ use crate::host::Host;
 use crate::host::check::{Check, Finding};
 use crate::interrupt::Interrupt;
 use crate::journal::clock::SampleClock;
-use crate::journal::lock::FolderLock;
-use crate::journal::opening::{self, Opened};
+use crate::journal::opening::{self, Opened, instruction_sets};
 use crate::journal::recorder::{Live, Recorder};
 use crate::journal::{Journal, Sink};
 use crate::measure::Probe;
@@ -43,7 +43,6 @@ use crate::measure::table as measured_table;
 use crate::measure::voids::Voids;
 use crate::progress::Progress;
 use crate::report::conditions::Conditions;
-use crate::report::folder;
 use crate::search::Stage;
 use crate::search::budget::{Manner, Speed, TablePlan, prompt_growth};
 use crate::search::confirm;
@@ -78,11 +77,11 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     }
     host.require_real()?;
     let source = Source::required(&arguments.model)?;
-    let directory = report_directory(arguments, &host.info.cpu_model, &source.name())?;
-    let _lock = FolderLock::take(&directory)?;
+    let folder = destination::take(arguments, &host.info.cpu_model, &source.name())?;
+    let directory = folder.path();
     let check = Check::of_this_host(&host.topology);
     check.findings.iter().for_each(|line| eprintln!("{line}"));
-    let recorded = opening::to_resume(&directory, &host, arguments)?;
+    let recorded = opening::to_resume(directory, &host, arguments)?;
     let clock = Rc::new(SampleClock::default());
     let interrupt = Interrupt::install()?;
     let progress = Progress::to_stderr();
@@ -105,9 +104,11 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
         info: &info,
         default: &default,
     };
-    let writer = opening::writer(&directory, &opened, recorded.as_ref())?;
+    // Before files of an earlier run are put aside for those of this one.
+    let longest = capacity(&table_plan(arguments, &info, &mut Vec::new())?);
+    let writer = opening::writer(directory, &opened, recorded.as_ref())?;
     // Not before: a run that ends up to here leaves the samples of the one before alone.
-    let mut samples = samples_table(&directory, recorded.is_some(), &clock)?;
+    let mut samples = samples_table(directory, recorded.is_some(), &clock)?;
     let setting = Setting {
         arguments,
         host: &host,
@@ -120,7 +121,6 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
         interrupt: &interrupt,
         findings: check.findings,
     };
-    let longest = capacity(&setting.table(&mut Vec::new())?);
     let mut probe = EngineProbe::new(engine, &host.topology, &interrupt, longest);
     let live = Live {
         probe: &mut probe,
@@ -133,7 +133,8 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     let mut run = search(setting, &mut recorder, &mut samples)?;
     run.findings.remarks.extend(recorder.remark());
     run.pins = probe.pins();
-    conclude(arguments, &host, &source, &directory, run)
+    run.instruction_sets = instruction_sets();
+    conclude(arguments, &host, &source, directory, run)
 }
 
 /// `samples.csv`; a resumed run writes it anew, with what is in the journal.
@@ -175,7 +176,7 @@ impl Setting<'_> {
     }
 }
 
-/// Measures all there is to measure, as far as it gets; the pins are left to the caller.
+/// Measures all there is to measure, as far as it gets; pins and instruction sets are left to the caller.
 ///
 /// # Errors
 /// Arguments that do not fit the model.
@@ -237,6 +238,7 @@ pub(crate) fn search(
         bandwidth: session.bandwidth,
         conditions,
         pins: String::new(),
+        instruction_sets: Vec::new(),
         halted,
     })
 }
@@ -340,33 +342,4 @@ pub(crate) fn request<'a>(arguments: &'a TuneArgs, host: &'a Host) -> Request<'a
         maps: arguments.maps.as_deref(),
         given: arguments.cpus.as_ref(),
     }
-}
-
-/// Made before anything is measured: a run must not end in a place that cannot be written.
-///
-/// # Errors
-/// There can be no such file or directory.
-pub(crate) fn report_directory(
-    arguments: &TuneArgs,
-    cpu_model: &str,
-    model: &str,
-) -> anyhow::Result<PathBuf> {
-    if arguments.output.file_name().is_none() || arguments.output.is_dir() {
-        bail!(
-            "-o {} is not a file name; try -o sysinfer-profile.toml",
-            arguments.output.display()
-        );
-    }
-    let directory = match (&arguments.report, &arguments.reports) {
-        (Some(directory), _) => directory.clone(),
-        (None, Some(root)) => {
-            let now = jiff::Timestamp::now().to_string();
-            // Never a resumed run, which names its folder with --report.
-            folder::without_samples(&folder::in_collection(root, cpu_model, &now, model))
-        }
-        (None, None) => folder::beside(&arguments.output),
-    };
-    std::fs::create_dir_all(&directory)
-        .with_context(|| format!("cannot make the report directory {}", directory.display()))?;
-    Ok(directory)
 }

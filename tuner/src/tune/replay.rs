@@ -2,7 +2,7 @@
 //! it runs anywhere, in no time: to look at what another effort, or another version of the search,
 //! would have chosen from the same samples.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use anyhow::{Context, anyhow, bail};
@@ -11,7 +11,8 @@ use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use super::arguments::TuneArgs;
 use super::conclude::conclude;
-use super::{Setting, report_directory, search, teams};
+use super::lengths::table_plan;
+use super::{Setting, destination, search, teams};
 use crate::Ending;
 use crate::commands::Cli;
 use crate::host::Host;
@@ -20,7 +21,6 @@ use crate::journal::Journal;
 use crate::journal::clock::SampleClock;
 use crate::journal::facts::host_info;
 use crate::journal::format::Header;
-use crate::journal::lock::FolderLock;
 use crate::journal::opening::instruction_sets;
 use crate::journal::read::read;
 use crate::journal::recorder::Recorder;
@@ -28,8 +28,6 @@ use crate::progress::Progress;
 use crate::source::Source;
 use crate::space::kernels::KernelSpace;
 
-/// Where results go unless told otherwise: never over those of the recorded run.
-const OUTPUT: &str = "sysinfer-replay.toml";
 /// Arguments that are over with the recorded run: where its results went, and how it began.
 const OVER: [&str; 4] = ["output", "report", "reports", "resume"];
 
@@ -60,13 +58,15 @@ pub fn run(path: &Path) -> anyhow::Result<Ending> {
     };
     let teams = teams(&arguments, &host)?;
     let source = Source::required(&arguments.model)?;
-    let directory = report_directory(&arguments, &host.info.cpu_model, &source.name())?;
-    let _lock = FolderLock::take(&directory)?;
+    let folder = destination::take(&arguments, &host.info.cpu_model, &source.name())?;
+    let directory = folder.path();
+    let info = header.model.info();
+    // Before samples of an earlier run are put aside for those of this one.
+    table_plan(&arguments, &info, &mut Vec::new())?;
     let clock = Rc::new(SampleClock::default());
-    let mut samples = Journal::create(&directory, clock.clone())
+    let mut samples = Journal::create(directory, clock.clone())
         .with_context(|| format!("cannot keep samples in {}", directory.display()))?;
     let (interrupt, progress) = (Interrupt::install()?, Progress::to_stderr());
-    let info = header.model.info();
     let setting = Setting {
         arguments: &arguments,
         host: &host,
@@ -83,7 +83,8 @@ pub fn run(path: &Path) -> anyhow::Result<Ending> {
     let mut run = search(setting, &mut recorder, &mut samples)?;
     run.findings.remarks.extend(recorder.remark());
     run.pins = format!("those of the run of {}, which this replays", header.date);
-    conclude(&arguments, &host, &source, &directory, run)
+    run.instruction_sets = header.instruction_sets;
+    conclude(&arguments, &host, &source, directory, run)
 }
 
 fn notes(path: &Path, header: &Header, torn: bool) {
@@ -121,13 +122,7 @@ fn merged(path: &Path, recorded: &[String], words: &[String]) -> anyhow::Result<
         .chain(decided.iter().flat_map(|arg| written(&now, arg)))
         .collect();
     let cli = Cli::from_arg_matches(&parsed(&line)?).map_err(|error| anyhow!("{error}"))?;
-    let names_output = decided.iter().any(|arg| arg.get_id().as_str() == "output");
-    let output = match names_output {
-        true => cli.tune.output,
-        false => PathBuf::from(OUTPUT),
-    };
     Ok(TuneArgs {
-        output,
         replay: Some(path.into()),
         ..cli.tune
     })
@@ -222,12 +217,12 @@ mod tests {
     #[test]
     fn results_go_over_those_of_the_recorded_run_only_where_that_is_said() {
         for (now, expected) in [
-            ("", OUTPUT),
+            ("", "sysinfer-replay.toml"),
             ("-o sysinfer-profile.toml", "sysinfer-profile.toml"),
             ("--output=there.toml", "there.toml"),
         ] {
             let arguments = merged_lines("m.gguf -o recorded.toml --report r", now);
-            assert_eq!(arguments.output, Path::new(expected), "{now}");
+            assert_eq!(arguments.output(), Path::new(expected), "{now}");
             assert!(arguments.report.is_none());
             assert_eq!(arguments.replay.as_deref(), Some(Path::new("j.jsonl")));
         }
