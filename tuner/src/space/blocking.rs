@@ -24,8 +24,8 @@ pub struct Sizes {
     pub skipped: Vec<Skipped>,
 }
 
-/// Distances of prefetching: none, and one half to three times what a core streams in a memory
-/// latency (about 100 ns at 15 GB/s: 1.5 KiB).
+/// Distances of prefetching: none, and from a third to nearly three times what a core streams in a
+/// memory latency (about 100 ns at 15 GB/s: 1.5 KiB).
 pub fn prefetch(base: &Plan, asked: &Asked) -> Sizes {
     let sizes = [0, 512, 1024, 1536, 2048, 4096];
     sweep(
