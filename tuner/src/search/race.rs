@@ -125,13 +125,12 @@ impl Race<'_> {
             })
             .collect();
         session.progress.place(self.stage);
-        session
-            .progress
-            .stage(&self.title, (lanes.len() * self.rounds) as u64);
+        session.progress.stage(&self.title, 1);
+        let mut pace = Pace::new((session.clock)());
         let (mut round, mut discarded_rounds) = (0, 0);
         let (mut tally, mut standing) = (Tally::default(), None);
         while round < self.rounds && running(&lanes).len() > 1 && !self.is_over(session, round) {
-            let Some(rates) = self.round(session, &mut lanes, round)? else {
+            let Some(rates) = self.round(session, &mut lanes, (round, &mut pace))? else {
                 break;
             };
             let noise = standing
@@ -188,7 +187,7 @@ impl Race<'_> {
         &self,
         session: &mut Session<'_>,
         lanes: &mut [Lane],
-        round: usize,
+        (round, pace): (usize, &mut Pace),
     ) -> Result<Option<Vec<(usize, f64)>>, Halt> {
         let mut rates = Vec::new();
         let work = works::in_round(self.work, round);
@@ -212,10 +211,42 @@ impl Race<'_> {
                 }
                 Err(other) => return Err(other),
             }
-            session.progress.left(running(lanes).len(), lanes.len());
-            session.progress.advance(1, &leader_text(lanes, &rates));
+            let running = running(lanes).len();
+            session.progress.left(running, lanes.len());
+            let now = (session.clock)();
+            let samples = ((self.rounds - round) * running).saturating_sub(rates.len());
+            let most = self.deadline.map_or(f64::INFINITY, |end| end - now);
+            let (seconds, left) = pace.took(now, samples);
+            let text = leader_text(lanes, &rates);
+            session.progress.goes_on(seconds, left.min(most), &text);
         }
         Ok(Some(rates))
+    }
+}
+
+/// How long samples of a race take.
+struct Pace {
+    began: f64,
+    last: f64,
+    samples: usize,
+}
+
+impl Pace {
+    fn new(now: f64) -> Pace {
+        Pace {
+            began: now,
+            last: now,
+            samples: 0,
+        }
+    }
+
+    /// One more sample has ended: what it took, and what so many more are likely to, seconds.
+    fn took(&mut self, now: f64, more: usize) -> (f64, f64) {
+        let seconds = now - self.last;
+        self.last = now;
+        self.samples += 1;
+        let each = (now - self.began) / self.samples as f64;
+        (seconds, each * more as f64)
     }
 }
 
