@@ -377,3 +377,16 @@ fn leader_text(lanes: &[Lane], fresh: &[(usize, f64)]) -> String {
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Pace;
+
+    #[test]
+    fn the_rest_of_a_race_is_judged_by_its_pace() {
+        let mut pace = Pace::new(10.0);
+        assert_eq!(pace.took(12.0, 5), (2.0, 10.0));
+        assert_eq!(pace.took(13.0, 4), (1.0, 6.0));
+        assert_eq!(pace.took(13.0, 0), (0.0, 0.0));
+    }
+}
