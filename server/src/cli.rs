@@ -23,7 +23,7 @@ Environment (the command line wins over it, and it wins over the profile):
   SYSINFER_CACHE_TYPE  type of keys and values, as --cache-type
   SYSINFER_LOOKUP      auto or off, as --lookup
   SYSINFER_WEIGHTS     auto, packed or mapped, as --weights
-  SYSINFER_KEEP_FILE_CACHE  true: as --keep-file-cache
+  SYSINFER_KEEP_FILE_CACHE  true: as --keep-file-cache; false: not, whatever the profile says
   SYSINFER_API_KEY     an API key, as --api-key; not visible in process lists
   SYSINFER_LOG         log filter, for example debug or warn";
 

@@ -17,7 +17,7 @@ pub const WEIGHTS: &str = "SYSINFER_WEIGHTS";
 pub const LOOKUP: &str = "SYSINFER_LOOKUP";
 
 /// Name of the variable that leaves the file in the page cache.
-const KEEP_FILE_CACHE: &str = "SYSINFER_KEEP_FILE_CACHE";
+pub const KEEP_FILE_CACHE: &str = "SYSINFER_KEEP_FILE_CACHE";
 
 /// Environment variables that matter, parsed. A variable that is set but empty counts as unset.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +35,7 @@ pub struct Environment {
     /// `SYSINFER_WEIGHTS`.
     pub weights: Option<WeightStorage>,
     /// `SYSINFER_KEEP_FILE_CACHE`.
-    pub keep_file_cache: bool,
+    pub keep_file_cache: Option<bool>,
     /// `SYSINFER_API_KEY`.
     pub api_key: Option<String>,
     /// `SYSINFER_LOG`.
@@ -81,7 +81,7 @@ impl Environment {
             .map(keep_file_cache)
             .transpose()?;
         Ok(Self {
-            keep_file_cache: keep_file_cache.unwrap_or(false),
+            keep_file_cache,
             threads,
             cpus,
             cache_type,
@@ -236,7 +236,12 @@ mod tests {
 
     #[test]
     fn the_file_cache_is_kept_on_request() {
-        for (value, kept) in [("", false), ("0", false), ("True", true), ("1", true)] {
+        for (value, kept) in [
+            ("", None),
+            ("0", Some(false)),
+            ("True", Some(true)),
+            ("1", Some(true)),
+        ] {
             let found = read(&[("SYSINFER_KEEP_FILE_CACHE", value)]).expect(value);
             assert_eq!(found.keep_file_cache, kept, "{value}");
         }

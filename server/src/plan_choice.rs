@@ -3,15 +3,15 @@
 //! Threads and CPUs are decided one after the other. The highest source that says anything about
 //! threads decides their number; a CPU list without a thread count says "one thread per CPU". The
 //! highest source with a CPU list decides the CPUs, and workers take its entries in order, as
-//! libgomp does. Where weights are follows the same order. Whatever is overridden leaves a line for
-//! the log.
+//! libgomp does. Where weights are, and whether the file stays in the page cache, follows the same
+//! order. Whatever is overridden leaves a line for the log.
 
 use std::fmt::{self, Display, Formatter};
 
 use sysinfer_engine::{PhasePlan, Plan, WeightStorage};
 use sysinfer_machine::{CpuList, MapPolicy, Topology, place};
 
-use crate::environment::WEIGHTS;
+use crate::environment::{KEEP_FILE_CACHE, WEIGHTS};
 
 /// What the command line or the environment asks for.
 #[derive(Clone, Debug, Default)]
@@ -22,14 +22,16 @@ pub struct Asked {
     pub cpus: Option<CpuList>,
     /// Where weights are.
     pub weights: Option<WeightStorage>,
+    /// Whether the model file stays in the page cache.
+    pub keep_file_cache: Option<bool>,
 }
 
 /// Everything that has a say.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// `--threads`, `--cpus` and `--weights`.
+    /// `--threads`, `--cpus`, `--weights` and `--keep-file-cache`.
     pub command: Asked,
-    /// `OMP_NUM_THREADS`, `GOMP_CPU_AFFINITY` and `SYSINFER_WEIGHTS`.
+    /// `OMP_NUM_THREADS`, `GOMP_CPU_AFFINITY`, `SYSINFER_WEIGHTS` and `SYSINFER_KEEP_FILE_CACHE`.
     pub environment: Asked,
     /// `OMP_PROC_BIND=false`.
     pub binding_off: bool,
@@ -127,6 +129,11 @@ pub fn choose(
     if let Some(said) = first_said("weights", weights_said(sources), planned, &mut notes) {
         plan.memory.weights = said.value;
     }
+    let planned = (plan.memory.keep_file_cache.to_string(), base);
+    let said = file_cache_said(sources);
+    if let Some(said) = first_said("file cache is kept", said, planned, &mut notes) {
+        plan.memory.keep_file_cache = said.value;
+    }
     plan.validate()?;
     notes.extend(sharing_note(&plan.decode));
     if plan.prefill != plan.decode {
@@ -194,6 +201,17 @@ fn weights_said(sources: &Sources) -> Vec<Said<WeightStorage>> {
     let said = [
         (sources.command.weights, "--weights"),
         (sources.environment.weights, WEIGHTS),
+    ];
+    said.into_iter()
+        .filter_map(|(value, by)| Some(Said::new(value?, by)))
+        .collect()
+}
+
+/// Whether the model file stays in the page cache, in order of precedence.
+fn file_cache_said(sources: &Sources) -> Vec<Said<bool>> {
+    let said = [
+        (sources.command.keep_file_cache, "--keep-file-cache"),
+        (sources.environment.keep_file_cache, KEEP_FILE_CACHE),
     ];
     said.into_iter()
         .filter_map(|(value, by)| Some(Said::new(value?, by)))
@@ -336,7 +354,7 @@ mod tests {
         Asked {
             threads: threads.into(),
             cpus,
-            weights: None,
+            ..Asked::default()
         }
     }
 
@@ -477,6 +495,21 @@ mod tests {
                 prefill_cpus: vec![0, 1, 2, 3],
                 notes: vec![
                     "weights: mapped from --weights, over packed from SYSINFER_WEIGHTS, over auto from the profile",
+                ],
+            },
+            Case {
+                name: "the file cache is kept or not, environment over profile",
+                sources: Sources {
+                    environment: Asked {
+                        keep_file_cache: Some(true),
+                        ..Asked::default()
+                    },
+                    ..profile()
+                },
+                decode: (2, "spread", vec![3, 1]),
+                prefill_cpus: vec![0, 1, 2, 3],
+                notes: vec![
+                    "file cache is kept: true from SYSINFER_KEEP_FILE_CACHE, over false from the profile",
                 ],
             },
             Case {

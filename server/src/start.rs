@@ -85,7 +85,6 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
         tracing::info!("{note}");
         choice.notes.push(note);
     }
-    choice.plan.memory.keep_file_cache |= arguments.keep_file_cache || environment.keep_file_cache;
     let listener = bind(&arguments.host, arguments.port)?;
     let state = ServerState::new(settings(&arguments, environment));
     let runtime =
@@ -195,11 +194,13 @@ fn plan(
             threads: arguments.threads.map(|threads| threads as usize),
             cpus: arguments.cpus.clone(),
             weights: arguments.weights,
+            keep_file_cache: arguments.keep_file_cache.then_some(true),
         },
         environment: Asked {
             threads: environment.threads,
             cpus: environment.cpus.clone(),
             weights: environment.weights,
+            keep_file_cache: environment.keep_file_cache,
         },
         binding_off: environment.binding_off,
         profile: profile.map(|profile| profile.plan.clone()),
