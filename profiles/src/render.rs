@@ -37,8 +37,8 @@ const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "[plan.decode]",
-        "# The team that generates tokens: the fastest that was measured, or fewer threads where that\n\
-         # was no slower. Worker i runs on cpus[i]; an empty list: not pinned.",
+        "# The team that generates tokens: the default, unless another was measured to be faster, or\n\
+         # fewer threads to be no slower. Worker i runs on cpus[i]; an empty list: not pinned.",
     ),
     (
         "[plan.prefill]",
@@ -51,14 +51,15 @@ const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "[plan.memory]",
-        "# Pages of weights and cache, and where weights are: not measured, defaults that a person may\n\
-          # change.",
+        "# Pages of weights and cache, and where weights are: not measured; defaults, unless the\n\
+         # command line or a person said otherwise.",
     ),
     (
         "[evidence]",
         "# Measured under [plan] in the run that wrote this file. Rates are medians in tokens/s; low and\n\
-         # high are the slowest and the fastest run. `sysinfer-tune verify THIS_FILE MODEL.gguf` measures\n\
-         # all of it again.",
+         # high are the slowest and the fastest run, of sampled lengths the interval of their steps.\n\
+         # `sysinfer-tune verify THIS_FILE MODEL.gguf` measures the rates again; long sampled lengths only\n\
+         # where --lengths names them.",
     ),
     (
         "[[evidence.lengths]]",

@@ -212,7 +212,7 @@ fn sizes(profile: &Profile) -> Vec<(String, String)> {
     };
     let asked = |value: &str, usual: &str| match value == usual {
         true => format!("{value} (the default)"),
-        false => format!("{value} (set by hand; default {usual})"),
+        false => format!("{value} (asked for; default {usual})"),
     };
     let flag = |value: bool, usual: bool| {
         let word = |value| if value { "yes" } else { "no" };
@@ -384,8 +384,8 @@ mod tests {
             "32 tokens (tuned; default 128)",
             "512 tokens (the default)",
             "256 positions (the default)",
-            "no (set by hand; default yes)",
-            "mapped (set by hand; default auto)",
+            "no (asked for; default yes)",
+            "mapped (asked for; default auto)",
             "1094 samples in that run, 40 of them disturbed",
             "prompt of 16 tokens",
             "410.0 GB/s",
