@@ -299,7 +299,7 @@ fn sampled_rates_of_a_simulated_host_are_those_of_whole_runs() {
     }
 }
 
-/// The recorded decode tables of the real host, (total tokens, tokens/s): reports/amd-epyc-2-cores.
+/// Decode tables that were recorded on the real host, (total tokens, tokens/s), by the kernels of then.
 const RECORDED: [(&str, &[(usize, f64)]); 2] = [
     (
         "llama3-8b",
