@@ -19,7 +19,6 @@ const LIST_FLOOR_BYTES: usize = 2 * 65_536 * size_of::<usize>();
 pub const TARGET: Target = Target {
     name: "cpu_list",
     run,
-    most_bytes: 4096,
     largest_floor_bytes: LIST_FLOOR_BYTES,
     largest_per_input_byte: LARGEST_PER_FILE_BYTE,
     peak_per_input_byte: 64,

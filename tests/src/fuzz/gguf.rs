@@ -18,7 +18,6 @@ use super::{LARGEST_PER_FILE_BYTE, Target};
 pub const TARGET: Target = Target {
     name: "gguf",
     run,
-    most_bytes: 64 << 10,
     largest_floor_bytes: REGEX_BYTES,
     largest_per_input_byte: LARGEST_PER_FILE_BYTE,
     peak_floor_bytes: 8 * REGEX_BYTES,

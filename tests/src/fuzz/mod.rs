@@ -32,8 +32,6 @@ pub struct Target {
     pub name: &'static str,
     /// Uses the bytes as a user's program would; panics on a broken promise.
     pub run: fn(&[u8]),
-    /// Longest input that the fuzzer makes.
-    pub most_bytes: usize,
     /// The largest allocation that an empty input may cause.
     pub largest_floor_bytes: usize,
     /// The largest allocation for each byte of input, above `largest_floor_bytes`.

@@ -11,7 +11,6 @@ use super::{SMALL_FLOOR_BYTES, Target};
 pub const TARGET: Target = Target {
     name: "profile",
     run,
-    most_bytes: 64 << 10,
     largest_floor_bytes: SMALL_FLOOR_BYTES,
     // The TOML parser makes a token of some 50 bytes or an error of 100 out of a single sign, in
     // vectors that double. A profile may have 64 KiB, so that is 16 MB at most.

@@ -20,7 +20,6 @@ use crate::product::binary;
 pub const TARGET: Target = Target {
     name: "template",
     run,
-    most_bytes: 16 << 10,
     // A frame's worth of text, read in growing pieces, and the tokens of it.
     largest_floor_bytes: 4 * MOST_TEXT_BYTES + SMALL_FLOOR_BYTES,
     largest_per_input_byte: 16,

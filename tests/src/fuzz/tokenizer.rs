@@ -15,7 +15,6 @@ use super::{Target, text};
 pub const TARGET: Target = Target {
     name: "tokenizer",
     run,
-    most_bytes: 64 << 10,
     largest_floor_bytes: AUTOMATON_BYTES,
     // A symbol of a SentencePiece text, one per character, has 32 bytes.
     largest_per_input_byte: 32,
