@@ -3,8 +3,8 @@
 
 scripts/bench_peers.sh (`make bench-peers`) sets it up. A round of a model is one process of ours and one
 of theirs, by turns first; ratios are taken within a round, since neighbours on the host change its speed
-from minute to minute, and the table gives their median and range. Every process of ours also measures
-the read bandwidth of its minute. Results go to target/bench-peers: table.md, and raw.json with every
+from minute to minute, and the table gives their median and range. Every process of ours that
+does more than start also measures the read bandwidth of its minute. Results go to target/bench-peers: table.md, and raw.json with every
 round, from which `--table raw.json` prints the table again.
 """
 import argparse

@@ -10,7 +10,7 @@ usage: record_vocab_cases.py [--count 60] [--longest 60] [--seed 1] --output FIL
       VOCAB/ggml-vocab-{baichuan,llama-spm,llama-bpe,qwen2,deepseek-llm,gpt-2}.gguf \\
       SmolLM2-135M-Instruct.Q4_1.gguf
   more of the same:            record_vocab_cases.py --count 1000 --longest 200 --output more.json ...
-                               SYSINFER_TEST_VOCAB_CASES=more.json make vocab
+                               SYSINFER_TEST_VOCAB_CASES=$PWD/more.json make vocab
 """
 import argparse
 import json

@@ -1,4 +1,4 @@
-//! What the parts promise together: goldens, end-to-end runs, hostile input, real clients.
+//! What the parts promise together: goldens, end-to-end runs, hostile input.
 //!
 //! [`golden`] holds a folder of models with exact logits against the engine; the binary `golden`
 //! does that from a command line. [`naive`] is the decoder once more, in plain f64 loops: it makes

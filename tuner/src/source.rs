@@ -31,7 +31,8 @@ pub struct FileArgs {
     pub keep_file_cache: bool,
     /// Where weights are: packed (in memory, fastest), mapped (in the file, packed anew at every step)
     /// or auto (mapped if packed weights would take more than half of the memory that may be used)
-    /// [default: as the profile says, else auto]
+    /// [default: auto, or as --profile says where
+    /// there is one]
     #[arg(long, value_name = "WHERE")]
     pub weights: Option<WeightStorage>,
 }

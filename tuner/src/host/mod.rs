@@ -54,7 +54,8 @@ impl Host {
         }
         bail!(
             "the topology comes from {}, not from this host, so nothing can be measured on it; \
-             add --dry-run to see what would be tried, or unset HWLOC_SYNTHETIC and HWLOC_XMLFILE",
+             unset HWLOC_SYNTHETIC and HWLOC_XMLFILE to measure here, or see what would be tried there with \
+             sysinfer-tune --dry-run",
             self.topology.source
         )
     }
