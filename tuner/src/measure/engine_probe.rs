@@ -37,6 +37,8 @@ pub struct EngineProbe<'a> {
     topology: &'a Topology,
     interrupt: &'a Interrupt,
     plan: Plan,
+    /// What held of every pair of teams that ran: decode, prefill, and the engine's words.
+    held: Vec<(PhasePlan, PhasePlan, String)>,
     /// Positions that sequences are made for.
     capacity: usize,
     sequence: Option<Sequence>,
@@ -71,11 +73,12 @@ impl<'a> EngineProbe<'a> {
             .max(WARM_PROMPT_TOKENS + WARM_STEPS)
             .min(context);
         let plan = engine.plan().clone();
-        Self {
+        let mut probe = Self {
             engine,
             topology,
             interrupt,
             plan,
+            held: Vec::new(),
             capacity,
             sequence: None,
             prompt_len: 0,
@@ -87,7 +90,9 @@ impl<'a> EngineProbe<'a> {
             team_reader: None,
             node_reader: None,
             watch: Watch::default(),
-        }
+        };
+        probe.keep_pins();
+        probe
     }
 
     /// Lets timed decode steps extend `sequences` sequences at once, of which each starts from the
@@ -103,9 +108,19 @@ impl<'a> EngineProbe<'a> {
         self.engine.info()
     }
 
-    /// What really held of the plan: threads and pins.
-    pub fn pins(&self) -> String {
-        self.engine.pins()
+    /// What really held of the teams of a plan that ran here: threads and pins. `None` if it did not.
+    pub fn pins(&self, plan: &Plan) -> Option<&str> {
+        let held = self.held.iter();
+        let mut of_plan =
+            held.filter(|(decode, prefill, _)| (decode, prefill) == (&plan.decode, &plan.prefill));
+        of_plan.next().map(|(_, _, pins)| &pins[..])
+    }
+
+    fn keep_pins(&mut self) {
+        if self.pins(&self.plan).is_none() {
+            let (decode, prefill) = (self.plan.decode.clone(), self.plan.prefill.clone());
+            self.held.push((decode, prefill, self.engine.pins()));
+        }
     }
 
     fn adopt(&mut self, plan: &Plan) -> Result<(), ProbeError> {
@@ -118,6 +133,7 @@ impl<'a> EngineProbe<'a> {
             || plan.memory != self.plan.memory;
         self.engine.replan(plan.clone()).map_err(refused)?;
         self.plan = plan.clone();
+        self.keep_pins();
         self.warm = false;
         if moved {
             self.sequence = None;
@@ -445,5 +461,38 @@ mod tests {
     fn argmax_takes_the_largest() {
         assert_eq!(argmax(&[0.0, 3.0, -1.0]), 1);
         assert_eq!(argmax(&[]), 0);
+    }
+
+    #[test]
+    fn pins_are_those_of_the_plan_that_is_asked_for() {
+        let topology = Topology::flat(&sysinfer_machine::allowed_cpus());
+        let cpu = topology.cpus[0].id;
+        let pinned = Plan::with_threads(PhasePlan {
+            threads: 1,
+            map: "compact".into(),
+            cpus: vec![cpu],
+        });
+        let engine = Engine::synthetic(
+            sysinfer_engine::Preset::Tiny,
+            pinned,
+            sysinfer_engine::Precision::default(),
+            &topology,
+            &mut |_| {},
+        )
+        .expect("an engine");
+        let pinned = engine.plan().clone();
+        let mut loose = pinned.clone();
+        loose.decode = PhasePlan::unpinned(1);
+        loose.prefill = loose.decode.clone();
+        let interrupt = Interrupt::default();
+        let mut probe = EngineProbe::new(engine, &topology, &interrupt, 64);
+        assert_eq!(probe.pins(&loose), None, "it has not run");
+        let first = probe.pins(&pinned).map(str::to_owned);
+        for plan in [&loose, &pinned, &loose] {
+            let read = probe.measure(plan, &Work::Prefill { tokens: 8 });
+            assert!(read.is_ok(), "{read:?}");
+        }
+        assert_eq!(probe.pins(&pinned).map(str::to_owned), first);
+        assert_ne!(probe.pins(&loose).map(str::to_owned), first);
     }
 }

@@ -132,7 +132,11 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     };
     let mut run = search(setting, &mut recorder, &mut samples)?;
     run.findings.remarks.extend(recorder.remark());
-    run.pins = probe.pins();
+    let chosen = run.findings.confirmation.as_ref();
+    let pins = probe.pins(chosen.map_or(&default, |found| &found.plan));
+    run.pins = pins
+        .unwrap_or("those of the run that this one resumed")
+        .into();
     run.instruction_sets = instruction_sets();
     conclude(arguments, &host, &source, directory, run)
 }

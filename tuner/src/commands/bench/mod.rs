@@ -90,7 +90,7 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
         peak_bytes: peak_bytes(),
     };
     chosen_plan::check_kernels(&arguments.plan, &engine)?;
-    let (plan, info) = (engine.plan().clone(), engine.info().clone());
+    let (plan, info, pins) = (engine.plan().clone(), engine.info().clone(), engine.pins());
     let mut table_plan = TablePlan {
         prompt_tokens: arguments.prompt,
         decode_lengths: arguments.lengths.values().to_vec(),
@@ -110,7 +110,6 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
         table_plan.longest_tokens(),
     )
     .with_sequences(arguments.sequences.into());
-    let pins = probe.pins();
     let started = Instant::now();
     let clock = || started.elapsed().as_secs_f64();
     let mut session = Session {
