@@ -2,6 +2,7 @@
 //! search, would be wrong answers. Each refusal names the difference.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Parser;
@@ -110,7 +111,12 @@ pub fn tune_arguments(arguments: &[String]) -> anyhow::Result<TuneArgs> {
 /// The arguments that decide what is measured, by name: all but where results go and how they come
 /// about.
 fn decisive(arguments: &TuneArgs) -> BTreeMap<String, String> {
+    let mut model = arguments.model.clone();
+    // A journal has its words as text, whatever the name of the file.
+    let lossy = |path: PathBuf| PathBuf::from(path.to_string_lossy().into_owned());
+    model.model = model.model.map(lossy);
     let neutral = TuneArgs {
+        model,
         output: Default::default(),
         report: None,
         reports: None,
@@ -205,6 +211,18 @@ mod tests {
             let found = difference(then, now).expect("they differ");
             assert!(found.contains(words), "{found}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_no_text_are_known_again() {
+        use std::os::unix::ffi::OsStringExt;
+        let mut now = tune_arguments(&["x.gguf".into()]).expect("valid");
+        let name = std::ffi::OsString::from_vec(b"\xc4\xa3\xd0.gguf".to_vec());
+        let recorded = name.to_string_lossy().into_owned();
+        now.model.model = Some(name.into());
+        let then = tune_arguments(&[recorded]).expect("valid");
+        assert_eq!(decisive(&then), decisive(&now));
     }
 
     #[test]

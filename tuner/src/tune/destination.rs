@@ -62,14 +62,17 @@ fn make(directory: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot make the report directory {}", directory.display()))
 }
 
-/// Tries a neighbour of the profile, which is written beside itself first.
+/// Makes the profile's directory, and tries a neighbour of it, which is what is written first.
 fn require_writable(profile: &Path) -> anyhow::Result<()> {
     let cannot = || {
         format!(
-            "no profile can be written to {}; make its directory, or name another with -o",
+            "no profile can be written to {}; name another place with -o",
             profile.display()
         )
     };
+    if let Some(directory) = profile.parent() {
+        std::fs::create_dir_all(directory).with_context(cannot)?;
+    }
     let mut name = profile.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}.try", std::process::id()));
     let path = profile.with_file_name(name);
@@ -93,19 +96,22 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         let path = |name: &str| root.path().join(name).display().to_string();
         let report = path("r");
-        for output in [path("nowhere/p.toml"), root.path().display().to_string()] {
+        std::fs::write(path("file"), "").expect("written");
+        for output in [path("file/p.toml"), root.path().display().to_string()] {
             let error = taken(&["m.gguf", "-o", &output, "--report", &report]);
-            let message = format!("{:#}", error.expect_err("no such folder"));
+            let message = format!("{:#}", error.expect_err("no place for it"));
             assert!(
                 message.contains(&output) && message.contains("-o"),
                 "{message}"
             );
             assert!(!Path::new(&report).exists());
         }
-        let folder = taken(&["m.gguf", "-o", &path("p.toml")]).expect("free");
-        assert_eq!(folder.path(), root.path().join("p-report"));
-        let left: Vec<_> = std::fs::read_dir(root.path()).expect("there").collect();
-        assert_eq!(left.len(), 1, "{left:?}");
+        let folder = taken(&["m.gguf", "-o", &path("new/p.toml")]).expect("free");
+        assert_eq!(folder.path(), root.path().join("new/p-report"));
+        let left: Vec<_> = std::fs::read_dir(root.path().join("new"))
+            .expect("made")
+            .collect();
+        assert_eq!(left.len(), 1, "the report alone: {left:?}");
     }
 
     #[test]
