@@ -74,10 +74,11 @@ struct Said<T> {
     by: &'static str,
 }
 
-impl<T> Said<T> {
-    fn new(value: T, by: &'static str) -> Self {
-        Self { value, by }
-    }
+/// Those of the sources that say anything, in their order.
+fn all_said<T, const N: usize>(sources: [(Option<T>, &'static str); N]) -> Vec<Said<T>> {
+    let said = sources.into_iter();
+    said.filter_map(|(value, by)| Some(Said { value: value?, by }))
+        .collect()
 }
 
 /// Where the CPUs of the threads come from.
@@ -174,9 +175,7 @@ fn threads_said(sources: &Sources) -> Vec<Said<usize>> {
         (sources.environment.threads, "OMP_NUM_THREADS"),
         (environment_list, "GOMP_CPU_AFFINITY"),
     ];
-    said.into_iter()
-        .filter_map(|(value, by)| Some(Said::new(value?, by)))
-        .collect()
+    all_said(said)
 }
 
 /// CPU lists in order of precedence. `OMP_PROC_BIND=false` stands over `GOMP_CPU_AFFINITY`, as in
@@ -191,9 +190,7 @@ fn bindings_said(sources: &Sources) -> Vec<Said<Binding>> {
         ),
         (listed(&sources.environment.cpus), "GOMP_CPU_AFFINITY"),
     ];
-    said.into_iter()
-        .filter_map(|(value, by)| Some(Said::new(value?, by)))
-        .collect()
+    all_said(said)
 }
 
 /// Storages of weights in order of precedence.
@@ -202,9 +199,7 @@ fn weights_said(sources: &Sources) -> Vec<Said<WeightStorage>> {
         (sources.command.weights, "--weights"),
         (sources.environment.weights, WEIGHTS),
     ];
-    said.into_iter()
-        .filter_map(|(value, by)| Some(Said::new(value?, by)))
-        .collect()
+    all_said(said)
 }
 
 /// Whether the model file stays in the page cache, in order of precedence.
@@ -213,9 +208,7 @@ fn file_cache_said(sources: &Sources) -> Vec<Said<bool>> {
         (sources.command.keep_file_cache, "--keep-file-cache"),
         (sources.environment.keep_file_cache, KEEP_FILE_CACHE),
     ];
-    said.into_iter()
-        .filter_map(|(value, by)| Some(Said::new(value?, by)))
-        .collect()
+    all_said(said)
 }
 
 /// Takes the highest of `said`, and notes what it stands over where that differs, down to the base
