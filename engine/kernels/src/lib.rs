@@ -11,7 +11,8 @@
 //!   is how a kernel sees it.
 //! * [`matmul`]: the loops over row groups and activation panels around a kernel.
 //! * [`elementwise`], [`attention`]: what is not a matrix product.
-//! * [`stream`]: reads memory and does nothing else: the roof that rates are held against.
+//! * [`stream`] reads memory and does nothing else: the roof that rates are held against. [`arithmetic`]
+//!   multiplies and adds and does nothing else: how fast cores are at the moment.
 //!
 //! Kernels of quantised types are loops (`arch/blocks`) over what an instruction set gives
 //! (`arch/vectors.rs`, and `arch/wide.rs` where registers hold two row groups). To add an instruction set: implement that trait, instantiate the loops, add its
@@ -20,6 +21,7 @@
 
 pub mod activations;
 pub mod arch;
+pub mod arithmetic;
 pub mod attention;
 pub mod contract;
 pub mod elementwise;
