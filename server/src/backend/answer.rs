@@ -16,8 +16,6 @@ pub struct Words {
     tokenizer: Arc<Tokenizer>,
     /// Tokens that end an answer.
     ends: Vec<u32>,
-    /// Logits with the end tokens taken out.
-    masked: Vec<f32>,
 }
 
 /// The job at work.
@@ -46,18 +44,6 @@ impl Words {
         Self {
             ends: ends.collect(),
             tokenizer,
-            masked: Vec::new(),
-        }
-    }
-
-    /// Puts `logits` without the end tokens into `masked`.
-    fn mask(&mut self, logits: &[f32]) {
-        self.masked.clear();
-        self.masked.extend_from_slice(logits);
-        for end in &self.ends {
-            if let Some(logit) = self.masked.get_mut(*end as usize) {
-                *logit = f32::NEG_INFINITY;
-            }
         }
     }
 }
@@ -127,13 +113,12 @@ impl Answer {
     /// Draws the next token and says what it means.
     pub fn draw(
         &mut self,
-        words: &mut Words,
+        words: &Words,
         logits: &[f32],
         emit: &mut dyn FnMut(JobId, Event),
     ) -> Drawn {
         let token = if self.must_go_on() {
-            words.mask(logits);
-            self.sampler.sample(&words.masked)
+            self.sampler.sample_without(&words.ends, logits)
         } else {
             self.sampler.sample(logits)
         };

@@ -71,7 +71,7 @@ impl EngineBackend {
         let logits = self.engine.step(&mut [entry])?;
         answer.computed(count);
         if logits.rows() > 0 {
-            answer.draw(&mut self.words, logits.row(0), emit);
+            answer.draw(&self.words, logits.row(0), emit);
         }
         Ok(())
     }
@@ -87,7 +87,7 @@ impl EngineBackend {
             last: answer.last(),
             most_tokens: answer.tokens_left(),
         };
-        let words = &mut self.words;
+        let words = &self.words;
         self.lookup
             .step(&mut self.engine, &mut [turn], &mut |_, logits| {
                 answer.draw(words, logits, emit)

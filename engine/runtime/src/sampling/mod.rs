@@ -80,11 +80,28 @@ impl Sampler {
     /// Logits that are not numbers are never chosen, and equals go to the lower id. When no logit
     /// is above negative infinity, or there are none at all, the answer is token 0.
     pub fn sample(&mut self, logits: &[f32]) -> u32 {
+        self.sample_without(&[], logits)
+    }
+
+    /// As [`Sampler::sample`], as if the logits of `excluded` tokens were negative infinity.
+    pub fn sample_without(&mut self, excluded: &[u32], logits: &[f32]) -> u32 {
         let mut adjusted = std::mem::take(&mut self.adjusted);
-        let token = if self.adjust(logits, &mut adjusted) {
-            self.choose(&adjusted)
-        } else {
+        let is_adjusted = self.adjust(logits, &mut adjusted);
+        let token = if excluded.is_empty() && !is_adjusted {
             self.choose(logits)
+        } else if let Some(token) = self.greedy_choice(excluded, logits, is_adjusted) {
+            token
+        } else {
+            if !is_adjusted {
+                adjusted.clear();
+                adjusted.extend_from_slice(logits);
+            }
+            for token in excluded {
+                if let Some(logit) = adjusted.get_mut(*token as usize) {
+                    *logit = f32::NEG_INFINITY;
+                }
+            }
+            self.choose(&adjusted)
         };
         self.adjusted = adjusted;
         token
@@ -128,6 +145,15 @@ impl Sampler {
             self.history.penalise(&self.options, adjusted);
         }
         true
+    }
+
+    /// The greedy choice from `logits` as they are, if `excluded` does not change it. It saves the copy
+    /// without these, for which the next step would wait.
+    fn greedy_choice(&self, excluded: &[u32], logits: &[f32], is_adjusted: bool) -> Option<u32> {
+        if is_adjusted || !self.options.is_greedy() {
+            return None;
+        }
+        Some(most_likely(logits)).filter(|token| !excluded.contains(token))
     }
 
     /// Chooses from adjusted logits.

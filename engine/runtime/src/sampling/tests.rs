@@ -260,3 +260,33 @@ fn bad_options_make_no_sampler() {
     };
     assert!(Sampler::new(options, 0).is_err());
 }
+
+#[test]
+fn excluded_tokens_are_never_chosen_and_nothing_else_changes() {
+    let logits = [1.0, 4.0, 3.0, 2.0];
+    let penalised = SamplingOptions {
+        frequency_penalty: 0.5,
+        ..SamplingOptions::default()
+    };
+    for options in [SamplingOptions::default(), penalised, drawing()] {
+        for excluded in [&[][..], &[1], &[1, 2], &[0, 3], &[9]] {
+            let mut masked = logits;
+            for token in excluded.iter().filter(|token| **token < 4) {
+                masked[*token as usize] = LOW;
+            }
+            let (mut one, mut other) = (sampler(options.clone()), sampler(options.clone()));
+            for draw in 0..50 {
+                let (found, wanted) =
+                    (one.sample_without(excluded, &logits), other.sample(&masked));
+                assert_eq!(
+                    found, wanted,
+                    "draw {draw} without {excluded:?}: {options:?}"
+                );
+                one.accept(found);
+                other.accept(wanted);
+            }
+        }
+    }
+    let nothing_left = sampler(SamplingOptions::default()).sample_without(&[0], &[7.0]);
+    assert_eq!(nothing_left, 0);
+}
