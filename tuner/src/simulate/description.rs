@@ -262,42 +262,45 @@ impl Description {
                 message,
             }
         })?;
-        let out_of_range = |key: &str, value: String, allowed: String| DescriptionError::Range {
-            path: path.into(),
-            line: line_of(text, key),
-            key: key.into(),
-            value,
-            allowed,
+        // `entry` counts sections of one name.
+        let out_of_range =
+            |key: &str, entry: usize, value: String, allowed: String| DescriptionError::Range {
+                path: path.into(),
+                line: line_of(text, key, entry),
+                key: key.into(),
+                value,
+                allowed,
+            };
+        let check = |key: &str, entry: usize, value: f64, range: RangeInclusive<f64>| {
+            if range.contains(&value) {
+                return Ok(());
+            }
+            let allowed = format!("from {} to {}", range.start(), range.end());
+            Err(out_of_range(key, entry, value.to_string(), allowed))
         };
         for (key, value, range) in description.numbers() {
-            if !range.contains(&value) {
-                let allowed = format!("from {} to {}", range.start(), range.end());
-                return Err(out_of_range(key, value.to_string(), allowed));
-            }
+            check(key, 0, value, range)?;
         }
         if !description.simulated {
-            return Err(out_of_range(
-                "simulated",
-                "false".into(),
-                "true: such a host was never measured".into(),
-            ));
+            let allowed = "true: such a host was never measured".into();
+            return Err(out_of_range("simulated", 0, "false".into(), allowed));
         }
-        let wrong = description
-            .kernels
-            .iter()
-            .find(|kernel| !["decode", "prefill"].contains(&kernel.role.as_str()));
-        if let Some(kernel) = wrong {
-            let allowed = "decode or prefill".into();
-            return Err(out_of_range(
-                "kernels.role",
-                format!("\"{}\"", kernel.role),
-                allowed,
-            ));
+        for (entry, kernel) in description.kernels.iter().enumerate() {
+            check(
+                "kernels.gmac_per_second",
+                entry,
+                kernel.gmac_per_second,
+                RATE,
+            )?;
+            if !["decode", "prefill"].contains(&kernel.role.as_str()) {
+                let (value, allowed) = (format!("\"{}\"", kernel.role), "decode or prefill".into());
+                return Err(out_of_range("kernels.role", entry, value, allowed));
+            }
         }
         Ok(description)
     }
 
-    /// Every number with its key and range.
+    /// Every number with its key and range, but those of kernels.
     fn numbers(&self) -> Vec<(&'static str, f64, RangeInclusive<f64>)> {
         let (memory, compute, barrier) = (&self.memory, &self.compute, &self.barrier);
         let (step, prefetch, noise) = (&self.step, &self.prefetch, &self.noise);
@@ -378,25 +381,28 @@ impl Description {
                 .into_iter()
                 .map(|value| ("memory.node_gb_per_second", value, RATE)),
         );
-        let kernels = self.kernels.iter();
-        all.extend(kernels.map(|kernel| ("kernels.gmac_per_second", kernel.gmac_per_second, RATE)));
         all
     }
 }
 
-/// Line of a dotted key, or of its section where the key is absent; 1 where neither is there.
-fn line_of(text: &str, key: &str) -> usize {
+/// Line of a dotted key in the section of its name with this number, from 0, or of that section where the
+/// key is absent; 1 where neither is there.
+fn line_of(text: &str, key: &str, entry: usize) -> usize {
     let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
-    let (mut present, mut found) = ("", 1);
+    let (mut present, mut found, mut seen) = ("", 1, 0);
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.starts_with('[') {
             let inside = line.trim_start_matches('[');
             present = inside.split(']').next().unwrap_or(inside).trim();
             if present == section {
+                seen += 1;
+            }
+            if present == section && seen == entry + 1 {
                 found = index + 1;
             }
         } else if present == section
+            && (section.is_empty() || seen == entry + 1)
             && line
                 .split('=')
                 .next()
@@ -425,6 +431,12 @@ mod tests {
             ("sigma = 0.03", "sigma = 7.0", "noise.sigma"),
             ("simulated = true", "simulated = false", "simulated"),
             ("role = \"decode\"", "role = \"both\"", "kernels.role"),
+            // Of the second kernel.
+            (
+                "gmac_per_second = 2.0",
+                "gmac_per_second = -2.0",
+                "kernels.gmac_per_second",
+            ),
         ];
         for (good, bad, key) in cases {
             let text = HOST.replacen(good, bad, 1);
@@ -435,19 +447,21 @@ mod tests {
                 .expect_err(bad)
                 .to_string();
             assert!(message.contains(key), "{message}");
-            if key != "kernels.role" {
-                assert!(message.contains(&format!("line {line}:")), "{message}");
-            }
+            assert!(message.contains(&format!("line {line}:")), "{message}");
         }
     }
 
     #[test]
     fn sections_with_a_comment_are_found() {
         let text = "name = 1\n[memory] # DDR4\na = 1\n[noise]  # as on a shared host\nsigma = 7\n";
-        assert_eq!(line_of(text, "noise.sigma"), 5);
-        assert_eq!(line_of(text, "noise.absent"), 4);
-        assert_eq!(line_of(text, "memory.a"), 3);
-        assert_eq!(line_of(text, "name"), 1);
+        assert_eq!(line_of(text, "noise.sigma", 0), 5);
+        assert_eq!(line_of(text, "noise.absent", 0), 4);
+        assert_eq!(line_of(text, "memory.a", 0), 3);
+        assert_eq!(line_of(text, "name", 0), 1);
+        let text = "[[k]]\na = 1\nb = 1\n[other]\nb = 1\n[[k]]\nb = 1\n";
+        for (key, entry, line) in [("k.b", 0, 3), ("k.b", 1, 7), ("k.a", 1, 6), ("k.a", 2, 1)] {
+            assert_eq!(line_of(text, key, entry), line, "{key} {entry}");
+        }
     }
 
     #[test]
