@@ -175,6 +175,26 @@ const KEYS: &[(&str, &str, &str)] = &[
     ),
     (
         "[[evidence.lengths]]",
+        "decode_arithmetic_gmac_per_second",
+        "how fast the cores were meanwhile, whatever they run",
+    ),
+    (
+        "[[evidence.lengths]]",
+        "decode_exchange_gb_per_second",
+        "how fast they read what another had written",
+    ),
+    (
+        "[[evidence.lengths]]",
+        "prefill_arithmetic_gmac_per_second",
+        "how fast the cores of the prompts' team were meanwhile",
+    ),
+    (
+        "[[evidence.lengths]]",
+        "prefill_exchange_gb_per_second",
+        "how fast they read what another had written",
+    ),
+    (
+        "[[evidence.lengths]]",
         "decode_gb_per_second",
         "weights and cache read",
     ),

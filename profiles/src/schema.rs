@@ -160,12 +160,25 @@ pub struct LengthEvidence {
     /// The same in percent of `read_gb_per_second`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent_of_read_bandwidth: Option<f64>,
+    /// Plain multiply-adds of the decode team beside these runs, 10^9 a second: how fast its cores were,
+    /// whatever they run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decode_arithmetic_gmac_per_second: Option<f64>,
+    /// What its workers read beside these runs of what another had just written, GB/s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decode_exchange_gb_per_second: Option<f64>,
     /// Prompt tokens per second for a prompt of `total_tokens`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefill_tokens_per_second: Option<f64>,
     /// Prefill rate of each run, tokens/s, at most [`MOST_RUNS`] of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prefill_runs: Vec<f64>,
+    /// Plain multiply-adds of the prompts' team beside these runs, 10^9 a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefill_arithmetic_gmac_per_second: Option<f64>,
+    /// What its workers read beside these runs of what another had just written, GB/s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefill_exchange_gb_per_second: Option<f64>,
     /// Time from such a prompt to its first token, milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_to_first_token_ms: Option<f64>,
@@ -222,7 +235,23 @@ impl LengthEvidence {
             ("decode_high", self.decode_high),
             ("decode_gb_per_second", self.decode_gb_per_second),
             ("percent_of_read_bandwidth", self.percent_of_read_bandwidth),
+            (
+                "decode_arithmetic_gmac_per_second",
+                self.decode_arithmetic_gmac_per_second,
+            ),
+            (
+                "decode_exchange_gb_per_second",
+                self.decode_exchange_gb_per_second,
+            ),
             ("prefill_tokens_per_second", self.prefill_tokens_per_second),
+            (
+                "prefill_arithmetic_gmac_per_second",
+                self.prefill_arithmetic_gmac_per_second,
+            ),
+            (
+                "prefill_exchange_gb_per_second",
+                self.prefill_exchange_gb_per_second,
+            ),
             ("time_to_first_token_ms", self.time_to_first_token_ms),
             (
                 "reference_tokens_per_second",

@@ -67,8 +67,12 @@ pub(crate) fn profile() -> Profile {
         decode_runs: vec![60.5, 61.25, 62.0],
         decode_gb_per_second: Some(271.3),
         percent_of_read_bandwidth: Some(66.2),
+        decode_arithmetic_gmac_per_second: Some(2611.5),
+        decode_exchange_gb_per_second: Some(120.25),
         prefill_tokens_per_second: Some(410.0),
         prefill_runs: vec![405.0, 410.0, 411.5],
+        prefill_arithmetic_gmac_per_second: Some(2609.0),
+        prefill_exchange_gb_per_second: Some(121.5),
         time_to_first_token_ms: Some(78.0),
         reference_tokens_per_second: Some(28.11),
     };

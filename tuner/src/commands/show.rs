@@ -255,21 +255,49 @@ fn sizes(profile: &Profile) -> Vec<(String, String)> {
 }
 
 fn runs(profile: &Profile) -> Vec<(String, String)> {
-    let text = |phase: &str, tokens: usize, runs: &[f64]| {
+    let text = |phase: &str, tokens: usize, runs: &[f64], cores: [Option<f64>; 2]| {
+        if runs.is_empty() {
+            return (String::new(), String::new());
+        }
         let rates: Vec<String> = runs.iter().map(|rate| table::number(Some(*rate))).collect();
-        (format!("{phase} {tokens}"), rates.join("  "))
+        let units = cores.into_iter().zip(["GMAC/s", "GB/s exchanged"]);
+        let known =
+            units.filter_map(|(rate, unit)| rate.map(|rate| (table::number(Some(rate)), unit)));
+        let cores: Vec<String> = known.map(|(rate, unit)| format!("{rate} {unit}")).collect();
+        let beside = match cores.is_empty() {
+            true => String::new(),
+            false => format!("  (cores: {})", cores.join(", ")),
+        };
+        let name = format!("{phase} {tokens}");
+        (name, format!("{}{beside}", rates.join("  ")))
     };
     let lengths = &profile.evidence.lengths;
     let decode = lengths.iter().map(|length| {
-        let (name, rates) = text("decode", length.total_tokens, &length.decode_runs);
+        let (name, rates) = text(
+            "decode",
+            length.total_tokens,
+            &length.decode_runs,
+            [
+                length.decode_arithmetic_gmac_per_second,
+                length.decode_exchange_gb_per_second,
+            ],
+        );
         match length.sampled {
             true => (format!("{name}, sampled"), rates),
             false => (name, rates),
         }
     });
-    let prefill = lengths
-        .iter()
-        .map(|length| text("prefill", length.total_tokens, &length.prefill_runs));
+    let prefill = lengths.iter().map(|length| {
+        text(
+            "prefill",
+            length.total_tokens,
+            &length.prefill_runs,
+            [
+                length.prefill_arithmetic_gmac_per_second,
+                length.prefill_exchange_gb_per_second,
+            ],
+        )
+    });
     let mut lines: Vec<(String, String)> = decode
         .chain(prefill)
         .filter(|(_, runs)| !runs.is_empty())
@@ -345,7 +373,7 @@ mod tests {
         prompt_tokens = 16
         samples = 1094
         void_samples = 40
-        lengths = [{ total_tokens = 512, samples = 2, decode_tokens_per_second = 61.25, decode_low = 60.5, decode_high = 62.0, decode_runs = [60.5, 62.0], decode_gb_per_second = 271.3, percent_of_read_bandwidth = 66.2, prefill_tokens_per_second = 410.0, time_to_first_token_ms = 78.0, reference_tokens_per_second = 25.93 }, { total_tokens = 4096, sampled = true, samples = 84, decode_tokens_per_second = 40.5, decode_low = 39.25, decode_high = 41.75, decode_runs = [40.5] }]
+        lengths = [{ total_tokens = 512, samples = 2, decode_tokens_per_second = 61.25, decode_low = 60.5, decode_high = 62.0, decode_runs = [60.5, 62.0], decode_arithmetic_gmac_per_second = 2611.5, decode_gb_per_second = 271.3, percent_of_read_bandwidth = 66.2, prefill_tokens_per_second = 410.0, time_to_first_token_ms = 78.0, reference_tokens_per_second = 25.93 }, { total_tokens = 4096, sampled = true, samples = 84, decode_tokens_per_second = 40.5, decode_low = 39.25, decode_high = 41.75, decode_runs = [40.5] }]
     "#;
 
     #[test]
@@ -357,6 +385,7 @@ mod tests {
             "version 0.1.0",
             "sysinfer-tune m.gguf",
             "Example, aarch64",
+            "62.00  (cores: 26",
             "2 packages",
             "CPUs 96, cores 96, nodes 4",
             "95.50 CPUs",

@@ -15,8 +15,10 @@ use super::clock::SampleClock;
 use super::format::Sample;
 use super::read::Recorded;
 use super::write::Writer;
+use crate::measure::cores::CoreReading;
 use crate::measure::{Probe, ProbeError, Reading, Steps, Work};
 use crate::search::Stage;
+use crate::space::Phase;
 
 /// Where samples come from once no recorded one is left.
 pub struct Live<'a> {
@@ -117,6 +119,8 @@ impl<'a> Recorder<'a> {
         self.left -= 1;
         self.served += 1;
         self.clock.set(sample.clock_seconds, sample.time);
+        // What is measured next takes its time from here on, not from before this sample's.
+        self.since = None;
         Some(sample)
     }
 
@@ -188,6 +192,13 @@ impl Probe for Recorder<'_> {
             Some(live) => live.probe.split(plan, total_tokens),
             None => Ok(Steps::default()),
         }
+    }
+
+    /// What cores did is not recorded, and what they do now says nothing about recorded runs: none is read
+    /// as long as there are some that the search may still ask for.
+    fn cores(&mut self, plan: &Plan, phase: Phase) -> CoreReading {
+        let live = self.live.as_mut().filter(|_| self.left == 0);
+        live.map_or_else(CoreReading::default, |live| live.probe.cores(plan, phase))
     }
 
     fn announce(&mut self, stage: Stage, candidate: &str) {

@@ -21,10 +21,12 @@ use super::{FILE_NAME, Nowhere};
 use crate::commands::Cli;
 use crate::host::Host;
 use crate::interrupt::Interrupt;
+use crate::measure::cores::CoreReading;
 use crate::measure::scripted::Scripted;
 use crate::measure::{Probe, ProbeError, Reading, Work};
 use crate::progress::Progress;
 use crate::source::Source;
+use crate::space::Phase;
 use crate::space::kernels::KernelSpace;
 use crate::space::placement;
 use crate::stats::bootstrap::SplitMix;
@@ -288,6 +290,74 @@ impl Probe for CutShort {
     fn measure(&mut self, _plan: &Plan, _work: &Work) -> Result<Reading, ProbeError> {
         Ok(Reading::default())
     }
+
+    fn cores(&mut self, _plan: &Plan, _phase: Phase) -> CoreReading {
+        CoreReading::ZERO
+    }
+}
+
+#[test]
+fn what_cores_do_now_is_not_put_beside_recorded_runs() {
+    let world = World::new("");
+    let (_, taken) = world.live(7, None);
+    let recorded = || read(&world.path()).expect("readable").expect("a header");
+    let writer = || super::write::Writer::resume(&world.path(), &recorded()).expect("writable");
+    let asked = |recorder: &mut Recorder<'_>| recorder.cores(&world.default, Phase::Prefill);
+    let unknown = CoreReading::default();
+    let (mut fresh, mut resumed) = (CutShort, CutShort);
+    let live = Live {
+        probe: &mut fresh,
+        writer: writer(),
+    };
+    let mut recorder = Recorder::new(live, Rc::default(), Instant::now());
+    assert_eq!(asked(&mut recorder), CoreReading::ZERO);
+    let live = Live {
+        probe: &mut resumed,
+        writer: writer(),
+    };
+    let mut recorder = Recorder::resumed(live, Rc::default(), recorded());
+    let all = recorded();
+    for sample in &all.samples {
+        assert_eq!(
+            asked(&mut recorder),
+            unknown,
+            "{} of {taken}",
+            recorder.served()
+        );
+        let _ = recorder.measure(&all.plans[sample.plan], &sample.work);
+    }
+    assert_eq!(asked(&mut recorder), CoreReading::ZERO, "all are served");
+    let mut replay = Recorder::replayed(Rc::default(), recorded());
+    assert_eq!(asked(&mut replay), unknown);
+}
+
+#[test]
+fn time_goes_on_where_recorded_and_measured_samples_alternate() {
+    let world = World::new("");
+    world.live(7, None);
+    let mut recorded = read(&world.path()).expect("readable").expect("a header");
+    let writer = super::write::Writer::resume(&world.path(), &recorded).expect("writable");
+    let mut probe = CutShort;
+    let live = Live {
+        probe: &mut probe,
+        writer,
+    };
+    recorded.samples.truncate(1);
+    recorded.samples[0].clock_seconds = 100.0;
+    let (plan, work) = (
+        recorded.plans[recorded.samples[0].plan].clone(),
+        recorded.samples[0].work.clone(),
+    );
+    let clock = Rc::new(SampleClock::default());
+    let mut recorder = Recorder::resumed(live, clock.clone(), recorded);
+    let unknown = Work::Prefill { tokens: 7 };
+    let mut seconds = Vec::new();
+    for work in [&unknown, &work, &unknown, &unknown] {
+        let _ = recorder.measure(&plan, work);
+        seconds.push(clock.seconds());
+    }
+    assert!(seconds[0] < 100.0 && seconds[1] == 100.0, "{seconds:?}");
+    assert!(seconds[2] > 100.0 && seconds[3] > seconds[2], "{seconds:?}");
 }
 
 #[test]

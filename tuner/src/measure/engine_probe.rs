@@ -16,10 +16,12 @@ use sysinfer_machine::Topology;
 
 use self::watched::watched;
 use super::bandwidth::{NodeReader, TeamReader};
+use super::cores::{CoreReading, TeamCores};
 use super::quiet::Watch;
 use super::{Point, Probe, ProbeError, Reading, Steps, WARM_STEPS, Work};
 use crate::host::available_bytes;
 use crate::interrupt::Interrupt;
+use crate::space::Phase;
 use crate::stats::bootstrap::SplitMix;
 
 /// Every run draws its prompt from this seed: all plans read the same tokens.
@@ -31,7 +33,7 @@ const WARM_PROMPT_TOKENS: usize = 16;
 /// Decode steps whose time is split.
 const SPLIT_STEPS: usize = 9;
 
-/// An engine, the sequences that it extends, and the bandwidth probe of the same team.
+/// An engine, the sequences that it extends, and what reads the host with teams of the same CPUs.
 pub struct EngineProbe<'a> {
     engine: Engine,
     topology: &'a Topology,
@@ -55,6 +57,8 @@ pub struct EngineProbe<'a> {
     /// Whether the decode team ran last: after anything else its first steps are slow.
     decoding: bool,
     team_reader: Option<TeamReader>,
+    /// Of the plan that is measured: one for each of its teams, where they differ.
+    cores: Vec<TeamCores>,
     /// The buffers of the bandwidth map, for as long as rows of it are read.
     node_reader: Option<NodeReader>,
     watch: Watch,
@@ -88,6 +92,7 @@ impl<'a> EngineProbe<'a> {
             warm: false,
             decoding: false,
             team_reader: None,
+            cores: Vec::new(),
             node_reader: None,
             watch: Watch::default(),
         };
@@ -382,6 +387,20 @@ impl Probe for EngineProbe<'_> {
             points,
             disturbed: self.watch.disturbance(),
         })
+    }
+
+    fn cores(&mut self, plan: &Plan, phase: Phase) -> CoreReading {
+        // Another team has the CPUs meanwhile.
+        self.decoding = false;
+        let team = phase.team(plan);
+        let teams = &mut self.cores;
+        teams.retain(|own| own.is_for(&plan.decode) || own.is_for(&plan.prefill));
+        if !teams.iter().any(|own| own.is_for(team)) {
+            // A host that refuses these threads has refused the engine's before.
+            teams.extend(TeamCores::new(team, self.topology));
+        }
+        let own = teams.iter_mut().find(|own| own.is_for(team));
+        own.map_or_else(CoreReading::default, TeamCores::read)
     }
 
     fn split(&mut self, plan: &Plan, total_tokens: usize) -> Result<Steps, ProbeError> {

@@ -1,13 +1,17 @@
 //! One number, taken honestly: what is run, what is timed, and the trait the search sees.
 //!
 //! [`engine_probe`] runs the real engine, [`bandwidth`] the roof that its rates are held against,
-//! [`quiet`] watches the host meanwhile and [`voids`] counts what it found. [`session`] wraps all in
-//! what every sample needs: the table of samples, discarding void ones, the time limit and Ctrl-C.
-//! [`table`] is the final table, [`sampled`] its lengths that are too long to be decoded all the way.
-//! `scripted` is the machine of the tests.
+//! [`cores`] how fast cores are at the moment, [`quiet`] watches the host meanwhile and [`voids`]
+//! counts what it found. [`session`] wraps all in what every sample needs: the table of samples,
+//! discarding void ones, the time limit and Ctrl-C. [`table`] is the final table, [`beside`] what the
+//! host gave in its runs, [`sampled`] its lengths that are too long to be decoded all the way. `scripted` is the
+//! machine of the tests.
 
 pub mod bandwidth;
+pub mod beside;
+pub mod cores;
 pub mod engine_probe;
+mod own_team;
 pub mod quiet;
 pub mod sampled;
 #[cfg(test)]
@@ -21,6 +25,8 @@ use serde::{Deserialize, Serialize};
 use sysinfer_engine::{Plan, StepTimes};
 
 use crate::search::Stage;
+use crate::space::Phase;
+use cores::CoreReading;
 use voids::Disturbance;
 
 /// Decode steps that are not timed, where anything but decoding ran before.
@@ -187,6 +193,12 @@ pub trait Probe {
     /// As [`Probe::measure`].
     fn split(&mut self, _plan: &Plan, _total_tokens: usize) -> Result<Steps, ProbeError> {
         Ok(Steps::default())
+    }
+
+    /// How fast the cores of the team of `phase` are at the moment, as far as the probe can tell. It is no
+    /// sample: nothing is decided by it.
+    fn cores(&mut self, _plan: &Plan, _phase: Phase) -> CoreReading {
+        CoreReading::default()
     }
 
     /// Says what the next measurements are for; of use to a probe that keeps a journal.

@@ -1,15 +1,18 @@
-//! The final table: the chosen plan over all lengths, in rounds, with the bandwidth of each round.
+//! The final table: the chosen plan over all lengths, in rounds, with the bandwidth of each round and the
+//! cores beside each run.
 
 use std::collections::BTreeMap;
 
 use sysinfer_engine::Plan;
 
+use super::beside::{Beside, CoreReadings};
 use super::sampled;
 use super::sampled::rates::{Sampled, Stops};
 use super::session::{Halt, Session};
 use super::{PROMPT_GROWTH, Point, Work};
 use crate::search::Stage;
 use crate::search::budget::{Speed, TablePlan, join};
+use crate::space::Phase;
 
 /// Points by length, one for each run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,8 +25,8 @@ pub struct TableData {
     pub passes: Vec<Stops>,
     /// Prompts, by length.
     pub prefill: BTreeMap<usize, Vec<Point>>,
-    /// What the chosen decode team read before each run, GB/s: the roof of these very points.
-    pub bandwidth: Vec<f64>,
+    /// What the host gave beside each run.
+    pub beside: Beside,
 }
 
 impl TableData {
@@ -73,7 +76,7 @@ pub fn measure(
     let (mut cuts, mut last_pass_seconds) = (Vec::new(), None);
     for run in 0..table.repeat {
         let started = (session.clock)();
-        data.bandwidth.extend(session.read_bandwidth(plan)?);
+        data.beside.push_memory(session.read_bandwidth(plan)?);
         if let Some(longest) = table.decode_lengths.last() {
             decode(session, plan, table, data)?;
             let seconds = speed.decode_seconds(table.prompt_tokens, *longest);
@@ -113,6 +116,10 @@ fn prefill(
 ) -> Result<Option<String>, Halt> {
     let mut last: Option<(usize, f64)> = None;
     let prompts = table.separate_prompts();
+    if prompts.is_empty() {
+        return Ok(None);
+    }
+    let mut cores = CoreReadings::start(session, plan, Phase::Prefill);
     for (index, &tokens) in prompts.iter().enumerate() {
         let expected = match last {
             Some((shorter, seconds)) => {
@@ -132,6 +139,8 @@ fn prefill(
             .entry(tokens)
             .or_default()
             .extend(&reading.points);
+        let beside = cores.next(session);
+        data.beside.push(Phase::Prefill, tokens, beside);
         session.progress.advance(
             units(speed.prefill_seconds(tokens)),
             &format!("prompt of {tokens}"),
@@ -156,12 +165,17 @@ fn decode(
         prompt_tokens: table.prompt_tokens,
         lengths: table.decode_lengths.clone(),
     };
+    let mut cores = CoreReadings::start(session, plan, Phase::Decode);
     let reading = session.take("chosen", plan, &work)?;
     for point in &reading.points {
         data.decode
             .entry(point.total_tokens)
             .or_default()
             .push(*point);
+    }
+    let beside = cores.next(session);
+    for point in &reading.points {
+        data.beside.push(Phase::Decode, point.total_tokens, beside);
     }
     let complete = reading.points.len() == table.decode_lengths.len();
     if complete {

@@ -45,6 +45,8 @@ pub fn render(report: &Report<'_>, files: &[impl AsRef<Path>], profile: Option<&
         },
         "threads": report.pins,
         "read_gb_per_second": estimate(report.roof_estimate()),
+        "prefill_arithmetic_gmac_per_second": estimate(report.core_estimates().0),
+        "prefill_exchange_gb_per_second": estimate(report.core_estimates().1),
         "chosen": chosen(report),
         "explanation": report.explanation(),
         "prompt_tokens": report.prompt_tokens,

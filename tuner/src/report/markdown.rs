@@ -176,7 +176,17 @@ pub fn fact_list(report: &Report<'_>) -> Vec<(&'static str, String)> {
         }
         None => "not measured".into(),
     };
-    vec![
+    // Replays and simulated hosts have none.
+    let (arithmetic, exchange) = report.core_estimates();
+    let arithmetic = arithmetic.map(|found| {
+        let (rate, count) = (said(found), found.count);
+        format!("median {rate} GMAC/s of {count} prompts, plain multiply-adds")
+    });
+    let exchange = exchange.map(|found| {
+        let (rate, count) = (said(found), found.count);
+        format!("median {rate} GB/s of {count} prompts, read of what another core has just written")
+    });
+    let mut facts = vec![
         ("date", report.date.clone()),
         ("command", format!("`{}`", report.command)),
         ("version", env!("CARGO_PKG_VERSION").into()),
@@ -212,8 +222,11 @@ pub fn fact_list(report: &Report<'_>) -> Vec<(&'static str, String)> {
             ),
         ),
         ("read bandwidth", bandwidth),
-        ("threads", report.pins.clone()),
-    ]
+    ];
+    facts.extend(arithmetic.map(|found| ("arithmetic beside the prompts of the table", found)));
+    facts.extend(exchange.map(|found| ("exchange between cores beside them", found)));
+    facts.push(("threads", report.pins.clone()));
+    facts
 }
 
 /// How the numbers of the table came about.

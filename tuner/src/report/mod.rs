@@ -30,6 +30,7 @@ use sysinfer_machine::HostInfo;
 use self::explain::{Contest, Evidence};
 use self::samples::Samples;
 use crate::measure::Point;
+use crate::measure::cores::CoreReading;
 use crate::measure::split::Split;
 use crate::measure::table::TableData;
 use crate::report::conditions::Conditions;
@@ -37,7 +38,7 @@ use crate::report::reference::Reference;
 use crate::search::confirm::{Confirmation, Fresh, Verdict};
 use crate::search::staged::Log;
 use crate::space::Phase;
-use crate::stats::{Estimate, Summary, median};
+use crate::stats::{Estimate, Summary, median, median_of};
 
 /// One line of the table: everything known about one length.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -111,6 +112,8 @@ pub struct Report<'a> {
     pub rows: Vec<Row>,
     /// Read bandwidth readings of the run, GB/s.
     pub bandwidth: Vec<f64>,
+    /// How fast the cores of the prompts' team were beside the prompts of the table.
+    pub cores: Vec<CoreReading>,
     /// The host, its memory and void samples.
     pub conditions: Conditions,
     /// The search, stage by stage.
@@ -144,6 +147,16 @@ impl Report<'_> {
     /// The same with its interval.
     pub fn roof_estimate(&self) -> Option<Estimate> {
         Estimate::of(&self.bandwidth)
+    }
+
+    /// Of the cores beside the prompts: plain multiply-adds in GMAC/s, what is read of what another has
+    /// written in GB/s; `None` where that was not read.
+    pub fn core_estimates(&self) -> (Option<Estimate>, Option<Estimate>) {
+        let of = |part: fn(&CoreReading) -> Option<f64>| {
+            let known: Vec<f64> = self.cores.iter().filter_map(part).collect();
+            Estimate::of(&known)
+        };
+        (of(|cores| cores.arithmetic), of(|cores| cores.exchange))
     }
 
     /// Rate of the chosen plan over the default's, as the rounds that decided it have it; `None` where
@@ -226,7 +239,7 @@ impl Report<'_> {
 
 /// Median of the readings: what the memory gave while the run took its samples; `None` of none.
 pub fn roof(bandwidth: &[f64]) -> Option<f64> {
-    (!bandwidth.is_empty()).then(|| median(bandwidth))
+    median_of(bandwidth.iter().copied())
 }
 
 /// Rows for every length that was measured in either phase, ascending.

@@ -163,6 +163,12 @@ impl Planted {
             pins: "decode: 2 threads".into(),
             rows: rows(&data(), Some(20.0), Some(&TABLES[0])),
             bandwidth: vec![20.0, 19.0, 21.0],
+            cores: [50.0, 51.5, 40.25]
+                .map(|rate| CoreReading {
+                    arithmetic: Some(rate),
+                    exchange: Some(rate / 2.0),
+                })
+                .into(),
             log: &self.log,
             confirmation: self.confirmation.as_ref(),
             reference: Some(&TABLES[0]),

@@ -7,4 +7,4 @@ pub mod summary;
 
 pub use interval::Estimate;
 pub use robust::Gap;
-pub use summary::{Summary, median};
+pub use summary::{Summary, median, median_of};

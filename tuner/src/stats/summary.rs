@@ -41,6 +41,12 @@ pub fn median(samples: &[f64]) -> f64 {
     middle(&sorted(samples))
 }
 
+/// Median of what there is; `None` of nothing.
+pub fn median_of(samples: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let samples: Vec<f64> = samples.into_iter().collect();
+    (!samples.is_empty()).then(|| median(&samples))
+}
+
 fn sorted(samples: &[f64]) -> Vec<f64> {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);

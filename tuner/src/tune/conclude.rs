@@ -90,11 +90,10 @@ pub fn conclude(
         Samples::default()
     });
     // Other teams, tried before, may have read more or less than the one that was chosen.
-    let bandwidth = if data.bandwidth.is_empty() {
-        run.bandwidth
-    } else {
-        data.bandwidth.clone()
-    };
+    let mut bandwidth = data.bandwidth();
+    if bandwidth.is_empty() {
+        bandwidth = run.bandwidth;
+    }
     let report = Report {
         host: &host.info,
         info: &run.info,
@@ -106,6 +105,7 @@ pub fn conclude(
         pins: run.pins,
         rows: report::rows(&data, report::roof(&bandwidth), reference),
         bandwidth,
+        cores: data.cores_beside_prompts(),
         sections: conditions.sections(),
         conditions,
         log: &log,

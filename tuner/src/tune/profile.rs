@@ -5,10 +5,12 @@ use sysinfer_machine::HostInfo;
 use sysinfer_profiles::{Created, Evidence, LengthEvidence, Profile, SCHEMA};
 
 use crate::measure::Point;
+use crate::measure::cores::CoreReading;
 use crate::measure::table::TableData;
 use crate::report::Row;
 use crate::report::conditions::Conditions;
 use crate::search::confirm::Confirmation;
+use crate::stats::median_of;
 
 /// What the profile is made from.
 pub struct Evidenced<'a> {
@@ -75,6 +77,8 @@ fn length(row: &Row, data: &TableData) -> LengthEvidence {
         false => row.decode.map(|rate| (rate.count, rate.low, rate.high)),
     };
     let prompts = data.prefill.get(&row.total_tokens);
+    let decode_cores = data.decode_cores(row.total_tokens);
+    let prefill_cores = data.prefill_cores(row.total_tokens);
     LengthEvidence {
         total_tokens: row.total_tokens,
         sampled: row.sampled,
@@ -86,10 +90,19 @@ fn length(row: &Row, data: &TableData) -> LengthEvidence {
         prefill_runs: runs(prompts.map_or(&[], Vec::as_slice)),
         decode_gb_per_second: row.decode_gb_per_second.map(rounded),
         percent_of_read_bandwidth: row.percent_of_read_bandwidth.map(rounded),
+        decode_arithmetic_gmac_per_second: typical(&decode_cores, |cores| cores.arithmetic),
+        decode_exchange_gb_per_second: typical(&decode_cores, |cores| cores.exchange),
+        prefill_arithmetic_gmac_per_second: typical(&prefill_cores, |cores| cores.arithmetic),
+        prefill_exchange_gb_per_second: typical(&prefill_cores, |cores| cores.exchange),
         prefill_tokens_per_second: row.prefill.map(|prefill| rounded(prefill.median)),
         time_to_first_token_ms: row.time_to_first_token_ms.map(rounded),
         reference_tokens_per_second: row.reference,
     }
+}
+
+/// The median of the readings beside runs that are known.
+fn typical(readings: &[CoreReading], part: fn(&CoreReading) -> Option<f64>) -> Option<f64> {
+    median_of(readings.iter().filter_map(part)).map(rounded)
 }
 
 /// Three decimals: finer than any spread seen, and readable.

@@ -30,9 +30,20 @@ use crate::report::{self, Row, table};
 use crate::search::Stage;
 use crate::search::budget::{Manner, Speed, TablePlan};
 use crate::source::Source;
+use crate::stats::median_of;
 use crate::tune::lengths::check_prompt;
 
-/// The JSON object: the keys of the peers' benchmark, and the roof.
+/// What the host gave, medians.
+struct HostRates {
+    /// Read bandwidth of the decode team, GB/s.
+    roof: Option<f64>,
+    /// Plain multiply-adds of the prompts' team, GMAC/s.
+    arithmetic: Option<f64>,
+    /// What its cores read of what another has just written, GB/s.
+    exchange: Option<f64>,
+}
+
+/// The JSON object: the keys of the peers' benchmark, and what the host gave.
 #[derive(Serialize)]
 struct Json {
     engine: &'static str,
@@ -53,6 +64,10 @@ struct Json {
     /// Median tokens/s by prompt length.
     prefill: BTreeMap<usize, f64>,
     read_gb_per_second: Option<f64>,
+    /// Plain multiply-adds of the prompts' team beside the prompts, median.
+    prefill_arithmetic_gmac_per_second: Option<f64>,
+    /// What its cores read of what another has just written, median.
+    prefill_exchange_gb_per_second: Option<f64>,
     /// From the call to the engine until it could run.
     load_seconds: f64,
     /// The most memory resident until loading was done: afterwards, the buffer of the read bandwidth
@@ -132,6 +147,12 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
     progress.finish();
     let roof = report::roof(&session.bandwidth);
     let rows = report::rows(&data, roof, reference::for_model(&info));
+    let cores = data.cores_beside_prompts();
+    let host = HostRates {
+        roof,
+        arithmetic: median_of(cores.iter().filter_map(|cores| cores.arithmetic)),
+        exchange: median_of(cores.iter().filter_map(|cores| cores.exchange)),
+    };
     if arguments.json {
         println!(
             "{}",
@@ -139,12 +160,13 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
                 arguments,
                 &source.name(),
                 plan.decode.threads,
-                (&rows, roof),
+                &rows,
+                &host,
                 &loading
             )?
         );
     } else {
-        print_table(&info, &pins, &rows, roof);
+        print_table(&info, &pins, &rows, &host);
     }
     match halted {
         Ok(_) => Ok(Ending::Complete),
@@ -153,14 +175,20 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
     }
 }
 
-fn print_table(info: &EngineInfo, pins: &str, rows: &[Row], roof: Option<f64>) {
+fn print_table(info: &EngineInfo, pins: &str, rows: &[Row], host: &HostRates) {
     println!("{}, {}: {pins}", info.name, info.quantisation);
     println!("{}", table::throughput(rows));
     if rows.iter().any(|row| row.sampled) {
         println!("{DEFINITION}");
     }
-    if let Some(roof) = roof {
+    if let Some(roof) = host.roof {
         println!("Read bandwidth of the decode team: {roof:.1} GB/s");
+    }
+    if let Some(rate) = host.arithmetic {
+        println!("Plain multiply-adds of the prompts' team: {rate:.1} GMAC/s");
+    }
+    if let Some(rate) = host.exchange {
+        println!("Read by its cores of what another has just written: {rate:.1} GB/s");
     }
 }
 
@@ -215,7 +243,8 @@ fn json(
     arguments: &BenchArgs,
     model: &str,
     threads: usize,
-    (rows, roof): (&[Row], Option<f64>),
+    rows: &[Row],
+    host: &HostRates,
     loading: &Loading,
 ) -> anyhow::Result<String> {
     let rounded = |value: f64| (value * 1000.0).round() / 1000.0;
@@ -238,7 +267,9 @@ fn json(
         decode_sampled: sampled.map(|row| row.total_tokens).collect(),
         decode_gb_per_second: by_length(|row| row.decode_gb_per_second),
         prefill: by_length(|row| row.prefill.map(|rates| rates.median)),
-        read_gb_per_second: roof.map(rounded),
+        read_gb_per_second: host.roof.map(rounded),
+        prefill_arithmetic_gmac_per_second: host.arithmetic.map(rounded),
+        prefill_exchange_gb_per_second: host.exchange.map(rounded),
         load_seconds: rounded(loading.seconds),
         load_peak_bytes: loading.peak_bytes,
     };
@@ -270,14 +301,20 @@ mod tests {
             seconds: 1.5,
             peak_bytes: Some(7),
         };
-        let measured = (&rows[..], Some(20.0));
-        let text = json(&arguments, "m.gguf", 2, measured, &loading).expect("renders");
+        let host = HostRates {
+            roof: Some(20.0),
+            arithmetic: Some(50.25),
+            exchange: None,
+        };
+        let text = json(&arguments, "m.gguf", 2, &rows, &host, &loading).expect("renders");
         assert_eq!(
             text,
             r#"{"engine":"sysinfer","model":"m.gguf","threads":2,"kv":"f16","prompt":16,"repeat":2,"#.to_string()
                 + r#""sequences":1,"decode":{"32":12.0,"64":10.0},"#
                 + r#""decode_gb_per_second":{"32":12.0,"64":10.0},"prefill":{"128":256.0},"#
-                + r#""read_gb_per_second":20.0,"load_seconds":1.5,"load_peak_bytes":7}"#
+                + r#""read_gb_per_second":20.0,"prefill_arithmetic_gmac_per_second":50.25,"#
+                + r#""prefill_exchange_gb_per_second":null,"#
+                + r#""load_seconds":1.5,"load_peak_bytes":7}"#
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What `verify` prints: a table with the bandwidth of both runs, or one JSON object.
+//! What `verify` prints: a table with what the host gave in both runs, or one JSON object.
 
 use serde::Serialize;
 use sysinfer_profiles::Profile;
@@ -8,7 +8,7 @@ use crate::commands::compare::rates::rate_text;
 use crate::measure::sampled::DEFINITION;
 use crate::report::table;
 
-/// The table, and the bandwidth of both runs.
+/// The table, and what the host gave in both runs.
 pub(super) fn text(
     profile: &Profile,
     verdicts: &[Verdict],
@@ -22,6 +22,7 @@ pub(super) fn text(
         "now tokens/s",
         "now / recorded (95 % for all)",
         "% of read bandwidth",
+        "cores: GMAC/s; GB/s exchanged",
         "verdict",
     ];
     let share = |percent: Option<f64>| {
@@ -49,6 +50,7 @@ pub(super) fn text(
                 found.ratio, found.interval.0, found.interval.1
             ),
             shares,
+            cores(found),
             found.holds.words().to_owned(),
         ]
     });
@@ -79,6 +81,17 @@ pub(super) fn text(
     lines.join("\n") + "\n"
 }
 
+/// How fast the cores were, then and now.
+fn cores(found: &Verdict) -> String {
+    let both = |part: Option<(f64, f64)>| {
+        part.map_or_else(
+            || "-".into(),
+            |(recorded, now)| format!("{recorded:.1} -> {now:.1}"),
+        )
+    };
+    format!("{}; {}", both(found.arithmetic), both(found.exchange))
+}
+
 #[derive(Serialize)]
 struct Json<'a> {
     profile: String,
@@ -106,6 +119,10 @@ struct JsonLength {
     ratio_high: f64,
     recorded_percent_of_read_bandwidth: Option<f64>,
     percent_of_read_bandwidth: Option<f64>,
+    recorded_arithmetic_gmac_per_second: Option<f64>,
+    arithmetic_gmac_per_second: Option<f64>,
+    recorded_exchange_gb_per_second: Option<f64>,
+    exchange_gb_per_second: Option<f64>,
     verdict: Judgement,
 }
 
@@ -132,6 +149,10 @@ pub(super) fn json(
         ratio_high: found.interval.1,
         recorded_percent_of_read_bandwidth: found.recorded_percent,
         percent_of_read_bandwidth: found.now_percent,
+        recorded_arithmetic_gmac_per_second: found.arithmetic.map(|(recorded, _)| recorded),
+        arithmetic_gmac_per_second: found.arithmetic.map(|(_, now)| now),
+        recorded_exchange_gb_per_second: found.exchange.map(|(recorded, _)| recorded),
+        exchange_gb_per_second: found.exchange.map(|(_, now)| now),
         verdict: found.holds,
     };
     let object = Json {

@@ -13,7 +13,8 @@
 //! - What seems slower beyond [`Z_SEEMS`] is measured again and judged by all runs together. That
 //!   can only take alarms back, so that the bound of the line before stays.
 //! - Where memory is slower by evidence than when the profile was made, a rate has to be slower by
-//!   evidence than memory, run by run: a host can be twice as fast in one minute as in the next.
+//!   evidence than memory, run by run: a host can be twice as fast in one minute as in the next. The
+//!   same goes for the arithmetic of its cores, and for how fast they exchange data.
 
 use crate::stats::robust::deviation;
 use crate::stats::{Gap, median};
@@ -22,9 +23,10 @@ use crate::stats::{Gap, median};
 pub(super) const Z_ALL: f64 = 3.1;
 /// Standard errors beyond which a rate seems to differ and is worth more runs.
 pub(super) const Z_SEEMS: f64 = 1.64;
-/// Standard errors beyond which memory counts as slower. It excuses what it does not explain where this
-/// is chance, so that chance is kept to one of forty.
-const Z_MEMORY: f64 = 1.96;
+/// Standard errors beyond which memory or cores count as slower. They excuse what they do not explain
+/// where this is chance, so that chance is kept to about one of forty for each; where rates follow it,
+/// it is no chance, and what rates scatter beside it counts.
+const Z_HOST: f64 = 1.96;
 /// A rate that lost less than this has lost nothing that a user would notice.
 const TOLERANCE: f64 = 0.03;
 /// Where a loss of this cannot be ruled out, nothing is said.
@@ -45,38 +47,59 @@ pub(super) enum Told {
     Same,
     /// Slower beyond noise, and by no more than memory is.
     AsMemory,
-    /// Slower beyond noise, and not because of memory.
+    /// Slower beyond noise, and by no more than the cores are.
+    AsCores,
+    /// Slower beyond noise, and by no more than cores are in handing each other data.
+    AsExchange,
+    /// Slower beyond noise, and neither because of memory nor of the cores.
     Slower,
     /// Noise is too large, or runs are too few.
     NotToldApart,
 }
 
-/// The runs of one rate, as logarithms.
+/// How fast a host is beside each run of now, over what was recorded; empty where that is not known.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HostBeside {
+    /// Read bandwidth.
+    pub(super) memory: Vec<f64>,
+    /// Arithmetic of the team's cores.
+    pub(super) arithmetic: Vec<f64>,
+    /// What they read of what another has written.
+    pub(super) exchange: Vec<f64>,
+}
+
+/// The runs of one rate, and the host beside them, as logarithms.
 #[derive(Clone, Debug)]
 pub(super) struct Runs {
     recorded: Vec<f64>,
     now: Vec<f64>,
-    /// Read bandwidth beside each run of now over the recorded one; empty where it is not known.
-    memory: Vec<f64>,
+    host: HostBeside,
 }
 
 impl Runs {
-    /// Of rates, and of the bandwidth beside each of now over the recorded bandwidth; `None` without
-    /// rates on a side, or with what is none.
-    pub(super) fn of(recorded: &[f64], now: &[f64], memory: &[f64]) -> Option<Self> {
+    /// Of rates, and of the host beside each of now, as far as that is known; `None` without rates on a
+    /// side, or with what is none.
+    pub(super) fn of(recorded: &[f64], now: &[f64], host: &HostBeside) -> Option<Self> {
         let is_rate = |rate: &f64| rate.is_finite() && *rate > 0.0;
-        let known = [recorded, now, memory]
-            .into_iter()
-            .all(|side| side.iter().all(is_rate));
-        if recorded.is_empty() || now.is_empty() || !known {
+        let rates = [recorded, now].into_iter();
+        if rates.clone().any(<[f64]>::is_empty) || !rates.flatten().all(is_rate) {
             return None;
         }
         let logs = |rates: &[f64]| rates.iter().map(|rate| rate.ln()).collect();
-        let beside = memory.get(..now.len()).unwrap_or(&[]);
+        let beside = |lane: &[f64]| {
+            let lane = lane
+                .get(..now.len())
+                .filter(|lane| lane.iter().all(is_rate));
+            logs(lane.unwrap_or(&[]))
+        };
         Some(Self {
             recorded: logs(recorded),
             now: logs(now),
-            memory: logs(beside),
+            host: HostBeside {
+                memory: beside(&host.memory),
+                arithmetic: beside(&host.arithmetic),
+                exchange: beside(&host.exchange),
+            },
         })
     }
 
@@ -93,8 +116,12 @@ impl Runs {
             return Told::Faster;
         }
         if is_loss_beyond(z, &found) {
-            return if self.is_as_memory(noise) {
+            return if self.is_explained_by(&self.host.memory, noise) {
                 Told::AsMemory
+            } else if self.is_explained_by(&self.host.arithmetic, noise) {
+                Told::AsCores
+            } else if self.is_explained_by(&self.host.exchange, noise) {
+                Told::AsExchange
             } else {
                 Told::Slower
             };
@@ -106,19 +133,20 @@ impl Runs {
         }
     }
 
-    /// Whether memory is slower now, and the rate lost no more than memory did.
-    fn is_as_memory(&self, noise: f64) -> bool {
+    /// Whether this of the host is slower now, and the rate lost no more than it did.
+    fn is_explained_by(&self, host: &[f64], noise: f64) -> bool {
         let of = |lane: &[f64]| deviation(&[lane], noise, NOISE_WEIGHT);
-        // The recorded bandwidth is one number, of as many readings as there were runs.
+        let runs = self.now.iter().zip(host);
+        let beyond: Vec<f64> = runs.map(|(rate, host)| rate - host).collect();
+        // What was recorded is one number, of as many readings as there were runs. Where the host
+        // swings and rates follow it, readings are surer than their scatter: as sure as rates are
+        // beside them.
         let before = vec![0.0; self.recorded.len()];
-        if self.memory.is_empty()
-            || !is_loss_beyond(Z_MEMORY, &gap(&before, &self.memory, of(&self.memory)))
-        {
+        let error = of(host).min(of(&beyond));
+        if host.is_empty() || !is_loss_beyond(Z_HOST, &gap(&before, host, error)) {
             return false;
         }
-        let runs = self.now.iter().zip(&self.memory);
-        let beyond: Vec<f64> = runs.map(|(rate, memory)| rate - memory).collect();
-        // Recorded shares of the bandwidth differ among themselves as those of now do.
+        // Recorded shares of what the host gave differ among themselves as those of now do.
         let deviation = of(&beyond).max(of(&self.recorded));
         !is_loss_beyond(Z_ALL, &gap(&self.recorded, &beyond, deviation))
     }
@@ -193,8 +221,28 @@ mod tests {
             ("one run, far off", &[80.0], &[1.0], Told::Slower),
         ];
         for (name, now, memory, expected) in cases {
-            let runs = Runs::of(&base, now, memory).expect("rates");
-            assert_eq!(runs.told(noise([&runs]), Z_ALL), expected, "{name}");
+            // It is the same whatever of the host is slower.
+            let causes = [Told::AsMemory, Told::AsCores, Told::AsExchange];
+            for (place, cause) in causes.into_iter().enumerate() {
+                let mut lanes = [(); 3].map(|()| vec![1.0; memory.len()]);
+                lanes[place] = memory.to_vec();
+                let [memory, arithmetic, exchange] = lanes;
+                let host = HostBeside {
+                    memory,
+                    arithmetic,
+                    exchange,
+                };
+                let runs = Runs::of(&base, now, &host).expect("rates");
+                let expected = match expected {
+                    Told::AsMemory => cause,
+                    other => other,
+                };
+                assert_eq!(
+                    runs.told(noise([&runs]), Z_ALL),
+                    expected,
+                    "{name}, {cause:?}"
+                );
+            }
         }
     }
 
@@ -203,18 +251,28 @@ mod tests {
         let base = [99.0, 100.0, 101.0];
         let swings = [1.0, 0.5, 0.52, 0.98, 0.51, 0.53];
         let follows: Vec<f64> = swings.map(|memory| 100.0 * memory).into();
-        let runs = Runs::of(&base, &follows, &swings).expect("rates");
-        assert!(runs.is_as_memory(0.01));
+        let host = HostBeside {
+            memory: swings.into(),
+            ..HostBeside::default()
+        };
+        let runs = Runs::of(&base, &follows, &host).expect("rates");
+        assert!(runs.is_explained_by(&runs.host.memory, 0.01));
         let loses: Vec<f64> = swings.map(|memory| 85.0 * memory).into();
-        let runs = Runs::of(&base, &loses, &swings).expect("rates");
-        assert!(!runs.is_as_memory(0.01), "the share fell by 15 %");
+        let runs = Runs::of(&base, &loses, &host).expect("rates");
+        let excused = runs.is_explained_by(&runs.host.memory, 0.01);
+        assert!(!excused, "the share fell by 15 %");
     }
 
     #[test]
     fn what_is_no_rate_tells_nothing() {
         for (recorded, now) in [(&[][..], &[1.0][..]), (&[1.0], &[]), (&[1.0], &[0.0])] {
-            assert!(Runs::of(recorded, now, &[]).is_none());
+            assert!(Runs::of(recorded, now, &HostBeside::default()).is_none());
         }
-        assert!(Runs::of(&[1.0], &[1.0], &[f64::NAN]).is_none());
+        let host = HostBeside {
+            memory: vec![f64::NAN],
+            ..HostBeside::default()
+        };
+        let unknown = Runs::of(&[1.0], &[1.0], &host).expect("rates");
+        assert!(unknown.host.memory.is_empty());
     }
 }

@@ -7,13 +7,15 @@ use sysinfer_engine::PhasePlan;
 use sysinfer_profiles::LengthEvidence;
 
 use super::*;
+use crate::measure::cores::CoreReading;
 use crate::measure::{Point, Probe, ProbeError, Reading, Work};
+use crate::space::Phase;
 use crate::stats::bootstrap::SplitMix;
-use crate::stats::median;
+use crate::stats::{median, median_of};
 
 const LENGTHS: [usize; 8] = [32, 64, 128, 256, 512, 1024, 2048, 4096];
 /// Verifications of each kind of host.
-const TIMES: u64 = 300;
+const TIMES: u64 = 1000;
 
 /// A host and what it has lost since its profile was made.
 #[derive(Clone, Copy)]
@@ -26,6 +28,12 @@ struct Host {
     swing: f64,
     /// How fast memory is in this whole measurement.
     memory: f64,
+    /// How fast cores are in this whole measurement; prompts follow them.
+    cores: f64,
+    /// Cores are up to so many times as slow, anew in the middle of about one prompt of three.
+    cores_swing: f64,
+    /// Cores are slow in exchanging data, and not in arithmetic.
+    exchanging: bool,
     /// What the profile is worth now: decode, prefill.
     rates: (f64, f64),
     /// Runs behind the recorded table.
@@ -37,6 +45,9 @@ const QUIET: Host = Host {
     together: false,
     swing: 1.0,
     memory: 1.0,
+    cores: 1.0,
+    cores_swing: 1.0,
+    exchanging: false,
     rates: (1.0, 1.0),
     recorded_runs: 3,
 };
@@ -45,9 +56,20 @@ struct Scripted {
     host: Host,
     random: SplitMix,
     memory: f64,
+    cores: f64,
 }
 
 impl Scripted {
+    /// How fast cores are while something runs in whose middle they may change.
+    fn of_cores(&mut self) -> f64 {
+        let before = self.cores;
+        if self.random.below(3) == 0 {
+            let part = self.random.below(1001) as f64 / 1000.0;
+            self.cores = self.host.cores * self.host.cores_swing.powf(-part);
+        }
+        (before + self.cores) / 2.0
+    }
+
     fn factor(&mut self) -> f64 {
         // The sum of twelve uniform numbers is close enough to a normal one.
         let sum: f64 = (0..12)
@@ -95,7 +117,8 @@ impl Probe for Scripted {
                 groups,
                 ..
             } => {
-                let prompt = 300.0 * self.host.rates.1 * self.memory * self.factor();
+                let host = self.memory * self.of_cores();
+                let prompt = 300.0 * self.host.rates.1 * host * self.factor();
                 let mut points = vec![point(*total_tokens, prompt)];
                 let rate = 50.0 - *total_tokens as f64 / 200.0;
                 let decode = self.host.rates.0 * self.memory;
@@ -104,7 +127,8 @@ impl Probe for Scripted {
                 points
             }
             Work::Prefill { tokens } => {
-                let rate = 300.0 * self.host.rates.1 * self.memory * self.factor();
+                let host = self.memory * self.of_cores();
+                let rate = 300.0 * self.host.rates.1 * host * self.factor();
                 vec![point(*tokens, rate)]
             }
         };
@@ -113,6 +137,19 @@ impl Probe for Scripted {
             disturbed: None,
         })
     }
+
+    fn cores(&mut self, _: &Plan, _: Phase) -> CoreReading {
+        // A reading is of many short passes.
+        let exchanging = self.host.exchanging;
+        let mut rate = |slower: bool| {
+            let cores = if slower { self.cores } else { 1.0 };
+            Some(40.0 * cores * self.factor().powf(0.3))
+        };
+        CoreReading {
+            arithmetic: rate(!exchanging),
+            exchange: rate(exchanging),
+        }
+    }
 }
 
 fn with_session<T>(host: Host, seed: u64, run: impl FnOnce(&mut Session<'_>) -> T) -> T {
@@ -120,6 +157,7 @@ fn with_session<T>(host: Host, seed: u64, run: impl FnOnce(&mut Session<'_>) -> 
         host,
         random: SplitMix(seed),
         memory: 1.0,
+        cores: host.cores,
     };
     let (progress, interrupt, time) = (Progress::silent(), Interrupt::default(), Cell::new(0.0));
     let clock = || time.get();
@@ -168,14 +206,21 @@ fn recorded(host: Host, seed: u64) -> Evidence {
     })
     .expect("the script does not fail");
     let rates = |points: &[Point]| points.iter().map(Point::tokens_per_second).collect();
+    let middle = |readings: Vec<CoreReading>, part: fn(&CoreReading) -> Option<f64>| {
+        median_of(readings.iter().filter_map(part))
+    };
     let length = |length: &usize| LengthEvidence {
         total_tokens: *length,
         decode_runs: rates(&data.decode[length]),
+        decode_arithmetic_gmac_per_second: middle(data.decode_cores(*length), |c| c.arithmetic),
+        decode_exchange_gb_per_second: middle(data.decode_cores(*length), |c| c.exchange),
+        prefill_arithmetic_gmac_per_second: middle(data.prefill_cores(*length), |c| c.arithmetic),
+        prefill_exchange_gb_per_second: middle(data.prefill_cores(*length), |c| c.exchange),
         prefill_runs: rates(&data.prefill[length]),
         ..LengthEvidence::default()
     };
     Evidence {
-        read_gb_per_second: Some(median(&data.bandwidth)),
+        read_gb_per_second: Some(median(&data.bandwidth())),
         gain_decode: 1.0,
         gain_prefill: 1.0,
         prompt_tokens: 16,
@@ -253,12 +298,56 @@ fn slower_memory_is_the_host_and_not_the_profile() {
         let share = share_slower(before, now);
         assert!(share < 0.05, "memory is {name}: {share}");
     }
-    // What memory lost here is close to what its readings scatter by, so that some of it goes to the
-    // profile's account.
+    // What memory lost here is close to what its readings scatter by, so that about a tenth of it goes
+    // to the profile's account.
     let share = share_slower(QUIET, hardly_slower);
-    assert!(share < 0.1, "memory is hardly slower: {share}");
+    assert!(share < 0.15, "memory is hardly slower: {share}");
     let (holds, why) = verified(QUIET, slow, 5);
     assert!(holds && why.contains("memory is slower now"), "{why}");
+}
+
+#[test]
+fn slower_cores_are_the_host_and_not_the_profile() {
+    let slow = Host {
+        cores: 0.7,
+        ..QUIET
+    };
+    let swings = Host {
+        cores_swing: 1.4,
+        ..QUIET
+    };
+    for (name, before, now) in [
+        ("slower", QUIET, slow),
+        ("swing", swings, swings),
+        ("swing since", QUIET, swings),
+    ] {
+        let share = share_slower(before, now);
+        assert!(share < 0.05, "cores are {name}: {share}");
+    }
+    let (holds, why) = verified(QUIET, slow, 5);
+    assert!(holds && why.contains("cores are slower now"), "{why}");
+    let exchanging = Host {
+        exchanging: true,
+        ..slow
+    };
+    let (holds, why) = verified(QUIET, exchanging, 5);
+    assert!(
+        holds && why.contains("between cores is slower now"),
+        "{why}"
+    );
+    // What prompts lost beyond that is found, and where cores swing too.
+    for (name, before, now, rate) in [
+        ("slower", QUIET, slow, 0.8),
+        ("swing since", QUIET, swings, 0.75),
+        ("swing", swings, swings, 0.75),
+    ] {
+        let lost = Host {
+            rates: (1.0, rate),
+            ..now
+        };
+        let share = share_slower(before, lost);
+        assert!(share > 0.95, "lost {rate} where cores {name}: {share}");
+    }
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use serde::Serialize;
 use sysinfer_profiles::{Evidence, LengthEvidence};
 
-use super::shift::{Runs, Told, Z_ALL, noise};
+use super::shift::{HostBeside, Runs, Told, Z_ALL, noise};
 use crate::measure::Point;
+use crate::measure::cores::CoreReading;
 use crate::measure::table::TableData;
 use crate::report;
 use crate::search::budget::join;
-use crate::stats::{Summary, median};
+use crate::stats::{Summary, median, median_of};
 
 /// Does the recorded rate of a length hold?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -17,10 +18,14 @@ pub(super) enum Judgement {
     /// Not slower beyond noise, and a large loss is ruled out.
     Holds,
     /// Slower by no more than memory is in the same minutes: the host, not the profile.
-    HoldsByShare,
+    HoldsAsMemory,
+    /// Slower by no more than the cores are in the same minutes.
+    HoldsAsCores,
+    /// Slower by no more than cores are in handing each other data, in the same minutes.
+    HoldsAsExchange,
     /// Faster beyond noise.
     Faster,
-    /// Slower beyond noise and tolerance, and not because of memory.
+    /// Slower beyond noise and tolerance, and neither because of memory nor of the cores.
     Slower,
     /// Runs differ too much among themselves, or are too few.
     NotToldApart,
@@ -30,7 +35,9 @@ impl Judgement {
     pub(super) fn words(self) -> &'static str {
         match self {
             Judgement::Holds => "holds",
-            Judgement::HoldsByShare => "holds: memory is slower",
+            Judgement::HoldsAsMemory => "holds: memory is slower",
+            Judgement::HoldsAsCores => "holds: cores are slower",
+            Judgement::HoldsAsExchange => "holds: cores exchange data more slowly",
             Judgement::Faster => "faster",
             Judgement::Slower => "slower",
             Judgement::NotToldApart => "not told apart",
@@ -57,6 +64,10 @@ pub(super) struct Verdict {
     pub(super) recorded_percent: Option<f64>,
     /// The share of now.
     pub(super) now_percent: Option<f64>,
+    /// Arithmetic of the team's cores beside the recorded runs and those of now, GMAC/s.
+    pub(super) arithmetic: Option<(f64, f64)>,
+    /// What they read of what another has just written, GB/s.
+    pub(super) exchange: Option<(f64, f64)>,
     pub(super) holds: Judgement,
 }
 
@@ -98,6 +109,8 @@ struct Rate {
     now: Vec<f64>,
     runs: Runs,
     percents: (Option<f64>, Option<f64>),
+    arithmetic: Option<(f64, f64)>,
+    exchange: Option<(f64, f64)>,
 }
 
 /// Verdicts of all lengths that were measured now, decode first; a length differs beyond `z` standard
@@ -117,10 +130,14 @@ pub(super) fn verdicts(evidence: &Evidence, data: &TableData, z: f64) -> Vec<Ver
             interval: (shift.low(Z_ALL).exp(), shift.high(Z_ALL).exp()),
             recorded_percent: rate.percents.0,
             now_percent: rate.percents.1,
+            arithmetic: rate.arithmetic,
+            exchange: rate.exchange,
             holds: match rate.runs.told(noise, z) {
                 Told::Faster => Judgement::Faster,
                 Told::Same => Judgement::Holds,
-                Told::AsMemory => Judgement::HoldsByShare,
+                Told::AsMemory => Judgement::HoldsAsMemory,
+                Told::AsCores => Judgement::HoldsAsCores,
+                Told::AsExchange => Judgement::HoldsAsExchange,
                 Told::Slower => Judgement::Slower,
                 Told::NotToldApart => Judgement::NotToldApart,
             },
@@ -130,22 +147,28 @@ pub(super) fn verdicts(evidence: &Evidence, data: &TableData, z: f64) -> Vec<Ver
 }
 
 fn rates(evidence: &Evidence, data: &TableData) -> Vec<Rate> {
-    let roof = report::roof(&data.bandwidth);
-    // A length's runs are the first of the table's, and bandwidth was read before each of these.
-    let recorded_roof = evidence.read_gb_per_second.filter(|roof| *roof > 0.0);
-    let memory: Vec<f64> = recorded_roof.map_or_else(Vec::new, |recorded| {
-        data.bandwidth.iter().map(|now| now / recorded).collect()
-    });
+    let roof = report::roof(&data.bandwidth());
+    let memory = over_recorded(evidence.read_gb_per_second, data.memory_beside());
     let rates_of = |points: &[Point]| points.iter().map(Point::tokens_per_second).collect();
     let decode = evidence.lengths.iter().filter_map(|length| {
         let points = data.decode_runs(length.total_tokens);
         let (recorded, now): (Vec<f64>, Vec<f64>) = (length.decode_rates(), rates_of(points));
         let gigabytes: Vec<f64> = points.iter().map(Point::gb_per_second).collect();
+        let (arithmetic, exchange) = parts(&data.decode_cores(length.total_tokens));
+        let recorded_arithmetic = length.decode_arithmetic_gmac_per_second;
+        let recorded_exchange = length.decode_exchange_gb_per_second;
+        let host = HostBeside {
+            memory: memory.clone(),
+            arithmetic: over_recorded(recorded_arithmetic, &arithmetic),
+            exchange: over_recorded(recorded_exchange, &exchange),
+        };
         Some(Rate {
             phase: "decode",
             total_tokens: length.total_tokens,
             sampled: length.sampled || data.is_sampled(length.total_tokens),
-            runs: Runs::of(&recorded, &now, &memory)?,
+            runs: Runs::of(&recorded, &now, &host)?,
+            arithmetic: medians(recorded_arithmetic, arithmetic),
+            exchange: medians(recorded_exchange, exchange),
             recorded,
             now,
             percents: (
@@ -157,17 +180,48 @@ fn rates(evidence: &Evidence, data: &TableData) -> Vec<Rate> {
     let prefill = evidence.lengths.iter().filter_map(|length| {
         let points = data.prefill.get(&length.total_tokens)?;
         let (recorded, now): (Vec<f64>, Vec<f64>) = (length.prefill_rates(), rates_of(points));
+        let (arithmetic, exchange) = parts(&data.prefill_cores(length.total_tokens));
+        let recorded_arithmetic = length.prefill_arithmetic_gmac_per_second;
+        let recorded_exchange = length.prefill_exchange_gb_per_second;
+        let host = HostBeside {
+            memory: memory.clone(),
+            arithmetic: over_recorded(recorded_arithmetic, &arithmetic),
+            exchange: over_recorded(recorded_exchange, &exchange),
+        };
         Some(Rate {
             phase: "prefill",
             total_tokens: length.total_tokens,
             sampled: false,
-            runs: Runs::of(&recorded, &now, &memory)?,
+            runs: Runs::of(&recorded, &now, &host)?,
+            arithmetic: medians(recorded_arithmetic, arithmetic),
+            exchange: medians(recorded_exchange, exchange),
             recorded,
             now,
             percents: (None, None),
         })
     });
     decode.chain(prefill).collect()
+}
+
+/// Arithmetic and exchange of readings.
+fn parts(cores: &[CoreReading]) -> (Vec<Option<f64>>, Vec<Option<f64>>) {
+    let of = |part: fn(&CoreReading) -> Option<f64>| cores.iter().map(part).collect();
+    (of(|cores| cores.arithmetic), of(|cores| cores.exchange))
+}
+
+/// Readings of the host beside runs of now over the recorded one, up to the first that is not known.
+fn over_recorded(recorded: Option<f64>, now: &[Option<f64>]) -> Vec<f64> {
+    let Some(recorded) = recorded.filter(|rate| *rate > 0.0) else {
+        return Vec::new();
+    };
+    let known = now.iter().map_while(|reading| *reading);
+    known.map(|reading| reading / recorded).collect()
+}
+
+/// The recorded reading, and the median of those of now.
+fn medians(recorded: Option<f64>, now: Vec<Option<f64>>) -> Option<(f64, f64)> {
+    let recorded = recorded.filter(|rate| *rate > 0.0);
+    recorded.zip(median_of(now.into_iter().flatten()))
 }
 
 /// Whether the profile holds, and why or why not.
@@ -188,8 +242,8 @@ pub(super) fn conclusion(verdicts: &[Verdict]) -> (bool, String) {
     };
     if let Some(slower) = named(Judgement::Slower) {
         let why = format!(
-            "the profile does not hold: slower than recorded, and not because of memory, at {slower}; \
-             tune again if the host is otherwise idle"
+            "the profile does not hold: slower than recorded, and neither because of memory nor of the \
+             cores, at {slower}; tune again if the host is otherwise idle"
         );
         return (false, why);
     }
@@ -203,19 +257,27 @@ pub(super) fn conclusion(verdicts: &[Verdict]) -> (bool, String) {
                    try --repeat 9 on an idle host";
         return (false, why.into());
     }
-    let by_share = named(Judgement::HoldsByShare).map_or_else(String::new, |list| {
-        format!(
-            "; memory is slower now, and rates by no more than that, at {list}: \
-             verify again when memory is as fast as recorded"
-        )
-    });
+    let excused = |holds: Judgement, slower: &str| {
+        named(holds).map_or_else(String::new, |list| {
+            format!(
+                "; {slower} slower now, and rates by no more than that, at {list}: \
+                 verify again when {slower} as fast as recorded"
+            )
+        })
+    };
+    let excuses = [
+        excused(Judgement::HoldsAsMemory, "memory is"),
+        excused(Judgement::HoldsAsCores, "cores are"),
+        excused(Judgement::HoldsAsExchange, "exchange between cores is"),
+    ];
+    let excuses = excuses.concat();
     let faster =
         named(Judgement::Faster).map_or_else(String::new, |list| format!("; faster at {list}"));
     let open = open.map_or_else(String::new, |list| format!("; too noisy to tell at {list}"));
     let of = verdicts.len();
     (
         true,
-        format!("the profile holds: {told} of {of} rates{by_share}{faster}{open}"),
+        format!("the profile holds: {told} of {of} rates{excuses}{faster}{open}"),
     )
 }
 
@@ -235,19 +297,27 @@ mod tests {
             interval: (1.0, 1.0),
             recorded_percent: None,
             now_percent: None,
+            arithmetic: None,
+            exchange: None,
             holds,
         }
     }
 
     #[test]
     fn one_slower_length_is_enough_and_noise_is_none() {
-        let cases: [(&[Judgement], bool, &str); 6] = [
+        let cases: [(&[Judgement], bool, &str); 8] = [
             (
                 &[Judgement::Holds, Judgement::Faster],
                 true,
                 "holds: 2 of 2 rates; faster at decode 1",
             ),
-            (&[Judgement::HoldsByShare], true, "memory is slower now"),
+            (&[Judgement::HoldsAsMemory], true, "memory is slower now"),
+            (&[Judgement::HoldsAsCores], true, "cores are slower now"),
+            (
+                &[Judgement::HoldsAsExchange],
+                true,
+                "between cores is slower now",
+            ),
             (
                 &[Judgement::Holds, Judgement::NotToldApart],
                 true,

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use sysinfer_machine::{NodeBuffer, Pages, Ranges, SpinPolicy, Team, TeamSpec, Topology};
+use sysinfer_machine::{NodeBuffer, Pages, Ranges, Team, Topology};
 use sysinfer_machine::{effective_cpus, parts};
 
 use super::{GRAIN_BYTES, LEAST_BYTES, require_beyond_caches};
 use crate::measure::Point;
+use crate::measure::own_team::own_team;
 
 /// Passes per reading, after one that wakes the team and is not counted.
 const PASSES: usize = 3;
@@ -114,13 +115,7 @@ impl NodeReader {
     }
 
     fn team(&self, cpus: &[usize]) -> Result<Team, String> {
-        let spec = TeamSpec {
-            threads: cpus.len(),
-            cpus: cpus.to_vec(),
-            spin: SpinPolicy::Auto,
-            effective_cpus: self.effective_cpus,
-        };
-        Team::new(spec).map_err(|error| error.to_string())
+        own_team(cpus.len(), cpus, self.effective_cpus)
     }
 }
 

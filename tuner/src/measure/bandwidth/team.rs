@@ -7,11 +7,11 @@
 use std::time::Instant;
 
 use sysinfer_engine::PhasePlan;
-use sysinfer_machine::{NodeBuffer, Pages, Ranges, SpinPolicy, Team, TeamSpec, Topology};
-use sysinfer_machine::{effective_cpus, parts};
+use sysinfer_machine::{NodeBuffer, Pages, Ranges, Team, Topology, effective_cpus, parts};
 
 use super::{GRAIN_BYTES, LEAST_BYTES, require_beyond_caches};
 use crate::measure::Point;
+use crate::measure::own_team::own_team;
 
 /// Passes per reading; the first of a fresh buffer is a warm-up and not counted.
 const PASSES: usize = 5;
@@ -39,13 +39,7 @@ impl TeamReader {
     ) -> Result<Self, String> {
         let bytes = buffer_bytes(topology, available_bytes);
         require_beyond_caches(bytes, topology.l3_total_bytes())?;
-        let spec = TeamSpec {
-            threads: phase.threads,
-            cpus: phase.cpus.clone(),
-            spin: SpinPolicy::Auto,
-            effective_cpus: effective_cpus(topology),
-        };
-        let team = Team::new(spec).map_err(|error| error.to_string())?;
+        let team = own_team(phase.threads, &phase.cpus, effective_cpus(topology))?;
         let buffer =
             NodeBuffer::new(bytes, Pages::Transparent).map_err(|error| error.to_string())?;
         let shares = Ranges::split(bytes, GRAIN_BYTES, phase.threads);

@@ -12,10 +12,13 @@ use sysinfer_engine::Plan;
 
 use self::plan::Visit;
 use self::rates::Stops;
+use super::beside::CoreReadings;
+use super::cores::CoreReading;
 use super::session::{Halt, Session};
 use super::table::TableData;
 use super::{Point, Work};
 use crate::search::budget::{Speed, TablePlan, join};
+use crate::space::Phase;
 
 /// What a sampled rate is, in one sentence.
 pub const DEFINITION: &str = "Sampled: a length that there was no time to decode all the way to. A \
@@ -29,6 +32,8 @@ struct Read {
     tokens: usize,
     seconds: f64,
     bytes: f64,
+    /// The cores beside it, times its seconds.
+    cores: CoreReading,
 }
 
 /// One pass over the stops that end before `deadline`, judged by those before. Fills `data` on the way
@@ -46,8 +51,14 @@ pub fn pass(
     let visits = table.visits();
     let place = data.passes.len();
     data.passes.push(Stops::new());
-    let mut read = vec![Read::default()];
+    data.beside.push_pass();
+    let mut read = vec![Read {
+        cores: CoreReading::ZERO,
+        ..Read::default()
+    }];
     let (mut taken, mut estimated) = (0.0, 0.0);
+    let mut prompt_cores = CoreReadings::start(session, plan, Phase::Prefill);
+    let mut step_cores = CoreReadings::start(session, plan, Phase::Decode);
     let mut outcome = Ok(None);
     for (index, visit) in visits.iter().enumerate() {
         let slower = if estimated > 0.0 {
@@ -68,12 +79,15 @@ pub fn pass(
                 break;
             }
         };
-        let whole = add(&mut read, visit, &prompt);
+        let (whole, beside) = add(&mut read, visit, &prompt, prompt_cores.next(session));
         if table.prefill_lengths.contains(&visit.total_tokens) {
             let rows = data.prefill.entry(visit.total_tokens).or_default();
             rows.push(whole);
+            data.beside.push(Phase::Prefill, visit.total_tokens, beside);
         }
         data.passes[place].insert(visit.total_tokens, groups);
+        let beside = step_cores.next(session);
+        data.beside.push_stop(visit.total_tokens, beside);
         taken += (session.clock)() - started;
         estimated += visit.seconds(speed);
         let units = (1000.0 * visit.seconds(speed)).ceil() as u64;
@@ -102,22 +116,29 @@ fn stop(
     }
 }
 
-/// The whole prompt that a part completes; it is kept for parts behind it.
-fn add(read: &mut Vec<Read>, visit: &Visit, part: &Point) -> Point {
+/// The whole prompt that a part completes, and the cores beside it; it is kept for parts behind it.
+fn add(
+    read: &mut Vec<Read>,
+    visit: &Visit,
+    part: &Point,
+    beside: CoreReading,
+) -> (Point, CoreReading) {
     let before = read.iter().find(|read| read.tokens == visit.from_tokens);
     let before = before.copied().unwrap_or_default();
     let whole = Read {
         tokens: visit.total_tokens,
         seconds: before.seconds + part.seconds,
         bytes: before.bytes + part.bytes,
+        cores: before.cores.plus(part.seconds, beside),
     };
     read.push(whole);
-    Point {
+    let point = Point {
         total_tokens: whole.tokens,
         tokens: whole.tokens,
         seconds: whole.seconds,
         bytes: whole.bytes,
-    }
+    };
+    (point, whole.cores.over(whole.seconds))
 }
 
 /// What the first pass does not reach is left out of the table; later ones only add to it.
