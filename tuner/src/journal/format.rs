@@ -158,7 +158,8 @@ impl Sample {
                 self.points.len() == groups.saturating_add(1)
                     && self.points.iter().all(|point| point.tokens > 0)
             }
-            _ => true,
+            Work::Prefill { .. } => self.points.len() == 1,
+            Work::Bandwidth | Work::Stream { .. } => true,
         }
     }
 }
