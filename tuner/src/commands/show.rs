@@ -256,9 +256,6 @@ fn sizes(profile: &Profile) -> Vec<(String, String)> {
 
 fn runs(profile: &Profile) -> Vec<(String, String)> {
     let text = |phase: &str, tokens: usize, runs: &[f64], cores: [Option<f64>; 2]| {
-        if runs.is_empty() {
-            return (String::new(), String::new());
-        }
         let rates: Vec<String> = runs.iter().map(|rate| table::number(Some(*rate))).collect();
         let units = cores.into_iter().zip(["GMAC/s", "GB/s exchanged"]);
         let known =
@@ -269,10 +266,11 @@ fn runs(profile: &Profile) -> Vec<(String, String)> {
             false => format!("  (cores: {})", cores.join(", ")),
         };
         let name = format!("{phase} {tokens}");
-        (name, format!("{}{beside}", rates.join("  ")))
+        let line = (name, format!("{}{beside}", rates.join("  ")));
+        (!runs.is_empty()).then_some(line)
     };
     let lengths = &profile.evidence.lengths;
-    let decode = lengths.iter().map(|length| {
+    let decode = lengths.iter().filter_map(|length| {
         let (name, rates) = text(
             "decode",
             length.total_tokens,
@@ -281,13 +279,13 @@ fn runs(profile: &Profile) -> Vec<(String, String)> {
                 length.decode_arithmetic_gmac_per_second,
                 length.decode_exchange_gb_per_second,
             ],
-        );
-        match length.sampled {
+        )?;
+        Some(match length.sampled {
             true => (format!("{name}, sampled"), rates),
             false => (name, rates),
-        }
+        })
     });
-    let prefill = lengths.iter().map(|length| {
+    let prefill = lengths.iter().filter_map(|length| {
         text(
             "prefill",
             length.total_tokens,
@@ -298,10 +296,7 @@ fn runs(profile: &Profile) -> Vec<(String, String)> {
             ],
         )
     });
-    let mut lines: Vec<(String, String)> = decode
-        .chain(prefill)
-        .filter(|(_, runs)| !runs.is_empty())
-        .collect();
+    let mut lines: Vec<(String, String)> = decode.chain(prefill).collect();
     if lines.is_empty() {
         lines.push((
             "none".into(),

@@ -154,21 +154,20 @@ fn rates(evidence: &Evidence, data: &TableData) -> Vec<Rate> {
         let points = data.decode_runs(length.total_tokens);
         let (recorded, now): (Vec<f64>, Vec<f64>) = (length.decode_rates(), rates_of(points));
         let gigabytes: Vec<f64> = points.iter().map(Point::gb_per_second).collect();
-        let (arithmetic, exchange) = parts(&data.decode_cores(length.total_tokens));
-        let recorded_arithmetic = length.decode_arithmetic_gmac_per_second;
-        let recorded_exchange = length.decode_exchange_gb_per_second;
-        let host = HostBeside {
-            memory: memory.clone(),
-            arithmetic: over_recorded(recorded_arithmetic, &arithmetic),
-            exchange: over_recorded(recorded_exchange, &exchange),
+        let cores = Cores {
+            recorded: CoreReading {
+                arithmetic: length.decode_arithmetic_gmac_per_second,
+                exchange: length.decode_exchange_gb_per_second,
+            },
+            now: data.decode_cores(length.total_tokens),
         };
         Some(Rate {
             phase: "decode",
             total_tokens: length.total_tokens,
             sampled: length.sampled || data.is_sampled(length.total_tokens),
-            runs: Runs::of(&recorded, &now, &host)?,
-            arithmetic: medians(recorded_arithmetic, arithmetic),
-            exchange: medians(recorded_exchange, exchange),
+            runs: Runs::of(&recorded, &now, &cores.host(&memory))?,
+            arithmetic: cores.medians(|cores| cores.arithmetic),
+            exchange: cores.medians(|cores| cores.exchange),
             recorded,
             now,
             percents: (
@@ -180,21 +179,20 @@ fn rates(evidence: &Evidence, data: &TableData) -> Vec<Rate> {
     let prefill = evidence.lengths.iter().filter_map(|length| {
         let points = data.prefill.get(&length.total_tokens)?;
         let (recorded, now): (Vec<f64>, Vec<f64>) = (length.prefill_rates(), rates_of(points));
-        let (arithmetic, exchange) = parts(&data.prefill_cores(length.total_tokens));
-        let recorded_arithmetic = length.prefill_arithmetic_gmac_per_second;
-        let recorded_exchange = length.prefill_exchange_gb_per_second;
-        let host = HostBeside {
-            memory: memory.clone(),
-            arithmetic: over_recorded(recorded_arithmetic, &arithmetic),
-            exchange: over_recorded(recorded_exchange, &exchange),
+        let cores = Cores {
+            recorded: CoreReading {
+                arithmetic: length.prefill_arithmetic_gmac_per_second,
+                exchange: length.prefill_exchange_gb_per_second,
+            },
+            now: data.prefill_cores(length.total_tokens),
         };
         Some(Rate {
             phase: "prefill",
             total_tokens: length.total_tokens,
             sampled: false,
-            runs: Runs::of(&recorded, &now, &host)?,
-            arithmetic: medians(recorded_arithmetic, arithmetic),
-            exchange: medians(recorded_exchange, exchange),
+            runs: Runs::of(&recorded, &now, &cores.host(&memory))?,
+            arithmetic: cores.medians(|cores| cores.arithmetic),
+            exchange: cores.medians(|cores| cores.exchange),
             recorded,
             now,
             percents: (None, None),
@@ -203,10 +201,31 @@ fn rates(evidence: &Evidence, data: &TableData) -> Vec<Rate> {
     decode.chain(prefill).collect()
 }
 
-/// Arithmetic and exchange of readings.
-fn parts(cores: &[CoreReading]) -> (Vec<Option<f64>>, Vec<Option<f64>>) {
-    let of = |part: fn(&CoreReading) -> Option<f64>| cores.iter().map(part).collect();
-    (of(|cores| cores.arithmetic), of(|cores| cores.exchange))
+/// How fast cores were beside the recorded runs of a rate and those of now.
+struct Cores {
+    recorded: CoreReading,
+    now: Vec<CoreReading>,
+}
+
+impl Cores {
+    /// What the host gave beside each run of now, over what was recorded.
+    fn host(&self, memory: &[f64]) -> HostBeside {
+        let lane = |part: fn(&CoreReading) -> Option<f64>| {
+            let now: Vec<Option<f64>> = self.now.iter().map(part).collect();
+            over_recorded(part(&self.recorded), &now)
+        };
+        HostBeside {
+            memory: memory.to_vec(),
+            arithmetic: lane(|cores| cores.arithmetic),
+            exchange: lane(|cores| cores.exchange),
+        }
+    }
+
+    /// The recorded reading, and the median of those of now.
+    fn medians(&self, part: fn(&CoreReading) -> Option<f64>) -> Option<(f64, f64)> {
+        let recorded = part(&self.recorded).filter(|rate| *rate > 0.0);
+        recorded.zip(median_of(self.now.iter().filter_map(part)))
+    }
 }
 
 /// Readings of the host beside runs of now over the recorded one, up to the first that is not known.
@@ -216,12 +235,6 @@ fn over_recorded(recorded: Option<f64>, now: &[Option<f64>]) -> Vec<f64> {
     };
     let known = now.iter().map_while(|reading| *reading);
     known.map(|reading| reading / recorded).collect()
-}
-
-/// The recorded reading, and the median of those of now.
-fn medians(recorded: Option<f64>, now: Vec<Option<f64>>) -> Option<(f64, f64)> {
-    let recorded = recorded.filter(|rate| *rate > 0.0);
-    recorded.zip(median_of(now.into_iter().flatten()))
 }
 
 /// Whether the profile holds, and why or why not.
