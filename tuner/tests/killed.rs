@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use sysinfer_profiles::{Evidence, Profile};
+use sysinfer_profiles::Profile;
 
 /// How often the run is killed.
 const KILLS: usize = 20;
@@ -155,24 +155,12 @@ fn the_replay_agrees(folder: &Folder, profile: &Profile) {
     assert!(output.status.success(), "{}", said(&output));
     let again = Profile::load(&folder.path("again.toml")).expect("a valid profile");
     assert_eq!(again.plan, profile.plan);
-    assert_eq!(again.evidence, without_cores(&profile.evidence));
+    assert_eq!(again.evidence, profile.evidence);
     assert!(
         said(&output).contains("nothing was measured"),
         "{}",
         said(&output)
     );
-}
-
-/// How fast cores were beside the rates is no sample, and not in the journal.
-fn without_cores(evidence: &Evidence) -> Evidence {
-    let mut evidence = evidence.clone();
-    for length in &mut evidence.lengths {
-        length.decode_arithmetic_gmac_per_second = None;
-        length.decode_exchange_gb_per_second = None;
-        length.prefill_arithmetic_gmac_per_second = None;
-        length.prefill_exchange_gb_per_second = None;
-    }
-    evidence
 }
 
 fn other_arguments_are_refused(folder: &Folder) {

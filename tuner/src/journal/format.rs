@@ -1,5 +1,6 @@
-//! The lines of `journal.jsonl`: a header, then plans and samples. Each line is one JSON object whose
-//! `kind` says what it is; a plan is written once, before the first sample under it.
+//! The lines of `journal.jsonl`: a header, then plans, samples, and readings of cores between them. Each
+//! line is one JSON object whose `kind` says what it is; a plan is written once, before the first line that
+//! refers to it.
 //!
 //! Numbers are finite: what is not would be `null` and is refused when read.
 
@@ -9,11 +10,14 @@ use sysinfer_profiles::HostFacts;
 
 use super::facts::{ModelShape, TopologyFacts};
 use crate::host::check::Finding;
+use crate::measure::cores::CoreReading;
 use crate::measure::voids::Disturbance;
 use crate::measure::{Point, Work};
+use crate::space::Phase;
 
-/// The version of this layout. All since the first are read: the second has one more kind of work.
-pub const FORMAT: u32 = 2;
+/// The version of this layout. All since the first are read: the second has one more kind of work, the
+/// third readings of cores.
+pub const FORMAT: u32 = 3;
 /// The oldest version that is read.
 const OLDEST: u32 = 1;
 
@@ -23,7 +27,7 @@ const OLDEST: u32 = 1;
 pub enum Line {
     /// The first line.
     Header(Box<Header>),
-    /// A plan that samples refer to by number.
+    /// A plan that later lines refer to by number.
     Plan {
         /// Counted from 0 in the order of the lines.
         id: usize,
@@ -32,6 +36,8 @@ pub enum Line {
     },
     /// A run that ended.
     Sample(Sample),
+    /// What cores did before or after a run.
+    Cores(Cores),
 }
 
 /// What the search depends on besides samples.
@@ -90,6 +96,18 @@ pub struct Sample {
     /// RFC 3339 time of the same.
     #[serde(with = "rfc3339")]
     pub time: jiff::Timestamp,
+}
+
+/// What the cores of a team did at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cores {
+    /// Number of a plan above.
+    pub plan: usize,
+    /// Whose team's.
+    pub phase: Phase,
+    /// What was found.
+    pub reading: CoreReading,
 }
 
 /// Times as text.
@@ -160,6 +178,27 @@ impl Sample {
             }
             Work::Prefill { .. } => self.points.len() == 1,
             Work::Bandwidth | Work::Stream { .. } => true,
+        }
+    }
+}
+
+impl Cores {
+    /// Checks what types cannot.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn validate(&self) -> Result<(), String> {
+        let CoreReading {
+            arithmetic,
+            exchange,
+        } = self.reading;
+        match [arithmetic, exchange]
+            .into_iter()
+            .flatten()
+            .find(|rate| !rate.is_finite() || *rate < 0.0)
+        {
+            Some(rate) => Err(format!("a reading of cores is {rate}")),
+            None => Ok(()),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sysinfer_engine::Plan;
 
-use super::format::{Header, Line, Sample};
+use super::format::{Cores, Header, Line, Sample};
 
 /// Longer than the header of the largest host.
 const MOST_LINE_BYTES: u64 = 4 << 20;
@@ -48,6 +48,8 @@ pub struct Recorded {
     pub plans: Vec<Plan>,
     /// Samples in the order they were taken.
     pub samples: Vec<Sample>,
+    /// Readings of cores in the order they were taken.
+    pub cores: Vec<Cores>,
     /// Bytes of whole lines; what is behind them is torn.
     pub whole_bytes: u64,
     /// Whether a torn line was left out.
@@ -119,6 +121,7 @@ struct Builder {
     header: Option<Header>,
     plans: Vec<Plan>,
     samples: Vec<Sample>,
+    cores: Vec<Cores>,
 }
 
 impl Builder {
@@ -142,16 +145,23 @@ impl Builder {
             }
             Line::Sample(sample) => {
                 sample.validate()?;
-                if sample.plan >= self.plans.len() {
-                    return Err(format!(
-                        "a sample of plan {}, which is not above it",
-                        sample.plan
-                    ));
-                }
+                self.knows(sample.plan)?;
                 self.samples.push(sample);
+            }
+            Line::Cores(cores) => {
+                cores.validate()?;
+                self.knows(cores.plan)?;
+                self.cores.push(cores);
             }
         }
         Ok(())
+    }
+
+    fn knows(&self, plan: usize) -> Result<(), String> {
+        if plan < self.plans.len() {
+            return Ok(());
+        }
+        Err(format!("it is of plan {plan}, which is not above it"))
     }
 
     fn finish(self, whole_bytes: u64, torn: bool) -> Option<Recorded> {
@@ -159,6 +169,7 @@ impl Builder {
             header: self.header?,
             plans: self.plans,
             samples: self.samples,
+            cores: self.cores,
             whole_bytes,
             torn,
         })

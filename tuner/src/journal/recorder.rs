@@ -1,9 +1,9 @@
 //! The probe between search and host: answers from the journal what is recorded there, measures and
 //! records the rest.
 //!
-//! Recorded samples are found by what was run (plan and work), in the order they were taken. A search
-//! that decides as the first one did asks for exactly the recorded ones first; one that decides
-//! otherwise, as another version may, still gets each that it asks for, once.
+//! Recorded samples are found by what was run (plan and work), in the order they were taken; readings of
+//! cores by plan and phase. A search that decides as the first one did asks for exactly the recorded ones
+//! first; one that decides otherwise, as another version may, still gets each that it asks for, once.
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -31,6 +31,7 @@ pub struct Live<'a> {
 /// See the module.
 pub struct Recorder<'a> {
     recorded: HashMap<String, VecDeque<Sample>>,
+    cores: HashMap<(String, Phase), VecDeque<CoreReading>>,
     /// Recorded samples that nobody has asked for yet.
     left: usize,
     served: usize,
@@ -39,6 +40,8 @@ pub struct Recorder<'a> {
     clock: Rc<SampleClock>,
     /// When measuring began, and what the clock said then.
     since: Option<(Instant, f64)>,
+    /// Whether Ctrl-C cut the last sample short: then neither it nor what is read after it is recorded.
+    cut_short: bool,
     stage: &'static str,
     candidate: String,
 }
@@ -48,11 +51,13 @@ impl<'a> Recorder<'a> {
     pub fn new(live: Live<'a>, clock: Rc<SampleClock>, started: Instant) -> Self {
         Self {
             recorded: HashMap::new(),
+            cores: HashMap::new(),
             left: 0,
             served: 0,
             live: Some(live),
             clock,
             since: Some((started, 0.0)),
+            cut_short: false,
             stage: "",
             candidate: String::new(),
         }
@@ -74,13 +79,20 @@ impl<'a> Recorder<'a> {
             let key = key(plan, &sample.work);
             by_key.entry(key).or_default().push_back(sample);
         }
+        let mut cores = HashMap::<_, VecDeque<CoreReading>>::new();
+        for found in recorded.cores {
+            let key = (plan_key(&recorded.plans[found.plan]), found.phase);
+            cores.entry(key).or_default().push_back(found.reading);
+        }
         Self {
             recorded: by_key,
+            cores,
             left,
             served: 0,
             live: None,
             clock,
             since: None,
+            cut_short: false,
             stage: "",
             candidate: String::new(),
         }
@@ -133,8 +145,8 @@ impl<'a> Recorder<'a> {
             Err(ProbeError::Refused(why)) => (Reading::default(), Some(why.clone())),
             Err(ProbeError::Failed(_)) => return Ok(()),
         };
-        // Ctrl-C cut it short: the sample in flight is lost.
-        if refused.is_none() && !work.is_complete(reading.points.len()) {
+        self.cut_short = refused.is_none() && !work.is_complete(reading.points.len());
+        if self.cut_short {
             return Ok(());
         }
         let sample = Sample {
@@ -151,9 +163,7 @@ impl<'a> Recorder<'a> {
         let Some(live) = &mut self.live else {
             return Ok(());
         };
-        let written = live.writer.sample(plan, sample);
-        written
-            .map_err(|error| ProbeError::Failed(format!("cannot append to the journal: {error}")))
+        live.writer.sample(plan, sample).map_err(unwritten)
     }
 }
 
@@ -194,11 +204,24 @@ impl Probe for Recorder<'_> {
         }
     }
 
-    /// What cores did is not recorded, and what they do now says nothing about recorded runs: none is read
-    /// as long as there are some that the search may still ask for.
-    fn cores(&mut self, plan: &Plan, phase: Phase) -> CoreReading {
-        let live = self.live.as_mut().filter(|_| self.left == 0);
-        live.map_or_else(CoreReading::default, |live| live.probe.cores(plan, phase))
+    /// What cores do now says nothing about recorded runs: a journal that does not have their readings, as
+    /// older ones do not, gets none as long as there are runs that the search may still ask for.
+    fn cores(&mut self, plan: &Plan, phase: Phase) -> Result<CoreReading, ProbeError> {
+        let recorded = self.cores.get_mut(&(plan_key(plan), phase));
+        if let Some(reading) = recorded.and_then(VecDeque::pop_front) {
+            return Ok(reading);
+        }
+        let Some(live) = self
+            .live
+            .as_mut()
+            .filter(|_| self.left == 0 && !self.cut_short)
+        else {
+            return Ok(CoreReading::default());
+        };
+        let reading = live.probe.cores(plan, phase)?;
+        let written = live.writer.cores(plan, phase, reading);
+        written.map_err(unwritten)?;
+        Ok(reading)
     }
 
     fn announce(&mut self, stage: Stage, candidate: &str) {
@@ -211,4 +234,13 @@ impl Probe for Recorder<'_> {
 /// Equal for equal plans and works. Neither holds anything that JSON cannot say.
 fn key(plan: &Plan, work: &Work) -> String {
     serde_json::to_string(&(plan, work)).unwrap_or_default()
+}
+
+/// Equal for equal plans.
+fn plan_key(plan: &Plan) -> String {
+    serde_json::to_string(plan).unwrap_or_default()
+}
+
+fn unwritten(error: std::io::Error) -> ProbeError {
+    ProbeError::Failed(format!("cannot append to the journal: {error}"))
 }

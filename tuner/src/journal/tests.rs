@@ -137,6 +137,10 @@ impl World {
     }
 }
 
+fn lines(journal: &[u8]) -> usize {
+    journal.iter().filter(|byte| **byte == b'\n').count()
+}
+
 fn samples(path: &Path) -> usize {
     read(path)
         .expect("readable")
@@ -277,10 +281,12 @@ fn a_sampled_table_is_resumed_and_replayed_as_it_was_measured() {
     let resumed = resumed.findings.data;
     assert_eq!(resumed.decode, data.decode);
     assert!(resumed.sampled.keys().eq(data.sampled.keys()));
-    // The first layout had no such work, and is read as before.
-    let first = text.replacen("\"format\":2", "\"format\":1", 1);
-    std::fs::write(world.path(), first).expect("writable");
-    assert!(read(&world.path()).is_ok());
+    // Older layouts had no such work, or no readings of cores, and are read as before.
+    for older in ["\"format\":1", "\"format\":2"] {
+        let text = text.replacen("\"format\":3", older, 1);
+        std::fs::write(world.path(), text).expect("writable");
+        assert!(read(&world.path()).is_ok(), "{older}");
+    }
 }
 
 /// Stops in the middle of a decode run, as Ctrl-C does.
@@ -291,44 +297,65 @@ impl Probe for CutShort {
         Ok(Reading::default())
     }
 
-    fn cores(&mut self, _plan: &Plan, _phase: Phase) -> CoreReading {
-        CoreReading::ZERO
+    fn cores(&mut self, _plan: &Plan, _phase: Phase) -> Result<CoreReading, ProbeError> {
+        Ok(CoreReading::ZERO)
     }
 }
 
 #[test]
-fn what_cores_do_now_is_not_put_beside_recorded_runs() {
+fn readings_of_cores_come_from_the_journal_as_samples_do() {
+    let world = World::new("--lengths 32,64");
+    let (run, _) = world.live(7, None);
+    let recorded = || read(&world.path()).expect("readable").expect("a header");
+    assert!(recorded().cores.len() > 3, "{}", recorded().cores.len());
+    let beside = |run: &Run| run.findings.data.decode_cores(64);
+    assert!(beside(&run).iter().all(|it| it.arithmetic.is_some()));
+    // A finished run that is resumed reads none, and has all of them.
+    let before = std::fs::read(world.path()).expect("written");
+    let (again, taken) = world.live(8, Some(recorded()));
+    assert_eq!((beside(&again), taken), (beside(&run), 0));
+    assert_eq!(std::fs::read(world.path()).expect("written"), before);
+    // Cut behind a sample, before the reading that follows it: that one is read again.
+    let text = String::from_utf8_lossy(&before);
+    let last = text.rfind("{\"kind\":\"cores\"").expect("a reading");
+    std::fs::write(world.path(), &before[..last]).expect("writable");
+    let (again, _) = world.live(8, Some(recorded()));
+    assert_eq!(beside(&again).len(), beside(&run).len());
+    let after = std::fs::read(world.path()).expect("written");
+    assert_eq!(lines(&after), lines(&before));
+}
+
+#[test]
+fn what_cores_do_now_is_not_put_beside_runs_of_older_journals() {
     let world = World::new("");
     let (_, taken) = world.live(7, None);
-    let recorded = || read(&world.path()).expect("readable").expect("a header");
-    let writer = || super::write::Writer::resume(&world.path(), &recorded()).expect("writable");
-    let asked = |recorder: &mut Recorder<'_>| recorder.cores(&world.default, Phase::Prefill);
-    let unknown = CoreReading::default();
-    let (mut fresh, mut resumed) = (CutShort, CutShort);
-    let live = Live {
-        probe: &mut fresh,
-        writer: writer(),
+    let older = || {
+        let recorded = read(&world.path()).expect("readable").expect("a header");
+        Recorded {
+            cores: Vec::new(),
+            ..recorded
+        }
     };
-    let mut recorder = Recorder::new(live, Rc::default(), Instant::now());
-    assert_eq!(asked(&mut recorder), CoreReading::ZERO);
+    let mut probe = CutShort;
     let live = Live {
-        probe: &mut resumed,
-        writer: writer(),
+        probe: &mut probe,
+        writer: super::write::Writer::resume(&world.path(), &older()).expect("writable"),
     };
-    let mut recorder = Recorder::resumed(live, Rc::default(), recorded());
-    let all = recorded();
+    let mut recorder = Recorder::resumed(live, Rc::default(), older());
+    let asked = |recorder: &mut Recorder<'_>| {
+        let reading = recorder.cores(&world.default, Phase::Prefill);
+        reading.expect("a writable journal")
+    };
+    let all = older();
     for sample in &all.samples {
-        assert_eq!(
-            asked(&mut recorder),
-            unknown,
-            "{} of {taken}",
-            recorder.served()
-        );
+        let reading = asked(&mut recorder);
+        let served = recorder.served();
+        assert_eq!(reading, CoreReading::default(), "{served} of {taken}");
         let _ = recorder.measure(&all.plans[sample.plan], &sample.work);
     }
     assert_eq!(asked(&mut recorder), CoreReading::ZERO, "all are served");
-    let mut replay = Recorder::replayed(Rc::default(), recorded());
-    assert_eq!(asked(&mut replay), unknown);
+    let mut replay = Recorder::replayed(Rc::default(), older());
+    assert_eq!(asked(&mut replay), CoreReading::default());
 }
 
 #[test]
@@ -388,6 +415,10 @@ fn a_sample_that_was_cut_short_is_not_recorded() {
         reading.expect("an empty reading");
     }
     assert_eq!(samples(&world.path()), before);
+    let cores = recorder.cores(&world.default, Phase::Decode);
+    assert_eq!(cores.expect("no reading"), CoreReading::default());
+    let after = read(&world.path()).expect("readable").expect("a header");
+    assert_eq!(after.cores, recorded.cores, "nor what is read after it");
 }
 
 #[test]
@@ -481,8 +512,12 @@ fn broken_journals_are_refused_by_line() {
         .iter()
         .position(|line| line.contains("\"kind\":\"sample\""))
         .expect("one");
-    let cases: [(usize, &str, &str, &str); 9] = [
-        (0, "\"format\":2", "\"format\":3", "line 1: format 3"),
+    let cores = lines
+        .iter()
+        .position(|line| line.contains("\"kind\":\"cores\""))
+        .expect("one");
+    let cases: [(usize, &str, &str, &str); 12] = [
+        (0, "\"format\":3", "\"format\":4", "line 1: format 4"),
         (
             0,
             "\"effective_cpus\":4",
@@ -521,6 +556,14 @@ fn broken_journals_are_refused_by_line() {
             "\"refused\":\"no\",\"points\":",
             "either points or a reason",
         ),
+        (cores, "\"plan\":", "\"plan\":99", "which is not above"),
+        (
+            cores,
+            "\"arithmetic\":",
+            "\"arithmetic\":-",
+            "a reading of cores is -",
+        ),
+        (cores, "\"phase\":\"", "\"phase\":\"x", "xde"),
     ];
     for (number, from, to, words) in cases {
         let mut broken: Vec<String> = lines.iter().map(|line| line.to_string()).collect();

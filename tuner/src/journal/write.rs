@@ -7,8 +7,10 @@ use std::path::Path;
 
 use sysinfer_engine::Plan;
 
-use super::format::{Header, Line, Sample};
+use super::format::{Cores, Header, Line, Sample};
 use super::read::Recorded;
+use crate::measure::cores::CoreReading;
+use crate::space::Phase;
 
 /// An open journal.
 #[derive(Debug)]
@@ -54,17 +56,42 @@ impl Writer {
     /// # Errors
     /// The file cannot be written.
     pub fn sample(&mut self, plan: &Plan, mut sample: Sample) -> std::io::Result<()> {
+        self.under(plan, |plan| {
+            sample.plan = plan;
+            Line::Sample(sample)
+        })
+    }
+
+    /// Appends what the cores of a team of `plan` did, and the plan likewise.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn cores(
+        &mut self,
+        plan: &Plan,
+        phase: Phase,
+        reading: CoreReading,
+    ) -> std::io::Result<()> {
+        self.under(plan, |plan| {
+            Line::Cores(Cores {
+                plan,
+                phase,
+                reading,
+            })
+        })
+    }
+
+    /// Appends a line that refers to `plan` by number, behind the plan's own if there is none yet.
+    fn under(&mut self, plan: &Plan, line: impl FnOnce(usize) -> Line) -> std::io::Result<()> {
         let known = self.plans.iter().position(|known| known == plan);
-        sample.plan = known.unwrap_or(self.plans.len());
+        let id = known.unwrap_or(self.plans.len());
         let mut lines = Vec::new();
         if known.is_none() {
             self.plans.push(plan.clone());
-            lines.push(Line::Plan {
-                id: sample.plan,
-                plan: plan.clone(),
-            });
+            let plan = plan.clone();
+            lines.push(Line::Plan { id, plan });
         }
-        lines.push(Line::Sample(sample));
+        lines.push(line(id));
         self.append(&lines)
     }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use sysinfer_engine::Plan;
 
 use super::cores::CoreReading;
-use super::session::Session;
+use super::session::{Halt, Session};
 use super::table::TableData;
 use crate::space::Phase;
 
@@ -116,16 +116,22 @@ pub struct CoreReadings<'p> {
 
 impl<'p> CoreReadings<'p> {
     /// Takes the first.
-    pub fn start(session: &mut Session<'_>, plan: &'p Plan, phase: Phase) -> Self {
-        let last = session.probe.cores(plan, phase);
-        Self { plan, phase, last }
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub fn start(session: &mut Session<'_>, plan: &'p Plan, phase: Phase) -> Result<Self, Halt> {
+        let last = session.probe.cores(plan, phase)?;
+        Ok(Self { plan, phase, last })
     }
 
     /// Takes one more; returns the mean of the last two, for what ran between them.
-    pub fn next(&mut self, session: &mut Session<'_>) -> CoreReading {
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub fn next(&mut self, session: &mut Session<'_>) -> Result<CoreReading, Halt> {
         let before = self.last;
-        self.last = session.probe.cores(self.plan, self.phase);
-        before.zip(self.last, |one, other| (one + other) / 2.0)
+        self.last = session.probe.cores(self.plan, self.phase)?;
+        Ok(before.zip(self.last, |one, other| (one + other) / 2.0))
     }
 }
 

@@ -8,6 +8,7 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use sysinfer_engine::PhasePlan;
 use sysinfer_kernels::{arithmetic, stream};
 use sysinfer_machine::{Team, Topology, effective_cpus, parts};
@@ -26,11 +27,14 @@ const PASSES: usize = 32;
 const ASLEEP: Duration = Duration::from_millis(1);
 
 /// What a reading found; `None` where that is not known.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CoreReading {
     /// Plain multiply-adds of all workers together, 10^9 a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arithmetic: Option<f64>,
     /// What all workers together read of what another has just written, GB/s; a team of one has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange: Option<f64>,
 }
 

@@ -389,7 +389,7 @@ impl Probe for EngineProbe<'_> {
         })
     }
 
-    fn cores(&mut self, plan: &Plan, phase: Phase) -> CoreReading {
+    fn cores(&mut self, plan: &Plan, phase: Phase) -> Result<CoreReading, ProbeError> {
         // Another team has the CPUs meanwhile.
         self.decoding = false;
         let team = phase.team(plan);
@@ -400,7 +400,7 @@ impl Probe for EngineProbe<'_> {
             teams.extend(TeamCores::new(team, self.topology));
         }
         let own = teams.iter_mut().find(|own| own.is_for(team));
-        own.map_or_else(CoreReading::default, TeamCores::read)
+        Ok(own.map_or_else(CoreReading::default, TeamCores::read))
     }
 
     fn split(&mut self, plan: &Plan, total_tokens: usize) -> Result<Steps, ProbeError> {

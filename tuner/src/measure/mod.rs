@@ -197,8 +197,11 @@ pub trait Probe {
 
     /// How fast the cores of the team of `phase` are at the moment, as far as the probe can tell. It is no
     /// sample: nothing is decided by it.
-    fn cores(&mut self, _plan: &Plan, _phase: Phase) -> CoreReading {
-        CoreReading::default()
+    ///
+    /// # Errors
+    /// [`ProbeError::Failed`]: a probe that keeps a journal could not write to it.
+    fn cores(&mut self, _plan: &Plan, _phase: Phase) -> Result<CoreReading, ProbeError> {
+        Ok(CoreReading::default())
     }
 
     /// Says what the next measurements are for; of use to a probe that keeps a journal.

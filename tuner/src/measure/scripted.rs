@@ -4,8 +4,10 @@ use std::cell::Cell;
 
 use sysinfer_engine::Plan;
 
+use super::cores::CoreReading;
 use super::voids::{Disturbance, VoidKind};
 use super::{Point, Probe, ProbeError, Reading, Work};
+use crate::space::Phase;
 use crate::stats::bootstrap::SplitMix;
 
 /// True rate of a plan, tokens/s; `None`: the plan is refused.
@@ -23,6 +25,8 @@ pub(crate) struct Scripted<'a> {
     pub(crate) slump: Option<(f64, f64)>,
     /// Runs so far.
     pub(crate) runs: usize,
+    /// Readings of cores so far; each is one more than the one before.
+    pub(crate) cores: usize,
     /// Every how many runs one is throttled; 0: none.
     pub(crate) throttle_every: usize,
 }
@@ -37,6 +41,7 @@ impl<'a> Scripted<'a> {
             time,
             slump: None,
             runs: 0,
+            cores: 0,
             throttle_every: 0,
         }
     }
@@ -103,6 +108,16 @@ impl Probe for Scripted<'_> {
             points,
             disturbed: throttled
                 .then(|| Disturbance::new(VoidKind::Throttled, "throttled by the script")),
+        })
+    }
+
+    fn cores(&mut self, plan: &Plan, phase: Phase) -> Result<CoreReading, ProbeError> {
+        self.cores += 1;
+        let rate = self.cores as f64 / 3.0;
+        let team = phase.team(plan).threads;
+        Ok(CoreReading {
+            arithmetic: Some(rate),
+            exchange: (team > 1).then_some(10.0 + rate),
         })
     }
 }

@@ -32,6 +32,15 @@ pub enum Halt {
     Failed(String),
 }
 
+impl From<ProbeError> for Halt {
+    fn from(error: ProbeError) -> Self {
+        match error {
+            ProbeError::Refused(why) => Halt::Refused(why),
+            ProbeError::Failed(why) => Halt::Failed(why),
+        }
+    }
+}
+
 /// Seconds since the run began; a scripted one in tests.
 pub type Clock<'a> = &'a dyn Fn() -> f64;
 
@@ -70,13 +79,7 @@ impl Session<'_> {
                 return Err(Halt::Interrupted);
             }
             self.probe.announce(self.stage, candidate);
-            let reading = self
-                .probe
-                .measure(plan, work)
-                .map_err(|error| match error {
-                    ProbeError::Refused(why) => Halt::Refused(why),
-                    ProbeError::Failed(why) => Halt::Failed(why),
-                })?;
+            let reading = self.probe.measure(plan, work)?;
             if let Some(disturbance) = &reading.disturbed {
                 self.voids.count(disturbance.kind);
             }

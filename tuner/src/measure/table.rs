@@ -119,7 +119,7 @@ fn prefill(
     if prompts.is_empty() {
         return Ok(None);
     }
-    let mut cores = CoreReadings::start(session, plan, Phase::Prefill);
+    let mut cores = CoreReadings::start(session, plan, Phase::Prefill)?;
     for (index, &tokens) in prompts.iter().enumerate() {
         let expected = match last {
             Some((shorter, seconds)) => {
@@ -134,12 +134,12 @@ fn prefill(
             )));
         }
         let reading = session.take("chosen", plan, &Work::Prefill { tokens })?;
+        let beside = cores.next(session)?;
         last = reading.points.last().map(|point| (tokens, point.seconds));
         data.prefill
             .entry(tokens)
             .or_default()
             .extend(&reading.points);
-        let beside = cores.next(session);
         data.beside.push(Phase::Prefill, tokens, beside);
         session.progress.advance(
             units(speed.prefill_seconds(tokens)),
@@ -165,16 +165,14 @@ fn decode(
         prompt_tokens: table.prompt_tokens,
         lengths: table.decode_lengths.clone(),
     };
-    let mut cores = CoreReadings::start(session, plan, Phase::Decode);
+    let mut cores = CoreReadings::start(session, plan, Phase::Decode)?;
     let reading = session.take("chosen", plan, &work)?;
+    let beside = cores.next(session)?;
     for point in &reading.points {
         data.decode
             .entry(point.total_tokens)
             .or_default()
             .push(*point);
-    }
-    let beside = cores.next(session);
-    for point in &reading.points {
         data.beside.push(Phase::Decode, point.total_tokens, beside);
     }
     let complete = reading.points.len() == table.decode_lengths.len();

@@ -10,10 +10,12 @@ pub mod product;
 pub mod rules;
 pub mod threads;
 
+use serde::{Deserialize, Serialize};
 use sysinfer_engine::{PhasePlan, Plan};
 
 /// Which of the two teams a stage is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// Token generation.
     Decode,

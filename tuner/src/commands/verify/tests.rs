@@ -138,17 +138,17 @@ impl Probe for Scripted {
         })
     }
 
-    fn cores(&mut self, _: &Plan, _: Phase) -> CoreReading {
+    fn cores(&mut self, _: &Plan, _: Phase) -> Result<CoreReading, ProbeError> {
         // A reading is of many short passes.
         let exchanging = self.host.exchanging;
         let mut rate = |slower: bool| {
             let cores = if slower { self.cores } else { 1.0 };
             Some(40.0 * cores * self.factor().powf(0.3))
         };
-        CoreReading {
+        Ok(CoreReading {
             arithmetic: rate(!exchanging),
             exchange: rate(exchanging),
-        }
+        })
     }
 }
 

@@ -49,6 +49,8 @@ pub fn pass(
     (data, deadline): (&mut TableData, Option<f64>),
 ) -> Result<Option<String>, Halt> {
     let visits = table.visits();
+    let mut prompt_cores = CoreReadings::start(session, plan, Phase::Prefill)?;
+    let mut step_cores = CoreReadings::start(session, plan, Phase::Decode)?;
     let place = data.passes.len();
     data.passes.push(Stops::new());
     data.beside.push_pass();
@@ -57,8 +59,6 @@ pub fn pass(
         ..Read::default()
     }];
     let (mut taken, mut estimated) = (0.0, 0.0);
-    let mut prompt_cores = CoreReadings::start(session, plan, Phase::Prefill);
-    let mut step_cores = CoreReadings::start(session, plan, Phase::Decode);
     let mut outcome = Ok(None);
     for (index, visit) in visits.iter().enumerate() {
         let slower = if estimated > 0.0 {
@@ -72,22 +72,25 @@ pub fn pass(
             break;
         }
         let started = (session.clock)();
-        let (prompt, groups) = match stop(session, plan, visit) {
-            Ok(points) => points,
+        let measured = stop(session, plan, visit).and_then(|points| {
+            let cores = (prompt_cores.next(session)?, step_cores.next(session)?);
+            Ok((points, cores))
+        });
+        let ((prompt, groups), (of_prompt, of_steps)) = match measured {
+            Ok(measured) => measured,
             Err(halt) => {
                 outcome = Err(halt);
                 break;
             }
         };
-        let (whole, beside) = add(&mut read, visit, &prompt, prompt_cores.next(session));
+        let (whole, beside) = add(&mut read, visit, &prompt, of_prompt);
         if table.prefill_lengths.contains(&visit.total_tokens) {
             let rows = data.prefill.entry(visit.total_tokens).or_default();
             rows.push(whole);
             data.beside.push(Phase::Prefill, visit.total_tokens, beside);
         }
         data.passes[place].insert(visit.total_tokens, groups);
-        let beside = step_cores.next(session);
-        data.beside.push_stop(visit.total_tokens, beside);
+        data.beside.push_stop(visit.total_tokens, of_steps);
         taken += (session.clock)() - started;
         estimated += visit.seconds(speed);
         let units = (1000.0 * visit.seconds(speed)).ceil() as u64;
