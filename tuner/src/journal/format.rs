@@ -2,7 +2,8 @@
 //! line is one JSON object whose `kind` says what it is; a plan is written once, before the first line that
 //! refers to it.
 //!
-//! Numbers are finite: what is not would be `null` and is refused when read.
+//! Numbers are finite: those that are not, and `null` in place of what a sample must have, are refused when
+//! read.
 
 use serde::{Deserialize, Serialize};
 use sysinfer_engine::Plan;
@@ -36,7 +37,7 @@ pub enum Line {
     },
     /// A run that ended.
     Sample(Sample),
-    /// What cores did before or after a run.
+    /// What cores did, behind the last sample above it.
     Cores(Cores),
 }
 

@@ -5,7 +5,7 @@
 //! depends on, so that a run can go on where it ended, or be run again without measuring.
 //!
 //! [`recorder`] stands between search and probe: it answers from the journal as long as that has an
-//! answer, then measures and appends. The search's clock ([`clock`]) moves only when a sample ends, to
+//! answer ([`recall`]), then measures and appends. The search's clock ([`clock`]) moves only when a sample ends, to
 //! the time in the journal, so that a resumed search sees the times of the first run and takes the
 //! same decisions.
 //!
@@ -21,6 +21,7 @@ pub mod identity;
 pub mod lock;
 pub mod opening;
 pub mod read;
+pub mod recall;
 pub mod recorder;
 pub mod write;
 

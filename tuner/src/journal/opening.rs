@@ -42,7 +42,7 @@ pub fn to_resume(
         .with_context(|| format!("cannot resume from {}", path.display()))?;
     if recorded.torn {
         eprintln!(
-            "the last line of {} is torn: its sample is lost",
+            "the last line of {} is torn: what it held is lost",
             path.display()
         );
     }

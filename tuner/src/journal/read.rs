@@ -48,8 +48,8 @@ pub struct Recorded {
     pub plans: Vec<Plan>,
     /// Samples in the order they were taken.
     pub samples: Vec<Sample>,
-    /// Readings of cores in the order they were taken.
-    pub cores: Vec<Cores>,
+    /// Readings of cores in the order they were taken, each with the number of samples above it.
+    pub cores: Vec<(usize, Cores)>,
     /// Bytes of whole lines; what is behind them is torn.
     pub whole_bytes: u64,
     /// Whether a torn line was left out.
@@ -121,7 +121,7 @@ struct Builder {
     header: Option<Header>,
     plans: Vec<Plan>,
     samples: Vec<Sample>,
-    cores: Vec<Cores>,
+    cores: Vec<(usize, Cores)>,
 }
 
 impl Builder {
@@ -145,23 +145,23 @@ impl Builder {
             }
             Line::Sample(sample) => {
                 sample.validate()?;
-                self.knows(sample.plan)?;
+                self.check_plan(sample.plan)?;
                 self.samples.push(sample);
             }
             Line::Cores(cores) => {
                 cores.validate()?;
-                self.knows(cores.plan)?;
-                self.cores.push(cores);
+                self.check_plan(cores.plan)?;
+                self.cores.push((self.samples.len(), cores));
             }
         }
         Ok(())
     }
 
-    fn knows(&self, plan: usize) -> Result<(), String> {
+    fn check_plan(&self, plan: usize) -> Result<(), String> {
         if plan < self.plans.len() {
             return Ok(());
         }
-        Err(format!("it is of plan {plan}, which is not above it"))
+        Err(format!("a line of plan {plan}, which is not above it"))
     }
 
     fn finish(self, whole_bytes: u64, torn: bool) -> Option<Recorded> {

@@ -1,11 +1,9 @@
 //! The probe between search and host: answers from the journal what is recorded there, measures and
 //! records the rest.
 //!
-//! Recorded samples are found by what was run (plan and work), in the order they were taken; readings of
-//! cores by plan and phase. A search that decides as the first one did asks for exactly the recorded ones
-//! first; one that decides otherwise, as another version may, still gets each that it asks for, once.
+//! A search that decides as the first one did asks for exactly the recorded samples first; one that decides
+//! otherwise, as another version may, still gets each that it asks for, once.
 
-use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -14,6 +12,7 @@ use sysinfer_engine::Plan;
 use super::clock::SampleClock;
 use super::format::Sample;
 use super::read::Recorded;
+use super::recall::Recall;
 use super::write::Writer;
 use crate::measure::cores::CoreReading;
 use crate::measure::{Probe, ProbeError, Reading, Steps, Work};
@@ -30,11 +29,7 @@ pub struct Live<'a> {
 
 /// See the module.
 pub struct Recorder<'a> {
-    recorded: HashMap<String, VecDeque<Sample>>,
-    cores: HashMap<(String, Phase), VecDeque<CoreReading>>,
-    /// Recorded samples that nobody has asked for yet.
-    left: usize,
-    served: usize,
+    recall: Recall,
     /// `None`: a replay.
     live: Option<Live<'a>>,
     clock: Rc<SampleClock>,
@@ -50,10 +45,7 @@ impl<'a> Recorder<'a> {
     /// Records what `live` measures; `started` is when the run began.
     pub fn new(live: Live<'a>, clock: Rc<SampleClock>, started: Instant) -> Self {
         Self {
-            recorded: HashMap::new(),
-            cores: HashMap::new(),
-            left: 0,
-            served: 0,
+            recall: Recall::default(),
             live: Some(live),
             clock,
             since: Some((started, 0.0)),
@@ -72,23 +64,8 @@ impl<'a> Recorder<'a> {
 
     /// Answers from `recorded` alone.
     pub fn replayed(clock: Rc<SampleClock>, recorded: Recorded) -> Self {
-        let mut by_key = HashMap::<String, VecDeque<Sample>>::new();
-        let left = recorded.samples.len();
-        for sample in recorded.samples {
-            let plan = &recorded.plans[sample.plan];
-            let key = key(plan, &sample.work);
-            by_key.entry(key).or_default().push_back(sample);
-        }
-        let mut cores = HashMap::<_, VecDeque<CoreReading>>::new();
-        for found in recorded.cores {
-            let key = (plan_key(&recorded.plans[found.plan]), found.phase);
-            cores.entry(key).or_default().push_back(found.reading);
-        }
         Self {
-            recorded: by_key,
-            cores,
-            left,
-            served: 0,
+            recall: Recall::new(recorded),
             live: None,
             clock,
             since: None,
@@ -100,15 +77,16 @@ impl<'a> Recorder<'a> {
 
     /// Samples that came from the journal.
     pub fn served(&self) -> usize {
-        self.served
+        self.recall.found()
     }
 
     /// A line for the report on what came from the journal; `None` if nothing did.
     pub fn remark(&self) -> Option<String> {
-        if self.served + self.left == 0 {
+        let (served, left) = (self.recall.found(), self.recall.left());
+        if served + left == 0 {
             return None;
         }
-        let left = match self.left {
+        let left = match left {
             0 => String::new(),
             left => format!("; {left} more are in it that the search did not ask for"),
         };
@@ -118,18 +96,12 @@ impl<'a> Recorder<'a> {
             "a replay: nothing was measured"
         };
         Some(format!(
-            "{live}: {} samples come from the journal{left}",
-            self.served
+            "{live}: {served} samples come from the journal{left}"
         ))
     }
 
     fn recorded(&mut self, plan: &Plan, work: &Work) -> Option<Sample> {
-        if self.left == 0 {
-            return None;
-        }
-        let sample = self.recorded.get_mut(&key(plan, work))?.pop_front()?;
-        self.left -= 1;
-        self.served += 1;
+        let sample = self.recall.sample(plan, work)?;
         self.clock.set(sample.clock_seconds, sample.time);
         // What is measured next takes its time from here on, not from before this sample's.
         self.since = None;
@@ -207,14 +179,13 @@ impl Probe for Recorder<'_> {
     /// What cores do now says nothing about recorded runs: a journal that does not have their readings, as
     /// older ones do not, gets none as long as there are runs that the search may still ask for.
     fn cores(&mut self, plan: &Plan, phase: Phase) -> Result<CoreReading, ProbeError> {
-        let recorded = self.cores.get_mut(&(plan_key(plan), phase));
-        if let Some(reading) = recorded.and_then(VecDeque::pop_front) {
+        if let Some(reading) = self.recall.cores(plan, phase) {
             return Ok(reading);
         }
         let Some(live) = self
             .live
             .as_mut()
-            .filter(|_| self.left == 0 && !self.cut_short)
+            .filter(|_| self.recall.left() == 0 && !self.cut_short)
         else {
             return Ok(CoreReading::default());
         };
@@ -229,16 +200,6 @@ impl Probe for Recorder<'_> {
         self.candidate.clear();
         self.candidate.push_str(candidate);
     }
-}
-
-/// Equal for equal plans and works. Neither holds anything that JSON cannot say.
-fn key(plan: &Plan, work: &Work) -> String {
-    serde_json::to_string(&(plan, work)).unwrap_or_default()
-}
-
-/// Equal for equal plans.
-fn plan_key(plan: &Plan) -> String {
-    serde_json::to_string(plan).unwrap_or_default()
 }
 
 fn unwritten(error: std::io::Error) -> ProbeError {

@@ -23,6 +23,7 @@ use crate::host::Host;
 use crate::interrupt::Interrupt;
 use crate::measure::cores::CoreReading;
 use crate::measure::scripted::Scripted;
+use crate::measure::table::TableData;
 use crate::measure::{Probe, ProbeError, Reading, Work};
 use crate::progress::Progress;
 use crate::source::Source;
@@ -59,7 +60,7 @@ impl World {
     fn new(arguments: &str) -> Self {
         let topology = Topology::from_synthetic("pack:1 numa:1 l3:1 core:4 pu:1").expect("valid");
         let default = Plan::with_threads(placement::default_team(&topology, 4));
-        let line = format!("sysinfer-tune m.gguf --repeat 1 {arguments}");
+        let line = format!("sysinfer-tune m.gguf {arguments}");
         Self {
             host: Host {
                 effective_cpus: 4,
@@ -149,7 +150,7 @@ fn samples(path: &Path) -> usize {
 
 #[test]
 fn wherever_a_journal_is_cut_no_whole_sample_is_lost_or_taken_twice() {
-    let world = World::new("--lengths 32,64");
+    let world = World::new("--lengths 32,64 --repeat 1");
     let (run, taken) = world.live(7, None);
     assert!(run.halted.is_none() && run.findings.confirmation.is_some());
     assert_eq!(samples(&world.path()), taken, "refusals are samples too");
@@ -182,18 +183,19 @@ fn wherever_a_journal_is_cut_no_whole_sample_is_lost_or_taken_twice() {
             "whole lines stay as they were"
         );
         assert_eq!(samples(&world.path()), kept + taken, "{cut}");
-        let (_, served, remark) = world.replay();
+        let (again, served, remark) = world.replay();
         assert_eq!(
             served,
             kept + taken,
             "every sample was asked for: {remark:?}"
         );
+        assert_eq!(again.findings.data, run.findings.data, "{cut}");
     }
 }
 
 #[test]
 fn a_replay_decides_as_the_run_did_and_names_what_is_missing() {
-    let world = World::new("--lengths 32,64");
+    let world = World::new("--lengths 32,64 --repeat 1");
     let (run, taken) = world.live(7, None);
     let (again, served, _) = world.replay();
     assert_eq!(again.findings.confirmation, run.findings.confirmation);
@@ -221,7 +223,7 @@ fn a_replay_decides_as_the_run_did_and_names_what_is_missing() {
 
 #[test]
 fn recorded_times_drive_deadlines() {
-    let world = World::new("--lengths 32 --time-limit 100");
+    let world = World::new("--lengths 32 --time-limit 100 --repeat 1");
     let (run, _) = world.live(7, None);
     let stages = run.findings.log.outcomes.len();
     let text = std::fs::read_to_string(world.path()).expect("written");
@@ -255,7 +257,7 @@ fn recorded_times_drive_deadlines() {
 #[test]
 fn a_sampled_table_is_resumed_and_replayed_as_it_was_measured() {
     // At 100 tokens/s, decoding to 4096 takes 40 s; prompts are read at 20 times that.
-    let world = World::new("--lengths 32,64,128,2048,4096 --time-limit 20");
+    let world = World::new("--lengths 32,64,128,2048,4096 --time-limit 20 --repeat 1");
     let (run, taken) = world.live(7, None);
     let data = &run.findings.data;
     let lengths: Vec<usize> = data.sampled.keys().copied().collect();
@@ -304,7 +306,7 @@ impl Probe for CutShort {
 
 #[test]
 fn readings_of_cores_come_from_the_journal_as_samples_do() {
-    let world = World::new("--lengths 32,64");
+    let world = World::new("--lengths 32,64 --repeat 1");
     let (run, _) = world.live(7, None);
     let recorded = || read(&world.path()).expect("readable").expect("a header");
     assert!(recorded().cores.len() > 3, "{}", recorded().cores.len());
@@ -326,8 +328,51 @@ fn readings_of_cores_come_from_the_journal_as_samples_do() {
 }
 
 #[test]
+fn readings_of_cores_stay_beside_their_runs_where_a_search_asks_for_fewer() {
+    let all = World::new("--lengths 32,64 --prefill 32,64 --repeat 3");
+    let (run, _) = all.live(7, None);
+    let fewer = World::new("--lengths 32,64 --prefill 64 --repeat 3");
+    std::fs::copy(all.path(), fewer.path()).expect("copied");
+    let (again, ..) = fewer.replay();
+    let (measured, found) = (&run.findings.data, &again.findings.data);
+    assert_eq!(found.prefill[&64], measured.prefill[&64]);
+    // The prompt before each of these is not asked for; the reading before that one stands in its place.
+    let rates = |data: &TableData| -> Vec<f64> {
+        let readings = data.prefill_cores(64).into_iter();
+        readings.filter_map(|reading| reading.arithmetic).collect()
+    };
+    for (found, measured) in rates(found).iter().zip(&rates(measured)) {
+        assert!(
+            (measured - found - 1.0 / 6.0).abs() < 1e-9,
+            "{found} {measured}"
+        );
+    }
+    assert_eq!(rates(found).len(), 3);
+    assert_eq!(found.decode_cores(64), measured.decode_cores(64));
+}
+
+#[test]
+fn an_older_journal_that_is_resumed_has_readings_beside_later_runs_only() {
+    let world = World::new("--lengths 32,64 --repeat 3");
+    world.live(7, None);
+    let whole = std::fs::read_to_string(world.path()).expect("written");
+    let reading = |line: &&str| line.contains("\"kind\":\"cores\"");
+    let first = whole.lines().position(|line| reading(&line)).expect("one");
+    let cut = whole.lines().take(first + 7);
+    let older: Vec<&str> = cut.filter(|line| !reading(line)).collect();
+    std::fs::write(world.path(), older.join("\n") + "\n").expect("writable");
+    let recorded = read(&world.path()).expect("readable").expect("a header");
+    let (resumed, _) = world.live(8, Some(recorded));
+    let data = &resumed.findings.data;
+    let known = |reading: &CoreReading| reading.arithmetic.is_some();
+    let beside: Vec<CoreReading> = [data.prefill_cores(32), data.decode_cores(64)].concat();
+    assert!(beside.iter().any(known) && !beside.iter().all(known));
+    assert_eq!(&world.replay().0.findings.data, data);
+}
+
+#[test]
 fn what_cores_do_now_is_not_put_beside_runs_of_older_journals() {
-    let world = World::new("");
+    let world = World::new("--repeat 1");
     let (_, taken) = world.live(7, None);
     let older = || {
         let recorded = read(&world.path()).expect("readable").expect("a header");
@@ -360,7 +405,7 @@ fn what_cores_do_now_is_not_put_beside_runs_of_older_journals() {
 
 #[test]
 fn time_goes_on_where_recorded_and_measured_samples_alternate() {
-    let world = World::new("");
+    let world = World::new("--repeat 1");
     world.live(7, None);
     let mut recorded = read(&world.path()).expect("readable").expect("a header");
     let writer = super::write::Writer::resume(&world.path(), &recorded).expect("writable");
@@ -389,7 +434,7 @@ fn time_goes_on_where_recorded_and_measured_samples_alternate() {
 
 #[test]
 fn a_sample_that_was_cut_short_is_not_recorded() {
-    let world = World::new("");
+    let world = World::new("--repeat 1");
     world.live(7, None);
     let recorded = read(&world.path()).expect("readable").expect("a header");
     let before = recorded.samples.len();
@@ -423,7 +468,7 @@ fn a_sample_that_was_cut_short_is_not_recorded() {
 
 #[test]
 fn journals_of_another_host_model_or_version_are_refused_by_name() {
-    let world = World::new("");
+    let world = World::new("--repeat 1");
     world.live(7, None);
     let recorded = read(&world.path()).expect("readable").expect("a header");
     let refusal = |change: fn(&mut Header)| {
@@ -468,7 +513,7 @@ fn journals_of_another_host_model_or_version_are_refused_by_name() {
 
 #[test]
 fn a_run_without_samples_displaces_no_journal_that_is_kept() {
-    let world = World::new("");
+    let world = World::new("--repeat 1");
     world.live(7, None);
     let source = Source::Synthetic(Preset::all()[0]);
     let kept = std::fs::read(world.path()).expect("written");
@@ -482,7 +527,7 @@ fn a_run_without_samples_displaces_no_journal_that_is_kept() {
 
 #[test]
 fn a_journal_that_could_be_resumed_is_told_from_others() {
-    let world = World::new("");
+    let world = World::new("--repeat 1");
     world.live(7, None);
     let source = Source::Synthetic(Preset::all()[0]);
     let text = std::fs::read_to_string(world.path()).expect("written");
@@ -504,7 +549,7 @@ fn a_journal_that_could_be_resumed_is_told_from_others() {
 
 #[test]
 fn broken_journals_are_refused_by_line() {
-    let world = World::new("--lengths 32");
+    let world = World::new("--lengths 32 --repeat 1");
     world.live(7, None);
     let text = std::fs::read_to_string(world.path()).expect("written");
     let lines: Vec<&str> = text.lines().collect();

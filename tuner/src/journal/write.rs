@@ -1,5 +1,5 @@
-//! Appends to a journal: when a call returns, its lines survive the end of the process and of the
-//! power.
+//! Appends to a journal: when a call returns, its lines survive the end of the process, and those up to the
+//! last sample that of the power.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -30,6 +30,7 @@ impl Writer {
             plans: Vec::new(),
         };
         writer.append(&[Line::Header(Box::new(header.clone()))])?;
+        writer.file.sync_data()?;
         // The name of a new file is in its directory, which is written apart.
         let directory = path
             .parent()
@@ -59,10 +60,12 @@ impl Writer {
         self.under(plan, |plan| {
             sample.plan = plan;
             Line::Sample(sample)
-        })
+        })?;
+        self.file.sync_data()
     }
 
-    /// Appends what the cores of a team of `plan` did, and the plan likewise.
+    /// Appends what the cores of a team of `plan` did, and the plan likewise. It reaches the disk with the
+    /// next sample: waiting for it would stand between the reading and what runs next.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -101,7 +104,6 @@ impl Writer {
             serde_json::to_writer(&mut bytes, line)?;
             bytes.push(b'\n');
         }
-        self.file.write_all(&bytes)?;
-        self.file.sync_data()
+        self.file.write_all(&bytes)
     }
 }

@@ -2,7 +2,8 @@
 //! before and after each run.
 //!
 //! A reading of cores takes milliseconds and a run up to minutes, in whose middle cores may change; the mean
-//! of the two readings around it is taken for it.
+//! of the two readings around it is taken for it. Of the first run of a resumed table, one of these is from
+//! before the interruption.
 
 use std::collections::BTreeMap;
 

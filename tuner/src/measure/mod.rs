@@ -37,7 +37,7 @@ pub const WARM_STEPS: usize = 2;
 const PROMPT_GROWTH: f64 = 1.5;
 
 /// What to run once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Work {
     /// One growing sequence: a prompt, then one token per step until the longest length. The time
@@ -196,7 +196,7 @@ pub trait Probe {
     }
 
     /// How fast the cores of the team of `phase` are at the moment, as far as the probe can tell. It is no
-    /// sample: nothing is decided by it.
+    /// sample: no search decides by it.
     ///
     /// # Errors
     /// [`ProbeError::Failed`]: a probe that keeps a journal could not write to it.

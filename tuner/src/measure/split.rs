@@ -7,7 +7,7 @@ use sysinfer_engine::{Plan, StepTimes, WorkerSeconds};
 
 use super::Point;
 use super::session::{Halt, Session};
-use super::{PROMPT_GROWTH, ProbeError, Steps};
+use super::{PROMPT_GROWTH, Steps};
 use crate::search::Stage;
 use crate::search::budget::Speed;
 use crate::space::Phase;
@@ -140,7 +140,7 @@ pub fn measure(
             if session.interrupt.is_set() {
                 return Err(Halt::Interrupted);
             }
-            let steps = session.probe.split(plan, length).map_err(halt)?;
+            let steps = session.probe.split(plan, length)?;
             splits.extend(named(*under, length, steps));
             session
                 .progress
@@ -148,13 +148,6 @@ pub fn measure(
         }
     }
     Ok((splits, cut.into_iter().collect()))
-}
-
-fn halt(error: ProbeError) -> Halt {
-    match error {
-        ProbeError::Refused(why) => Halt::Refused(why),
-        ProbeError::Failed(why) => Halt::Failed(why),
-    }
 }
 
 fn named(under: Under, total_tokens: usize, steps: Steps) -> impl Iterator<Item = Split> {

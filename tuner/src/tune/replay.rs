@@ -90,7 +90,7 @@ pub fn run(path: &Path) -> anyhow::Result<Ending> {
 fn notes(path: &Path, header: &Header, torn: bool) {
     if torn {
         eprintln!(
-            "the last line of {} is torn: its sample is lost",
+            "the last line of {} is torn: what it held is lost",
             path.display()
         );
     }
