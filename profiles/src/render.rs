@@ -69,7 +69,7 @@ const SECTIONS: &[(&str, &str)] = &[
 
 /// Comment above the kernels, whatever their block types.
 const KERNELS: &str = "\
-# Kernels by block type of the weights: the fastest of this CPU's that were measured.";
+# Kernels by block type of the weights: those of an untuned host, unless others were measured to be faster.";
 /// What sections of kernels begin with.
 const KERNELS_SECTION: &str = "[plan.kernels.";
 

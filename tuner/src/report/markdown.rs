@@ -176,7 +176,7 @@ pub fn fact_list(report: &Report<'_>) -> Vec<(&'static str, String)> {
         }
         None => "not measured".into(),
     };
-    // Replays and simulated hosts have none.
+    // Simulated hosts have none, nor replays of journals without them.
     let (arithmetic, exchange) = report.core_estimates();
     let arithmetic = arithmetic.map(|found| {
         let (rate, count) = (said(found), found.count);

@@ -82,7 +82,7 @@ pub struct TuneArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub repeat: Option<u16>,
     /// Stop searching, sample or cut the longest lengths so as to end after about this long, seconds
-    /// [default: 900, with --quick 120, with --patient none]
+    /// [default: 900, with --quick 120, with --patient or --exhaustive none]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(10..))]
     pub time_limit: Option<u32>,
     /// What becomes of the model's file.

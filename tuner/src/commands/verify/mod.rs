@@ -52,7 +52,7 @@ Examples:
   sysinfer-tune verify sysinfer-profile.toml model.gguf --lengths 32,512 --repeat 9 --json
   sysinfer-tune verify host.toml --synthetic llama3-8b --quick
 
-Exit code: 0 if the profile holds, 1 if not, with the reason in the last line.";
+Exit code: 0 if the profile holds; 1 if not, or if that cannot be told, with the reason in the last line.";
 
 /// Arguments of `verify`.
 #[derive(Args, Clone, Debug)]
@@ -67,8 +67,8 @@ pub struct VerifyArgs {
     /// Measure although the profile was made on another host
     #[arg(long)]
     pub force_profile: bool,
-    /// Lengths of the profile to measure [default: all; sampled ones if a pass over them takes less
-    /// than a minute or so]
+    /// Lengths of the profile to measure [default: all; sampled ones, and prompts beyond those that were
+    /// decoded whole, if a pass over them takes less than a minute or so]
     #[arg(long, value_name = "LIST")]
     pub lengths: Option<Numbers>,
     /// Only lengths up to 256
