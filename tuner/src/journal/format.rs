@@ -137,14 +137,13 @@ impl Sample {
     /// # Errors
     /// What is wrong.
     pub fn validate(&self) -> Result<(), String> {
-        if !self.clock_seconds.is_finite() || self.clock_seconds < 0.0 {
+        if !is_amount(self.clock_seconds) {
             return Err(format!("clock_seconds is {}", self.clock_seconds));
         }
-        let fine = |value: f64| value.is_finite() && value >= 0.0;
         if let Some(point) = self
             .points
             .iter()
-            .find(|point| !(fine(point.seconds) && fine(point.bytes)))
+            .find(|point| !(is_amount(point.seconds) && is_amount(point.bytes)))
         {
             return Err(format!(
                 "a point has {} seconds and {} bytes",
@@ -183,21 +182,20 @@ impl Sample {
     }
 }
 
+/// What a time, a size or a rate can be.
+fn is_amount(value: f64) -> bool {
+    value.is_finite() && value >= 0.0
+}
+
 impl Cores {
     /// Checks what types cannot.
     ///
     /// # Errors
     /// What is wrong.
     pub fn validate(&self) -> Result<(), String> {
-        let CoreReading {
-            arithmetic,
-            exchange,
-        } = self.reading;
-        match [arithmetic, exchange]
-            .into_iter()
-            .flatten()
-            .find(|rate| !rate.is_finite() || *rate < 0.0)
-        {
+        let rates = [self.reading.arithmetic, self.reading.exchange];
+        let mut wrong = rates.into_iter().flatten().filter(|rate| !is_amount(*rate));
+        match wrong.next() {
             Some(rate) => Err(format!("a reading of cores is {rate}")),
             None => Ok(()),
         }

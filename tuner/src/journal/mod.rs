@@ -5,9 +5,9 @@
 //! depends on, so that a run can go on where it ended, or be run again without measuring.
 //!
 //! [`recorder`] stands between search and probe: it answers from the journal as long as that has an
-//! answer ([`recall`]), then measures and appends. The search's clock ([`clock`]) moves only when a sample ends, to
-//! the time in the journal, so that a resumed search sees the times of the first run and takes the
-//! same decisions.
+//! answer ([`recall`]), then measures and appends. The search's clock ([`clock`]) moves only when a sample
+//! ends, to the time in the journal, so that a resumed search sees the times of the first run and takes
+//! the same decisions.
 //!
 //! [`read`] trusts no journal, [`mod@write`] appends to one, [`facts`] are host and model as it has them,
 //! [`identity`] tells whether a journal belongs to this run, [`opening`] puts these together, [`lock`]

@@ -40,18 +40,23 @@ pub fn to_resume(
     };
     check_run(&recorded.header, host, arguments)
         .with_context(|| format!("cannot resume from {}", path.display()))?;
-    if recorded.torn {
-        eprintln!(
-            "the last line of {} is torn: what it held is lost",
-            path.display()
-        );
-    }
+    say_if_torn(&path, recorded.torn);
     eprintln!(
         "resuming: {} samples are in {}",
         recorded.samples.len(),
         path.display()
     );
     Ok(Some(recorded))
+}
+
+/// Tells the user that the last line of a journal was left out.
+pub fn say_if_torn(path: &Path, torn: bool) {
+    if torn {
+        eprintln!(
+            "the last line of {} is torn: what it held is lost",
+            path.display()
+        );
+    }
 }
 
 /// What is known when the model is loaded.

@@ -21,7 +21,7 @@ use crate::journal::Journal;
 use crate::journal::clock::SampleClock;
 use crate::journal::facts::host_info;
 use crate::journal::format::Header;
-use crate::journal::opening::instruction_sets;
+use crate::journal::opening::{instruction_sets, say_if_torn};
 use crate::journal::read::read;
 use crate::journal::recorder::Recorder;
 use crate::progress::Progress;
@@ -88,12 +88,7 @@ pub fn run(path: &Path) -> anyhow::Result<Ending> {
 }
 
 fn notes(path: &Path, header: &Header, torn: bool) {
-    if torn {
-        eprintln!(
-            "the last line of {} is torn: what it held is lost",
-            path.display()
-        );
-    }
+    say_if_torn(path, torn);
     if header.instruction_sets != instruction_sets() {
         eprintln!(
             "the journal is of a CPU with other instruction sets ({}): kernels that were tried there may be missing here",

@@ -1,9 +1,10 @@
 //! `verify`: measures a profile's table again and says whether it still holds.
 //!
 //! Rates follow the bandwidth of memory, the arithmetic of cores and how fast these exchange data, which
-//! other tenants of a host take their share of. So a length that is slower than recorded holds nevertheless if it lost no more than one
-//! of these, measured in the same minutes: then the host is slower, not the plan; a plan that lost less than
-//! that besides is found when the host is fast again. `plan` says what is measured, `shift` has the statistics, `verdict` what follows of them.
+//! other tenants of a host take their share of. So a length that is slower than recorded holds nevertheless
+//! if it lost no more than one of these, measured in the same minutes: then the host is slower, not the
+//! plan; a plan that lost less than that besides is found when the host is fast again. `plan` says what is
+//! measured, `shift` has the statistics, `verdict` what follows of them.
 
 mod output;
 mod plan;
