@@ -164,6 +164,17 @@ const KEYS: &[(&str, &str, &str)] = &[
         "taken while the host was throttled or busy; a large share says: tune again",
     ),
     (
+        "[evidence]",
+        "decode_drift",
+        "what minutes add to the noise of decode rates: 0.05 is about 5 %",
+    ),
+    ("[evidence]", "prefill_drift", "the same for prompts"),
+    (
+        "[evidence]",
+        "table_spells",
+        "runs of the table that began two minutes or more after one another",
+    ),
+    (
         "[[evidence.lengths]]",
         "sampled",
         "decoded at several contexts on the way, not all the way",

@@ -28,6 +28,9 @@ pub struct Profile {
     pub evidence: Evidence,
 }
 
+/// Rates that drift by more than this (a logarithm: sevenfold) are none.
+const MOST_DRIFT: f64 = 2.0;
+
 /// Where a profile comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -115,6 +118,17 @@ pub struct Evidence {
     /// How many of them were void: the host was throttled, busy or taken from us meanwhile.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub void_samples: usize,
+    /// How much the decode rate of one plan drifted in that run: standard deviation of what minutes add to
+    /// its logarithm, beyond the noise of samples close together; 0.05: about 5 %. Absent: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decode_drift: Option<f64>,
+    /// The same for prompts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefill_drift: Option<f64>,
+    /// Runs of the table that began at least two minutes after one another: so many draws of that drift;
+    /// 0: not recorded.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub table_spells: usize,
     /// One entry for each total length, ascending.
     #[serde(default)]
     pub lengths: Vec<LengthEvidence>,
@@ -316,6 +330,8 @@ impl Profile {
             ("read_gb_per_second", evidence.read_gb_per_second),
             ("gain_decode", Some(evidence.gain_decode)),
             ("gain_prefill", Some(evidence.gain_prefill)),
+            ("decode_drift", evidence.decode_drift),
+            ("prefill_drift", evidence.prefill_drift),
         ];
         let rates = rates
             .into_iter()
@@ -328,7 +344,17 @@ impl Profile {
         });
         for (key, value) in rates.chain(lengths) {
             if !(value.is_finite() && value >= 0.0) {
-                let problem = format!("{value} is not a rate; it must be 0 or a positive number");
+                let problem =
+                    format!("{value} is no measurement; it must be 0 or a positive number");
+                return Err((format!("evidence.{key}"), problem));
+            }
+        }
+        for (key, drift) in [
+            ("decode_drift", evidence.decode_drift),
+            ("prefill_drift", evidence.prefill_drift),
+        ] {
+            if drift.is_some_and(|drift| drift > MOST_DRIFT) {
+                let problem = format!("must be at most {MOST_DRIFT}: 0.05 stands for about 5 %");
                 return Err((format!("evidence.{key}"), problem));
             }
         }

@@ -29,6 +29,25 @@ pub struct ShowArgs {
     pub profile: PathBuf,
 }
 
+/// How much rates drifted from minute to minute of the run; nothing where that is not known.
+fn drift(profile: &Profile) -> String {
+    let drifts = [
+        ("decode", profile.evidence.decode_drift),
+        ("prefill", profile.evidence.prefill_drift),
+    ];
+    let known: Vec<String> = drifts
+        .iter()
+        .filter_map(|(phase, drift)| Some(format!("{phase} {:.1} %", 100.0 * (*drift)?)))
+        .collect();
+    match known.is_empty() {
+        true => String::new(),
+        false => format!(
+            "; rates of one plan drifted from minute to minute by {}",
+            known.join(", ")
+        ),
+    }
+}
+
 /// Prints the profile.
 ///
 /// # Errors
@@ -55,7 +74,7 @@ fn render(profile: &Profile) -> String {
         section("plan: kernels, by type of the weights", kernels(profile)),
         section("plan: sizes and memory", sizes(profile)),
         format!(
-            "evidence, measured under this plan: decoding from a prompt of {} tokens; {}{}\n{}{}",
+            "evidence, measured under this plan: decoding from a prompt of {} tokens; {}{}{}\n{}{}",
             evidence.prompt_tokens,
             match evidence.read_gb_per_second {
                 Some(roof) => format!("{roof:.1} GB/s read bandwidth of the decode team"),
@@ -68,6 +87,7 @@ fn render(profile: &Profile) -> String {
                     evidence.void_samples
                 ),
             },
+            drift(profile),
             table::throughput(&rows),
             match rows.iter().any(|row| row.sampled) {
                 true => format!("\n{DEFINITION}"),
@@ -368,6 +388,8 @@ mod tests {
         prompt_tokens = 16
         samples = 1094
         void_samples = 40
+        decode_drift = 0.0125
+        prefill_drift = 0.031
         lengths = [{ total_tokens = 512, samples = 2, decode_tokens_per_second = 61.25, decode_low = 60.5, decode_high = 62.0, decode_runs = [60.5, 62.0], decode_arithmetic_gmac_per_second = 2611.5, decode_gb_per_second = 271.3, percent_of_read_bandwidth = 66.2, prefill_tokens_per_second = 410.0, time_to_first_token_ms = 78.0, reference_tokens_per_second = 25.93 }, { total_tokens = 4096, sampled = true, samples = 84, decode_tokens_per_second = 40.5, decode_low = 39.25, decode_high = 41.75, decode_runs = [40.5] }]
     "#;
 
@@ -381,6 +403,7 @@ mod tests {
             "sysinfer-tune m.gguf",
             "Example, aarch64",
             "62.00  (cores: 26",
+            "drifted from minute to minute by decode 1.2 %, prefill 3.1 %",
             "2 packages",
             "CPUs 96, cores 96, nodes 4",
             "95.50 CPUs",

@@ -19,6 +19,8 @@ use crate::space::Phase;
 pub struct Beside {
     decode: BTreeMap<usize, Vec<CoreReading>>,
     prefill: BTreeMap<usize, Vec<CoreReading>>,
+    /// When each run of the table began, seconds of the session's clock.
+    starts: Vec<f64>,
     /// Read bandwidth before each run of the table, GB/s; `None` where it could not be read.
     memory: Vec<Option<f64>>,
     /// Of decode steps at each stop of each sampled pass.
@@ -35,9 +37,10 @@ impl Beside {
         lengths.entry(total_tokens).or_default().push(reading);
     }
 
-    /// The read bandwidth before one more run of the table.
-    pub fn push_memory(&mut self, reading: Option<f64>) {
-        self.memory.push(reading);
+    /// Begins one more run of the table, `seconds` after the session did, with the read bandwidth before it.
+    pub fn push_run(&mut self, seconds: f64, memory: Option<f64>) {
+        self.starts.push(seconds);
+        self.memory.push(memory);
     }
 
     /// Begins one more sampled pass.
@@ -87,6 +90,12 @@ impl TableData {
         lengths
             .flat_map(|length| self.prefill_cores(*length))
             .collect()
+    }
+
+    /// When each run of the table began, seconds of the session's clock; a length's runs are the first of
+    /// these where none was cut for time.
+    pub fn starts(&self) -> &[f64] {
+        &self.beside.starts
     }
 
     /// Read bandwidth before each run of the table, GB/s; a length's runs are the first of these where no

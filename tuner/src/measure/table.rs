@@ -76,7 +76,7 @@ pub fn measure(
     let (mut cuts, mut last_pass_seconds) = (Vec::new(), None);
     for run in 0..table.repeat {
         let started = (session.clock)();
-        data.beside.push_memory(session.read_bandwidth(plan)?);
+        data.beside.push_run(started, session.read_bandwidth(plan)?);
         if let Some(longest) = table.decode_lengths.last() {
             decode(session, plan, table, data)?;
             let seconds = speed.decode_seconds(table.prompt_tokens, *longest);

@@ -47,6 +47,8 @@ pub fn render(report: &Report<'_>, files: &[impl AsRef<Path>], profile: Option<&
         "read_gb_per_second": estimate(report.roof_estimate()),
         "prefill_arithmetic_gmac_per_second": estimate(report.core_estimates().0),
         "prefill_exchange_gb_per_second": estimate(report.core_estimates().1),
+        "decode_drift": report.samples.decode_drift,
+        "prefill_drift": report.samples.prefill_drift,
         "chosen": chosen(report),
         "explanation": report.explanation(),
         "prompt_tokens": report.prompt_tokens,

@@ -225,8 +225,27 @@ pub fn fact_list(report: &Report<'_>) -> Vec<(&'static str, String)> {
     ];
     facts.extend(arithmetic.map(|found| ("arithmetic beside the prompts of the table", found)));
     facts.extend(exchange.map(|found| ("exchange between cores beside them", found)));
+    facts.extend(host_drift(report).map(|found| ("drift of the host", found)));
     facts.push(("threads", report.pins.clone()));
     facts
+}
+
+/// What minutes add to the noise of one plan's rates; `None` where too few samples tell.
+fn host_drift(report: &Report<'_>) -> Option<String> {
+    let of = |drift: Option<f64>, phase: Phase| {
+        drift.map(|drift| format!("{} {:.1} %", phase.name(), 100.0 * drift))
+    };
+    let known = [
+        of(report.samples.decode_drift, Phase::Decode),
+        of(report.samples.prefill_drift, Phase::Prefill),
+    ];
+    let known: Vec<String> = known.into_iter().flatten().collect();
+    (!known.is_empty()).then(|| {
+        format!(
+            "from minute to minute, {} (standard deviation beyond that of samples close together)",
+            known.join(", ")
+        )
+    })
 }
 
 /// How the numbers of the table came about.

@@ -12,6 +12,7 @@ use crate::measure::{VISIT_PROMPT, VISIT_STEPS};
 use crate::search::Stage;
 use crate::space::Phase;
 use crate::stats::Estimate;
+use crate::stats::minutes;
 
 /// How the journal marks a reading that does not count, before the reason.
 const VOID: &str = "discarded: ";
@@ -29,6 +30,10 @@ pub struct Samples {
     pub kept: Vec<Disturbed>,
     /// Plans that were held against the default.
     pub rivals: Vec<Rival>,
+    /// How much decode rates of one plan drifted between minutes ([`minutes::drift`]).
+    pub decode_drift: Option<f64>,
+    /// The same of prompts.
+    pub prefill_drift: Option<f64>,
 }
 
 /// Readings that were disturbed in one way.
@@ -61,6 +66,11 @@ struct Line {
     time: String,
     stage: String,
     candidate: String,
+    threads: String,
+    map: String,
+    cpus: String,
+    kernels: String,
+    blocking: String,
     phase: String,
     total_tokens: usize,
     tokens: usize,
@@ -72,6 +82,16 @@ impl Line {
     /// Tokens that were there before those that it counts.
     fn prompt_tokens(&self) -> usize {
         self.total_tokens.saturating_sub(self.tokens)
+    }
+
+    fn is_void(&self) -> bool {
+        self.note.starts_with(VOID)
+    }
+
+    /// Unix time, seconds; `None` if the file was edited.
+    fn seconds(&self) -> Option<f64> {
+        let time: jiff::Timestamp = self.time.parse().ok()?;
+        Some(time.as_duration().as_secs_f64())
     }
 }
 
@@ -121,6 +141,8 @@ impl Samples {
                 .flat_map(|phase| ["tuned", "runner-up"].map(|candidate| (phase, candidate)))
                 .filter_map(|(phase, candidate)| rival(lines, phase, candidate))
                 .collect(),
+            decode_drift: drift(lines, Phase::Decode),
+            prefill_drift: drift(lines, Phase::Prefill),
         }
     }
 
@@ -163,7 +185,7 @@ fn rival(lines: &[Line], phase: Phase, candidate: &str) -> Option<Rival> {
             line.stage == Stage::Confirmation.name()
                 && line.phase == phase.name()
                 && line.candidate == candidate
-                && !line.note.starts_with(VOID)
+                && !line.is_void()
         };
         let lines = lines.iter().filter(of_candidate);
         lines.map(|line| line.tokens_per_second).collect()
@@ -174,6 +196,25 @@ fn rival(lines: &[Line], phase: Phase, candidate: &str) -> Option<Rival> {
         rate: Estimate::of(&rates(candidate))?,
         default: Estimate::of(&rates("default"))?,
     })
+}
+
+/// Of samples of the same plan and lengths, whatever stage took them.
+fn drift(lines: &[Line], phase: Phase) -> Option<f64> {
+    let mut series: BTreeMap<_, Vec<(f64, f64)>> = BTreeMap::new();
+    for line in lines {
+        let Some(seconds) = line.seconds() else {
+            continue;
+        };
+        if line.phase != phase.name() || line.is_void() {
+            continue;
+        }
+        let team = (&line.threads, &line.map, &line.cpus);
+        let sizes = (line.total_tokens, line.tokens);
+        let same = (team, &line.kernels, &line.blocking, sizes);
+        let sample = (seconds, line.tokens_per_second);
+        series.entry(same).or_default().push(sample);
+    }
+    minutes::drift(series.values().map(Vec::as_slice))
 }
 
 /// Readings of one reason, while they are counted.
@@ -358,6 +399,29 @@ mod tests {
         let pass = ("calibration", "1 threads of node 0", "stream", 0, 0.0, "");
         let samples = read_at(&[pass; 15], |index| index / 5).expect("a journal");
         assert_eq!(samples.readings, 3);
+    }
+
+    #[test]
+    fn one_plan_in_many_minutes_tells_how_the_host_drifts() {
+        // A sample every ten seconds for ten minutes; stages change, and so does the host half-way.
+        let mut text = format!("{HEADER}\n");
+        for index in 0..60 {
+            let (minute, second) = (index / 6, 10 * (index % 6));
+            let stage = ["decode-team", "table"][usize::from(index >= 45)];
+            let rate = if index < 30 { 100.0 } else { 80.0 };
+            let note = if index == 7 { "discarded: busy" } else { "" };
+            let rate = if note.is_empty() { rate } else { 1.0 };
+            text += &format!(
+                "2026-01-02T03:{minute:02}:{second:02}Z,{stage},c,2,compact,0-1,k,b,decode,32,16,1.0,{rate},1.0,,{note}\n"
+            );
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("samples.csv");
+        std::fs::write(&path, text).expect("written");
+        let samples = Samples::read(&path).expect("a journal");
+        let drift = samples.decode_drift.expect("one plan, ten minutes");
+        assert!((0.1..0.16).contains(&drift), "{drift}");
+        assert_eq!(samples.prefill_drift, None);
     }
 
     #[test]

@@ -197,6 +197,8 @@ fn samples() -> Samples {
         count: 5,
     };
     Samples {
+        decode_drift: Some(0.021),
+        prefill_drift: None,
         readings: 60,
         voids: vec![Disturbed {
             reason: "other load took 12 to 30 % of the CPUs".into(),

@@ -2,6 +2,7 @@
 
 pub mod bootstrap;
 pub mod interval;
+pub mod minutes;
 pub mod robust;
 pub mod summary;
 

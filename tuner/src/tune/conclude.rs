@@ -190,6 +190,7 @@ fn save_profile(
         data,
         read_gb_per_second: report.roof(),
         conditions: &report.conditions,
+        samples: &report.samples,
         prompt_tokens: report.prompt_tokens,
         date: &report.date,
         command: &report.command,

@@ -9,8 +9,10 @@ use crate::measure::cores::CoreReading;
 use crate::measure::table::TableData;
 use crate::report::Row;
 use crate::report::conditions::Conditions;
+use crate::report::samples::Samples;
 use crate::search::confirm::Confirmation;
 use crate::stats::median_of;
+use crate::stats::minutes::times_apart;
 
 /// What the profile is made from.
 pub struct Evidenced<'a> {
@@ -28,6 +30,8 @@ pub struct Evidenced<'a> {
     pub read_gb_per_second: Option<f64>,
     /// How many samples there were, and how many void ones.
     pub conditions: &'a Conditions,
+    /// What single samples tell of the host's minutes.
+    pub samples: &'a Samples,
     /// Tokens of the prompt of decode runs.
     pub prompt_tokens: usize,
     /// RFC 3339 time.
@@ -55,6 +59,9 @@ pub fn profile(from: &Evidenced<'_>) -> Profile {
             prompt_tokens: from.prompt_tokens,
             samples: from.conditions.taken,
             void_samples: from.conditions.voids.total(),
+            decode_drift: from.samples.decode_drift.map(rounded),
+            prefill_drift: from.samples.prefill_drift.map(rounded),
+            table_spells: times_apart(from.data.starts().iter().copied()),
             lengths: from.rows.iter().map(|row| length(row, from.data)).collect(),
         },
     }

@@ -61,6 +61,9 @@ fn profile(decode: PhasePlan, prefill: PhasePlan, (nodes, cpus): (usize, usize))
             prompt_tokens: 16,
             samples: 0,
             void_samples: 0,
+            decode_drift: None,
+            prefill_drift: None,
+            table_spells: 0,
             lengths: Vec::new(),
         },
     }
