@@ -3,6 +3,7 @@
 pub mod bootstrap;
 pub mod interval;
 pub mod minutes;
+pub mod pooled;
 pub mod robust;
 pub mod summary;
 

@@ -3,7 +3,9 @@
 //! Rates follow the bandwidth of memory, the arithmetic of cores and how fast these exchange data, which
 //! other tenants of a host take their share of. So a length that is slower than recorded holds nevertheless
 //! if it lost no more than one of these, measured in the same minutes: then the host is slower, not the
-//! plan; a plan that lost less than that besides is found when the host is fast again. `plan` says what is
+//! plan; a plan that lost less than that besides is found when the host is fast again. And rates drift from
+//! minute to minute beyond what these explain; how much, the tuner saw and the profile says, so that what
+//! lies within it is no loss. Where a loss of a tenth would hardly have shown, the last line says so. `plan` says what is
 //! measured, `shift` has the statistics, `verdict` what follows of them.
 
 mod output;

@@ -51,7 +51,7 @@ pub(super) fn text(
             ),
             shares,
             cores(found),
-            found.holds.words().to_owned(),
+            found.words(),
         ]
     });
     let mut lines = vec![
@@ -117,6 +117,7 @@ struct JsonLength {
     ratio: f64,
     ratio_low: f64,
     ratio_high: f64,
+    smallest_loss_found: f64,
     recorded_percent_of_read_bandwidth: Option<f64>,
     percent_of_read_bandwidth: Option<f64>,
     recorded_arithmetic_gmac_per_second: Option<f64>,
@@ -147,6 +148,7 @@ pub(super) fn json(
         ratio: found.ratio,
         ratio_low: found.interval.0,
         ratio_high: found.interval.1,
+        smallest_loss_found: found.smallest_loss_found,
         recorded_percent_of_read_bandwidth: found.recorded_percent,
         percent_of_read_bandwidth: found.now_percent,
         recorded_arithmetic_gmac_per_second: found.arithmetic.map(|(recorded, _)| recorded),

@@ -2,12 +2,18 @@
 //!
 //! A verification asks about many rates at once, each known from a few runs, on a host whose noise
 //! nobody knows. So that a profile of which nothing changed holds in at least 95 of 100
-//! verifications, whatever the noise:
+//! verifications, whatever the noise (or that nothing can be told, where there is too much of it):
 //!
 //! - The shift of a rate is the median of the differences of logarithms of every run of now and every
 //!   recorded one (Hodges and Lehmann 1963): single slow runs do not move it.
 //! - The noise of one run comes from the residuals of all rates together, since three runs of one
-//!   rate say little about it; a rate that is noisier by itself counts as noisy as it is.
+//!   rate say little about it; a rate that is noisier by itself counts as noisy as it is. Outliers count:
+//!   of a host with two speeds they are half of the truth.
+//! - Runs of one minute share what that minute is like. How much rates drift from minute to minute the
+//!   tuner saw in its run, and the profile says it: that is added for each side, and only runs at least
+//!   two minutes apart make it less. Some of it is what readings of the host would explain, and some is in
+//!   the scatter of runs already: rather too much than too little. What drifts more slowly than a run of
+//!   the tuner takes is not in it.
 //! - A rate is called slower only beyond [`Z_ALL`] standard errors. For 16 rates at 5 % together,
 //!   Bonferroni asks for 2.73 if the noise were known; the rest is for its being estimated.
 //! - What seems slower beyond [`Z_SEEMS`] is measured again and judged by all runs together. That
@@ -16,7 +22,7 @@
 //!   evidence than memory, run by run: a host can be twice as fast in one minute as in the next. The
 //!   same goes for the arithmetic of its cores, and for how fast they exchange data.
 
-use crate::stats::robust::deviation;
+use crate::stats::pooled::root_mean_square;
 use crate::stats::{Gap, median};
 
 /// Standard errors beyond which one of many rates differs.
@@ -29,8 +35,10 @@ pub(super) const Z_SEEMS: f64 = 1.64;
 const Z_HOST: f64 = 1.96;
 /// A rate that lost less than this has lost nothing that a user would notice.
 const TOLERANCE: f64 = 0.03;
-/// Where a loss of this cannot be ruled out, nothing is said.
-const LARGE_LOSS: f64 = 0.10;
+/// Where even a loss of this would not have been found, nothing is said.
+const MOST_UNSEEN: f64 = 0.5;
+/// Standard errors beyond the limit by which a loss has to lie to be found four times of five.
+const Z_FOUND: f64 = 0.84;
 /// Standard deviation of one run before any is seen.
 const USUAL_NOISE: f64 = 0.03;
 /// Residuals that it counts for.
@@ -43,7 +51,7 @@ const CENTRE_LOSS: f64 = 1.023;
 pub(super) enum Told {
     /// Faster beyond noise.
     Faster,
-    /// No large loss.
+    /// No loss beyond noise.
     Same,
     /// Slower beyond noise, and by no more than memory is.
     AsMemory,
@@ -68,18 +76,40 @@ pub(super) struct HostBeside {
     pub(super) exchange: Vec<f64>,
 }
 
+/// What is known of the noise of a rate, as standard deviations of its logarithm.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Noise {
+    /// Of one run, from the scatter of all rates; in what minutes they were taken is in it.
+    pub(super) run: f64,
+    /// What minutes add to that, as recorded for the phase; 0: not known.
+    pub(super) drift: f64,
+}
+
+/// How many of a rate's runs are far enough apart to be draws of another minute, at least one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spells {
+    pub(super) recorded: usize,
+    pub(super) now: usize,
+}
+
 /// The runs of one rate, and the host beside them, as logarithms.
 #[derive(Clone, Debug)]
 pub(super) struct Runs {
     recorded: Vec<f64>,
     now: Vec<f64>,
+    spells: Spells,
     host: HostBeside,
 }
 
 impl Runs {
     /// Of rates, and of the host beside each of now, as far as that is known; `None` without rates on a
     /// side, or with what is none.
-    pub(super) fn of(recorded: &[f64], now: &[f64], host: &HostBeside) -> Option<Self> {
+    pub(super) fn of(
+        recorded: &[f64],
+        now: &[f64],
+        spells: Spells,
+        host: &HostBeside,
+    ) -> Option<Self> {
         let is_rate = |rate: &f64| rate.is_finite() && *rate > 0.0;
         let rates = [recorded, now].into_iter();
         if rates.clone().any(<[f64]>::is_empty) || !rates.flatten().all(is_rate) {
@@ -95,6 +125,10 @@ impl Runs {
         Some(Self {
             recorded: logs(recorded),
             now: logs(now),
+            spells: Spells {
+                recorded: spells.recorded.clamp(1, recorded.len()),
+                now: spells.now.clamp(1, now.len()),
+            },
             host: HostBeside {
                 memory: beside(&host.memory),
                 arithmetic: beside(&host.arithmetic),
@@ -103,14 +137,20 @@ impl Runs {
         })
     }
 
-    /// The rate of now against the recorded one; `noise` is that of all rates.
-    pub(super) fn shift(&self, noise: f64) -> Gap {
-        let own = deviation(&[&self.recorded, &self.now], noise, NOISE_WEIGHT);
-        gap(&self.recorded, &self.now, own.max(noise))
+    /// The rate of now against the recorded one.
+    pub(super) fn shift(&self, noise: Noise) -> Gap {
+        let own = root_mean_square(&[&self.recorded, &self.now], noise.run, NOISE_WEIGHT);
+        self.gap(&self.recorded, &self.now, (own.max(noise.run), noise))
+    }
+
+    /// The smallest loss that is called one four times of five, as a share of the rate.
+    pub(super) fn smallest_loss_found(&self, noise: Noise) -> f64 {
+        let loss = 1.0 - (-(Z_ALL + Z_FOUND) * self.shift(noise).error).exp();
+        loss.max(TOLERANCE)
     }
 
     /// What that tells, at `z` standard errors.
-    pub(super) fn told(&self, noise: f64, z: f64) -> Told {
+    pub(super) fn told(&self, noise: Noise, z: f64) -> Told {
         let found = self.shift(noise);
         if found.low(z) > 0.0 && found.centre > (1.0 + TOLERANCE).ln() {
             return Told::Faster;
@@ -126,7 +166,7 @@ impl Runs {
                 Told::Slower
             };
         }
-        if found.low(Z_SEEMS) > (1.0 - LARGE_LOSS).ln() {
+        if self.smallest_loss_found(noise) < MOST_UNSEEN {
             Told::Same
         } else {
             Told::NotToldApart
@@ -134,8 +174,8 @@ impl Runs {
     }
 
     /// Whether this of the host is slower now, and the rate lost no more than it did.
-    fn is_explained_by(&self, host: &[f64], noise: f64) -> bool {
-        let of = |lane: &[f64]| deviation(&[lane], noise, NOISE_WEIGHT);
+    fn is_explained_by(&self, host: &[f64], noise: Noise) -> bool {
+        let of = |lane: &[f64]| root_mean_square(&[lane], noise.run, NOISE_WEIGHT);
         let runs = self.now.iter().zip(host);
         let beyond: Vec<f64> = runs.map(|(rate, host)| rate - host).collect();
         // What was recorded is one number, of as many readings as there were runs. Where the host
@@ -148,7 +188,18 @@ impl Runs {
         }
         // Recorded shares of what the host gave differ among themselves as those of now do.
         let deviation = of(&beyond).max(of(&self.recorded));
-        !is_loss_beyond(Z_ALL, &gap(&self.recorded, &beyond, deviation))
+        let found = self.gap(&self.recorded, &beyond, (deviation, noise));
+        !is_loss_beyond(Z_ALL, &found)
+    }
+
+    /// Between runs of then and of now that scatter by `deviation`, in minutes that drift.
+    fn gap(&self, recorded: &[f64], now: &[f64], (deviation, noise): (f64, Noise)) -> Gap {
+        let found = gap(recorded, now, deviation);
+        let spells = 1.0 / self.spells.recorded as f64 + 1.0 / self.spells.now as f64;
+        Gap {
+            error: found.error.hypot(noise.drift * spells.sqrt()),
+            ..found
+        }
     }
 }
 
@@ -158,15 +209,15 @@ fn is_loss_beyond(z: f64, found: &Gap) -> bool {
 }
 
 /// Standard deviation of the logarithm of one run, from all rates.
-pub(super) fn noise<'r>(all: impl IntoIterator<Item = &'r Runs>) -> f64 {
+pub(super) fn run_noise<'r>(all: impl IntoIterator<Item = &'r Runs>) -> f64 {
     let lanes: Vec<&[f64]> = all
         .into_iter()
         .flat_map(|runs| [&runs.recorded[..], &runs.now])
         .collect();
-    deviation(&lanes, USUAL_NOISE, NOISE_WEIGHT)
+    root_mean_square(&lanes, USUAL_NOISE, NOISE_WEIGHT)
 }
 
-/// `deviation`: that of one run.
+/// Within the same minutes; `deviation`: that of one run.
 fn gap(recorded: &[f64], now: &[f64], deviation: f64) -> Gap {
     let differences: Vec<f64> = now
         .iter()
@@ -183,6 +234,19 @@ fn gap(recorded: &[f64], now: &[f64], deviation: f64) -> Gap {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ONE_SPELL: Spells = Spells {
+        recorded: 1,
+        now: 1,
+    };
+
+    /// Noise of a host whose minutes are alike.
+    fn of_runs<'r>(all: impl IntoIterator<Item = &'r Runs>) -> Noise {
+        Noise {
+            run: run_noise(all),
+            drift: 0.0,
+        }
+    }
 
     #[test]
     fn what_runs_tell() {
@@ -217,7 +281,7 @@ mod tests {
                 &[],
                 Told::Slower,
             ),
-            ("noise", &[60.0, 95.0, 130.0], &even, Told::NotToldApart),
+            ("noise", &[20.0, 95.0, 400.0], &even, Told::NotToldApart),
             ("one run, far off", &[80.0], &[1.0], Told::Slower),
         ];
         for (name, now, memory, expected) in cases {
@@ -232,13 +296,13 @@ mod tests {
                     arithmetic,
                     exchange,
                 };
-                let runs = Runs::of(&base, now, &host).expect("rates");
+                let runs = Runs::of(&base, now, ONE_SPELL, &host).expect("rates");
                 let expected = match expected {
                     Told::AsMemory => cause,
                     other => other,
                 };
                 assert_eq!(
-                    runs.told(noise([&runs]), Z_ALL),
+                    runs.told(of_runs([&runs]), Z_ALL),
                     expected,
                     "{name}, {cause:?}"
                 );
@@ -255,24 +319,53 @@ mod tests {
             memory: swings.into(),
             ..HostBeside::default()
         };
-        let runs = Runs::of(&base, &follows, &host).expect("rates");
-        assert!(runs.is_explained_by(&runs.host.memory, 0.01));
+        let noise = Noise {
+            run: 0.01,
+            drift: 0.0,
+        };
+        let runs = Runs::of(&base, &follows, ONE_SPELL, &host).expect("rates");
+        assert!(runs.is_explained_by(&runs.host.memory, noise));
         let loses: Vec<f64> = swings.map(|memory| 85.0 * memory).into();
-        let runs = Runs::of(&base, &loses, &host).expect("rates");
-        let excused = runs.is_explained_by(&runs.host.memory, 0.01);
+        let runs = Runs::of(&base, &loses, ONE_SPELL, &host).expect("rates");
+        let excused = runs.is_explained_by(&runs.host.memory, noise);
         assert!(!excused, "the share fell by 15 %");
     }
 
     #[test]
+    fn runs_of_one_minute_are_one_draw_of_the_hosts_minutes() {
+        let (base, now) = ([100.0, 100.5, 101.0], [88.0, 88.5, 89.0]);
+        let told = |drift: f64, spells: usize| {
+            let spells = Spells {
+                recorded: spells,
+                now: spells,
+            };
+            let runs = Runs::of(&base, &now, spells, &HostBeside::default()).expect("rates");
+            let noise = Noise { run: 0.01, drift };
+            (runs.told(noise, Z_ALL), runs.smallest_loss_found(noise))
+        };
+        assert_eq!(told(0.0, 1).0, Told::Slower, "minutes are alike");
+        let (within, unseen) = told(0.05, 1);
+        assert_eq!(within, Told::Same, "an eighth is what minutes differ by");
+        assert!((0.22..0.29).contains(&unseen), "{unseen}");
+        assert_eq!(told(0.04, 3).0, Told::Slower, "three spells on each side");
+        assert_eq!(told(0.04, 1).0, Told::Same);
+        assert_eq!(told(0.25, 1).0, Told::NotToldApart);
+        // More spells than runs are none.
+        assert_eq!(told(0.05, 100).1, told(0.05, 3).1);
+        assert_eq!(told(0.05, 0).1, told(0.05, 1).1);
+    }
+
+    #[test]
     fn what_is_no_rate_tells_nothing() {
+        let none = HostBeside::default();
         for (recorded, now) in [(&[][..], &[1.0][..]), (&[1.0], &[]), (&[1.0], &[0.0])] {
-            assert!(Runs::of(recorded, now, &HostBeside::default()).is_none());
+            assert!(Runs::of(recorded, now, ONE_SPELL, &none).is_none());
         }
         let host = HostBeside {
             memory: vec![f64::NAN],
-            ..HostBeside::default()
+            ..none
         };
-        let unknown = Runs::of(&[1.0], &[1.0], &host).expect("rates");
+        let unknown = Runs::of(&[1.0], &[1.0], ONE_SPELL, &host).expect("rates");
         assert!(unknown.host.memory.is_empty());
     }
 }

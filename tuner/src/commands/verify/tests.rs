@@ -11,9 +11,13 @@ use crate::measure::cores::CoreReading;
 use crate::measure::{Point, Probe, ProbeError, Reading, Work};
 use crate::space::Phase;
 use crate::stats::bootstrap::SplitMix;
+use crate::stats::minutes::{self, times_apart};
 use crate::stats::{median, median_of};
 
 const LENGTHS: [usize; 8] = [32, 64, 128, 256, 512, 1024, 2048, 4096];
+/// Time of a decode run, and of a prompt: with them, a table's runs begin 30 seconds after one another.
+const DECODE_SECONDS: f64 = 14.0;
+const PROMPT_SECONDS: f64 = 2.0;
 /// Verifications of each kind of host.
 const TIMES: u64 = 1000;
 
@@ -38,6 +42,9 @@ struct Host {
     rates: (f64, f64),
     /// Runs behind the recorded table.
     recorded_runs: usize,
+    /// Rates of decoding and of prompts drift, each for itself: standard deviation of the logarithm, and
+    /// the time after which most of it is forgotten, seconds.
+    drift: (f64, f64),
 }
 
 const QUIET: Host = Host {
@@ -50,16 +57,50 @@ const QUIET: Host = Host {
     exchanging: false,
     rates: (1.0, 1.0),
     recorded_runs: 3,
+    drift: (0.0, 1.0),
 };
 
-struct Scripted {
+struct Scripted<'t> {
     host: Host,
     random: SplitMix,
     memory: f64,
     cores: f64,
+    /// Seconds since it began.
+    time: &'t Cell<f64>,
+    /// What decoding and prompts have drifted to.
+    drifts: [f64; 2],
 }
 
-impl Scripted {
+impl<'t> Scripted<'t> {
+    fn new(host: Host, seed: u64, time: &'t Cell<f64>) -> Self {
+        let mut scripted = Self {
+            host,
+            random: SplitMix(seed),
+            memory: 1.0,
+            cores: host.cores,
+            time,
+            drifts: [0.0; 2],
+        };
+        if host.drift.0 > 0.0 {
+            scripted.drifts = [(); 2].map(|()| host.drift.0 * scripted.normal());
+        }
+        scripted
+    }
+
+    /// Lets time pass, and rates drift; returns the factors on rates.
+    fn pass(&mut self, seconds: f64) -> [f64; 2] {
+        self.time.set(self.time.get() + seconds);
+        let (sigma, forgotten) = self.host.drift;
+        if sigma > 0.0 {
+            let kept = (-seconds / forgotten).exp();
+            let fresh = sigma * (1.0 - kept * kept).sqrt();
+            for phase in 0..2 {
+                self.drifts[phase] = kept * self.drifts[phase] + fresh * self.normal();
+            }
+        }
+        self.drifts.map(f64::exp)
+    }
+
     /// How fast cores are while something runs in whose middle they may change.
     fn of_cores(&mut self) -> f64 {
         let before = self.cores;
@@ -70,16 +111,20 @@ impl Scripted {
         (before + self.cores) / 2.0
     }
 
-    fn factor(&mut self) -> f64 {
-        // The sum of twelve uniform numbers is close enough to a normal one.
+    /// The sum of twelve uniform numbers is close enough to a normal one.
+    fn normal(&mut self) -> f64 {
         let sum: f64 = (0..12)
             .map(|_| self.random.below(1 << 20) as f64 / f64::from(1 << 20))
             .sum();
-        (self.host.noise * (sum - 6.0)).exp()
+        sum - 6.0
+    }
+
+    fn factor(&mut self) -> f64 {
+        (self.host.noise * self.normal()).exp()
     }
 }
 
-impl Probe for Scripted {
+impl Probe for Scripted<'_> {
     fn measure(&mut self, _: &Plan, work: &Work) -> Result<Reading, ProbeError> {
         let point = |total_tokens: usize, rate: f64| Point {
             total_tokens,
@@ -97,6 +142,7 @@ impl Probe for Scripted {
                 }]
             }
             Work::Decode { lengths, .. } => {
+                let drift = self.pass(DECODE_SECONDS)[0];
                 let of_all = self.factor();
                 let mut own = || {
                     if self.host.together {
@@ -107,7 +153,7 @@ impl Probe for Scripted {
                 };
                 let factors: Vec<f64> = lengths.iter().map(|_| own()).collect();
                 let rate = |length: usize| 50.0 - length as f64 / 200.0;
-                let decode = self.host.rates.0 * self.memory;
+                let decode = self.host.rates.0 * self.memory * drift;
                 let both = lengths.iter().zip(factors);
                 both.map(|(length, factor)| point(*length, rate(*length) * decode * factor))
                     .collect()
@@ -127,8 +173,9 @@ impl Probe for Scripted {
                 points
             }
             Work::Prefill { tokens } => {
+                let drift = self.pass(PROMPT_SECONDS)[1];
                 let host = self.memory * self.of_cores();
-                let rate = 300.0 * self.host.rates.1 * host * self.factor();
+                let rate = 300.0 * self.host.rates.1 * host * drift * self.factor();
                 vec![point(*tokens, rate)]
             }
         };
@@ -153,14 +200,9 @@ impl Probe for Scripted {
 }
 
 fn with_session<T>(host: Host, seed: u64, run: impl FnOnce(&mut Session<'_>) -> T) -> T {
-    let mut probe = Scripted {
-        host,
-        random: SplitMix(seed),
-        memory: 1.0,
-        cores: host.cores,
-    };
     let (progress, interrupt, time) = (Progress::silent(), Interrupt::default(), Cell::new(0.0));
     let clock = || time.get();
+    let mut probe = Scripted::new(host, seed, &time);
     run(&mut Session {
         probe: &mut probe,
         sink: &mut Nowhere,
@@ -197,6 +239,19 @@ const SPEED: Speed = Speed {
     prompt_growth: 0.0,
 };
 
+/// What samples of a phase tell of the host's minutes, taken every five seconds of a quarter of an hour;
+/// none where they are alike.
+fn recorded_drift(host: Host, seed: u64, phase: usize) -> Option<f64> {
+    let time = Cell::new(0.0);
+    let mut scripted = Scripted::new(host, seed + (1 << 40), &time);
+    let mut sample = |_| {
+        let drift = scripted.pass(5.0)[phase];
+        (time.get(), drift * scripted.factor())
+    };
+    let series: Vec<(f64, f64)> = (0..180).map(&mut sample).collect();
+    minutes::drift([&series[..]]).filter(|_| host.drift.0 > 0.0)
+}
+
 /// What a profile of the host would say.
 fn recorded(host: Host, seed: u64) -> Evidence {
     let mut data = TableData::default();
@@ -226,6 +281,9 @@ fn recorded(host: Host, seed: u64) -> Evidence {
         prompt_tokens: 16,
         samples: 0,
         void_samples: 0,
+        decode_drift: recorded_drift(host, seed, 0),
+        prefill_drift: recorded_drift(host, seed, 1),
+        table_spells: times_apart(data.starts().iter().copied()),
         lengths: LENGTHS.iter().map(length).collect(),
     }
 }
@@ -347,6 +405,39 @@ fn slower_cores_are_the_host_and_not_the_profile() {
         };
         let share = share_slower(before, lost);
         assert!(share > 0.95, "lost {rate} where cores {name}: {share}");
+    }
+}
+
+#[test]
+fn minutes_that_drift_are_no_loss() {
+    let drifts = |sigma: f64, forgotten: f64, recorded_runs: usize| Host {
+        noise: 0.02,
+        together: true,
+        recorded_runs,
+        drift: (sigma, forgotten),
+        ..QUIET
+    };
+    for sigma in [0.02, 0.07, 0.15] {
+        for forgotten in [10.0, 60.0, 120.0] {
+            for recorded_runs in [1, 3, 9] {
+                let host = drifts(sigma, forgotten, recorded_runs);
+                let share = share_slower(host, host);
+                assert!(
+                    share < 0.05,
+                    "drift {sigma} for {forgotten} s, {recorded_runs} runs: {share}"
+                );
+            }
+        }
+    }
+    // A loss beyond what minutes differ by is found, a smaller one where there were more of them.
+    for (sigma, recorded_runs, rate) in [(0.02, 3, 0.8), (0.07, 3, 0.5), (0.07, 9, 0.6)] {
+        let before = drifts(sigma, 30.0, recorded_runs);
+        let rates = (rate, rate);
+        let share = share_slower(before, Host { rates, ..before });
+        assert!(
+            share > 0.95,
+            "lost {rate} at drift {sigma}, {recorded_runs} runs: {share}"
+        );
     }
 }
 

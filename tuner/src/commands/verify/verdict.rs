@@ -3,19 +3,23 @@
 use serde::Serialize;
 use sysinfer_profiles::{Evidence, LengthEvidence};
 
-use super::shift::{HostBeside, Runs, Told, Z_ALL, noise};
+use super::shift::{HostBeside, Noise, Runs, Spells, Told, Z_ALL, run_noise};
 use crate::measure::Point;
 use crate::measure::cores::CoreReading;
 use crate::measure::table::TableData;
 use crate::report;
 use crate::search::budget::join;
+use crate::stats::minutes::times_apart;
 use crate::stats::{Summary, median, median_of};
+
+/// Where a loss of this would not have been found, that is said.
+const NOTABLE_LOSS: f64 = 0.10;
 
 /// Does the recorded rate of a length hold?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Judgement {
-    /// Not slower beyond noise, and a large loss is ruled out.
+    /// Not slower beyond noise.
     Holds,
     /// Slower by no more than memory is in the same minutes: the host, not the profile.
     HoldsAsMemory,
@@ -27,12 +31,12 @@ pub(super) enum Judgement {
     Faster,
     /// Slower beyond noise and tolerance, and neither because of memory nor of the cores.
     Slower,
-    /// Runs differ too much among themselves, or are too few.
+    /// Runs differ too much, or are too few: even a loss of half the rate would hardly have been found.
     NotToldApart,
 }
 
 impl Judgement {
-    pub(super) fn words(self) -> &'static str {
+    fn words(self) -> &'static str {
         match self {
             Judgement::Holds => "holds",
             Judgement::HoldsAsMemory => "holds: memory is slower",
@@ -60,6 +64,8 @@ pub(super) struct Verdict {
     pub(super) ratio: f64,
     /// Its limits, wide enough that all lengths together are within theirs 95 times of 100.
     pub(super) interval: (f64, f64),
+    /// The smallest loss that is called one four times of five; 0.1: a tenth of the rate.
+    pub(super) smallest_loss_found: f64,
     /// Recorded share of the bandwidth, percent.
     pub(super) recorded_percent: Option<f64>,
     /// The share of now.
@@ -69,6 +75,20 @@ pub(super) struct Verdict {
     /// What they read of what another has just written, GB/s.
     pub(super) exchange: Option<(f64, f64)>,
     pub(super) holds: Judgement,
+}
+
+impl Verdict {
+    /// The judgement, and what would not have been found, if that is much.
+    pub(super) fn words(&self) -> String {
+        let words = self.holds.words();
+        match self.holds == Judgement::Holds && self.smallest_loss_found > NOTABLE_LOSS {
+            true => format!(
+                "{words}; a loss of {:.0} % would show",
+                100.0 * self.smallest_loss_found
+            ),
+            false => words.to_owned(),
+        }
+    }
 }
 
 /// Lengths that a profile has rates for.
@@ -108,6 +128,8 @@ struct Rate {
     recorded: Vec<f64>,
     now: Vec<f64>,
     runs: Runs,
+    /// What minutes add to the noise of the phase, as recorded; 0: not known.
+    drift: f64,
     percents: (Option<f64>, Option<f64>),
     arithmetic: Option<(f64, f64)>,
     exchange: Option<(f64, f64)>,
@@ -117,8 +139,12 @@ struct Rate {
 /// errors.
 pub(super) fn verdicts(evidence: &Evidence, data: &TableData, z: f64) -> Vec<Verdict> {
     let rates = rates(evidence, data);
-    let noise = noise(rates.iter().map(|rate| &rate.runs));
+    let run = run_noise(rates.iter().map(|rate| &rate.runs));
     let verdict = |rate: &Rate| {
+        let noise = Noise {
+            run,
+            drift: rate.drift,
+        };
         let shift = rate.runs.shift(noise);
         Some(Verdict {
             phase: rate.phase,
@@ -128,6 +154,7 @@ pub(super) fn verdicts(evidence: &Evidence, data: &TableData, z: f64) -> Vec<Ver
             now: Summary::of(&rate.now)?,
             ratio: shift.centre.exp(),
             interval: (shift.low(Z_ALL).exp(), shift.high(Z_ALL).exp()),
+            smallest_loss_found: rate.runs.smallest_loss_found(noise),
             recorded_percent: rate.percents.0,
             now_percent: rate.percents.1,
             arithmetic: rate.arithmetic,
@@ -149,6 +176,13 @@ pub(super) fn verdicts(evidence: &Evidence, data: &TableData, z: f64) -> Vec<Ver
 fn rates(evidence: &Evidence, data: &TableData) -> Vec<Rate> {
     let roof = report::roof(&data.bandwidth());
     let memory = over_recorded(evidence.read_gb_per_second, data.memory_beside());
+    // It is one host: what is not known of a phase may be known of the other.
+    let known = evidence.decode_drift.or(evidence.prefill_drift);
+    let drift = |of_phase: Option<f64>| of_phase.or(known).unwrap_or(0.0);
+    let spells = |now: &[Point]| Spells {
+        recorded: evidence.table_spells,
+        now: times_apart(data.starts().iter().copied().take(now.len())),
+    };
     let rates_of = |points: &[Point]| points.iter().map(Point::tokens_per_second).collect();
     let decode = evidence.lengths.iter().filter_map(|length| {
         let points = data.decode_runs(length.total_tokens);
@@ -165,7 +199,8 @@ fn rates(evidence: &Evidence, data: &TableData) -> Vec<Rate> {
             phase: "decode",
             total_tokens: length.total_tokens,
             sampled: length.sampled || data.is_sampled(length.total_tokens),
-            runs: Runs::of(&recorded, &now, &cores.host(&memory))?,
+            runs: Runs::of(&recorded, &now, spells(points), &cores.host(&memory))?,
+            drift: drift(evidence.decode_drift),
             arithmetic: cores.medians(|cores| cores.arithmetic),
             exchange: cores.medians(|cores| cores.exchange),
             recorded,
@@ -190,7 +225,8 @@ fn rates(evidence: &Evidence, data: &TableData) -> Vec<Rate> {
             phase: "prefill",
             total_tokens: length.total_tokens,
             sampled: false,
-            runs: Runs::of(&recorded, &now, &cores.host(&memory))?,
+            runs: Runs::of(&recorded, &now, spells(points), &cores.host(&memory))?,
+            drift: drift(evidence.prefill_drift),
             arithmetic: cores.medians(|cores| cores.arithmetic),
             exchange: cores.medians(|cores| cores.exchange),
             recorded,
@@ -266,8 +302,8 @@ pub(super) fn conclusion(verdicts: &[Verdict]) -> (bool, String) {
         .filter(|found| found.holds != Judgement::NotToldApart)
         .count();
     if told == 0 {
-        let why = "the profile could not be verified: runs differ too much, or are too few, to tell; \
-                   try --repeat 9 on an idle host";
+        let why = "the profile could not be verified: runs differ too much, or are too few, to tell, and \
+                   even half the speed would hardly show; try --repeat 9 on an idle host";
         return (false, why.into());
     }
     let excused = |holds: Judgement, slower: &str| {
@@ -284,14 +320,40 @@ pub(super) fn conclusion(verdicts: &[Verdict]) -> (bool, String) {
         excused(Judgement::HoldsAsExchange, "exchange between cores is"),
     ];
     let excuses = excuses.concat();
+    let unseen = unseen(verdicts);
     let faster =
         named(Judgement::Faster).map_or_else(String::new, |list| format!("; faster at {list}"));
     let open = open.map_or_else(String::new, |list| format!("; too noisy to tell at {list}"));
     let of = verdicts.len();
     (
         true,
-        format!("the profile holds: {told} of {of} rates{excuses}{faster}{open}"),
+        format!("the profile holds: {told} of {of} rates{unseen}{excuses}{faster}{open}"),
     )
+}
+
+/// What would not have been found at rates that hold, phase by phase; nothing where that is little.
+fn unseen(verdicts: &[Verdict]) -> String {
+    let of_phase = |phase: &str| {
+        let held = verdicts
+            .iter()
+            .filter(|found| found.phase == phase && found.holds == Judgement::Holds);
+        let most = held
+            .map(|found| found.smallest_loss_found)
+            .fold(0.0, f64::max);
+        (most > NOTABLE_LOSS).then(|| format!("{:.0} % ({phase})", 100.0 * most))
+    };
+    let phases: Vec<String> = ["decode", "prefill"]
+        .into_iter()
+        .filter_map(of_phase)
+        .collect();
+    match phases.is_empty() {
+        true => String::new(),
+        false => format!(
+            "; as noisy as this host is, a loss of less than {} would hardly show: more runs (--repeat 9) or \
+             a quieter host may show smaller ones",
+            phases.join(", ")
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -308,6 +370,7 @@ mod tests {
             now: one,
             ratio: 1.0,
             interval: (1.0, 1.0),
+            smallest_loss_found: 0.18,
             recorded_percent: None,
             now_percent: None,
             arithmetic: None,
@@ -322,7 +385,8 @@ mod tests {
             (
                 &[Judgement::Holds, Judgement::Faster],
                 true,
-                "holds: 2 of 2 rates; faster at decode 1",
+                "less than 18 % (decode) would hardly show: more runs (--repeat 9) or a quieter host may \
+                 show smaller ones; faster at decode 1",
             ),
             (&[Judgement::HoldsAsMemory], true, "memory is slower now"),
             (&[Judgement::HoldsAsCores], true, "cores are slower now"),
@@ -334,7 +398,7 @@ mod tests {
             (
                 &[Judgement::Holds, Judgement::NotToldApart],
                 true,
-                "1 of 2 rates; too noisy to tell at decode 1",
+                "the profile holds: 1 of 2 rates; as noisy",
             ),
             (
                 &[Judgement::Holds, Judgement::Slower, Judgement::Faster],
