@@ -11,6 +11,7 @@ pub mod bandwidth;
 pub mod beside;
 pub mod cores;
 pub mod engine_probe;
+pub mod more_runs;
 mod own_team;
 pub mod quiet;
 pub mod sampled;

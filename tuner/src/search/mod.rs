@@ -143,6 +143,15 @@ impl Level {
             Level::Patient => 5,
         }
     }
+
+    /// Runs of the table at most, where its rates are unsure and there is time.
+    pub fn most_table_runs(self) -> usize {
+        match self {
+            Level::Quick => 1,
+            Level::Usual => 9,
+            Level::Patient => 15,
+        }
+    }
 }
 
 /// How much measuring a run may do.

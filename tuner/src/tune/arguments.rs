@@ -78,7 +78,8 @@ pub struct TuneArgs {
     /// Prompt lengths of the table, tokens [default: as --lengths]
     #[arg(long, value_name = "LIST", visible_alias = "prompts")]
     pub prefill: Option<Numbers>,
-    /// Runs of the table [default: 3, with --quick 1, with --patient 5]
+    /// Runs of the table [default: 3, with --quick 1, with --patient 5; except with --quick,
+    /// up to three times as many while rates are not sure to a percent, none is sampled and there is time]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub repeat: Option<u16>,
     /// Stop searching, sample or cut the longest lengths so as to end after about this long, seconds
@@ -134,6 +135,18 @@ impl TuneArgs {
             (false, true) => Level::Patient,
             (false, false) => Level::Usual,
         }
+    }
+
+    /// Runs of the table.
+    pub fn table_runs(&self) -> usize {
+        let usual = self.level().table_runs();
+        self.repeat.map_or(usual, usize::from)
+    }
+
+    /// Runs of the table at most, where its rates stay unsure.
+    pub fn most_table_runs(&self) -> usize {
+        let usual = self.level().most_table_runs();
+        self.repeat.map_or(usual, usize::from)
     }
 
     /// When the run shall end, seconds.

@@ -12,8 +12,8 @@ use crate::search::works;
 /// Steps that every decode run must have room for.
 const SHORTEST_RUN: usize = 4;
 
-/// Most lengths of a table: a profile has some four hundred bytes for each, and 64 KiB.
-const MOST_LENGTHS: usize = 64;
+/// Most lengths of a table: a profile has about a thousand bytes for each, and 64 KiB.
+const MOST_LENGTHS: usize = 48;
 
 /// Lengths of the table within the model's context, and a remark about each cut.
 ///
@@ -25,14 +25,11 @@ pub(crate) fn table_plan(
     remarks: &mut Vec<String>,
 ) -> anyhow::Result<TablePlan> {
     let prefill = arguments.prefill.as_ref().unwrap_or(&arguments.lengths);
-    let repeat = arguments
-        .repeat
-        .map_or(arguments.level().table_runs(), usize::from);
     let mut table = TablePlan {
         prompt_tokens: arguments.prompt,
         decode_lengths: arguments.lengths.values().to_vec(),
         prefill_lengths: prefill.values().to_vec(),
-        repeat,
+        repeat: arguments.table_runs(),
         sampling: None,
     };
     let all: BTreeSet<usize> = [&table.decode_lengths, &table.prefill_lengths]

@@ -37,6 +37,7 @@ use crate::journal::{Journal, Sink};
 use crate::measure::Probe;
 use crate::measure::bandwidth::map::{self, Survey};
 use crate::measure::engine_probe::EngineProbe;
+use crate::measure::more_runs;
 use crate::measure::session::{Clock, Halt, Session};
 use crate::measure::split;
 use crate::measure::table as measured_table;
@@ -55,6 +56,9 @@ use crate::space::placement::{self, Request, TeamSpace};
 
 /// Decode steps at a context of a sampled pass take as long as so many samples of the search.
 const VISIT_SAMPLES: f64 = 4.0;
+
+/// Share of the limit that is left for what follows the table, where this takes more time than planned.
+const AFTER_TABLE: f64 = 0.1;
 
 /// Tunes, or lists what tuning would try.
 ///
@@ -194,6 +198,7 @@ pub(crate) fn search(
     let cuts = &findings.remarks;
     cuts.iter().for_each(|line| setting.progress.note(line));
     let limit = setting.arguments.limit_seconds();
+    let most_runs = setting.arguments.most_table_runs();
     let mut session = Session {
         probe,
         sink,
@@ -225,7 +230,15 @@ pub(crate) fn search(
     let limits = map::Limits::new(setting.arguments.quick, limit);
     let halted = survey
         .measure(&mut session, setting.default, limits)
-        .and_then(|()| drive(&mut session, &mut inputs, table, limit, &mut findings))
+        .and_then(|()| {
+            drive(
+                &mut session,
+                &mut inputs,
+                (table, most_runs),
+                limit,
+                &mut findings,
+            )
+        })
         .and_then(|()| survey.measure(&mut session, setting.default, limits))
         .err();
     setting.progress.finish();
@@ -251,7 +264,7 @@ pub(crate) fn search(
 fn drive(
     session: &mut Session<'_>,
     inputs: &mut Inputs<'_>,
-    mut table: TablePlan,
+    (mut table, most_runs): (TablePlan, usize),
     limit_seconds: Option<f64>,
     findings: &mut Findings,
 ) -> Result<(), Halt> {
@@ -277,6 +290,12 @@ fn drive(
     let data = (&mut findings.data, limit_seconds);
     let cuts = measured_table::measure(session, &plan, &table, &speed, data)?;
     findings.remarks.extend(cuts);
+    let limits = more_runs::Limits {
+        runs: most_runs,
+        until: limit_seconds.map(|limit| (1.0 - AFTER_TABLE) * limit),
+    };
+    let data = (&mut findings.data, limits);
+    more_runs::measure(session, &plan, &table, &speed, data)?;
     let request = split::Request {
         chosen: &plan,
         default: inputs.default,
