@@ -419,4 +419,54 @@ mod tests {
             assert!(why.contains(words), "{why} lacks {words}");
         }
     }
+
+    #[test]
+    fn what_would_hardly_show_is_said_where_it_is_much() {
+        let of = |phase, smallest_loss_found| Verdict {
+            phase,
+            smallest_loss_found,
+            ..verdict(Judgement::Holds, 32)
+        };
+        let (sure, unsure) = (of("decode", 0.06), of("prefill", 0.31));
+        assert_eq!(sure.words(), "holds");
+        assert_eq!(unsure.words(), "holds; a loss of 31 % would show");
+        let why = conclusion(&[sure, unsure]).1;
+        assert!(why.contains("less than 31 % (prefill) would"), "{why}");
+        assert_eq!(conclusion(&[sure]).1, "the profile holds: 1 of 1 rates");
+    }
+
+    #[test]
+    fn the_drift_of_one_phase_stands_for_that_of_the_other_where_this_is_not_known() {
+        let evidence = |decode_drift, prefill_drift| Evidence {
+            read_gb_per_second: None,
+            gain_decode: 1.0,
+            gain_prefill: 1.0,
+            prompt_tokens: 16,
+            samples: 0,
+            void_samples: 0,
+            decode_drift,
+            prefill_drift,
+            table_spells: 1,
+            lengths: vec![LengthEvidence {
+                total_tokens: 32,
+                decode_runs: vec![100.0; 3],
+                ..LengthEvidence::default()
+            }],
+        };
+        let mut data = TableData::default();
+        let point = Point {
+            total_tokens: 32,
+            tokens: 100,
+            seconds: 1.2,
+            bytes: 1.0,
+        };
+        data.decode.insert(32, vec![point; 3]);
+        let judged = |decode_drift, prefill_drift| {
+            let found = verdicts(&evidence(decode_drift, prefill_drift), &data, Z_ALL);
+            found[0].holds
+        };
+        assert_eq!(judged(None, None), Judgement::Slower);
+        assert_eq!(judged(None, Some(0.06)), Judgement::Holds);
+        assert_eq!(judged(Some(0.0), Some(0.06)), Judgement::Slower);
+    }
 }
