@@ -84,7 +84,7 @@ mod tests {
         let mut random = SplitMix(7);
         let mut spell = 0.0;
         let run = |index: usize| {
-            if index % 12 == 0 {
+            if index.is_multiple_of(12) {
                 spell = of_spell * normal(&mut random);
             }
             let rate = 100.0 * (spell + 0.05 * normal(&mut random)).exp();
