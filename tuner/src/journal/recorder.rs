@@ -115,7 +115,7 @@ impl<'a> Recorder<'a> {
         let (reading, refused) = match outcome {
             Ok(reading) => (reading.clone(), None),
             Err(ProbeError::Refused(why)) => (Reading::default(), Some(why.clone())),
-            Err(ProbeError::Failed(_)) => return Ok(()),
+            Err(ProbeError::Unrecorded(_) | ProbeError::Failed(_)) => return Ok(()),
         };
         self.cut_short = refused.is_none() && !work.is_complete(reading.points.len());
         if self.cut_short {
@@ -153,7 +153,7 @@ impl Probe for Recorder<'_> {
             };
         }
         let Some(live) = &mut self.live else {
-            return Err(ProbeError::Failed(format!(
+            return Err(ProbeError::Unrecorded(format!(
                 "the journal has no further sample of {} in stage {} ({}): the search asks for more than was measured",
                 self.candidate,
                 self.stage,

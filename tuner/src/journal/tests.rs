@@ -222,6 +222,40 @@ fn a_replay_decides_as_the_run_did_and_names_what_is_missing() {
 }
 
 #[test]
+fn a_replay_has_as_many_whole_runs_of_the_table_as_its_journal() {
+    let (three, unsure) = ("--lengths 32,64 --repeat 3", "--lengths 32,64");
+    let recorded = World::new(three);
+    let (run, _) = recorded.live(7, None);
+    let runs = |run: &Run| run.findings.data.starts().len();
+    // Without the argument, this noise asks for more.
+    let more = World::new(unsure);
+    assert!(runs(&more.live(7, None).0) > 3);
+    std::fs::copy(recorded.path(), more.path()).expect("copied");
+    let (again, ..) = more.replay();
+    assert!(again.halted.is_none(), "{:?}", again.halted);
+    assert_eq!(again.findings.data, run.findings.data);
+    // One that was interrupted within a fourth run.
+    more.live(7, None);
+    let text = std::fs::read_to_string(more.path()).expect("written");
+    let kept_decoding = |line: &str| {
+        let value: Value = serde_json::from_str(line).expect("JSON");
+        value["kind"] == "sample"
+            && value["void"].is_null()
+            && value["stage"] == "table"
+            && value["work"].get("decode").is_some()
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    let decoded: Vec<usize> = (0..lines.len())
+        .filter(|&at| kept_decoding(lines[at]))
+        .collect();
+    std::fs::write(more.path(), lines[..=decoded[3]].join("\n") + "\n").expect("writable");
+    let (again, ..) = more.replay();
+    let data = &again.findings.data;
+    assert_eq!((runs(&again), data.decode[&64].len()), (3, 3));
+    assert!(data.prefill.values().all(|points| points.len() == 3));
+}
+
+#[test]
 fn recorded_times_drive_deadlines() {
     let world = World::new("--lengths 32 --time-limit 100 --repeat 1");
     let (run, _) = world.live(7, None);

@@ -174,6 +174,9 @@ pub enum ProbeError {
     /// This plan cannot be run here; others can.
     #[error("{0}")]
     Refused(String),
+    /// A replay, and its journal has no such sample.
+    #[error("{0}")]
+    Unrecorded(String),
     /// Nothing more can be measured.
     #[error("{0}")]
     Failed(String),
@@ -184,7 +187,8 @@ pub trait Probe {
     /// Moves to the plan, warms up, runs the work and times it.
     ///
     /// # Errors
-    /// [`ProbeError::Refused`] when the plan is at fault, else [`ProbeError::Failed`].
+    /// [`ProbeError::Refused`] when the plan is at fault, [`ProbeError::Unrecorded`] when a replay ends, else
+    /// [`ProbeError::Failed`].
     fn measure(&mut self, plan: &Plan, work: &Work) -> Result<Reading, ProbeError>;
 
     /// Reads a prompt and decodes some tokens, so as to reach `total_tokens`, and says where the time

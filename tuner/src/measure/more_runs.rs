@@ -25,7 +25,8 @@ pub struct Limits {
 }
 
 /// Adds runs to `data` up to the limits. A table with sampled lengths had no time for all of them, and
-/// gets none.
+/// gets none. A replay gets the whole runs that its journal has: how many it took is what the run decided,
+/// which an earlier version may have done otherwise.
 ///
 /// # Errors
 /// Ctrl-C or a failure.
@@ -59,7 +60,14 @@ pub fn measure(
                 .note("rates differ from run to run: measuring the table some more times");
             said = true;
         }
-        table::measure(session, plan, &one, speed, (&mut *data, None))?;
+        let whole = data.clone();
+        match table::measure(session, plan, &one, speed, (&mut *data, None)) {
+            Err(Halt::Unrecorded(_)) => {
+                *data = whole;
+                break;
+            }
+            other => other?,
+        };
     }
     Ok(())
 }

@@ -27,6 +27,9 @@ pub enum Halt {
     /// This plan cannot run here.
     #[error("{0}")]
     Refused(String),
+    /// A replay has no further sample of this.
+    #[error("{0}")]
+    Unrecorded(String),
     /// The engine or the journal failed.
     #[error("{0}")]
     Failed(String),
@@ -36,6 +39,7 @@ impl From<ProbeError> for Halt {
     fn from(error: ProbeError) -> Self {
         match error {
             ProbeError::Refused(why) => Halt::Refused(why),
+            ProbeError::Unrecorded(why) => Halt::Unrecorded(why),
             ProbeError::Failed(why) => Halt::Failed(why),
         }
     }
