@@ -9,6 +9,7 @@ use sysinfer_profiles::{LengthEvidence, Profile};
 use crate::Ending;
 use crate::host::gigabytes;
 use crate::journal::cpu_list;
+use crate::measure::drift::Drift;
 use crate::measure::sampled::DEFINITION;
 use crate::report::{Estimates, Row, table};
 use crate::space::Phase;
@@ -27,25 +28,6 @@ pub struct ShowArgs {
     /// The profile
     #[arg(value_name = "PROFILE.toml")]
     pub profile: PathBuf,
-}
-
-/// How much rates drifted from minute to minute of the run; nothing where that is not known.
-fn drift(profile: &Profile) -> String {
-    let drifts = [
-        ("decode", profile.evidence.decode_drift),
-        ("prefill", profile.evidence.prefill_drift),
-    ];
-    let known: Vec<String> = drifts
-        .iter()
-        .filter_map(|(phase, drift)| Some(format!("{phase} {:.1} %", 100.0 * (*drift)?)))
-        .collect();
-    match known.is_empty() {
-        true => String::new(),
-        false => format!(
-            "; rates of one plan drifted from minute to minute by {}",
-            known.join(", ")
-        ),
-    }
 }
 
 /// Prints the profile.
@@ -87,7 +69,11 @@ fn render(profile: &Profile) -> String {
                     evidence.void_samples
                 ),
             },
-            drift(profile),
+            match Drift::from(evidence).words() {
+                Some(known) =>
+                    format!("; rates of one plan drifted from minute to minute by {known}"),
+                None => String::new(),
+            },
             table::throughput(&rows),
             match rows.iter().any(|row| row.sampled) {
                 true => format!("\n{DEFINITION}"),

@@ -4,12 +4,13 @@
 //! [`cores`] how fast cores are at the moment, [`quiet`] watches the host meanwhile and [`voids`]
 //! counts what it found. [`session`] wraps all in what every sample needs: the table of samples,
 //! discarding void ones, the time limit and Ctrl-C. [`table`] is the final table, [`beside`] what the
-//! host gave in its runs, [`sampled`] its lengths that are too long to be decoded all the way. `scripted` is the
-//! machine of the tests.
+//! host gave in its runs, [`drift`] how its minutes differ, [`sampled`] the lengths that are too long to be
+//! decoded all the way. `scripted` is the machine of the tests.
 
 pub mod bandwidth;
 pub mod beside;
 pub mod cores;
+pub mod drift;
 pub mod engine_probe;
 pub mod more_runs;
 mod own_team;

@@ -232,20 +232,10 @@ pub fn fact_list(report: &Report<'_>) -> Vec<(&'static str, String)> {
 
 /// What minutes add to the noise of one plan's rates; `None` where too few samples tell.
 fn host_drift(report: &Report<'_>) -> Option<String> {
-    let of = |drift: Option<f64>, phase: Phase| {
-        drift.map(|drift| format!("{} {:.1} %", phase.name(), 100.0 * drift))
-    };
-    let known = [
-        of(report.samples.decode_drift, Phase::Decode),
-        of(report.samples.prefill_drift, Phase::Prefill),
-    ];
-    let known: Vec<String> = known.into_iter().flatten().collect();
-    (!known.is_empty()).then(|| {
-        format!(
-            "from minute to minute, {} (standard deviation beyond that of samples close together)",
-            known.join(", ")
-        )
-    })
+    let known = report.samples.drift.words()?;
+    Some(format!(
+        "from minute to minute, {known} (standard deviation beyond that of samples close together)"
+    ))
 }
 
 /// How the numbers of the table came about.

@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::Context;
 use serde::Deserialize;
 
+use crate::measure::drift::Drift;
 use crate::measure::{VISIT_PROMPT, VISIT_STEPS};
 use crate::search::Stage;
 use crate::space::Phase;
@@ -30,10 +31,8 @@ pub struct Samples {
     pub kept: Vec<Disturbed>,
     /// Plans that were held against the default.
     pub rivals: Vec<Rival>,
-    /// How much decode rates of one plan drifted between minutes ([`minutes::drift`]).
-    pub decode_drift: Option<f64>,
-    /// The same of prompts.
-    pub prefill_drift: Option<f64>,
+    /// How much rates of one plan drifted between minutes.
+    pub drift: Drift,
 }
 
 /// Readings that were disturbed in one way.
@@ -141,8 +140,10 @@ impl Samples {
                 .flat_map(|phase| ["tuned", "runner-up"].map(|candidate| (phase, candidate)))
                 .filter_map(|(phase, candidate)| rival(lines, phase, candidate))
                 .collect(),
-            decode_drift: drift(lines, Phase::Decode),
-            prefill_drift: drift(lines, Phase::Prefill),
+            drift: Drift {
+                decode: drift(lines, Phase::Decode),
+                prefill: drift(lines, Phase::Prefill),
+            },
         }
     }
 
@@ -419,9 +420,9 @@ mod tests {
         let path = folder.path().join("samples.csv");
         std::fs::write(&path, text).expect("written");
         let samples = Samples::read(&path).expect("a journal");
-        let drift = samples.decode_drift.expect("one plan, ten minutes");
+        let drift = samples.drift.decode.expect("one plan, ten minutes");
         assert!((0.1..0.16).contains(&drift), "{drift}");
-        assert_eq!(samples.prefill_drift, None);
+        assert_eq!(samples.drift.prefill, None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use sysinfer_engine::{PhasePlan, Plan, StepTimes, WorkerSeconds};
 
 use super::samples::{Disturbed, Rival};
 use super::*;
+use crate::measure::drift::Drift;
 use crate::measure::sampled::DEFINITION;
 use crate::measure::sampled::rates::Sampled;
 use crate::measure::split::Under;
@@ -197,8 +198,10 @@ fn samples() -> Samples {
         count: 5,
     };
     Samples {
-        decode_drift: Some(0.021),
-        prefill_drift: None,
+        drift: Drift {
+            decode: Some(0.021),
+            prefill: None,
+        },
         readings: 60,
         voids: vec![Disturbed {
             reason: "other load took 12 to 30 % of the CPUs".into(),
