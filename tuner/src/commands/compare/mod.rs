@@ -95,6 +95,10 @@ struct Json {
     differences: Vec<Difference>,
     a_read_gb_per_second: Option<f64>,
     b_read_gb_per_second: Option<f64>,
+    a_decode_drift: Option<f64>,
+    a_prefill_drift: Option<f64>,
+    b_decode_drift: Option<f64>,
+    b_prefill_drift: Option<f64>,
     lengths: Vec<Length>,
     only_in_a: Vec<String>,
     only_in_b: Vec<String>,
@@ -108,6 +112,10 @@ fn json(first: &Side, second: &Side) -> Json {
         differences: differences(&first.facts, &second.facts),
         a_read_gb_per_second: first.read_gb_per_second,
         b_read_gb_per_second: second.read_gb_per_second,
+        a_decode_drift: first.drift.decode,
+        a_prefill_drift: first.drift.prefill,
+        b_decode_drift: second.drift.decode,
+        b_prefill_drift: second.drift.prefill,
         lengths: lengths
             .into_iter()
             .map(|((phase, total_tokens), found)| Length {
@@ -164,7 +172,12 @@ fn differences(
 /// Lengths that both sides have, in order of phase and length.
 fn relations(first: &Side, second: &Side) -> Vec<((&'static str, usize), Relation)> {
     let both = first.rates.iter().filter_map(|(key, runs)| {
-        let relation = Relation::of(runs, second.rates.get(key)?)?;
+        let others = second.rates.get(key)?;
+        let error = |of: &Side, to: &Side, runs: &[f64]| of.error_of_minutes(to, key.0, runs.len());
+        let relation = Relation::of(
+            (runs, error(first, second, runs)),
+            (others, error(second, first, others)),
+        )?;
         Some((*key, relation))
     });
     both.collect()
@@ -228,6 +241,7 @@ fn text(first: &Side, second: &Side) -> String {
         lines.push(DEFINITION.into());
     }
     lines.extend(bandwidth(first, second));
+    lines.push(drift(first, second));
     for (name, only) in [("A", missing(first, second)), ("B", missing(second, first))] {
         if !only.is_empty() {
             lines.push(format!("only in {name}: {}", only.join(", ")));
@@ -249,6 +263,18 @@ fn bandwidth(first: &Side, second: &Side) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// What intervals allow for.
+fn drift(first: &Side, second: &Side) -> String {
+    let [a, b] = [first, second].map(|side| side.drift.words());
+    if a.is_none() && b.is_none() {
+        return "note: how much rates drift from minute to minute is not known of either side, so intervals \
+                do not allow for it"
+            .into();
+    }
+    let [a, b] = [a, b].map(|known| known.unwrap_or_else(|| "not known".into()));
+    format!("drift from minute to minute, which intervals allow for: A {a}; B {b}")
 }
 
 fn conclusion(relations: &[((&'static str, usize), Relation)]) -> String {
@@ -283,6 +309,7 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::drift::Drift;
 
     const HEADER: &str = "time,stage,candidate,threads,map,cpus,kernels,blocking,phase,total_tokens,\
                           tokens,seconds,tokens_per_second,gb_per_second,read_gb_per_second,note\n";
@@ -382,6 +409,37 @@ mod tests {
         assert!(
             text.contains(" sampled ") && text.contains(DEFINITION),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn what_minutes_differ_by_is_no_difference() {
+        let side = |rate: f64, prefill: Option<f64>, spells: usize| Side {
+            rates: BTreeMap::from([(("decode", 32), vec![rate; 6])]),
+            drift: Drift {
+                prefill,
+                ..Drift::default()
+            },
+            spells,
+            ..Side::default()
+        };
+        let told = |first: &Side, second: &Side| relations(first, second)[0].1.told;
+        let (before, after) = (side(100.0, None, 1), side(90.0, None, 1));
+        assert_eq!(told(&before, &after), Told::Slower);
+        assert!(text(&before, &after).contains("do not allow for it"));
+        // Known of one side and one phase, it stands for all of the host.
+        let drifting = side(90.0, Some(0.05), 1);
+        assert_eq!(told(&before, &drifting), Told::NotToldApart);
+        assert_eq!(told(&drifting, &before), Told::NotToldApart);
+        let text = text(&before, &drifting);
+        assert!(text.contains("A not known; B prefill 5.0 %"), "{text}");
+        // Runs in many minutes know more.
+        let often = |rate| side(rate, Some(0.05), 6);
+        assert_eq!(told(&often(100.0), &often(90.0)), Told::Slower);
+        assert_eq!(
+            json(&before, &drifting).b_prefill_drift,
+            Some(0.05),
+            "as recorded"
         );
     }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::report::table::number;
 use crate::stats::bootstrap::ratio_interval;
 use crate::stats::interval::FEWEST_FOR_BOOTSTRAP;
+use crate::stats::robust::Z_95;
 use crate::stats::{Summary, median};
 
 /// The least difference that is ever called one: shorter runs of the same plan differ by this much.
@@ -51,15 +52,19 @@ pub struct Relation {
     pub second: Summary,
     /// Median of the second over that of the first.
     pub ratio: f64,
-    /// 95 % interval of the ratio (bootstrap), wider where runs are few.
+    /// 95 % interval of the ratio (bootstrap), wider where runs are few or minutes differ.
     pub interval: (f64, f64),
     /// What that tells.
     pub told: Told,
 }
 
 impl Relation {
-    /// Relates two sets of rates; `None` where one is empty or holds what is no rate.
-    pub fn of(first: &[f64], second: &[f64]) -> Option<Self> {
+    /// Relates two sets of rates, each with the standard error that its minutes add to the logarithm of its
+    /// median; `None` where one is empty or holds what is no rate.
+    pub fn of(
+        (first, of_first): (&[f64], f64),
+        (second, of_second): (&[f64], f64),
+    ) -> Option<Self> {
         let is_rate = |rate: &f64| rate.is_finite() && *rate > 0.0;
         if !first.iter().chain(second).all(is_rate) {
             return None;
@@ -71,6 +76,9 @@ impl Relation {
             high *= 1.0 + FEW_RUNS_MARGIN;
         }
         let ratio = median(second) / median(first);
+        let of_minutes = Z_95 * of_first.hypot(of_second);
+        let wider = |bound: f64| (bound / ratio).ln().hypot(of_minutes);
+        let (low, high) = (ratio * (-wider(low)).exp(), ratio * wider(high).exp());
         let told = if ratio > 1.0 + NOISE_FLOOR && low > 1.0 {
             Told::Faster
         } else if ratio < 1.0 - NOISE_FLOOR && high < 1.0 {
@@ -134,14 +142,25 @@ mod tests {
         ];
         for (name, runs, expected) in cases {
             assert_eq!(
-                Relation::of(&base, runs).map(|found| found.told),
+                Relation::of((&base, 0.0), (runs, 0.0)).map(|found| found.told),
                 expected,
                 "{name}"
             );
         }
-        let found = Relation::of(&base, &[110.0, 111.0, 109.0]).expect("rates");
+        let faster = [110.0, 111.0, 109.0];
+        let found = Relation::of((&base, 0.0), (&faster, 0.0)).expect("rates");
         assert_eq!(found.ratio, 1.1);
         assert!(found.interval.0 < 1.1 && 1.1 < found.interval.1);
         assert_eq!(rate_text(&found.second), "110.00 (109.00-111.00)");
+        // A tenth is within what minutes differ by, on whichever side.
+        for (of_first, of_second) in [(0.06, 0.0), (0.0, 0.06), (0.045, 0.045)] {
+            let found = Relation::of((&base, of_first), (&faster, of_second)).expect("rates");
+            assert_eq!((found.ratio, found.told), (1.1, Told::NotToldApart));
+            let (low, high) = found.interval;
+            assert!(
+                (0.95..0.98).contains(&low) && (1.23..1.27).contains(&high),
+                "{low} {high}"
+            );
+        }
     }
 }

@@ -13,6 +13,7 @@ use sysinfer_profiles::Profile;
 use super::runs::Runs;
 use crate::journal::cpu_list;
 use crate::measure::Point;
+use crate::measure::drift::Drift;
 use crate::space::Phase;
 use crate::stats::median;
 
@@ -36,6 +37,10 @@ pub struct Side {
     pub sampled: BTreeSet<(&'static str, usize)>,
     /// Read bandwidth, GB/s.
     pub read_gb_per_second: Option<f64>,
+    /// How much its rates drift from minute to minute, as its profile says.
+    pub drift: Drift,
+    /// Runs of its table that are far enough apart to be draws of that; 0: not known.
+    pub spells: usize,
 }
 
 /// The columns of `samples.csv` that count here.
@@ -177,6 +182,18 @@ impl Side {
         }
     }
 
+    /// What minutes add to the median of so many runs, as the standard error of its logarithm. What is not
+    /// known of this side is taken to be as on the `other`: mostly they are of one host.
+    pub(super) fn error_of_minutes(&self, other: &Self, phase: &str, runs: usize) -> f64 {
+        let phase = match phase {
+            "decode" => Phase::Decode,
+            _ => Phase::Prefill,
+        };
+        let drift = self.drift.of(phase).or(other.drift.of(phase));
+        let spells = self.spells.clamp(1, runs.max(1));
+        drift.unwrap_or(0.0) / (spells as f64).sqrt()
+    }
+
     fn of_profile(profile: &Profile) -> anyhow::Result<Self> {
         let mut facts = BTreeMap::new();
         let sections = [
@@ -218,6 +235,8 @@ impl Side {
                 .map(|length| ("decode", length.total_tokens))
                 .collect(),
             read_gb_per_second: profile.evidence.read_gb_per_second,
+            drift: Drift::from(&profile.evidence),
+            spells: profile.evidence.table_spells,
         })
     }
 }
