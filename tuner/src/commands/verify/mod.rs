@@ -5,8 +5,8 @@
 //! if it lost no more than one of these, measured in the same minutes: then the host is slower, not the
 //! plan; a plan that lost less than that besides is found when the host is fast again. And rates drift from
 //! minute to minute beyond what these explain; how much, the tuner saw and the profile says, so that what
-//! lies within it is no loss. Where a loss of a tenth would hardly have shown, the last line says so. `plan` says what is
-//! measured, `shift` has the statistics, `verdict` what follows of them.
+//! lies within it is no loss. Where a loss of a tenth would hardly have shown, the last line says so. `plan`
+//! says what is measured, `shift` has the statistics, `verdict` what follows of them.
 
 mod output;
 mod plan;
@@ -30,6 +30,7 @@ use crate::commands::chosen_plan::{self, PlanArgs};
 use crate::host::Host;
 use crate::interrupt::Interrupt;
 use crate::journal::Nowhere;
+use crate::measure::drift::Drift;
 use crate::measure::engine_probe::EngineProbe;
 use crate::measure::sampled::plan::Sampling;
 use crate::measure::session::{Halt, Session};
@@ -128,7 +129,7 @@ pub fn run(arguments: &VerifyArgs) -> anyhow::Result<Ending> {
     }
     let roof = report::roof(&measured.bandwidth);
     let verdicts = verdicts(&profile.evidence, &measured.data, Z_ALL);
-    let (holds, why) = conclusion(&verdicts);
+    let (holds, why) = conclusion(&verdicts, Drift::from(&profile.evidence));
     let recorded = profile
         .evidence
         .read_gb_per_second

@@ -296,7 +296,7 @@ fn verified(before: Host, now: Host, seed: u64) -> (bool, String) {
         twice(session, &plan(), &table(3), &SPEED, (&evidence, &mut data))
     })
     .expect("the script does not fail");
-    conclusion(&verdicts(&evidence, &data, Z_ALL))
+    conclusion(&verdicts(&evidence, &data, Z_ALL), Drift::from(&evidence))
 }
 
 /// Share of verifications in which the profile does not hold because it is slower.

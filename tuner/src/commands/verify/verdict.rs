@@ -6,9 +6,11 @@ use sysinfer_profiles::{Evidence, LengthEvidence};
 use super::shift::{HostBeside, Noise, Runs, Spells, Told, Z_ALL, run_noise};
 use crate::measure::Point;
 use crate::measure::cores::CoreReading;
+use crate::measure::drift::Drift;
 use crate::measure::table::TableData;
 use crate::report;
 use crate::search::budget::join;
+use crate::space::Phase;
 use crate::stats::minutes::times_apart;
 use crate::stats::{Summary, median, median_of};
 
@@ -176,9 +178,7 @@ pub(super) fn verdicts(evidence: &Evidence, data: &TableData, z: f64) -> Vec<Ver
 fn rates(evidence: &Evidence, data: &TableData) -> Vec<Rate> {
     let roof = report::roof(&data.bandwidth());
     let memory = over_recorded(evidence.read_gb_per_second, data.memory_beside());
-    // It is one host: what is not known of a phase may be known of the other.
-    let known = evidence.decode_drift.or(evidence.prefill_drift);
-    let drift = |of_phase: Option<f64>| of_phase.or(known).unwrap_or(0.0);
+    let drift = |phase| Drift::from(evidence).of(phase).unwrap_or(0.0);
     let spells = |now: &[Point]| Spells {
         recorded: evidence.table_spells,
         now: times_apart(data.starts().iter().copied().take(now.len())),
@@ -200,7 +200,7 @@ fn rates(evidence: &Evidence, data: &TableData) -> Vec<Rate> {
             total_tokens: length.total_tokens,
             sampled: length.sampled || data.is_sampled(length.total_tokens),
             runs: Runs::of(&recorded, &now, spells(points), &cores.host(&memory))?,
-            drift: drift(evidence.decode_drift),
+            drift: drift(Phase::Decode),
             arithmetic: cores.medians(|cores| cores.arithmetic),
             exchange: cores.medians(|cores| cores.exchange),
             recorded,
@@ -226,7 +226,7 @@ fn rates(evidence: &Evidence, data: &TableData) -> Vec<Rate> {
             total_tokens: length.total_tokens,
             sampled: false,
             runs: Runs::of(&recorded, &now, spells(points), &cores.host(&memory))?,
-            drift: drift(evidence.prefill_drift),
+            drift: drift(Phase::Prefill),
             arithmetic: cores.medians(|cores| cores.arithmetic),
             exchange: cores.medians(|cores| cores.exchange),
             recorded,
@@ -273,8 +273,16 @@ fn over_recorded(recorded: Option<f64>, now: &[Option<f64>]) -> Vec<f64> {
     known.map(|reading| reading / recorded).collect()
 }
 
-/// Whether the profile holds, and why or why not.
-pub(super) fn conclusion(verdicts: &[Verdict]) -> (bool, String) {
+/// Said where a profile does not tell how minutes of its host differ.
+const DRIFT_UNKNOWN: &str = "how much rates drift from minute to minute is not recorded, as after runs of a few \
+                             minutes, so nothing is allowed for it";
+
+/// Whether the profile holds, and why or why not; `drift` is what it says of its host.
+pub(super) fn conclusion(verdicts: &[Verdict], drift: Drift) -> (bool, String) {
+    let unknown = match drift.words() {
+        Some(_) => String::new(),
+        None => format!("; {DRIFT_UNKNOWN}"),
+    };
     let lengths = |phase: &str, holds: Judgement| -> Vec<usize> {
         let of_kind = verdicts
             .iter()
@@ -292,7 +300,7 @@ pub(super) fn conclusion(verdicts: &[Verdict]) -> (bool, String) {
     if let Some(slower) = named(Judgement::Slower) {
         let why = format!(
             "the profile does not hold: slower than recorded, and neither because of memory nor of the \
-             cores, at {slower}; tune again if the host is otherwise idle"
+             cores, at {slower}; tune again if the host is otherwise idle{unknown}"
         );
         return (false, why);
     }
@@ -327,7 +335,7 @@ pub(super) fn conclusion(verdicts: &[Verdict]) -> (bool, String) {
     let of = verdicts.len();
     (
         true,
-        format!("the profile holds: {told} of {of} rates{unseen}{excuses}{faster}{open}"),
+        format!("the profile holds: {told} of {of} rates{unseen}{excuses}{faster}{open}{unknown}"),
     )
 }
 
@@ -359,6 +367,12 @@ fn unseen(verdicts: &[Verdict]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of a host whose minutes are alike.
+    const QUIET: Drift = Drift {
+        decode: Some(0.0),
+        prefill: None,
+    };
 
     fn verdict(holds: Judgement, total_tokens: usize) -> Verdict {
         let one = Summary::of(&[1.0]).expect("a rate");
@@ -414,7 +428,7 @@ mod tests {
                 .enumerate()
                 .map(|(index, holds)| verdict(*holds, index))
                 .collect();
-            let (holds, why) = conclusion(&verdicts);
+            let (holds, why) = conclusion(&verdicts, QUIET);
             assert_eq!(holds, expected, "{why}");
             assert!(why.contains(words), "{why} lacks {words}");
         }
@@ -430,9 +444,20 @@ mod tests {
         let (sure, unsure) = (of("decode", 0.06), of("prefill", 0.31));
         assert_eq!(sure.words(), "holds");
         assert_eq!(unsure.words(), "holds; a loss of 31 % would show");
-        let why = conclusion(&[sure, unsure]).1;
+        let why = conclusion(&[sure, unsure], QUIET).1;
         assert!(why.contains("less than 31 % (prefill) would"), "{why}");
-        assert_eq!(conclusion(&[sure]).1, "the profile holds: 1 of 1 rates");
+        assert_eq!(
+            conclusion(&[sure], QUIET).1,
+            "the profile holds: 1 of 1 rates"
+        );
+    }
+
+    #[test]
+    fn a_drift_that_is_not_recorded_is_said_whatever_was_found() {
+        for holds in [Judgement::Holds, Judgement::Slower] {
+            let why = conclusion(&[verdict(holds, 32)], Drift::default()).1;
+            assert!(why.ends_with(DRIFT_UNKNOWN), "{why}");
+        }
     }
 
     #[test]
