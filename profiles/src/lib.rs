@@ -20,5 +20,6 @@ mod suggest;
 pub use error::ProfileError;
 pub use matching::{Difference, HostMatch, Notice};
 pub use schema::{
-    Created, Evidence, HostFacts, LengthEvidence, MOST_RUNS, ModelFacts, Profile, SCHEMA,
+    Created, Evidence, HostFacts, LengthEvidence, MOST_LENGTHS, MOST_RUNS, ModelFacts, Profile,
+    SCHEMA,
 };

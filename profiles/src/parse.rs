@@ -9,9 +9,10 @@ use crate::error::ProfileError;
 use crate::schema::{Profile, SCHEMA};
 use crate::suggest::nearest;
 
-/// A profile is a few KiB, and some 55 for plans of 4,096 threads; anything above this is another
-/// file. A TOML parser takes dozens of times the bytes of its text, so this bounds memory too.
-pub const LIMIT_BYTES: u64 = 64 << 10;
+/// A profile is a few KiB, and at most some 105: two teams of 4,096 threads and the longest table. Anything
+/// above this is another file. A TOML parser takes dozens of times the bytes of its text, so this bounds
+/// memory too.
+pub const LIMIT_BYTES: u64 = 128 << 10;
 
 /// Longest quotation of the text in a message, in characters.
 const LONGEST_QUOTE: usize = 400;

@@ -10,6 +10,12 @@ pub const SCHEMA: i64 = 1;
 /// Runs that are recorded for one length and phase; a profile stays small enough to be read.
 pub const MOST_RUNS: usize = 15;
 
+/// Lengths that have room in a profile, with all their runs.
+pub const MOST_LENGTHS: usize = 48;
+
+/// Rates that drift by more than this (a logarithm: sevenfold) are none.
+const MOST_DRIFT: f64 = 2.0;
+
 /// A plan with the host and model that it was measured on, and the measurements.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,9 +33,6 @@ pub struct Profile {
     /// Why the plan is believed to be good.
     pub evidence: Evidence,
 }
-
-/// Rates that drift by more than this (a logarithm: sevenfold) are none.
-const MOST_DRIFT: f64 = 2.0;
 
 /// Where a profile comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

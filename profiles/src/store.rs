@@ -12,7 +12,7 @@ impl Profile {
     /// Reads and checks a profile file.
     ///
     /// # Errors
-    /// Unreadable, larger than 64 KiB, or anything that [`Profile::parse`] refuses.
+    /// Unreadable, larger than 128 KiB, or anything that [`Profile::parse`] refuses.
     pub fn load(path: &Path) -> Result<Profile, ProfileError> {
         let failed = |source| ProfileError::Read {
             path: path.into(),

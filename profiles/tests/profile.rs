@@ -4,7 +4,9 @@ mod common;
 
 use common::{host, model, profile};
 use sysinfer_machine::HostInfo;
-use sysinfer_profiles::{HostMatch, Profile, ProfileError, matching, store};
+use sysinfer_profiles::{
+    HostMatch, LengthEvidence, MOST_LENGTHS, MOST_RUNS, Profile, ProfileError, matching, store,
+};
 
 #[test]
 fn a_written_profile_reads_back_equal_and_explains_itself() {
@@ -100,6 +102,21 @@ const SPOILED: &[Spoiled] = &[
         &["evidence.gain_decode", "NaN"],
     ),
     (
+        "decode_drift = 0.012",
+        "decode_drift = -0.012",
+        &["evidence.decode_drift", "-0.012", "0 or a positive"],
+    ),
+    (
+        "prefill_drift = 0.02",
+        "prefill_drift = 2.5",
+        &["evidence.prefill_drift", "at most 2", "5 %"],
+    ),
+    (
+        "table_spells = 4",
+        "table_spells = -4",
+        &["evidence.table_spells", "invalid value"],
+    ),
+    (
         "decode_runs = [60.5",
         "decode_runs = [-60.5",
         &["evidence.lengths.0.decode_runs", "-60.5"],
@@ -182,7 +199,7 @@ fn the_line_is_the_line_of_the_mistake() {
 #[test]
 fn hostile_texts_are_errors() {
     let deep = format!("schema = 1\na = {}", "[".repeat(100_000));
-    let dotted = format!("schema = 1\n{}a = 1", "a.".repeat(100_000));
+    let dotted = format!("schema = 1\n{}a = 1", "a.".repeat(60_000));
     for text in [
         "",
         "\u{0}",
@@ -203,6 +220,27 @@ fn hostile_texts_are_errors() {
         Profile::parse(&large, "x"),
         Err(ProfileError::TooLarge { .. })
     ));
+}
+
+#[test]
+fn the_longest_table_of_the_largest_teams_is_read_back() {
+    let mut large = profile();
+    let cpus: Vec<usize> = (0..4096).collect();
+    for team in [&mut large.plan.decode, &mut large.plan.prefill] {
+        team.threads = cpus.len();
+        team.map = "spread".into();
+        team.cpus = cpus.clone();
+    }
+    let runs = vec![12_345.678; MOST_RUNS];
+    let row = LengthEvidence {
+        total_tokens: 131_072,
+        decode_runs: runs.clone(),
+        prefill_runs: runs,
+        ..large.evidence.lengths[0].clone()
+    };
+    large.evidence.lengths = vec![row; MOST_LENGTHS];
+    let text = large.to_toml().expect("renders");
+    assert_eq!(Profile::parse(&text, "x").expect("parses"), large);
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub const TARGET: Target = Target {
     run,
     largest_floor_bytes: SMALL_FLOOR_BYTES,
     // The TOML parser makes a token of some 50 bytes or an error of 100 out of a single sign, in
-    // vectors that double. A profile may have 64 KiB, so that is 16 MB at most.
+    // vectors that double. A profile may have 128 KiB, so that is 32 MB at most.
     largest_per_input_byte: 256,
     peak_floor_bytes: 4 * SMALL_FLOOR_BYTES,
     peak_per_input_byte: 512,

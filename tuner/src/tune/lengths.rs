@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::bail;
 use sysinfer_engine::EngineInfo;
+use sysinfer_profiles::MOST_LENGTHS;
 
 use super::arguments::TuneArgs;
 use crate::search::budget::TablePlan;
@@ -11,9 +12,6 @@ use crate::search::works;
 
 /// Steps that every decode run must have room for.
 const SHORTEST_RUN: usize = 4;
-
-/// Most lengths of a table: a profile has about a thousand bytes for each, and 64 KiB.
-const MOST_LENGTHS: usize = 48;
 
 /// Lengths of the table within the model's context, and a remark about each cut.
 ///
