@@ -8,17 +8,30 @@ use sysinfer_engine::model::synth::write_gguf;
 use sysinfer_engine::{Engine, Entry, PhasePlan, Plan, Precision, Preset, Wanted};
 use sysinfer_machine::Topology;
 
+/// A folder for files that live as long as this test program, empty at first: beside the binaries, where
+/// the next run finds it again. Nobody would remove a temporary one, since statics are not dropped.
+///
+/// # Panics
+/// If it cannot be made.
+pub fn folder(name: &str) -> PathBuf {
+    let program = std::env::current_exe().expect("a test knows its own path");
+    let path = program.with_extension("files").join(name);
+    if path.exists() {
+        std::fs::remove_dir_all(&path).expect("files of an earlier run");
+    }
+    std::fs::create_dir_all(&path).expect("the build wrote beside it");
+    path
+}
+
 /// The `tiny` preset as a file, written once per process.
 pub fn tiny_model() -> &'static Path {
-    static MODEL: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
-    let (_, path) = MODEL.get_or_init(|| {
-        let folder = tempfile::tempdir().expect("the system has a folder for temporary files");
-        let path = folder.path().join("tiny.gguf");
+    static MODEL: OnceLock<PathBuf> = OnceLock::new();
+    MODEL.get_or_init(|| {
+        let path = folder("model").join("tiny.gguf");
         let file = std::fs::File::create(&path).expect("the folder was just made");
         write_gguf(Preset::Tiny, 7, &mut BufWriter::new(file)).expect("the disk has 1 MB");
-        (folder, path)
-    });
-    path
+        path
+    })
 }
 
 /// The small real model that `make test` fetches, named by `SYSINFER_TEST_MODEL`. Where it is

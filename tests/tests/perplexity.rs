@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use serde_json::Value;
-use sysinfer_conformance::fixtures::tiny_model;
+use sysinfer_conformance::fixtures::{self, tiny_model};
 use sysinfer_conformance::naive::Naive;
 use sysinfer_conformance::product::{command, said};
 use sysinfer_engine::Tokenizer;
@@ -21,16 +21,15 @@ const TEXT: &str = "The quick brown fox jumps over the lazy dog. 敏捷的棕色
 
 /// A folder with the text, and with the `tiny` preset's weights in f32.
 fn folder() -> &'static Path {
-    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
-    let folder = FOLDER.get_or_init(|| {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        std::fs::write(folder.path().join("text.txt"), TEXT).expect("a small file");
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = fixtures::folder("texts");
+        std::fs::write(folder.join("text.txt"), TEXT).expect("a small file");
         let bytes = std::fs::read(tiny_model()).expect("it was written");
         let plain = in_f32(&Gguf::parse(&bytes).expect("our own file"));
-        std::fs::write(folder.path().join("f32.gguf"), plain).expect("a small file");
+        std::fs::write(folder.join("f32.gguf"), plain).expect("a small file");
         folder
-    });
-    folder.path()
+    })
 }
 
 fn plain_model() -> PathBuf {

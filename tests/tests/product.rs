@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
-use sysinfer_conformance::fixtures::tiny_model;
+use sysinfer_conformance::fixtures::{self, tiny_model};
 use sysinfer_conformance::product::{Server, command, said};
 use sysinfer_machine::CpuList;
 
 /// The profile of the tiny model on this host, measured once per test run.
 fn profile() -> &'static Path {
-    static PROFILE: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
-    let (_, path) = PROFILE.get_or_init(|| {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("profile.toml");
+    static PROFILE: OnceLock<PathBuf> = OnceLock::new();
+    PROFILE.get_or_init(|| {
+        let folder = fixtures::folder("profile");
+        let path = folder.join("profile.toml");
         let output = command("sysinfer-tune")
             .arg(tiny_model())
             .args([
@@ -44,13 +44,12 @@ fn profile() -> &'static Path {
             "summary.md",
             "report.html",
         ] {
-            let file = folder.path().join("profile-report").join(file);
+            let file = folder.join("profile-report").join(file);
             let length = std::fs::metadata(&file).map_or(0, |data| data.len());
             assert!(length > 100, "{} has {length} bytes", file.display());
         }
-        (folder, path)
-    });
-    path
+        path
+    })
 }
 
 /// The profile with `from` replaced, in a folder that lives as long as the result.
