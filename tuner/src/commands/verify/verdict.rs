@@ -274,8 +274,8 @@ fn over_recorded(recorded: Option<f64>, now: &[Option<f64>]) -> Vec<f64> {
 }
 
 /// Said where a profile does not tell how minutes of its host differ.
-const DRIFT_UNKNOWN: &str = "how much rates drift from minute to minute is not recorded, as after runs of a few \
-                             minutes, so nothing is allowed for it";
+const DRIFT_UNKNOWN: &str = "how much rates drift from minute to minute is not recorded (a run of a few minutes \
+                             cannot tell), so nothing is allowed for it";
 
 /// Whether the profile holds, and why or why not; `drift` is what it says of its host.
 pub(super) fn conclusion(verdicts: &[Verdict], drift: Drift) -> (bool, String) {
