@@ -6,10 +6,14 @@
 //! plan; a plan that lost less than that besides is found when the host is fast again. And rates drift from
 //! minute to minute beyond what these explain; how much, the tuner saw and the profile says, so that what
 //! lies within it is no loss. Where a loss of a tenth would hardly have shown, the last line says so. `plan`
-//! says what is measured, `shift` has the statistics, `verdict` what follows of them.
+//! says what is measured, `rates` puts both runs and the host beside each other, `shift` has the statistics,
+//! `verdict` what follows for each rate, and `conclusion` for the profile.
 
+mod conclusion;
+mod judgement;
 mod output;
 mod plan;
+mod rates;
 mod shift;
 mod verdict;
 
@@ -21,10 +25,12 @@ use clap::Args;
 use sysinfer_engine::{Engine, EngineInfo, Plan, Precision};
 use sysinfer_profiles::{Evidence, Profile};
 
+use self::conclusion::conclusion;
+use self::judgement::Judgement;
 use self::output::{json, text};
 use self::plan::{speed, table_plan};
 use self::shift::{Z_ALL, Z_SEEMS};
-use self::verdict::{Judgement, conclusion, verdicts};
+use self::verdict::verdicts;
 use crate::Ending;
 use crate::commands::chosen_plan::{self, PlanArgs};
 use crate::host::Host;

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use sysinfer_profiles::Profile;
 
-use super::verdict::{Judgement, Verdict};
+use super::judgement::Judgement;
+use super::verdict::Verdict;
 use crate::commands::compare::rates::rate_text;
 use crate::measure::sampled::DEFINITION;
 use crate::report::table;

@@ -2,10 +2,9 @@
 
 use anyhow::anyhow;
 use sysinfer_engine::engine::pass_rows;
-use sysinfer_profiles::Profile;
+use sysinfer_profiles::{Evidence, LengthEvidence, Profile};
 
 use super::VerifyArgs;
-use super::verdict::Recorded;
 use crate::measure::sampled::plan::Sampling;
 use crate::search::budget::{Manner, Speed, TablePlan, join};
 
@@ -15,6 +14,35 @@ const QUICK_LONGEST: usize = 256;
 const LONGEST_PASS_SECONDS: f64 = 60.0;
 /// Time of decode steps at a context of a sampled pass, as a usual run takes it, seconds.
 const VISIT_SECONDS: f64 = 2.0;
+
+/// Lengths that a profile has rates for.
+struct Recorded {
+    /// Decoded all the way.
+    decode: Vec<usize>,
+    /// Sampled.
+    sampled: Vec<usize>,
+    prefill: Vec<usize>,
+}
+
+impl Recorded {
+    fn of(evidence: &Evidence) -> Self {
+        let having = |has: fn(&LengthEvidence) -> bool| -> Vec<usize> {
+            let lengths = evidence.lengths.iter();
+            let mut lengths: Vec<usize> = lengths
+                .filter(|length| has(length))
+                .map(|length| length.total_tokens)
+                .collect();
+            lengths.sort_unstable();
+            lengths.dedup();
+            lengths
+        };
+        Self {
+            decode: having(|length| !length.sampled && !length.decode_rates().is_empty()),
+            sampled: having(|length| length.sampled && !length.decode_rates().is_empty()),
+            prefill: having(|length| !length.prefill_rates().is_empty()),
+        }
+    }
+}
 
 /// Lengths of the profile that are asked for.
 pub(super) fn table_plan(arguments: &VerifyArgs, profile: &Profile) -> anyhow::Result<TablePlan> {

@@ -16,12 +16,13 @@
 //!   the tuner takes is not in it.
 //! - A rate is called slower only beyond [`Z_ALL`] standard errors. For 16 rates at 5 % together,
 //!   Bonferroni asks for 2.73 if the noise were known; the rest is for its being estimated.
-//! - What seems slower beyond [`Z_SEEMS`] is measured again and judged by all runs together. That
-//!   can only take alarms back, so that the bound of the line before stays.
+//! - What seems slower beyond [`Z_SEEMS`] is measured again and judged once, by all runs together. That
+//!   takes most alarms of chance back; the few that it makes are in the share that the tests count.
 //! - Where memory is slower by evidence than when the profile was made, a rate has to be slower by
 //!   evidence than memory, run by run: a host can be twice as fast in one minute as in the next. The
 //!   same goes for the arithmetic of its cores, and for how fast they exchange data.
 
+use super::judgement::Judgement;
 use crate::stats::pooled::root_mean_square;
 use crate::stats::{Gap, median};
 
@@ -45,25 +46,6 @@ const USUAL_NOISE: f64 = 0.03;
 const NOISE_WEIGHT: f64 = 4.0;
 /// Errors of the Hodges-Lehmann estimate over those of the mean, for normal noise (root of pi / 3).
 const CENTRE_LOSS: f64 = 1.023;
-
-/// How rates of now relate to recorded ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
-    /// Faster beyond noise.
-    Faster,
-    /// No loss beyond noise.
-    Same,
-    /// Slower beyond noise, and by no more than memory is.
-    AsMemory,
-    /// Slower beyond noise, and by no more than the cores are.
-    AsCores,
-    /// Slower beyond noise, and by no more than cores are in handing each other data.
-    AsExchange,
-    /// Slower beyond noise, and neither because of memory nor of the cores.
-    Slower,
-    /// Noise is too large, or runs are too few.
-    NotToldApart,
-}
 
 /// How fast a host is beside each run of now, over what was recorded; empty where that is not known.
 #[derive(Clone, Debug, Default)]
@@ -150,26 +132,26 @@ impl Runs {
     }
 
     /// What that tells, at `z` standard errors.
-    pub(super) fn told(&self, noise: Noise, z: f64) -> Told {
+    pub(super) fn told(&self, noise: Noise, z: f64) -> Judgement {
         let found = self.shift(noise);
         if found.low(z) > 0.0 && found.centre > (1.0 + TOLERANCE).ln() {
-            return Told::Faster;
+            return Judgement::Faster;
         }
         if is_loss_beyond(z, &found) {
             return if self.is_explained_by(&self.host.memory, noise) {
-                Told::AsMemory
+                Judgement::HoldsAsMemory
             } else if self.is_explained_by(&self.host.arithmetic, noise) {
-                Told::AsCores
+                Judgement::HoldsAsCores
             } else if self.is_explained_by(&self.host.exchange, noise) {
-                Told::AsExchange
+                Judgement::HoldsAsExchange
             } else {
-                Told::Slower
+                Judgement::Slower
             };
         }
         if self.smallest_loss_found(noise) < MOST_UNSEEN {
-            Told::Same
+            Judgement::Holds
         } else {
-            Told::NotToldApart
+            Judgement::NotToldApart
         }
     }
 
@@ -252,41 +234,55 @@ mod tests {
     fn what_runs_tell() {
         let base = [99.0, 100.0, 101.0];
         let even = [1.0; 3];
-        let cases: [(&str, &[f64], &[f64], Told); 10] = [
-            ("the same", &[99.5, 100.5, 100.0], &even, Told::Same),
-            ("faster", &[110.0, 111.0, 112.0], &even, Told::Faster),
-            ("slower", &[80.0, 81.0, 82.0], &even, Told::Slower),
-            ("by two percent", &[97.7, 97.8, 97.9], &even, Told::Same),
+        let cases: [(&str, &[f64], &[f64], Judgement); 10] = [
+            ("the same", &[99.5, 100.5, 100.0], &even, Judgement::Holds),
+            ("faster", &[110.0, 111.0, 112.0], &even, Judgement::Faster),
+            ("slower", &[80.0, 81.0, 82.0], &even, Judgement::Slower),
+            (
+                "by two percent",
+                &[97.7, 97.8, 97.9],
+                &even,
+                Judgement::Holds,
+            ),
             (
                 "as memory",
                 &[80.0, 81.0, 82.0],
                 &[0.80, 0.81, 0.82],
-                Told::AsMemory,
+                Judgement::HoldsAsMemory,
             ),
             (
                 "less than memory",
                 &[80.0, 81.0, 82.0],
                 &[0.5; 3],
-                Told::AsMemory,
+                Judgement::HoldsAsMemory,
             ),
             (
                 "more than memory",
                 &[60.0, 61.0, 62.0],
                 &[0.81; 3],
-                Told::Slower,
+                Judgement::Slower,
             ),
             (
                 "memory is not known",
                 &[80.0, 81.0, 82.0],
                 &[],
-                Told::Slower,
+                Judgement::Slower,
             ),
-            ("noise", &[20.0, 95.0, 400.0], &even, Told::NotToldApart),
-            ("one run, far off", &[80.0], &[1.0], Told::Slower),
+            (
+                "noise",
+                &[20.0, 95.0, 400.0],
+                &even,
+                Judgement::NotToldApart,
+            ),
+            ("one run, far off", &[80.0], &[1.0], Judgement::Slower),
         ];
         for (name, now, memory, expected) in cases {
             // It is the same whatever of the host is slower.
-            let causes = [Told::AsMemory, Told::AsCores, Told::AsExchange];
+            let causes = [
+                Judgement::HoldsAsMemory,
+                Judgement::HoldsAsCores,
+                Judgement::HoldsAsExchange,
+            ];
             for (place, cause) in causes.into_iter().enumerate() {
                 let mut lanes = [(); 3].map(|()| vec![1.0; memory.len()]);
                 lanes[place] = memory.to_vec();
@@ -298,7 +294,7 @@ mod tests {
                 };
                 let runs = Runs::of(&base, now, ONE_SPELL, &host).expect("rates");
                 let expected = match expected {
-                    Told::AsMemory => cause,
+                    Judgement::HoldsAsMemory => cause,
                     other => other,
                 };
                 assert_eq!(
@@ -343,13 +339,21 @@ mod tests {
             let noise = Noise { run: 0.01, drift };
             (runs.told(noise, Z_ALL), runs.smallest_loss_found(noise))
         };
-        assert_eq!(told(0.0, 1).0, Told::Slower, "minutes are alike");
+        assert_eq!(told(0.0, 1).0, Judgement::Slower, "minutes are alike");
         let (within, unseen) = told(0.05, 1);
-        assert_eq!(within, Told::Same, "an eighth is what minutes differ by");
+        assert_eq!(
+            within,
+            Judgement::Holds,
+            "an eighth is what minutes differ by"
+        );
         assert!((0.22..0.29).contains(&unseen), "{unseen}");
-        assert_eq!(told(0.04, 3).0, Told::Slower, "three spells on each side");
-        assert_eq!(told(0.04, 1).0, Told::Same);
-        assert_eq!(told(0.25, 1).0, Told::NotToldApart);
+        assert_eq!(
+            told(0.04, 3).0,
+            Judgement::Slower,
+            "three spells on each side"
+        );
+        assert_eq!(told(0.04, 1).0, Judgement::Holds);
+        assert_eq!(told(0.25, 1).0, Judgement::NotToldApart);
         // More spells than runs are none.
         assert_eq!(told(0.05, 100).1, told(0.05, 3).1);
         assert_eq!(told(0.05, 0).1, told(0.05, 1).1);
