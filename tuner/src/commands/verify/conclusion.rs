@@ -6,8 +6,8 @@ use crate::measure::drift::Drift;
 use crate::search::budget::join;
 
 /// Said where a profile does not tell how minutes of its host differ.
-const DRIFT_UNKNOWN: &str = "how much rates drift from minute to minute is not recorded (a run of a few minutes \
-                             cannot tell), so nothing is allowed for it";
+const DRIFT_UNKNOWN: &str = "how much rates drift from minute to minute is not recorded (the run was too short, or its \
+                             samples too few, to tell), so nothing is allowed for it";
 
 /// Whether the profile holds, and why or why not; `drift` is what it says of its host.
 pub(super) fn conclusion(verdicts: &[Verdict], drift: Drift) -> (bool, String) {
