@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use sysinfer_engine::model::files::PartName;
 use sysinfer_engine::{CacheType, WeightStorage};
 use sysinfer_machine::CpuList;
 
@@ -141,7 +142,11 @@ impl Arguments {
     pub fn served_name(&self) -> String {
         match (&self.model_name, self.model.file_stem()) {
             (Some(name), _) => name.clone(),
-            (None, Some(stem)) => stem.to_string_lossy().into_owned(),
+            (None, Some(stem)) => {
+                let part = PartName::of(&self.model);
+                let stem = part.as_ref().map_or(stem, |part| part.stem.as_os_str());
+                stem.to_string_lossy().into_owned()
+            }
             (None, None) => "model".into(),
         }
     }

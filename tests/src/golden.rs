@@ -7,9 +7,10 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use sysinfer_engine::model::files::ModelFiles;
+use sysinfer_engine::model::source::Source;
 use sysinfer_engine::{CacheType, Engine, Entry, PhasePlan, Plan, Precision, Wanted};
-use sysinfer_formats::Gguf;
-use sysinfer_machine::{FileMap, Topology};
+use sysinfer_machine::Topology;
 
 /// An engine may err this many times as much as the reference.
 pub const ALLOWED: f64 = 1.25;
@@ -104,10 +105,10 @@ pub fn check(folder: &Path, golden: &Golden, way: Way) -> Result<Measured, Strin
 }
 
 fn allowed(path: &Path) -> Result<f64, String> {
-    let map = FileMap::open(path).map_err(|error| error.to_string())?;
-    let file = Gguf::parse(&map).map_err(|error| error.to_string())?;
-    let tensor = file.require("blk.0.attn_q.weight");
-    let kind = tensor.map_err(|error| error.to_string())?.kind;
+    let files = ModelFiles::open(path).map_err(|error| error.to_string())?;
+    let model = files.stored().map_err(|error| error.to_string())?;
+    let tensor = model.find("blk.0.attn_q.weight");
+    let kind = tensor.ok_or("blk.0.attn_q.weight is missing")?.kind;
     Ok(match kind.block_elements() {
         256 => ALLOWED_LARGE_BLOCKS,
         _ => ALLOWED,

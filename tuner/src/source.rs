@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
+use sysinfer_engine::model::files::ModelFiles;
 use sysinfer_engine::{Engine, LoadStep, Plan, Precision, Preset, WeightStorage};
 use sysinfer_machine::{Topology, usable_memory_bytes};
 
-use crate::host::{available_bytes, file_bytes, require_memory};
+use crate::host::{available_bytes, require_memory};
 use crate::progress::Progress;
 
 /// The model: a file, or a shape.
@@ -109,7 +110,7 @@ impl Source {
     ) -> anyhow::Result<Engine> {
         let needed = match self {
             Self::File(path) => {
-                let bytes = file_bytes(path)?;
+                let bytes = ModelFiles::open(path)?.bytes();
                 let (weights, why) = plan.memory.weights.decided(path, usable_memory_bytes());
                 plan.memory.weights = weights;
                 why.iter().for_each(|line| eprintln!("{line}"));

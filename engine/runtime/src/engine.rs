@@ -15,9 +15,9 @@ use crate::info::EngineInfo;
 use crate::kv::KvShape;
 use crate::model::attention::Addition;
 use crate::model::config::Config;
+use crate::model::files::ModelFiles;
 use crate::model::forward::{Buffers, Mode, Model};
 use crate::model::loader::Loader;
-use crate::model::matrix::Matrix;
 use crate::model::preset::Preset;
 use crate::model::source::{self, InF32, Mapped, Source, Synthetic};
 use crate::model::step::Scratch;
@@ -56,8 +56,8 @@ pub struct Engine {
     buffers: Buffers,
     /// Logits of a step that was run in several parts.
     collected: Vec<f32>,
-    /// The file that weights are read from, unless they are packed.
-    file: Option<Arc<FileMap>>,
+    /// The files that weights are read from, unless they are packed.
+    files: Vec<Arc<FileMap>>,
 }
 
 /// What times a step's passes, and what they add up to.
@@ -75,9 +75,9 @@ pub struct LoadStep {
 }
 
 impl Engine {
-    /// Maps a GGUF file, packs its weights by the workers that will read them, unmaps it. Memory of
-    /// the map is given back along the way, and so is that of the system's cache of the file, unless
-    /// the plan keeps it. Weights that the plan leaves in the map (`memory.weights`) stay there, and
+    /// Maps a GGUF file (with the other parts of a model that is split), packs its weights by the workers
+    /// that will read them, unmaps it. Memory of the map is given back along the way, and so is that of
+    /// the system's cache of the file, unless the plan keeps it. Weights that the plan leaves in the map (`memory.weights`) stay there, and
     /// the file must stay as it is while the engine lives.
     ///
     /// # Errors
@@ -90,17 +90,17 @@ impl Engine {
         topology: &Topology,
         progress: &mut dyn FnMut(LoadStep),
     ) -> Result<Engine, EngineError> {
-        let map = Arc::new(FileMap::open(path)?);
-        let file = source::parse(path, &map)?;
-        let config = Config::from_gguf(&file)?;
-        let tokenizer = Tokenizer::from_gguf(file.metadata())?.map(Arc::new);
-        let template = file.metadata().string("tokenizer.chat_template");
+        let files = ModelFiles::open(path)?;
+        let stored = files.stored()?;
+        let config = Config::of(&stored)?;
+        let tokenizer = Tokenizer::from_gguf(stored.metadata())?.map(Arc::new);
+        let template = stored.metadata().string("tokenizer.chat_template");
         let template = template.map_err(|error| EngineError::Model(error.to_string()))?;
         let template = template.map(str::to_owned);
         let keep_cache = plan.memory.keep_file_cache;
         let source = Mapped {
-            file,
-            map: &map,
+            stored,
+            files: &files,
             keep_cache,
             stays: plan.memory.weights == WeightStorage::Mapped,
         };
@@ -109,9 +109,9 @@ impl Engine {
         check_vocabulary(tokenizer.as_deref(), &engine.model.config)?;
         engine.tokenizer = tokenizer;
         engine.chat_template = template;
-        if !keep_cache && engine.file.is_none() {
-            // What lies at the seams of the pieces that went before, and the file's directory.
-            map.release_with_cache(&map);
+        if !keep_cache && engine.files.is_empty() {
+            // What lies at the seams of the pieces that went before, and the files' directories.
+            files.maps().for_each(|map| map.release_with_cache(map));
         }
         Ok(engine)
     }
@@ -185,10 +185,9 @@ impl Engine {
         let model = Model::new(config, weights);
         plan.kernels = chosen(&model);
         let scratch = scratch(teams.most_threads());
-        let file = model.weights.matrices().find_map(Matrix::file).cloned();
         Ok(Engine {
             info: EngineInfo::of(&model, precision),
-            file,
+            files: model.weights.files(),
             model,
             tokenizer: None,
             chat_template: None,
@@ -410,9 +409,9 @@ impl Engine {
     /// Checks a whole batch, and the file where weights are read from it, and makes room for the batch,
     /// before anything runs.
     fn check(&self, batch: &mut [Entry<'_>]) -> Result<(), EngineError> {
-        if let Some(file) = &self.file {
-            file.require_whole()?;
-        }
+        self.files
+            .iter()
+            .try_for_each(|file| file.require_whole())?;
         let vocabulary_size = self.model.config.vocabulary_size;
         for entry in &mut *batch {
             assert_eq!(

@@ -77,6 +77,8 @@ impl EngineInfo {
         let experts = config
             .experts
             .map_or_else(String::new, |e| format!("-x{}of{}", e.used, e.count));
+        let shared = config.experts.and_then(|experts| experts.shared_length);
+        let shared = shared.map_or_else(String::new, |length| format!("-s{length}"));
         EngineInfo {
             name: config.name.clone(),
             architecture: config.architecture.clone(),
@@ -92,7 +94,7 @@ impl EngineInfo {
             decode_bytes: decode_bytes as u64,
             kv_bytes_per_position: kv as u64,
             fingerprint: format!(
-                "{}-l{}-e{}-f{}{experts}-h{}-kv{}-d{}-v{}-{}",
+                "{}-l{}-e{}-f{}{experts}{shared}-h{}-kv{}-d{}-v{}-{}",
                 config.architecture,
                 config.layers,
                 config.embedding_length,

@@ -4,14 +4,14 @@
 use std::path::Path;
 
 use sysinfer_kernels::{Layout, ROWS};
-use sysinfer_machine::FileMap;
 
 use crate::error::EngineError;
 use crate::info::EngineInfo;
 use crate::matrix_shape::MatrixShape;
 use crate::model::config::Config;
+use crate::model::files::ModelFiles;
 use crate::model::preset::Preset;
-use crate::model::source::{self, Source, Synthetic};
+use crate::model::source::{Source, Synthetic};
 use crate::precision::Precision;
 
 /// One product of a step: matrices with one input, whose row groups the team divides.
@@ -52,10 +52,10 @@ impl ModelShape {
     /// # Errors
     /// A file that is no GGUF, or no model that runs here.
     pub fn of_file(path: &Path, precision: Precision) -> Result<ModelShape, EngineError> {
-        let map = FileMap::open(path)?;
-        let file = source::parse(path, &map)?;
-        let config = Config::from_gguf(&file)?;
-        Self::of_source(&file, &config, precision)
+        let files = ModelFiles::open(path)?;
+        let stored = files.stored()?;
+        let config = Config::of(&stored)?;
+        Self::of_source(&stored, &config, precision)
     }
 
     fn of_source(
@@ -116,8 +116,13 @@ fn layer_products(
         let name = |part| format!("blk.{layer}.{part}.weight");
         parts.iter().map(name).collect()
     };
+    let joined = names(&["attn_qkv"]);
+    let qkv = match source.find(&joined[0]) {
+        Some(_) => joined,
+        None => names(&["attn_q", "attn_k", "attn_v"]),
+    };
     let mut products = vec![
-        product(source, &names(&["attn_q", "attn_k", "attn_v"]), 1)?,
+        product(source, &qkv, 1)?,
         product(source, &names(&["attn_output"]), 1)?,
     ];
     match config.experts {
@@ -134,6 +139,16 @@ fn layer_products(
             )?,
             product(source, &names(&["ffn_down_exps"]), experts.used)?,
         ]),
+    }
+    if config
+        .experts
+        .is_some_and(|experts| experts.shared_length.is_some())
+    {
+        products.extend([
+            product(source, &names(&["ffn_gate_inp_shexp"]), 1)?,
+            product(source, &names(&["ffn_gate_shexp", "ffn_up_shexp"]), 1)?,
+            product(source, &names(&["ffn_down_shexp"]), 1)?,
+        ]);
     }
     Ok(products)
 }

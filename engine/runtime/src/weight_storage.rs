@@ -9,9 +9,9 @@ use std::path::Path;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use sysinfer_machine::FileMap;
 
-use crate::model::source::{packed_bytes, parse};
+use crate::model::files::ModelFiles;
+use crate::model::source::packed_bytes;
 
 /// Where weights are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,9 +55,8 @@ impl WeightStorage {
         if self != WeightStorage::Auto {
             return (self, None);
         }
-        let packed = FileMap::open(path)
-            .ok()
-            .and_then(|map| Some(packed_bytes(&parse(path, &map).ok()?)));
+        let files = ModelFiles::open(path).ok();
+        let packed = files.and_then(|files| Some(packed_bytes(&files.stored().ok()?)));
         match (packed, usable_bytes) {
             (Some(packed), Some(usable)) => decide(packed, usable),
             _ => (WeightStorage::Packed, None),

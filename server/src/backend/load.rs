@@ -7,11 +7,12 @@ use std::time::Instant;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sysinfer_engine::lookup::MOST_DRAFTED;
+use sysinfer_engine::model::config::Config;
+use sysinfer_engine::model::files::ModelFiles;
 use sysinfer_engine::{
     Engine, EngineError, EngineInfo, LoadStep, Lookup, PhasePlan, Plan, Precision,
 };
-use sysinfer_formats::Gguf;
-use sysinfer_machine::{FileMap, Topology, usable_memory_bytes};
+use sysinfer_machine::{Topology, usable_memory_bytes};
 
 use super::engine::EngineBackend;
 use super::template_choice;
@@ -181,23 +182,13 @@ fn log_progress(step: &LoadStep, tenth: &mut u64) {
 /// Finds `--context` to be too long before minutes are spent on weights. What else is wrong with a
 /// file is for the engine to say.
 fn check_context(request: &LoadRequest) -> Result<(), LoadError> {
-    let model = FileMap::open(&request.model).ok();
-    let model = model.and_then(|map| context_length(&map));
+    let files = ModelFiles::open(&request.model).ok();
+    let config = files.and_then(|files| Config::of(&files.stored().ok()?).ok());
+    let model = config.map(|config| config.context_length);
     match (request.context, model) {
         (Some(asked), Some(model)) if asked > model => Err(LoadError::Context { asked, model }),
         _ => Ok(()),
     }
-}
-
-/// The context length that a GGUF file states.
-fn context_length(bytes: &[u8]) -> Option<usize> {
-    let file = Gguf::parse(bytes).ok()?;
-    let architecture = file
-        .metadata()
-        .require_string("general.architecture")
-        .ok()?;
-    let key = format!("{architecture}.context_length");
-    usize::try_from(file.metadata().require_unsigned(&key).ok()?).ok()
 }
 
 fn context_tokens(asked: Option<usize>, model: usize) -> Result<usize, LoadError> {

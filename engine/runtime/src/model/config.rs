@@ -1,9 +1,9 @@
 //! What a model is, as data: read from a GGUF's metadata, checked once.
 
-use sysinfer_formats::Gguf;
 use sysinfer_kernels::ROWS;
 
-use super::metadata::Reader;
+use super::metadata::{MOST_HEAD_VALUES, MOST_POSITIONS, Reader};
+use super::stored::StoredModel;
 use crate::error::EngineError;
 
 /// Which two values of a head are rotated together.
@@ -16,6 +16,35 @@ pub enum RotaryOrder {
     Halves,
 }
 
+/// How rotary positions are stretched over a longer context than that of the training.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum RotaryScaling {
+    /// Not at all.
+    #[default]
+    None,
+    /// Positions are divided by the factor (arXiv:2306.15595).
+    Linear {
+        /// The context is so many times as long.
+        factor: f32,
+    },
+    /// YaRN (arXiv:2309.00071).
+    Yarn(Yarn),
+}
+
+/// The numbers of YaRN: frequencies that turn often within the original context stay, those that turn
+/// seldom are divided by the factor, and those between are mixed of both.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Yarn {
+    /// The context is so many times as long.
+    pub factor: f32,
+    /// Positions that the model was trained with before.
+    pub original_context: usize,
+    /// Turns within the original context from which on a frequency stays.
+    pub beta_fast: f32,
+    /// Turns up to which it is divided.
+    pub beta_slow: f32,
+}
+
 /// How positions enter attention.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Positions {
@@ -25,8 +54,11 @@ pub enum Positions {
         dimensions: usize,
         /// Base of the angles' geometric series.
         base: f32,
-        /// Positions are divided by this (linear scaling); 1: not at all.
-        scale: f32,
+        /// What makes more positions than the model was trained with.
+        scaling: RotaryScaling,
+        /// What rotated queries and keys are multiplied by, each: with YaRN the square root of the
+        /// paper's 1/t, else 1.
+        magnitude: f32,
         /// Which values turn together.
         order: RotaryOrder,
     },
@@ -38,13 +70,20 @@ pub enum Positions {
 }
 
 /// A feed-forward of which each token uses some parts only (arXiv:1701.06538): those with the
-/// largest scores, weighted by the softmax of these scores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// largest scores, weighted by the softmax of all scores.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Experts {
     /// How many there are.
     pub count: usize,
     /// How many a token uses.
     pub used: usize,
+    /// Whether the weights of those that a token uses are made to add up to 1.
+    pub normed: bool,
+    /// What all weights are multiplied by then.
+    pub scale: f32,
+    /// Width of the hidden vector of the expert that every token uses, where there is one: its result
+    /// counts for the sigmoid of a score of its own (Qwen 2 MoE).
+    pub shared_length: Option<usize>,
 }
 
 /// Shape and constants of a decoder.
@@ -68,8 +107,10 @@ pub struct Config {
     pub kv_heads: usize,
     /// Values per head.
     pub head_size: usize,
-    /// Positions that the model was made for.
+    /// Positions that the model was made for, but no more than its sliding window.
     pub context_length: usize,
+    /// Positions that a token sees, where it sees a window of them only.
+    pub sliding_window: Option<usize>,
     /// Rows of the output matrix.
     pub vocabulary_size: usize,
     /// Epsilon of the root mean square norms.
@@ -82,6 +123,8 @@ pub struct Config {
     pub output_bias: bool,
     /// Whether every query and key head is normalised.
     pub head_norms: bool,
+    /// Whether the feed-forward's matrices have biases.
+    pub feed_forward_bias: bool,
 }
 
 impl Config {
@@ -100,23 +143,23 @@ impl Config {
         self.heads * self.head_size
     }
 
-    /// Reads and checks the metadata of a file.
+    /// Reads and checks the metadata of a model.
     ///
     /// # Errors
     /// An architecture that is not run here, a key that is missing, of the wrong type or outside
-    /// its range, with the key's name.
-    pub fn from_gguf(file: &Gguf<'_>) -> Result<Config, EngineError> {
+    /// its range, or one that is not honoured here, with the key's name.
+    pub fn of(file: &StoredModel<'_>) -> Result<Config, EngineError> {
         let reader = Reader::new(file)?;
         let embedding_length = reader.count("embedding_length", 1 << 20)?;
         let heads = reader.count("attention.head_count", 4096)?;
         let kv_heads = reader
             .optional_count("attention.head_count_kv", 4096)?
             .unwrap_or(heads);
-        let head_size = match reader.optional_count("attention.key_length", 4096)? {
+        let head_size = match reader.optional_count("attention.key_length", MOST_HEAD_VALUES)? {
             Some(size) => size,
             None => embedding_length / heads,
         };
-        if let Some(size) = reader.optional_count("attention.value_length", 4096)?
+        if let Some(size) = reader.optional_count("attention.value_length", MOST_HEAD_VALUES)?
             && size != head_size
         {
             return Err(EngineError::Model(format!(
@@ -127,30 +170,30 @@ impl Config {
         let family = reader.family;
         let has = |tensor: &str| file.tensor(tensor).is_some();
         let experts = reader.experts()?;
-        let feed_forward_length = match experts {
-            None => None,
-            // Mixtral's files have one length only.
-            Some(_) => reader.optional_count("expert_feed_forward_length", 1 << 22)?,
-        };
+        let context_length = reader.count("context_length", MOST_POSITIONS)?;
+        let sliding_window = reader.sliding_window()?;
         let config = Config {
             name: reader.name()?,
             layers,
             embedding_length,
-            feed_forward_length: match feed_forward_length {
-                Some(length) => length,
-                None => reader.count("feed_forward_length", 1 << 22)?,
-            },
+            feed_forward_length: reader.feed_forward_length(experts)?,
             experts,
             heads,
             kv_heads,
             head_size,
-            context_length: reader.count("context_length", 1 << 28)?,
+            context_length: context_length.min(sliding_window.unwrap_or(context_length)),
+            sliding_window,
             vocabulary_size: reader.vocabulary_size()?,
             norm_epsilon: reader.positive("attention.layer_norm_rms_epsilon", None)?,
-            positions: reader.positions(layers, head_size)?,
-            qkv_bias: family.qkv_bias.is_there(has("blk.0.attn_q.bias")),
+            positions: reader.positions((layers, head_size), context_length)?,
+            qkv_bias: family
+                .qkv_bias
+                .is_there(has("blk.0.attn_q.bias") || has("blk.0.attn_qkv.bias")),
             output_bias: family.output_bias.is_there(has("blk.0.attn_output.bias")),
             head_norms: family.head_norms.is_there(has("blk.0.attn_q_norm.weight")),
+            feed_forward_bias: family
+                .feed_forward_bias
+                .is_there(has("blk.0.ffn_down.bias")),
             architecture: family.architecture.to_owned(),
         };
         config.check()?;

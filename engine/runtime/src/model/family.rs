@@ -26,20 +26,29 @@ pub struct Family {
     pub output_bias: Part,
     /// Norms of every query and key head.
     pub head_norms: Part,
+    /// Biases of the feed-forward's matrices, where these are dense.
+    pub feed_forward_bias: Part,
     /// A feed-forward of experts.
     pub experts: Part,
+    /// Whether the weights of the experts that a token uses add up to 1, unless the file says.
+    pub expert_weights_normed: bool,
+    /// An expert that every token uses.
+    pub shared_expert: Part,
 }
 
 /// Every family. Mistral, Mixtral, SmolLM and others that share Llama's graph call themselves
 /// `llama`.
-pub static FAMILIES: [Family; 5] = [
+pub static FAMILIES: [Family; 6] = [
     Family {
         architecture: "llama",
         order: RotaryOrder::Neighbours,
         qkv_bias: Part::Optional,
         output_bias: Part::Optional,
         head_norms: Part::Absent,
+        feed_forward_bias: Part::Optional,
         experts: Part::Optional,
+        expert_weights_normed: true,
+        shared_expert: Part::Absent,
     },
     Family {
         architecture: "baichuan",
@@ -47,7 +56,10 @@ pub static FAMILIES: [Family; 5] = [
         qkv_bias: Part::Absent,
         output_bias: Part::Absent,
         head_norms: Part::Absent,
+        feed_forward_bias: Part::Absent,
         experts: Part::Absent,
+        expert_weights_normed: true,
+        shared_expert: Part::Absent,
     },
     Family {
         architecture: "qwen2",
@@ -55,7 +67,21 @@ pub static FAMILIES: [Family; 5] = [
         qkv_bias: Part::Required,
         output_bias: Part::Optional,
         head_norms: Part::Absent,
+        feed_forward_bias: Part::Absent,
         experts: Part::Absent,
+        expert_weights_normed: true,
+        shared_expert: Part::Absent,
+    },
+    Family {
+        architecture: "qwen2moe",
+        order: RotaryOrder::Halves,
+        qkv_bias: Part::Required,
+        output_bias: Part::Optional,
+        head_norms: Part::Absent,
+        feed_forward_bias: Part::Absent,
+        experts: Part::Required,
+        expert_weights_normed: false,
+        shared_expert: Part::Required,
     },
     Family {
         architecture: "qwen3",
@@ -63,7 +89,10 @@ pub static FAMILIES: [Family; 5] = [
         qkv_bias: Part::Optional,
         output_bias: Part::Optional,
         head_norms: Part::Required,
+        feed_forward_bias: Part::Absent,
         experts: Part::Absent,
+        expert_weights_normed: true,
+        shared_expert: Part::Absent,
     },
     Family {
         architecture: "qwen3moe",
@@ -71,7 +100,10 @@ pub static FAMILIES: [Family; 5] = [
         qkv_bias: Part::Optional,
         output_bias: Part::Optional,
         head_norms: Part::Required,
+        feed_forward_bias: Part::Absent,
         experts: Part::Required,
+        expert_weights_normed: true,
+        shared_expert: Part::Absent,
     },
 ];
 

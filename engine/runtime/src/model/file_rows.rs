@@ -1,4 +1,4 @@
-//! The plain rows of a tensor where they are: in the map of the model's file, which they keep alive.
+//! The plain rows of a tensor where they are: in the maps of the model's files, which they keep alive.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -6,16 +6,19 @@ use std::sync::Arc;
 use sysinfer_kernels::{Layout, ROWS};
 use sysinfer_machine::FileMap;
 
+use super::files::ModelFiles;
+use super::stored::StoredTensor;
+
 /// Packed row groups that are made at a time: they stay in a core's second cache until they are
 /// multiplied, beside activations and the plain rows that pass by.
 const PACKED_BYTES: usize = 256 << 10;
 
-/// Rows of a tensor in a mapped file.
+/// Rows of a tensor in mapped files.
 #[derive(Clone, Debug)]
 pub struct FileRows {
-    map: Arc<FileMap>,
-    /// Where the first row starts.
-    start: usize,
+    /// Map of each run of rows, and where its first row starts.
+    runs: Vec<(Arc<FileMap>, usize)>,
+    rows_per_run: usize,
     row_bytes: usize,
 }
 
@@ -31,24 +34,28 @@ pub(super) struct Shape {
 }
 
 impl FileRows {
-    /// The rows in `data`, if these are bytes of the map.
-    pub fn new(map: &Arc<FileMap>, data: &[u8], row_bytes: usize) -> Option<FileRows> {
-        let range = map.range_of(data)?;
+    /// The rows of a tensor of these files; nothing if it is of others.
+    pub fn new(files: &ModelFiles, tensor: &StoredTensor<'_>) -> Option<FileRows> {
+        let place = |run: &&[u8]| {
+            let map = files.maps().find(|map| map.range_of(run).is_some())?;
+            Some((Arc::clone(map), map.range_of(run)?.start))
+        };
         Some(FileRows {
-            map: Arc::clone(map),
-            start: range.start,
-            row_bytes,
+            runs: tensor.runs.iter().map(place).collect::<Option<_>>()?,
+            rows_per_run: tensor.rows_per_run(),
+            row_bytes: tensor.info.row_bytes(),
         })
     }
 
-    /// The file.
-    pub fn file(&self) -> &Arc<FileMap> {
-        &self.map
+    /// The files.
+    pub fn files(&self) -> impl Iterator<Item = &Arc<FileMap>> {
+        self.runs.iter().map(|(map, _)| map)
     }
 
     /// Plain bytes of a row that the tensor has.
     pub fn row(&self, row: usize) -> &[u8] {
-        &self.map[self.start + row * self.row_bytes..][..self.row_bytes]
+        let (map, start) = &self.runs[row / self.rows_per_run];
+        &map[start + row % self.rows_per_run * self.row_bytes..][..self.row_bytes]
     }
 
     /// Packs row groups of matrix `index` into `packed`, a few at a time, and hands on the number of

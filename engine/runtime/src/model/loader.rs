@@ -9,12 +9,13 @@ use sysinfer_kernels::ROWS;
 use sysinfer_machine::{Lead, NodeBuffer, Pages, ranges};
 
 use super::config::{Config, Experts, Positions};
-use super::experts::ExpertLayer;
+use super::experts::{ExpertLayer, SharedExpert};
 use super::matrix::{Home, Kernels, Matrix, Shares, stripes};
 use super::source::{Source, decodable};
 use super::tensor::TensorInfo;
 use super::weights::{
-    DenseLayer, Embedding, EmbeddingRows, FeedForward, Gated, Layer, Projection, Weights,
+    DenseLayer, Embedding, EmbeddingRows, FeedForward, Gated, GatedBiases, Layer, Projection,
+    Weights,
 };
 use crate::error::EngineError;
 
@@ -56,7 +57,11 @@ impl Loader<'_, '_> {
             false => "output.weight",
             true => "token_embd.weight",
         };
-        let output = self.projection(width, &[(output_name.into(), config.vocabulary_size)])?;
+        let rows = config.vocabulary_size;
+        let mut output = self.projection(width, &[(output_name.into(), rows)])?;
+        if self.source.find("output.bias").is_some() {
+            output.bias = Some(self.bias(&[("output.bias".into(), rows)])?);
+        }
         let rope_factors = match (&config.positions, self.source.find("rope_freqs.weight")) {
             (Positions::Rotary { dimensions, .. }, Some(_)) => {
                 Some(self.vector("rope_freqs.weight", dimensions / 2)?)
@@ -83,18 +88,22 @@ impl Loader<'_, '_> {
         let bias = |part: &str| format!("blk.{layer}.{part}.bias");
         let width = config.embedding_length;
         let (query_width, kv_width) = (config.query_width(), config.kv_width());
-        let qkv = [
-            (name("attn_q"), query_width),
-            (name("attn_k"), kv_width),
-            (name("attn_v"), kv_width),
+        let joined = [("attn_qkv", query_width + 2 * kv_width)];
+        let apart = [
+            ("attn_q", query_width),
+            ("attn_k", kv_width),
+            ("attn_v", kv_width),
         ];
-        let mut qkv = self.projection(width, &qkv)?;
+        let qkv: &[(&str, usize)] = match self.source.find(&name(joined[0].0)) {
+            Some(_) => &joined,
+            None => &apart,
+        };
+        let named = |of: &dyn Fn(&str) -> String| -> Vec<(String, usize)> {
+            qkv.iter().map(|(part, rows)| (of(part), *rows)).collect()
+        };
+        let biases = named(&bias);
+        let mut qkv = self.projection(width, &named(&name))?;
         if config.qkv_bias {
-            let biases = [
-                (bias("attn_q"), query_width),
-                (bias("attn_k"), kv_width),
-                (bias("attn_v"), kv_width),
-            ];
             qkv.bias = Some(self.bias(&biases)?);
         }
         let mut attention_output = self.projection(query_width, &[(name("attn_output"), width)])?;
@@ -113,46 +122,79 @@ impl Loader<'_, '_> {
             attention_output,
             feed_forward_norm: self.vector(&name("ffn_norm"), width)?,
             feed_forward: match config.experts {
-                None => self.dense(config, &name)?,
+                None => {
+                    let hidden = config.feed_forward_length;
+                    let mut dense = self.dense((width, hidden), "", &name)?;
+                    if config.feed_forward_bias {
+                        self.feed_forward_biases(&mut dense, (width, hidden), &bias)?;
+                    }
+                    FeedForward::Dense(Box::new(dense))
+                }
                 Some(experts) => self.experts(config, experts, &name)?,
             },
         })
     }
 
+    /// A feed-forward of one expert, `suffix` in its tensors' names.
     fn dense(
         &mut self,
-        config: &Config,
+        (width, hidden): (usize, usize),
+        suffix: &str,
         name: &dyn Fn(&str) -> String,
-    ) -> Result<FeedForward, EngineError> {
-        let (width, hidden) = (config.embedding_length, config.feed_forward_length);
-        Ok(FeedForward::Dense(Box::new(DenseLayer {
-            gated: self.gated(&name("ffn_gate"), &name("ffn_up"), width, hidden)?,
-            down: self.projection(hidden, &[(name("ffn_down"), width)])?,
-        })))
+    ) -> Result<DenseLayer, EngineError> {
+        let [gate, up, down] =
+            ["ffn_gate", "ffn_up", "ffn_down"].map(|part| name(&format!("{part}{suffix}")));
+        Ok(DenseLayer {
+            gated: self.gated(&gate, &up, width, hidden)?,
+            down: self.projection(hidden, &[(down, width)])?,
+        })
+    }
+
+    fn feed_forward_biases(
+        &mut self,
+        dense: &mut DenseLayer,
+        (width, hidden): (usize, usize),
+        name: &dyn Fn(&str) -> String,
+    ) -> Result<(), EngineError> {
+        dense.gated.biases = Some(GatedBiases {
+            gate: self.bias(&[(name("ffn_gate"), hidden)])?,
+            up: self.bias(&[(name("ffn_up"), hidden)])?,
+        });
+        dense.down.bias = Some(self.bias(&[(name("ffn_down"), width)])?);
+        Ok(())
     }
 
     fn experts(
         &mut self,
         config: &Config,
-        Experts { count, used }: Experts,
+        rule: Experts,
         name: &dyn Fn(&str) -> String,
     ) -> Result<FeedForward, EngineError> {
         let (width, hidden) = (config.embedding_length, config.feed_forward_length);
+        let count = rule.count;
         let router = self.projection(width, &[(name("ffn_gate_inp"), count)])?;
         let gate = name("ffn_gate_exps");
         whole_groups(&gate, hidden)?;
         let gate = self.matrices(&gate, (width, hidden), count)?;
         let up = self.matrices(&name("ffn_up_exps"), (width, hidden), count)?;
         let down = self.matrices(&name("ffn_down_exps"), (hidden, width), count)?;
+        let shared = match rule.shared_length {
+            None => None,
+            Some(hidden) => Some(SharedExpert {
+                router: self.projection(width, &[(name("ffn_gate_inp_shexp"), 1)])?,
+                dense: self.dense((width, hidden), "_shexp", name)?,
+            }),
+        };
         let shares = |groups| Shares::new(groups, self.nodes.0, self.nodes.1);
         Ok(FeedForward::Experts(Box::new(ExpertLayer {
-            used,
+            rule,
             hidden_shares: shares(gate.groups()),
             output_shares: shares(down.groups()),
             router,
             gate,
             up,
             down,
+            shared,
         })))
     }
 
@@ -189,7 +231,12 @@ impl Loader<'_, '_> {
             self.matrices(up, (columns, rows), 1)?,
         );
         let shares = Shares::new(gate.groups(), self.nodes.0, self.nodes.1);
-        Ok(Gated { gate, up, shares })
+        Ok(Gated {
+            gate,
+            up,
+            biases: None,
+            shares,
+        })
     }
 
     /// `count` matrices of `columns` x `rows` in one tensor.

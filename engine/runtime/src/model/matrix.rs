@@ -159,7 +159,7 @@ pub struct Home<'h> {
 }
 
 impl Matrix {
-    /// Leaves a tensor's rows where they are in the model's file.
+    /// Leaves a tensor's rows where they are in the model's files.
     ///
     /// # Errors
     /// A block type without kernels.
@@ -276,12 +276,13 @@ impl Matrix {
         self.experts * self.groups() * self.layout.group_bytes(self.columns)
     }
 
-    /// The file that the rows are in, unless they are packed.
-    pub fn file(&self) -> Option<&Arc<FileMap>> {
-        match &self.storage {
+    /// The files that the rows are in, unless they are packed.
+    pub fn files(&self) -> impl Iterator<Item = &Arc<FileMap>> {
+        let rows = match &self.storage {
             Storage::Packed(_) => None,
-            Storage::Mapped(rows) => Some(rows.file()),
-        }
+            Storage::Mapped(rows) => Some(rows),
+        };
+        rows.into_iter().flat_map(FileRows::files)
     }
 
     /// Hands on some row groups of one expert's matrix, in order, in as many pieces as they lie in;

@@ -1,9 +1,9 @@
 //! Reading a description out of a GGUF's metadata, key by key.
 
-use sysinfer_formats::Gguf;
-
-use super::config::{Experts, Positions};
+use super::config::{Experts, Positions, RotaryScaling, Yarn};
 use super::family::{Family, Part};
+use super::keys;
+use super::stored::StoredModel;
 use crate::error::EngineError;
 
 /// Llama.cpp tells Baichuan 13B, which has ALiBi, from 7B, which rotates, by its layers.
@@ -14,15 +14,22 @@ const BAICHUAN_13B_MAX_BIAS: f32 = 8.0;
 /// Characters of a model's name that are kept: enough for a line, and a small part of a profile.
 const MOST_NAME_CHARACTERS: usize = 200;
 
+/// Above any head.
+pub(super) const MOST_HEAD_VALUES: usize = 4096;
+/// Above any context.
+pub(super) const MOST_POSITIONS: usize = 1 << 28;
+/// Above any feed-forward network.
+pub(super) const MOST_HIDDEN: usize = 1 << 22;
+
 /// Reads `{architecture}.{key}`.
 pub(super) struct Reader<'f> {
-    file: &'f Gguf<'f>,
+    file: &'f StoredModel<'f>,
     /// The family that the file belongs to.
     pub(super) family: &'static Family,
 }
 
 impl<'f> Reader<'f> {
-    pub(super) fn new(file: &'f Gguf<'f>) -> Result<Self, EngineError> {
+    pub(super) fn new(file: &'f StoredModel<'f>) -> Result<Self, EngineError> {
         let architecture = file
             .metadata()
             .require_string("general.architecture")
@@ -33,6 +40,7 @@ impl<'f> Reader<'f> {
                 Family::names()
             ))
         })?;
+        keys::check(file.metadata(), family)?;
         Ok(Self { file, family })
     }
 
@@ -65,21 +73,35 @@ impl<'f> Reader<'f> {
         })
     }
 
-    pub(super) fn positive(&self, key: &str, default: Option<f32>) -> Result<f32, EngineError> {
+    fn float(&self, key: &str) -> Result<Option<f32>, EngineError> {
         let key = format!("{}.{key}", self.family.architecture);
-        let found = self.file.metadata().float(&key).map_err(model)?.or(default);
-        match found {
-            Some(value) if value.is_finite() && value > 0.0 => Ok(value),
-            Some(value) => Err(EngineError::Model(format!(
-                "{key} is {value}; it must be above 0"
+        match self.file.metadata().float(&key).map_err(model)? {
+            Some(value) if !value.is_finite() || value < 0.0 => Err(EngineError::Model(format!(
+                "{key} is {value}; it must be a number of at least 0"
             ))),
-            None => Err(EngineError::Model(format!("{key} is missing"))),
+            other => Ok(other),
+        }
+    }
+
+    pub(super) fn positive(&self, key: &str, default: Option<f32>) -> Result<f32, EngineError> {
+        match self.float(key)?.or(default) {
+            Some(value) if value > 0.0 => Ok(value),
+            found => {
+                let architecture = self.family.architecture;
+                Err(EngineError::Model(match found {
+                    Some(value) => format!("{architecture}.{key} is {value}; it must be above 0"),
+                    None => format!("{architecture}.{key} is missing"),
+                }))
+            }
         }
     }
 
     pub(super) fn vocabulary_size(&self) -> Result<usize, EngineError> {
-        let embedding = self.file.require("token_embd.weight").map_err(model)?;
-        match embedding.rows() {
+        let name = "token_embd.weight";
+        let embedding = self.file.tensor(name);
+        let embedding =
+            embedding.ok_or_else(|| EngineError::Model(format!("tensor {name} is missing")))?;
+        match embedding.info.rows {
             0 => Err(EngineError::Model("token_embd.weight has no rows".into())),
             rows if u32::try_from(rows).is_err() => Err(EngineError::Model(format!(
                 "token_embd.weight has {rows} rows; ids have 32 bits"
@@ -88,34 +110,106 @@ impl<'f> Reader<'f> {
         }
     }
 
+    /// Width of the feed-forward network, or of one expert.
+    pub(super) fn feed_forward_length(
+        &self,
+        experts: Option<Experts>,
+    ) -> Result<usize, EngineError> {
+        let dense = || self.count("feed_forward_length", MOST_HIDDEN);
+        let Some(experts) = experts else {
+            return dense();
+        };
+        match self.optional_count("expert_feed_forward_length", MOST_HIDDEN)? {
+            Some(length) => Ok(length),
+            // Mixtral's files have one length only; Qwen's of 2024 that of all used experts.
+            None if self.family.architecture == "llama" => dense(),
+            None => Ok(dense()? / experts.used),
+        }
+    }
+
+    fn shared_length(&self) -> Result<usize, EngineError> {
+        match self.optional_count("expert_shared_feed_forward_length", MOST_HIDDEN)? {
+            Some(length) => Ok(length),
+            None => self.count("feed_forward_length", MOST_HIDDEN),
+        }
+    }
+
+    /// The window of positions that a token sees; 0 is none.
+    pub(super) fn sliding_window(&self) -> Result<Option<usize>, EngineError> {
+        let key = format!("{}.attention.sliding_window", self.family.architecture);
+        let found = self.file.metadata().unsigned(&key).map_err(model)?;
+        let window = found.filter(|window| *window > 0);
+        Ok(window.map(|window| usize::try_from(window).unwrap_or(usize::MAX)))
+    }
+
     pub(super) fn positions(
         &self,
-        layers: usize,
-        head_size: usize,
+        (layers, head_size): (usize, usize),
+        context_length: usize,
     ) -> Result<Positions, EngineError> {
         if self.family.architecture == "baichuan" && layers == BAICHUAN_13B_LAYERS {
+            let max_bias = Some(BAICHUAN_13B_MAX_BIAS);
             return Ok(Positions::Alibi {
-                max_bias: BAICHUAN_13B_MAX_BIAS,
+                max_bias: self.positive("attention.max_alibi_bias", max_bias)?,
             });
         }
-        let scaling = format!("{}.rope.scaling.type", self.family.architecture);
-        let scale = match self.file.metadata().string(&scaling).map_err(model)? {
-            None | Some("none") => 1.0,
-            Some("linear") => self.positive("rope.scaling.factor", Some(1.0))?,
-            Some(other) => {
-                return Err(EngineError::Model(format!(
-                    "{scaling} is \"{other}\"; \"none\" and \"linear\" are supported (Llama 3.1's scaling comes as the tensor rope_freqs.weight)"
-                )));
-            }
-        };
+        let scaling = self.scaling(context_length)?;
         Ok(Positions::Rotary {
             dimensions: self
-                .optional_count("rope.dimension_count", 4096)?
+                .optional_count("rope.dimension_count", MOST_HEAD_VALUES)?
                 .unwrap_or(head_size),
             base: self.positive("rope.freq_base", Some(10_000.0))?,
-            scale,
+            scaling,
+            magnitude: self.magnitude(scaling)?,
             order: self.family.order,
         })
+    }
+
+    /// How positions are stretched. A factor of 0 is unset, as in llama.cpp.
+    fn scaling(&self, context_length: usize) -> Result<RotaryScaling, EngineError> {
+        let key = format!("{}.rope.scaling.type", self.family.architecture);
+        let factor = match self.float("rope.scaling.factor")? {
+            Some(factor) => Some(factor),
+            None => self.float("rope.scale_linear")?,
+        };
+        let factor = factor.filter(|factor| *factor != 0.0);
+        match self.file.metadata().string(&key).map_err(model)? {
+            Some("none") => Ok(RotaryScaling::None),
+            None | Some("linear") => {
+                Ok(
+                    factor.map_or(RotaryScaling::None, |factor| RotaryScaling::Linear {
+                        factor,
+                    }),
+                )
+            }
+            Some("yarn") => {
+                let original = "rope.scaling.original_context_length";
+                Ok(RotaryScaling::Yarn(Yarn {
+                    factor: self.positive("rope.scaling.factor", factor)?,
+                    original_context: self
+                        .optional_count(original, MOST_POSITIONS)?
+                        .unwrap_or(context_length),
+                    beta_fast: self.positive("rope.scaling.yarn_beta_fast", Some(32.0))?,
+                    beta_slow: self.positive("rope.scaling.yarn_beta_slow", Some(1.0))?,
+                }))
+            }
+            Some(other) => Err(EngineError::Model(format!(
+                "{key} is \"{other}\"; \"none\", \"linear\" and \"yarn\" are supported (Llama 3.1's \
+                 scaling comes as the tensor rope_freqs.weight)"
+            ))),
+        }
+    }
+
+    /// What rotated values are multiplied by.
+    fn magnitude(&self, scaling: RotaryScaling) -> Result<f32, EngineError> {
+        let own = match scaling {
+            RotaryScaling::Yarn(Yarn { factor, .. }) => {
+                let default = 1.0 + 0.1 * factor.max(1.0).ln();
+                self.positive("rope.scaling.yarn_attn_factor", Some(default))?
+            }
+            RotaryScaling::None | RotaryScaling::Linear { .. } => 1.0,
+        };
+        Ok(own * self.positive("rope.scaling.attn_factor", Some(1.0))?)
     }
 
     /// Experts, where the family and the file have them.
@@ -141,7 +235,22 @@ impl<'f> Reader<'f> {
                 "{architecture}.expert_used_count is {used}, expert_count only {count}"
             )));
         }
-        Ok(Some(Experts { count, used }))
+        let norm = format!("{architecture}.expert_weights_norm");
+        let normed = self.file.metadata().boolean(&norm).map_err(model)?;
+        // 0 is unset, as in llama.cpp.
+        let scale = self
+            .float("expert_weights_scale")?
+            .filter(|scale| *scale != 0.0);
+        Ok(Some(Experts {
+            count,
+            used,
+            normed: normed.unwrap_or(self.family.expert_weights_normed),
+            scale: scale.unwrap_or(1.0),
+            shared_length: match self.family.shared_expert {
+                Part::Absent => None,
+                _ => Some(self.shared_length()?),
+            },
+        }))
     }
 }
 

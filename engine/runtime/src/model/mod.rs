@@ -1,8 +1,9 @@
 //! The model: what its file says it is, its weights in the form that kernels read, and the step.
 //!
 //! [`config`] describes a model as data, so that [`forward`] is one story for every family
-//! ([`family`] is the table of what differs). [`source`] gives the plain rows of tensors, from a file
-//! or from a seed; [`loader`] names them; [`matrix`] packs them; [`weights`] is what comes of it.
+//! ([`family`] is the table of what differs). [`files`] are the files of a model, [`stored`] is
+//! what they hold, whatever form that is in; [`source`] gives the plain rows of tensors, from files or
+//! from a seed; [`loader`] names them; [`matrix`] packs them; [`weights`] is what comes of it.
 //! [`ops`] is where a team of threads meets a kernel, in a [`step`]; [`forward`] is a step, top to
 //! bottom; [`attention`] the part of it that looks back, [`experts`] the part that chooses.
 
@@ -11,7 +12,9 @@ pub mod config;
 pub mod experts;
 pub mod family;
 pub mod file_rows;
+pub mod files;
 pub mod forward;
+pub mod keys;
 pub mod loader;
 pub mod matrix;
 mod metadata;
@@ -20,6 +23,7 @@ pub mod preset;
 pub mod rope;
 pub mod source;
 pub mod step;
+pub mod stored;
 pub mod synth;
 pub mod tensor;
 pub mod weights;

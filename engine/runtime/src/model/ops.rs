@@ -74,12 +74,14 @@ impl Input<'_> {
 }
 
 /// What becomes of a product.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Target {
+#[derive(Clone, Copy)]
+pub enum Target<'t> {
     /// It is the output.
     Store,
     /// It is added to the output: the residual stream.
     Add,
+    /// The same, each row times its weight.
+    AddWeighted(&'t [f32]),
 }
 
 /// The output of a product and which of its columns each worker writes.
@@ -163,7 +165,7 @@ impl Step<'_, '_> {
         &mut self,
         projection: &Projection,
         input: Input<'_>,
-        target: Target,
+        target: Target<'_>,
         out: &mut [f32],
     ) {
         let share = projection.shares.of(self.role);
@@ -191,6 +193,9 @@ impl Step<'_, '_> {
                     match target {
                         Target::Store => place.copy_from_slice(values),
                         Target::Add => add(place, values),
+                        Target::AddWeighted(weights) => {
+                            add(place, &values.map(|value| weights[row] * value));
+                        }
                     }
                     if let Some(bias) = bias {
                         add(place, &bias[column..column + ROWS]);
@@ -212,19 +217,28 @@ impl Step<'_, '_> {
         };
         let multiplier = self.multiplier();
         let matrices = [&gated.gate, &gated.up];
+        let biases = gated.biases.as_ref();
         self.phase(&matrices, input, output, |mut worker, prepared, out| {
             let mine = share.groups.get(worker.index);
-            multiplier.run(
-                (&gated.gate, 0, mine.clone()),
-                prepared,
-                &mut worker,
-                |row, column, values| {
-                    eight(out, row, column).copy_from_slice(values);
-                },
-            );
+            let gate = (&gated.gate, 0, mine.clone());
+            multiplier.run(gate, prepared, &mut worker, |row, column, values| {
+                let place = eight(out, row, column);
+                place.copy_from_slice(values);
+                if let Some(biases) = biases {
+                    add(place, &biases.gate[column..column + ROWS]);
+                }
+            });
             let up = (&gated.up, 0, mine);
             multiplier.run(up, prepared, &mut worker, |row, column, values| {
-                silu_times(eight(out, row, column), values);
+                let place = eight(out, row, column);
+                match biases {
+                    None => silu_times(place, values),
+                    Some(biases) => {
+                        let mut values = *values;
+                        add(&mut values, &biases.up[column..column + ROWS]);
+                        silu_times(place, &values);
+                    }
+                }
             });
         });
     }

@@ -2,7 +2,7 @@
 
 use sysinfer_formats::TensorType;
 
-use super::config::{Config, Experts, Positions, RotaryOrder};
+use super::config::{Config, Experts, Positions, RotaryOrder, RotaryScaling};
 use super::source;
 use super::tensor::TensorInfo;
 
@@ -69,13 +69,15 @@ impl Preset {
         let rotary = |base| Positions::Rotary {
             dimensions: 0,
             base,
-            scale: 1.0,
+            scaling: RotaryScaling::None,
+            magnitude: 1.0,
             order: RotaryOrder::Neighbours,
         };
         let halves = Positions::Rotary {
             dimensions: 0,
             base: 1_000_000.0,
-            scale: 1.0,
+            scaling: RotaryScaling::None,
+            magnitude: 1.0,
             order: RotaryOrder::Halves,
         };
         let llama = |layers, width, hidden, heads, kv_heads, head_size| Config {
@@ -89,12 +91,14 @@ impl Preset {
             kv_heads,
             head_size,
             context_length: 8192,
+            sliding_window: None,
             vocabulary_size: 128_256,
             norm_epsilon: 1e-5,
             positions: rotary(500_000.0),
             qkv_bias: false,
             output_bias: false,
             head_norms: false,
+            feed_forward_bias: false,
         };
         let qwen3 = |config: Config| Config {
             architecture: "qwen3".into(),
@@ -110,6 +114,9 @@ impl Preset {
             experts: Some(Experts {
                 count: 128,
                 used: 8,
+                normed: true,
+                scale: 1.0,
+                shared_length: None,
             }),
             ..qwen3(llama(layers, 2048, 768, 32, 4, 128))
         };

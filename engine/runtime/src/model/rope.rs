@@ -2,13 +2,17 @@
 
 use sysinfer_kernels::elementwise::{rotate_halves, rotate_pairs};
 
-use super::config::{Config, Positions, RotaryOrder};
+use std::f64::consts::TAU;
+
+use super::config::{Config, Positions, RotaryOrder, RotaryScaling, Yarn};
 
 /// Turns heads by their position; does nothing for models that do not rotate.
 #[derive(Clone, Debug)]
 pub struct Rope {
     /// Angle per position of each pair; empty when heads are not rotated.
     frequencies: Vec<f64>,
+    /// What rotated values are multiplied by.
+    magnitude: f64,
     order: RotaryOrder,
 }
 
@@ -27,23 +31,35 @@ impl Rope {
         let Positions::Rotary {
             dimensions,
             base,
-            scale,
+            scaling,
+            magnitude,
             order,
         } = config.positions
         else {
             return Rope {
                 frequencies: Vec::new(),
+                magnitude: 1.0,
                 order: RotaryOrder::default(),
             };
         };
+        let base = f64::from(base);
         let frequencies = (0..dimensions / 2)
             .map(|pair| {
                 let factor = factors.map_or(1.0, |factors| f64::from(factors[pair]));
                 let exponent = -2.0 * pair as f64 / dimensions as f64;
-                f64::from(base).powf(exponent) / factor / f64::from(scale)
+                let divisor = match scaling {
+                    RotaryScaling::None => 1.0,
+                    RotaryScaling::Linear { factor } => f64::from(factor),
+                    RotaryScaling::Yarn(yarn) => yarn_divisor(&yarn, pair, dimensions, base),
+                };
+                base.powf(exponent) / factor / divisor
             })
             .collect();
-        Rope { frequencies, order }
+        Rope {
+            frequencies,
+            magnitude: magnitude.into(),
+            order,
+        }
     }
 
     /// Fills `angles` for `position`.
@@ -53,8 +69,8 @@ impl Rope {
         angles.sines.clear();
         for frequency in &self.frequencies {
             let (sine, cosine) = (position as f64 * frequency).sin_cos();
-            angles.cosines.push(cosine as f32);
-            angles.sines.push(sine as f32);
+            angles.cosines.push((self.magnitude * cosine) as f32);
+            angles.sines.push((self.magnitude * sine) as f32);
         }
     }
 }
@@ -68,6 +84,22 @@ impl Angles {
             RotaryOrder::Halves => rotate_halves(head, &self.cosines, &self.sines),
         }
     }
+}
+
+/// What YaRN divides the frequency of a pair by, from 1 to its factor: the paper's "NTK by parts", with
+/// the bounds between the parts at whole pairs, as its authors, transformers and llama.cpp have it.
+fn yarn_divisor(yarn: &Yarn, pair: usize, dimensions: usize, base: f64) -> f64 {
+    // The pair that turns so often within the original context.
+    let pair_of = |turns: f32| {
+        let positions_per_turn = yarn.original_context as f64 / f64::from(turns);
+        dimensions as f64 * (positions_per_turn / TAU).ln() / (2.0 * base.ln())
+    };
+    let last = dimensions as f64 - 1.0;
+    let first_mixed = pair_of(yarn.beta_fast).floor().max(0.0);
+    let first_divided = pair_of(yarn.beta_slow).ceil().min(last);
+    let width = (first_divided - first_mixed).max(0.001);
+    let divided = ((pair as f64 - first_mixed) / width).clamp(0.0, 1.0);
+    1.0 / (divided / f64::from(yarn.factor) + (1.0 - divided))
 }
 
 /// The ALiBi slope of each query head (zeros for models without): powers of `2^(-bias / n)` for
@@ -91,4 +123,28 @@ pub fn alibi_slopes(config: &Config) -> Vec<f32> {
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Transformers' `_compute_yarn_parameters` for Qwen 2.5 with its published long-context settings
+    /// (base 1e6, 128 values a head, factor 4 over 32,768 positions): pairs that stay, mixed ones, and
+    /// divided ones.
+    #[test]
+    fn yarn_divides_the_slow_pairs_only() {
+        let yarn = Yarn {
+            factor: 4.0,
+            original_context: 32_768,
+            beta_fast: 32.0,
+            beta_slow: 1.0,
+        };
+        let divisor = |pair| yarn_divisor(&yarn, pair, 128, 1e6);
+        // ln(32768 / 32 / tau) * 128 / (2 ln 1e6) = 23.6, and 39.6 with one turn.
+        assert_eq!([0, 23].map(divisor), [1.0, 1.0]);
+        assert_eq!([40, 63].map(divisor), [4.0, 4.0]);
+        let mixed = 1.0 / (0.25 * 8.0 / 17.0 + 9.0 / 17.0);
+        assert!((divisor(31) - mixed).abs() < 1e-12, "{}", divisor(31));
+    }
 }

@@ -1,15 +1,14 @@
-//! Where the plain rows of a model's tensors come from: a GGUF file, a seed, or either in f32.
+//! Where the plain rows of a model's tensors come from: GGUF files, a seed, or either in f32.
 
 use std::ops::Range;
-use std::path::Path;
-use std::sync::Arc;
 
+use sysinfer_formats::TensorType;
 use sysinfer_formats::blocks::dequantize;
-use sysinfer_formats::{Gguf, Tensor, TensorType};
-use sysinfer_machine::FileMap;
 
 use super::file_rows::FileRows;
+use super::files::ModelFiles;
 use super::preset::{self, Preset};
+use super::stored::StoredModel;
 use super::synth;
 use super::tensor::TensorInfo;
 use crate::error::EngineError;
@@ -36,73 +35,54 @@ pub trait Source: Sync {
     fn release(&self, _tensor: &TensorInfo, _rows: Range<usize>) {}
 }
 
-fn describe(tensor: &Tensor<'_>) -> TensorInfo {
-    TensorInfo {
-        name: tensor.name.to_owned(),
-        kind: tensor.kind,
-        columns: tensor.columns(),
-        rows: tensor.rows(),
-        matrices: tensor.shape.iter().skip(2).product::<u64>() as usize,
-    }
-}
-
-impl Source for Gguf<'_> {
-    fn find(&self, name: &str) -> Option<TensorInfo> {
-        self.tensor(name).map(describe)
-    }
-
-    fn tensors(&self) -> Vec<TensorInfo> {
-        Gguf::tensors(self).iter().map(describe).collect()
-    }
-
-    fn row<'s>(&'s self, tensor: &TensorInfo, row: usize, _buffer: &'s mut [u8]) -> &'s [u8] {
-        Gguf::tensor(self, &tensor.name)
-            .expect("found before")
-            .row(row)
-    }
-}
-
-/// A GGUF file in a map. If its rows do not stay there, memory of the map is given back as rows are
+/// A model in mapped files. If its rows do not stay there, memory of the maps is given back as rows are
 /// read, so that packing a model takes the memory of the packed weights and no second copy; what the
 /// system gets back of its cache, it gives out again as memory for packed weights.
 pub struct Mapped<'m> {
-    /// The file.
-    pub file: Gguf<'m>,
-    /// The map that its bytes are in.
-    pub map: &'m Arc<FileMap>,
-    /// Leave the file in the system's cache.
+    /// What the files hold.
+    pub stored: StoredModel<'m>,
+    /// The files.
+    pub files: &'m ModelFiles,
+    /// Leave the files in the system's cache.
     pub keep_cache: bool,
-    /// Weights are read from the map at every step.
+    /// Weights are read from the maps at every step.
     pub stays: bool,
 }
 
 impl Source for Mapped<'_> {
     fn find(&self, name: &str) -> Option<TensorInfo> {
-        self.file.find(name)
+        self.stored.find(name)
     }
 
     fn tensors(&self) -> Vec<TensorInfo> {
-        Source::tensors(&self.file)
+        Source::tensors(&self.stored)
     }
 
     fn row<'s>(&'s self, tensor: &TensorInfo, row: usize, buffer: &'s mut [u8]) -> &'s [u8] {
-        Source::row(&self.file, tensor, row, buffer)
+        self.stored.row(tensor, row, buffer)
     }
 
     fn stay(&self, tensor: &TensorInfo) -> Option<FileRows> {
-        let data = self.file.tensor(&tensor.name).expect("found before").data;
-        let stays = self.stays.then_some(data)?;
-        FileRows::new(self.map, stays, tensor.row_bytes())
+        let stored = self.stays.then(|| self.stored.found(tensor))?;
+        FileRows::new(self.files, stored)
     }
 
     fn release(&self, tensor: &TensorInfo, rows: Range<usize>) {
-        let row_bytes = tensor.row_bytes();
-        let bytes = self.file.tensor(&tensor.name).expect("found before").data;
-        let bytes = &bytes[rows.start * row_bytes..rows.end * row_bytes];
-        if self.keep_cache {
-            self.map.release(bytes);
-        } else {
-            self.map.release_with_cache(bytes);
+        let stored = self.stored.found(tensor);
+        let (per_run, row_bytes) = (stored.rows_per_run(), tensor.row_bytes());
+        for (index, run) in stored.runs.iter().enumerate() {
+            let first = index * per_run;
+            let from = rows.start.clamp(first, first + per_run) - first;
+            let to = rows.end.clamp(first, first + per_run) - first;
+            let bytes = &run[from * row_bytes..to * row_bytes];
+            // Each map takes what is its own.
+            for map in self.files.maps() {
+                if self.keep_cache {
+                    map.release(bytes);
+                } else {
+                    map.release_with_cache(bytes);
+                }
+            }
         }
     }
 }
@@ -212,12 +192,4 @@ pub(super) fn decodable(tensor: &TensorInfo) -> Result<(), EngineError> {
     let mut values = vec![0.0; tensor.kind.block_elements()];
     dequantize(tensor.kind, &block, &mut values)
         .map_err(|error| EngineError::Model(format!("tensor {}: {error}", tensor.name)))
-}
-
-/// A file's name beside what is wrong with its bytes.
-pub fn parse<'b>(path: &Path, bytes: &'b [u8]) -> Result<Gguf<'b>, EngineError> {
-    Gguf::parse(bytes).map_err(|source| EngineError::File {
-        path: path.to_owned(),
-        source,
-    })
 }

@@ -1,8 +1,10 @@
 //! The weights of a decoder, layer by layer, as a step uses them.
 
+use std::sync::Arc;
+
 use sysinfer_formats::blocks::dequantize;
 use sysinfer_kernels::ROWS;
-use sysinfer_machine::NodeBuffer;
+use sysinfer_machine::{FileMap, NodeBuffer};
 
 use super::experts::ExpertLayer;
 use super::file_rows::FileRows;
@@ -39,8 +41,19 @@ pub struct Gated {
     pub gate: Matrix,
     /// Multiplies it.
     pub up: Matrix,
+    /// Added to their outputs.
+    pub biases: Option<GatedBiases>,
     /// Row groups of either, by worker.
     pub shares: Shares,
+}
+
+/// Biases of a gated half, one value per row of a matrix.
+#[derive(Debug)]
+pub struct GatedBiases {
+    /// Added before the activation function.
+    pub gate: Vec<f32>,
+    /// Added to what multiplies it.
+    pub up: Vec<f32>,
 }
 
 /// A feed-forward that every token goes through.
@@ -130,19 +143,37 @@ impl Embedding {
     }
 }
 
+impl DenseLayer {
+    fn matrices_mut(&mut self) -> impl Iterator<Item = &mut Matrix> {
+        let gated = [&mut self.gated.gate, &mut self.gated.up];
+        gated.into_iter().chain(&mut self.down.matrices)
+    }
+
+    fn matrices(&self) -> impl Iterator<Item = &Matrix> {
+        let gated = [&self.gated.gate, &self.gated.up];
+        gated.into_iter().chain(&self.down.matrices)
+    }
+
+    fn share(&mut self, divide: &dyn Fn(usize) -> Shares) {
+        self.gated.shares = divide(self.gated.gate.groups());
+        self.down.shares = divide(self.down.groups());
+    }
+}
+
 impl Layer {
     fn matrices_mut(&mut self) -> Vec<&mut Matrix> {
         let mut all: Vec<&mut Matrix> = Vec::new();
         all.extend(&mut self.qkv.matrices);
         all.extend(&mut self.attention_output.matrices);
         match &mut self.feed_forward {
-            FeedForward::Dense(dense) => {
-                all.extend([&mut dense.gated.gate, &mut dense.gated.up]);
-                all.extend(&mut dense.down.matrices);
-            }
+            FeedForward::Dense(dense) => all.extend(dense.matrices_mut()),
             FeedForward::Experts(experts) => {
                 all.extend(&mut experts.router.matrices);
                 all.extend([&mut experts.gate, &mut experts.up, &mut experts.down]);
+                if let Some(shared) = &mut experts.shared {
+                    all.extend(&mut shared.router.matrices);
+                    all.extend(shared.dense.matrices_mut());
+                }
             }
         }
         all
@@ -153,13 +184,14 @@ impl Layer {
         all.extend(&self.qkv.matrices);
         all.extend(&self.attention_output.matrices);
         match &self.feed_forward {
-            FeedForward::Dense(dense) => {
-                all.extend([&dense.gated.gate, &dense.gated.up]);
-                all.extend(&dense.down.matrices);
-            }
+            FeedForward::Dense(dense) => all.extend(dense.matrices()),
             FeedForward::Experts(experts) => {
                 all.extend(&experts.router.matrices);
                 all.extend([&experts.gate, &experts.up, &experts.down]);
+                if let Some(shared) = &experts.shared {
+                    all.extend(&shared.router.matrices);
+                    all.extend(shared.dense.matrices());
+                }
             }
         }
         all
@@ -171,14 +203,15 @@ impl Layer {
             projection.shares = divide(projection.groups());
         }
         match &mut self.feed_forward {
-            FeedForward::Dense(dense) => {
-                dense.gated.shares = divide(dense.gated.gate.groups());
-                dense.down.shares = divide(dense.down.groups());
-            }
+            FeedForward::Dense(dense) => dense.share(divide),
             FeedForward::Experts(experts) => {
                 experts.router.shares = divide(experts.router.groups());
                 experts.hidden_shares = divide(experts.gate.groups());
                 experts.output_shares = divide(experts.down.groups());
+                if let Some(shared) = &mut experts.shared {
+                    shared.router.shares = divide(shared.router.groups());
+                    shared.dense.share(divide);
+                }
             }
         }
     }
@@ -189,6 +222,22 @@ impl Weights {
     pub fn matrices(&self) -> impl Iterator<Item = &Matrix> {
         let layers = self.layers.iter().flat_map(Layer::matrices);
         layers.chain(&self.output.matrices)
+    }
+
+    /// The files that weights are read from, each once; none if all are packed.
+    pub fn files(&self) -> Vec<Arc<FileMap>> {
+        let embedding = match &self.embedding.rows {
+            EmbeddingRows::Copied(_) => None,
+            EmbeddingRows::Mapped(rows) => Some(rows),
+        };
+        let embedding = embedding.into_iter().flat_map(FileRows::files);
+        let mut files: Vec<Arc<FileMap>> = Vec::new();
+        for file in self.matrices().flat_map(Matrix::files).chain(embedding) {
+            if !files.iter().any(|known| Arc::ptr_eq(known, file)) {
+                files.push(Arc::clone(file));
+            }
+        }
+        files
     }
 
     /// Every matrix, to be changed.

@@ -4,10 +4,11 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use sysinfer_engine::model::config::Config;
+use sysinfer_engine::model::files::ModelFiles;
 use sysinfer_engine::model::source::{InF32, packed_bytes};
-use sysinfer_engine::{Precision, WeightPrecision};
-use sysinfer_formats::{Gguf, Tensor};
-use sysinfer_machine::FileMap;
+use sysinfer_engine::model::stored::StoredModel;
+use sysinfer_engine::{EngineError, Precision, WeightPrecision};
 
 use crate::host::gigabytes;
 
@@ -26,30 +27,26 @@ pub struct Demand {
 }
 
 impl Demand {
-    /// Reads the directory of a model file.
+    /// Reads the directory of a model.
     ///
     /// # Errors
-    /// The file cannot be opened, is not a GGUF, or has a tensor that cannot be decoded.
+    /// A file cannot be opened, is not a GGUF or no model that runs here, or has a tensor that cannot be
+    /// decoded.
     pub fn read(path: &Path, precision: Precision) -> anyhow::Result<Self> {
-        let map = FileMap::open(path)?;
-        let demand = Gguf::parse(&map).map_err(anyhow::Error::from);
-        let demand = demand.and_then(|file| Self::of(&file, precision));
+        let demand = ModelFiles::open(path).and_then(|files| Self::of(&files.stored()?, precision));
         demand.with_context(|| path.display().to_string())
     }
 
-    fn of(file: &Gguf<'_>, precision: Precision) -> anyhow::Result<Self> {
-        let cached = file.tensors().iter().filter(|tensor| {
-            tensor.name.ends_with(".attn_k.weight") || tensor.name.ends_with(".attn_v.weight")
-        });
-        let cached_values = cached.map(Tensor::rows).sum();
-        let embedding = file.tensor("token_embd.weight");
+    fn of(model: &StoredModel<'_>, precision: Precision) -> Result<Self, EngineError> {
+        let config = Config::of(model)?;
+        let cached_values = 2 * config.layers * config.kv_width();
         Ok(Self {
             weights: match precision.weights {
-                WeightPrecision::AsStored => packed_bytes(file),
-                WeightPrecision::F32 => packed_bytes(&InF32::new(file)?),
+                WeightPrecision::AsStored => packed_bytes(model),
+                WeightPrecision::F32 => packed_bytes(&InF32::new(model)?),
             },
             position: precision.cache.position_bytes(cached_values) as u64,
-            vocabulary_size: embedding.map_or(0, |tensor| tensor.rows() as u64),
+            vocabulary_size: config.vocabulary_size as u64,
         })
     }
 
@@ -97,12 +94,14 @@ mod tests {
     use super::*;
     use sysinfer_engine::Preset;
     use sysinfer_engine::model::synth::write_gguf;
+    use sysinfer_formats::Gguf;
 
     #[test]
     fn a_models_demand_is_read_from_its_directory() {
         let mut bytes = Vec::new();
         write_gguf(Preset::Tiny, 1, &mut bytes).expect("memory");
         let file = Gguf::parse(&bytes).expect("our own file");
+        let file = StoredModel::new(&[file]).expect("a whole model");
         let demand = |precision| Demand::of(&file, precision).expect("types that we decode");
         let exact = demand(Precision::REFERENCE);
         let layer = 256 * (256 + 128 + 128 + 256) + 3 * 256 * 512 + 2 * 256;

@@ -7,17 +7,22 @@
 
 mod pass;
 mod routing;
+mod shared;
 
 pub use routing::Routing;
+pub use shared::SharedExpert;
 
+use shared::SharedBuffers;
+
+use super::config::Experts;
 use super::matrix::{Matrix, Shares};
 use super::weights::Projection;
 
 /// The experts of one layer.
 #[derive(Debug)]
 pub struct ExpertLayer {
-    /// Experts that a row uses.
-    pub used: usize,
+    /// Experts that a row uses, and how they are weighed.
+    pub rule: Experts,
     /// `embedding_length` to a score per expert.
     pub router: Projection,
     /// Goes through the activation function: `embedding_length` to `feed_forward_length`.
@@ -30,6 +35,8 @@ pub struct ExpertLayer {
     pub hidden_shares: Shares,
     /// Row groups of one expert's down, by worker.
     pub output_shares: Shares,
+    /// The expert that every row uses.
+    pub shared: Option<SharedExpert>,
 }
 
 /// What a step of experts writes; kept between steps.
@@ -40,4 +47,5 @@ pub struct ExpertBuffers {
     routing: Routing,
     /// `[use][feed_forward_length]`, uses in the order of [`Routing`].
     hidden: Vec<f32>,
+    shared: SharedBuffers,
 }

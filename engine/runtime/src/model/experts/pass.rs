@@ -50,14 +50,15 @@ impl Step<'_, '_> {
             scores,
             routing,
             hidden,
+            ..
         } = buffers;
         scores.resize(self.rows * layer.router.width(), 0.0);
         self.project(&layer.router, input, Target::Store, scores);
         routing
             .choices
-            .resize(self.rows * layer.used, Choice::default());
+            .resize(self.rows * layer.rule.used, Choice::default());
         self.choose(layer, scores, &mut routing.choices);
-        routing.group(layer.used);
+        routing.group(layer.rule.used);
 
         let rows: Vec<usize> = routing.uses.iter().map(|one| one.row).collect();
         let feed = Feed {
@@ -72,6 +73,9 @@ impl Step<'_, '_> {
         };
         hidden.resize(rows.len() * layer.gate.rows, 0.0);
         self.hidden_of_experts(layer, &routing.batches, &feed, hidden);
+        if let Some(shared) = &layer.shared {
+            self.shared_gate(shared, input, buffers);
+        }
     }
 
     /// Adds the weighted results of every row's experts to `out`, after [`Step::experts_gate`].
@@ -105,15 +109,18 @@ impl Step<'_, '_> {
                 });
             }
         });
+        if let Some(shared) = &layer.shared {
+            self.shared_down(shared, buffers, out);
+        }
     }
 
     /// Every row's experts.
     fn choose(&mut self, layer: &ExpertLayer, scores: &[f32], choices: &mut [Choice]) {
-        let (experts, width, used) = (layer.gate.experts, layer.router.width(), layer.used);
+        let (rule, width, used) = (layer.rule, layer.router.width(), layer.rule.used);
         let choose_rows = |first: usize, choices: &mut [Choice]| {
             let scores = scores[first * width..].chunks_exact(width);
             for (scores, choices) in scores.zip(choices.chunks_exact_mut(used)) {
-                choose(&scores[..experts], choices);
+                choose(&scores[..rule.count], rule, choices);
             }
         };
         if self.rows < SHARE_INPUT_FROM {

@@ -1,5 +1,7 @@
 //! Which rows use which experts.
 
+use crate::model::config::Experts;
+
 /// One of a row's experts.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Choice {
@@ -78,9 +80,9 @@ impl Routing {
 }
 
 /// Chooses the experts with the largest scores (the first of equals), as many as `chosen` has room
-/// for, and weighs them by the softmax of their scores: the softmax of all scores, divided by the
-/// sum of the chosen. They come out in ascending order of their index.
-pub(super) fn choose(scores: &[f32], chosen: &mut [Choice]) {
+/// for, and weighs them by the softmax of all scores; where the rule says so, divided by the sum of the
+/// chosen, which is the softmax of theirs. They come out in ascending order of their index.
+pub(super) fn choose(scores: &[f32], rule: Experts, chosen: &mut [Choice]) {
     let mut count = 0;
     for (expert, &score) in scores.iter().enumerate() {
         let place = chosen[..count]
@@ -103,7 +105,12 @@ pub(super) fn choose(scores: &[f32], chosen: &mut [Choice]) {
         choice.weight = (choice.weight - largest).exp();
         sum += choice.weight;
     }
-    chosen.iter_mut().for_each(|choice| choice.weight /= sum);
+    if !rule.normed {
+        sum = scores.iter().map(|score| (score - largest).exp()).sum();
+    }
+    for choice in chosen.iter_mut() {
+        choice.weight = choice.weight / sum * rule.scale;
+    }
     chosen.sort_unstable_by_key(|choice| choice.expert);
 }
 
@@ -111,10 +118,34 @@ pub(super) fn choose(scores: &[f32], chosen: &mut [Choice]) {
 mod tests {
     use super::*;
 
+    const RULE: Experts = Experts {
+        count: 5,
+        used: 3,
+        normed: true,
+        scale: 1.0,
+        shared_length: None,
+    };
+
+    #[test]
+    fn weights_are_of_all_scores_or_of_the_chosen_and_scaled() {
+        let scores = [0.5f32, -1.0, 2.0, 0.5, 1.0];
+        let all: f32 = scores.iter().map(|score| score.exp()).sum();
+        let rule = Experts {
+            normed: false,
+            scale: 2.5,
+            ..RULE
+        };
+        let mut chosen = [Choice::default(); 3];
+        choose(&scores, rule, &mut chosen);
+        for (choice, score) in chosen.iter().zip([0.5f32, 2.0, 1.0]) {
+            assert!((choice.weight - 2.5 * score.exp() / all).abs() < 1e-6);
+        }
+    }
+
     #[test]
     fn the_largest_scores_are_chosen_and_weighed_by_their_softmax() {
         let mut chosen = [Choice::default(); 3];
-        choose(&[0.5, -1.0, 2.0, 0.5, 1.0], &mut chosen);
+        choose(&[0.5, -1.0, 2.0, 0.5, 1.0], RULE, &mut chosen);
         assert_eq!(chosen.map(|choice| choice.expert), [0, 2, 4]);
         let sum = 0.5f32.exp() + 2.0f32.exp() + 1.0f32.exp();
         for (choice, score) in chosen.iter().zip([0.5f32, 2.0, 1.0]) {
@@ -125,9 +156,9 @@ mod tests {
     #[test]
     fn scores_that_are_no_numbers_choose_something() {
         let mut chosen = [Choice::default(); 2];
-        choose(&[f32::NAN, 1.0, f32::NAN, f32::INFINITY], &mut chosen);
+        choose(&[f32::NAN, 1.0, f32::NAN, f32::INFINITY], RULE, &mut chosen);
         assert!(chosen.iter().all(|choice| choice.expert < 4));
-        choose(&[f32::NAN; 3], &mut chosen);
+        choose(&[f32::NAN; 3], RULE, &mut chosen);
         assert!(chosen[0].expert != chosen[1].expert);
     }
 
