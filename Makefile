@@ -9,7 +9,7 @@ export SYSINFER_TEST_MODEL ?= $(CACHE)/SmolLM2-135M-Instruct.Q4_1.gguf
 export SYSINFER_TEST_VOCAB ?= $(CACHE)/vocab
 
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS ?= cpu_list gguf profile template tokenizer
+FUZZ_TARGETS ?= cpu_list gguf profile split template tokenizer
 
 .PHONY: help demo test build setup model vocab golden fuzz bench bench-peers lint clean
 

@@ -27,7 +27,7 @@ cargo run --locked -q -p sysinfer-conformance --bin fuzz-seeds fuzz/seeds
 for target in "$@"; do
     mkdir -p "fuzz/grown/$target"
     folders=("fuzz/grown/$target" "fuzz/corpus/$target")
-    [ "$target" != gguf ] || folders+=(fuzz/seeds)
+    [ ! -d "fuzz/seeds/$target" ] || folders+=("fuzz/seeds/$target")
     log=fuzz/grown/$target.log
     echo "== $target: $seconds s, log in $log"
     status=0

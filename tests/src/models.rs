@@ -36,7 +36,7 @@ impl Recipe {
     }
 
     fn has_experts(self) -> bool {
-        matches!(self.architecture, "mixtral" | "qwen3moe")
+        matches!(self.architecture, "mixtral" | "qwen2moe" | "qwen3moe")
     }
 }
 
@@ -125,7 +125,7 @@ fn attention(recipe: Recipe) -> Vec<Part> {
         vector("ffn_norm.weight", WIDTH),
     ];
     match recipe.architecture {
-        "qwen2" => parts.extend([
+        "qwen2" | "qwen2moe" => parts.extend([
             vector("attn_q.bias", WIDTH),
             vector("attn_k.bias", kv_width),
             vector("attn_v.bias", kv_width),
@@ -140,9 +140,8 @@ fn attention(recipe: Recipe) -> Vec<Part> {
 }
 
 fn feed_forward(recipe: Recipe) -> Vec<Part> {
+    let matrix = |name: &str, columns, rows| (name.to_owned(), vec![columns, rows], recipe.kind);
     if !recipe.has_experts() {
-        let matrix =
-            |name: &str, columns, rows| (name.to_owned(), vec![columns, rows], recipe.kind);
         return vec![
             matrix("ffn_gate.weight", WIDTH, HIDDEN),
             matrix("ffn_up.weight", WIDTH, HIDDEN),
@@ -152,12 +151,22 @@ fn feed_forward(recipe: Recipe) -> Vec<Part> {
     let experts =
         |name: &str, columns, rows| (name.to_owned(), vec![columns, rows, EXPERTS], recipe.kind);
     let router = "ffn_gate_inp.weight".to_owned();
-    vec![
+    let mut parts = vec![
         (router, vec![WIDTH, EXPERTS], TensorType::F32),
         experts("ffn_gate_exps.weight", WIDTH, EXPERT_HIDDEN),
         experts("ffn_up_exps.weight", WIDTH, EXPERT_HIDDEN),
         experts("ffn_down_exps.weight", EXPERT_HIDDEN, WIDTH),
-    ]
+    ];
+    if recipe.architecture == "qwen2moe" {
+        let router = "ffn_gate_inp_shexp.weight".to_owned();
+        parts.extend([
+            (router, vec![WIDTH, 1], TensorType::F32),
+            matrix("ffn_gate_shexp.weight", WIDTH, HIDDEN),
+            matrix("ffn_up_shexp.weight", WIDTH, HIDDEN),
+            matrix("ffn_down_shexp.weight", HIDDEN, WIDTH),
+        ]);
+    }
+    parts
 }
 
 fn header(recipe: Recipe) -> GgufWriter {
@@ -188,6 +197,9 @@ fn header(recipe: Recipe) -> GgufWriter {
         .metadata(key("expert_used_count"), USED_EXPERTS as u32);
     match architecture {
         "llama" => writer,
+        "qwen2moe" => writer
+            .metadata(key("expert_feed_forward_length"), EXPERT_HIDDEN as u32)
+            .metadata(key("expert_shared_feed_forward_length"), HIDDEN as u32),
         _ => writer.metadata(key("expert_feed_forward_length"), EXPERT_HIDDEN as u32),
     }
 }

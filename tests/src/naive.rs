@@ -19,6 +19,20 @@ struct Shape {
     /// Rotates `i` with `i + half`, not neighbours.
     halves: bool,
     used_experts: usize,
+    /// Weights of the used experts are divided by their sum.
+    normed_experts: bool,
+    expert_scale: f64,
+    scaling: Scaling,
+}
+
+/// Positions in a context that was made longer.
+struct Scaling {
+    /// Positions are divided by this.
+    factor: f64,
+    /// The context before, where frequencies are divided by parts (YaRN).
+    yarn_context: Option<f64>,
+    /// Rotated values are multiplied by this.
+    magnitude: f64,
 }
 
 /// A model with all its weights in f64: slow, small, obvious.
@@ -41,6 +55,10 @@ impl Naive {
             .expect("has one");
         let key = |name: &str| format!("{architecture}.{name}");
         let count = |name: &str| metadata.require_unsigned(&key(name)).expect("is there") as usize;
+        let float = |name: &str| {
+            let found = metadata.float(&key(name)).ok().flatten();
+            found.map(f64::from)
+        };
         let (layers, heads) = (count("block_count"), count("attention.head_count"));
         let shape = Shape {
             layers,
@@ -51,12 +69,7 @@ impl Naive {
                 .require_float(&key("attention.layer_norm_rms_epsilon"))
                 .expect("is there")
                 .into(),
-            base: metadata
-                .float(&key("rope.freq_base"))
-                .ok()
-                .flatten()
-                .unwrap_or(10_000.0)
-                .into(),
+            base: float("rope.freq_base").unwrap_or(10_000.0),
             alibi: architecture == "baichuan" && layers == 40,
             halves: architecture.starts_with("qwen"),
             used_experts: metadata
@@ -64,6 +77,29 @@ impl Naive {
                 .ok()
                 .flatten()
                 .unwrap_or(0) as usize,
+            normed_experts: metadata
+                .boolean(&key("expert_weights_norm"))
+                .ok()
+                .flatten()
+                .unwrap_or(architecture != "qwen2moe"),
+            expert_scale: float("expert_weights_scale").unwrap_or(1.0),
+            scaling: {
+                let factor = float("rope.scaling.factor").or(float("rope.scale_linear"));
+                let factor = factor.unwrap_or(1.0);
+                let kind = metadata.string(&key("rope.scaling.type")).ok().flatten();
+                let yarn = kind == Some("yarn");
+                let magnitude = match float("rope.scaling.yarn_attn_factor") {
+                    Some(magnitude) => magnitude,
+                    None if yarn => 1.0 + 0.1 * factor.ln(),
+                    None => 1.0,
+                };
+                Scaling {
+                    factor,
+                    yarn_context: yarn
+                        .then(|| count("rope.scaling.original_context_length") as f64),
+                    magnitude: magnitude * float("rope.scaling.attn_factor").unwrap_or(1.0),
+                }
+            },
         };
         let tensors = file.tensors().iter();
         let tensors = tensors
@@ -113,16 +149,20 @@ impl Naive {
             let attended = self.attention(&name, &normed);
             add(&mut x, self.multiply(&name("attn_output"), &attended));
             let normed = self.norm(&name("ffn_norm"), &x);
-            if self.shape.used_experts > 0 {
-                add(&mut x, self.experts(&name, &normed));
+            if self.shape.used_experts == 0 {
+                add(&mut x, self.dense(&name, "", &normed));
                 continue;
             }
-            let mut hidden = self.multiply(&name("ffn_gate"), &normed);
-            let up = self.multiply(&name("ffn_up"), &normed);
-            for (hidden, up) in hidden.iter_mut().zip(&up) {
-                silu_times(hidden, up);
+            add(&mut x, self.experts(&name, &normed));
+            if self.tensors.contains_key(&name("ffn_gate_inp_shexp")) {
+                let scores = self.multiply(&name("ffn_gate_inp_shexp"), &normed);
+                let mut shared = self.dense(&name, "_shexp", &normed);
+                for (row, score) in shared.iter_mut().zip(scores) {
+                    let weight = 1.0 / (1.0 + (-score[0]).exp());
+                    row.iter_mut().for_each(|value| *value *= weight);
+                }
+                add(&mut x, shared);
             }
-            add(&mut x, self.multiply(&name("ffn_down"), &hidden));
         }
         let last = self.norm("output_norm.weight", &x);
         let output = if self.tensors.contains_key("output.weight") {
@@ -135,6 +175,17 @@ impl Naive {
             .into_iter()
             .map(|row| row.into_iter().map(|v| v as f32).collect())
             .collect()
+    }
+
+    fn dense(&self, name: &dyn Fn(&str) -> String, suffix: &str, inputs: &[Row]) -> Vec<Row> {
+        let [gate, up, down] =
+            ["ffn_gate", "ffn_up", "ffn_down"].map(|part| name(&format!("{part}{suffix}")));
+        let mut hidden = self.multiply(&gate, inputs);
+        let up = self.multiply(&up, inputs);
+        for (hidden, up) in hidden.iter_mut().zip(&up) {
+            silu_times(hidden, up);
+        }
+        self.multiply(&down, &hidden)
     }
 
     fn attention(&self, name: &dyn Fn(&str) -> String, inputs: &[Row]) -> Vec<Row> {
@@ -178,14 +229,17 @@ impl Naive {
                 order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
                 order.truncate(self.shape.used_experts);
                 let share = |expert: usize| scores[expert].exp() / sum;
-                let chosen: f64 = order.iter().map(|expert| share(*expert)).sum();
+                let chosen: f64 = match self.shape.normed_experts {
+                    true => order.iter().map(|expert| share(*expert)).sum(),
+                    false => 1.0,
+                };
                 let mut out = vec![0.0; x.len()];
                 for expert in order {
                     let mut hidden = product(of(gate, expert, count), x);
                     silu_times(&mut hidden, &product(of(up, expert, count), x));
                     let result = product(of(down, expert, count), &hidden);
                     for (out, value) in out.iter_mut().zip(result) {
-                        *out += share(expert) / chosen * value;
+                        *out += self.shape.expert_scale * share(expert) / chosen * value;
                     }
                 }
                 out
@@ -247,15 +301,32 @@ fn silu_times(gate: &mut Row, up: &Row) {
 fn rotate(head: &mut [f64], position: usize, shape: &Shape) {
     let half = head.len() / 2;
     for pair in 0..half {
-        let angle = position as f64 * shape.base.powf(-(pair as f64) / half as f64);
+        let frequency = shape.base.powf(-(pair as f64) / half as f64);
+        let scaled = frequency / shape.scaling.factor;
+        let frequency = match shape.scaling.yarn_context {
+            None => scaled,
+            // By its own number of turns a pair is left alone, scaled, or between them; the bounds, 32
+            // turns and 1, are at whole pairs.
+            Some(context) => {
+                let pair_of = |turns: f64| {
+                    half as f64 * (context / (turns * std::f64::consts::TAU)).ln() / shape.base.ln()
+                };
+                let (from, to) = (pair_of(32.0).floor().max(0.0), pair_of(1.0).ceil());
+                let to = to.min(2.0 * half as f64 - 1.0);
+                let share = ((pair as f64 - from) / (to - from)).clamp(0.0, 1.0);
+                share * scaled + (1.0 - share) * frequency
+            }
+        };
+        let angle = position as f64 * frequency;
         let (i, j) = if shape.halves {
             (pair, pair + half)
         } else {
             (2 * pair, 2 * pair + 1)
         };
         let (a, b) = (head[i], head[j]);
-        head[i] = a * angle.cos() - b * angle.sin();
-        head[j] = a * angle.sin() + b * angle.cos();
+        let magnitude = shape.scaling.magnitude;
+        head[i] = magnitude * (a * angle.cos() - b * angle.sin());
+        head[j] = magnitude * (a * angle.sin() + b * angle.cos());
     }
 }
 

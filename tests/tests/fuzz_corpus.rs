@@ -6,7 +6,7 @@ mod counting;
 use std::path::{Path, PathBuf};
 
 use sysinfer_conformance::fuzz::{
-    LARGEST_PER_FILE_BYTE, TARGETS, Target, allocation, gguf, gguf_mutator, seeds, swollen,
+    LARGEST_PER_FILE_BYTE, TARGETS, Target, allocation, gguf, gguf_mutator, seeds, split, swollen,
 };
 
 /// The corpus of a target, next to this crate.
@@ -64,6 +64,11 @@ fn profiles() {
 }
 
 #[test]
+fn split_models() {
+    replay("split");
+}
+
+#[test]
 fn templates() {
     replay("template");
 }
@@ -108,4 +113,13 @@ fn seeds_and_their_mutations_run() {
         }
     }
     assert!(changed > 256, "{changed} mutations could be written");
+    split::TARGET.prepare();
+    for (name, set) in seeds::sets() {
+        eprintln!("{name}: {} bytes", set.len());
+        for seed in 0..16 {
+            if let Some(mutation) = split::mutate(&set, seed) {
+                split::TARGET.check(&mutation);
+            }
+        }
+    }
 }

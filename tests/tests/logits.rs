@@ -142,6 +142,7 @@ fn every_family_gives_the_naive_decoders_logits() {
         ("qwen2", ROUNDED),
         ("qwen3", ROUNDED),
         ("mixtral", ROUTED),
+        ("qwen2moe", ROUTED),
         ("qwen3moe", ROUTED),
     ];
     for (family, rounded) in families {

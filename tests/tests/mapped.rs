@@ -66,7 +66,9 @@ fn every_block_type_gives_the_same_bits_as_packed() {
 
 #[test]
 fn every_family_gives_the_same_bits_as_packed() {
-    for family in ["baichuan", "qwen2", "qwen3", "mixtral", "qwen3moe"] {
+    for family in [
+        "baichuan", "qwen2", "qwen3", "mixtral", "qwen2moe", "qwen3moe",
+    ] {
         for kind in [TensorType::Q4_0, TensorType::Q6K, TensorType::F16] {
             check(recipe(family, kind), Precision::default());
         }

@@ -1,4 +1,4 @@
-//! Writes the models that fuzzing starts from into a folder: `fuzz-seeds FOLDER`.
+//! Writes the models that fuzzing starts from into a folder for each target: `fuzz-seeds FOLDER`.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
@@ -11,9 +11,12 @@ fn main() -> ExitCode {
         eprintln!("usage: fuzz-seeds FOLDER");
         return ExitCode::FAILURE;
     };
-    let made = std::fs::create_dir_all(&folder).and_then(|()| {
-        let mut models = seeds::models().into_iter();
-        models.try_for_each(|(name, model)| std::fs::write(folder.join(name), model))
+    let all = [("gguf", seeds::models()), ("split", seeds::sets())];
+    let made = all.into_iter().try_for_each(|(target, inputs)| {
+        let folder = folder.join(target);
+        std::fs::create_dir_all(&folder)?;
+        let mut inputs = inputs.into_iter();
+        inputs.try_for_each(|(name, input)| std::fs::write(folder.join(name), input))
     });
     match made {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,6 +2,7 @@
 //! file is small, opened as an engine that runs two steps.
 
 use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 use sysinfer_engine::model::config::Config;
@@ -105,15 +106,23 @@ pub fn runs_as_engine(data: &[u8]) -> bool {
     let mut file = tempfile::NamedTempFile::new().expect("the system has a temporary folder");
     file.write_all(data).expect("the disk has some KB");
     file.seek(SeekFrom::Start(0)).expect("it is a file");
+    runs_as_engine_at(file.path(), data.len())
+}
+
+/// The same for a model that lies in files of so many bytes together.
+///
+/// # Panics
+/// If a promise is broken.
+pub fn runs_as_engine_at(path: &Path, bytes: usize) -> bool {
     let plan = Plan::with_threads(PhasePlan::unpinned(1));
     let topology = Topology::flat(&[0]);
-    let cache = CacheType::ALL[data.len() % CacheType::ALL.len()];
+    let cache = CacheType::ALL[bytes % CacheType::ALL.len()];
     let precision = Precision::with_cache(cache);
-    let Ok(mut engine) = Engine::open(file.path(), plan, precision, &topology, &mut |_| {}) else {
+    let Ok(mut engine) = Engine::open(path, plan, precision, &topology, &mut |_| {}) else {
         return false;
     };
     let info = engine.info().clone();
-    let bound = 4 * data.len() as u64 + PAGE_BYTES;
+    let bound = 4 * bytes as u64 + PAGE_BYTES;
     assert!(
         info.weight_bytes <= bound,
         "{} bytes of weights",

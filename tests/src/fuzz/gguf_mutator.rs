@@ -22,8 +22,9 @@ const EDGES: [u64; 14] = [
 ];
 
 /// Texts that metadata holds and code decides by.
-const WORDS: [&str; 16] = [
+const WORDS: [&str; 18] = [
     "qwen2",
+    "qwen2moe",
     "qwen3",
     "qwen3moe",
     "llama",
@@ -31,6 +32,7 @@ const WORDS: [&str; 16] = [
     "gpt2",
     "none",
     "linear",
+    "yarn",
     "llama-bpe",
     "smollm",
     "deepseek-llm",

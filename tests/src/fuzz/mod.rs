@@ -11,6 +11,7 @@ pub mod gguf;
 pub mod gguf_mutator;
 pub mod profile;
 pub mod seeds;
+pub mod split;
 pub mod swollen;
 pub mod template;
 pub mod tokenizer;
@@ -43,10 +44,11 @@ pub struct Target {
 }
 
 /// All targets, by name.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     cpu_list::TARGET,
     gguf::TARGET,
     profile::TARGET,
+    split::TARGET,
     template::TARGET,
     tokenizer::TARGET,
 ];

@@ -3,7 +3,9 @@
 use sysinfer_formats::blocks::quantize;
 use sysinfer_formats::{GgufWriter, OwnedArray, Tensor, TensorType};
 
+use super::split;
 use super::vocabularies::{byte_level, sentencepiece};
+use crate::edit::Edit;
 
 /// Models of a few kilobytes each, with their names: every family, every type whose blocks fit into
 /// rows of 32, every kind of vocabulary.
@@ -35,6 +37,7 @@ pub fn models() -> Vec<(String, Vec<u8>)> {
         ("baichuan", TensorType::Q8_0),
         ("qwen2", TensorType::BF16),
         ("qwen3", TensorType::Q5_0),
+        ("qwen2moe", TensorType::F16),
         ("qwen3moe", TensorType::Q4_0),
         ("llama", TensorType::Q5_1),
         ("llama", TensorType::Iq4Nl),
@@ -55,7 +58,61 @@ pub fn models() -> Vec<(String, Vec<u8>)> {
         "rope-scaled".to_owned(),
         model("llama", TensorType::F32, 8, scaled),
     ));
+    let yarn = |file: GgufWriter| {
+        file.metadata("qwen2.rope.scaling.type", "yarn")
+            .metadata("qwen2.rope.scaling.factor", 4.0_f32)
+            .metadata("qwen2.rope.scaling.original_context_length", 8_u32)
+            .metadata("qwen2.rope.scaling.attn_factor", 0.9_f32)
+            .metadata("qwen2.attention.sliding_window", 12_u32)
+    };
+    models.push((
+        "rope-yarn".to_owned(),
+        model("qwen2", TensorType::F32, 8, yarn),
+    ));
+    models.extend(forms().map(|(name, edit)| (name.to_owned(), edit.write())));
     models
+}
+
+/// Models in forms that are brought to another one when they are read.
+fn forms() -> [(&'static str, Edit); 3] {
+    let plain = |family| Edit::of(&model(family, TensorType::Q4_0, 8, |file| file));
+    [
+        (
+            "one-tensor-per-expert",
+            plain("mixtral").one_tensor_per_expert(),
+        ),
+        ("gate-and-up-joined", plain("qwen2moe").gate_and_up_joined()),
+        (
+            "qkv-joined",
+            plain("qwen2").queries_keys_and_values_joined(),
+        ),
+    ]
+}
+
+/// Split models, as inputs of the target `split`, with their names.
+pub fn sets() -> Vec<(String, Vec<u8>)> {
+    let plain = |family| Edit::of(&model(family, TensorType::Q4_0, 8, small_sentencepiece));
+    let whole = [("llama", plain("llama")), ("qwen3", plain("qwen3"))];
+    let mut sets = Vec::new();
+    for (name, edit) in whole.into_iter().chain(forms()) {
+        let last = edit.tensors.len();
+        for (kind, cuts, named) in [
+            ("halves", vec![last / 2], 1),
+            ("keys-alone", vec![0, last - 3], 0),
+            ("four", vec![2, 5, last - 1], 2),
+        ] {
+            sets.push((
+                format!("{name}-{kind}"),
+                split::input(&edit.parts(&cuts), named),
+            ));
+        }
+    }
+    let one = plain("llama").parts(&[4]).swap_remove(0);
+    sets.push((
+        "one-part-twice".into(),
+        split::input(&[one.clone(), one], 0),
+    ));
+    sets
 }
 
 /// Width of the models and of what is inside them; a quarter of it for a head.
@@ -87,7 +144,7 @@ fn model(
         vector("blk.0.ffn_norm.weight", WIDTH),
     ];
     match family {
-        "qwen2" => parts.extend([
+        "qwen2" | "qwen2moe" => parts.extend([
             vector("blk.0.attn_q.bias", WIDTH),
             vector("blk.0.attn_k.bias", WIDTH / HEADS * KV_HEADS),
             vector("blk.0.attn_v.bias", WIDTH / HEADS * KV_HEADS),
@@ -101,6 +158,13 @@ fn model(
     if has_experts(family) {
         let router = "blk.0.ffn_gate_inp.weight".to_owned();
         parts.push((router, vec![WIDTH, EXPERTS], TensorType::F32));
+    }
+    if family == "qwen2moe" {
+        parts.push(vector("blk.0.ffn_gate_inp_shexp.weight", WIDTH));
+        parts.extend(
+            ["gate", "up", "down"]
+                .map(|part| matrix(&format!("blk.0.ffn_{part}_shexp.weight"), &[WIDTH, WIDTH])),
+        );
     }
     for part in ["gate", "up", "down"] {
         parts.push(if has_experts(family) {
@@ -120,7 +184,7 @@ fn vector(name: &str, length: u64) -> Part {
 }
 
 fn has_experts(family: &str) -> bool {
-    matches!(family, "mixtral" | "qwen3moe")
+    matches!(family, "mixtral" | "qwen2moe" | "qwen3moe")
 }
 
 fn header(family: &str) -> GgufWriter {

@@ -10,7 +10,16 @@ pub fn files(bytes: usize) -> Vec<(&'static str, Vec<u8>)> {
     });
     vec![
         ("many keys", written(keys)),
-        ("many tensors", many_tensors(bytes / 72)),
+        (
+            "many tensors",
+            many_tensors(bytes / 72, |index| format!("{index:06}")),
+        ),
+        (
+            "many experts",
+            many_tensors(bytes / 90, |index| {
+                format!("blk.0.ffn_up.{index:05}.weight")
+            }),
+        ),
         (
             "many empty tokens",
             written(vocabulary(
@@ -39,8 +48,8 @@ pub fn files(bytes: usize) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-fn many_tensors(count: usize) -> Vec<u8> {
-    let names: Vec<String> = (0..count).map(|index| format!("{index:06}")).collect();
+fn many_tensors(count: usize, name: impl Fn(usize) -> String) -> Vec<u8> {
+    let names: Vec<String> = (0..count).map(name).collect();
     let tensors: Vec<Tensor<'_>> = names
         .iter()
         .map(|name| Tensor {
