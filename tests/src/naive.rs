@@ -15,7 +15,8 @@ struct Shape {
     head: usize,
     epsilon: f64,
     base: f64,
-    alibi: bool,
+    /// The steepest slope of ALiBi is 2^-(this / heads).
+    alibi: Option<f64>,
     /// Rotates `i` with `i + half`, not neighbours.
     halves: bool,
     used_experts: usize,
@@ -70,7 +71,8 @@ impl Naive {
                 .expect("is there")
                 .into(),
             base: float("rope.freq_base").unwrap_or(10_000.0),
-            alibi: architecture == "baichuan" && layers == 40,
+            alibi: (architecture == "baichuan" && layers == 40)
+                .then(|| float("attention.max_alibi_bias").unwrap_or(8.0)),
             halves: architecture.starts_with("qwen"),
             used_experts: metadata
                 .unsigned(&key("expert_used_count"))
@@ -200,7 +202,7 @@ impl Naive {
                         let normed = self.norm(&name(norm), &[head.to_vec()]);
                         head.copy_from_slice(&normed[0]);
                     }
-                    if !shape.alibi {
+                    if shape.alibi.is_none() {
                         rotate(head, position, shape);
                     }
                 }
@@ -254,11 +256,9 @@ impl Naive {
             let kv = head / (shape.heads / shape.kv_heads) * shape.head;
             let q = &query[head * shape.head..][..shape.head];
             // Slopes for a power of two of heads; the tests' models have no other number.
-            let slope = if shape.alibi {
-                (-8.0 * (head + 1) as f64 / shape.heads as f64).exp2()
-            } else {
-                0.0
-            };
+            let slope = shape.alibi.map_or(0.0, |bias| {
+                (-bias * (head + 1) as f64 / shape.heads as f64).exp2()
+            });
             let scores: Vec<f64> = (0..=row)
                 .map(|key| {
                     let dot: f64 = q.iter().zip(&keys[key][kv..]).map(|(a, b)| a * b).sum();

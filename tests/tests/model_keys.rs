@@ -18,10 +18,14 @@ const TOKENS: [u32; 24] = [
 const EXACT: f64 = 2e-5;
 
 fn model(architecture: &'static str) -> Edit {
+    model_of(architecture, 2)
+}
+
+fn model_of(architecture: &'static str, layers: usize) -> Edit {
     Edit::of(&build(Recipe {
         architecture,
         kind: TensorType::F32,
-        layers: 2,
+        layers,
         tied: false,
     }))
 }
@@ -96,6 +100,15 @@ fn scaled_positions_are_the_naive_decoders() {
             assert_eq!(logits(&same.write()), logits(&plain.write()));
         }
     }
+}
+
+#[test]
+fn slopes_of_alibi_are_the_naive_decoders() {
+    let plain = model_of("baichuan", 40);
+    let steeper = plain
+        .clone()
+        .with("baichuan.attention.max_alibi_bias", 4.0f32);
+    changes("max_alibi_bias", &plain, &steeper);
 }
 
 #[test]

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use serde_json::Value;
+use sysinfer_conformance::edit::Edit;
 use sysinfer_conformance::fixtures::{self, tiny_model};
 use sysinfer_conformance::naive::Naive;
 use sysinfer_conformance::product::{command, said};
 use sysinfer_engine::Tokenizer;
 use sysinfer_engine::tokenizer::Encode;
 use sysinfer_formats::blocks::dequantize;
-use sysinfer_formats::{Gguf, GgufWriter, Tensor, TensorType};
+use sysinfer_formats::{Gguf, TensorType};
 
 const CONTEXT: usize = 48;
 const WINDOWS: usize = 4;
@@ -26,7 +27,7 @@ fn folder() -> &'static Path {
         let folder = fixtures::folder("texts");
         std::fs::write(folder.join("text.txt"), TEXT).expect("a small file");
         let bytes = std::fs::read(tiny_model()).expect("it was written");
-        let plain = in_f32(&Gguf::parse(&bytes).expect("our own file"));
+        let plain = in_f32(&bytes);
         std::fs::write(folder.join("f32.gguf"), plain).expect("a small file");
         folder
     })
@@ -37,33 +38,18 @@ fn plain_model() -> PathBuf {
 }
 
 /// The same model with every tensor dequantised.
-fn in_f32(file: &Gguf<'_>) -> Vec<u8> {
-    let data = file.tensors().iter().map(|tensor| {
-        let mut values = vec![0.0; tensor.columns() * tensor.rows()];
-        dequantize(tensor.kind, tensor.data, &mut values).expect("a type that we decode");
-        values
+fn in_f32(bytes: &[u8]) -> Vec<u8> {
+    let mut file = Edit::of(bytes);
+    for tensor in &mut file.tensors {
+        let mut values = vec![0.0; tensor.shape.iter().product::<u64>() as usize];
+        dequantize(tensor.kind, &tensor.data, &mut values).expect("a type that we decode");
+        tensor.kind = TensorType::F32;
+        tensor.data = values
             .iter()
             .flat_map(|value| value.to_le_bytes())
-            .collect()
-    });
-    let data: Vec<Vec<u8>> = data.collect();
-    let tensors: Vec<Tensor<'_>> = file
-        .tensors()
-        .iter()
-        .zip(&data)
-        .map(|(tensor, data)| Tensor {
-            name: tensor.name,
-            kind: TensorType::F32,
-            shape: tensor.shape.clone(),
-            data,
-        })
-        .collect();
-    let keys = file.metadata().iter();
-    keys.fold(GgufWriter::new(), |writer, (key, value)| {
-        writer.metadata(key, *value)
-    })
-    .write_to_vec(&tensors)
-    .expect("a valid file")
+            .collect();
+    }
+    file.write()
 }
 
 /// The JSON object that the command prints for windows of the text.

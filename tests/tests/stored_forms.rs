@@ -170,7 +170,9 @@ fn parts_that_do_not_make_a_model_are_refused() {
     let beyond = Edit::of(&two).with("split.no", 3u16).write();
     let text = Edit::of(&two).with("split.no", "two").write();
     let broken = b"GGUF".to_vec();
-    let cases: [(&str, [Option<&[u8]>; 3], &[&str]); 9] = [
+    /// A name, the bytes of each part that is there, words of the refusal.
+    type Case<'c> = (&'c str, [Option<&'c [u8]>; 3], &'c [&'c str]);
+    let cases: [Case<'_>; 9] = [
         (
             "one is missing",
             [Some(&one), None, Some(&three)],
