@@ -18,8 +18,9 @@ use crate::model::config::Config;
 use crate::model::files::ModelFiles;
 use crate::model::forward::{Buffers, Mode, Model};
 use crate::model::loader::Loader;
+use crate::model::mapped::Mapped;
 use crate::model::preset::Preset;
-use crate::model::source::{self, InF32, Mapped, Source, Synthetic};
+use crate::model::source::{self, InF32, Source, Synthetic};
 use crate::model::step::Scratch;
 
 use crate::plan::Plan;

@@ -6,9 +6,6 @@ use std::sync::Arc;
 use sysinfer_kernels::{Layout, ROWS};
 use sysinfer_machine::FileMap;
 
-use super::files::ModelFiles;
-use super::stored::StoredTensor;
-
 /// Packed row groups that are made at a time: they stay in a core's second cache until they are
 /// multiplied, beside activations and the plain rows that pass by.
 const PACKED_BYTES: usize = 256 << 10;
@@ -34,17 +31,17 @@ pub(super) struct Shape {
 }
 
 impl FileRows {
-    /// The rows of a tensor of these files; nothing if it is of others.
-    pub fn new(files: &ModelFiles, tensor: &StoredTensor<'_>) -> Option<FileRows> {
-        let place = |run: &&[u8]| {
-            let map = files.maps().find(|map| map.range_of(run).is_some())?;
-            Some((Arc::clone(map), map.range_of(run)?.start))
-        };
-        Some(FileRows {
-            runs: tensor.runs.iter().map(place).collect::<Option<_>>()?,
-            rows_per_run: tensor.rows_per_run(),
-            row_bytes: tensor.info.row_bytes(),
-        })
+    /// Rows in runs of equally many, each given by its map and where its first row starts there.
+    pub fn new(
+        runs: Vec<(Arc<FileMap>, usize)>,
+        rows_per_run: usize,
+        row_bytes: usize,
+    ) -> FileRows {
+        FileRows {
+            runs,
+            rows_per_run,
+            row_bytes,
+        }
     }
 
     /// The files.

@@ -16,6 +16,7 @@ pub mod files;
 pub mod forward;
 pub mod keys;
 pub mod loader;
+pub mod mapped;
 pub mod matrix;
 mod metadata;
 pub mod ops;

@@ -1,4 +1,4 @@
-//! Where the plain rows of a model's tensors come from: GGUF files, a seed, or either in f32.
+//! Where the plain rows of a model's tensors come from: a seed, files (`mapped.rs`), or either in f32.
 
 use std::ops::Range;
 
@@ -6,9 +6,7 @@ use sysinfer_formats::TensorType;
 use sysinfer_formats::blocks::dequantize;
 
 use super::file_rows::FileRows;
-use super::files::ModelFiles;
 use super::preset::{self, Preset};
-use super::stored::StoredModel;
 use super::synth;
 use super::tensor::TensorInfo;
 use crate::error::EngineError;
@@ -33,58 +31,6 @@ pub trait Source: Sync {
     /// Tells that some rows were read and are hardly read again: a source that holds memory for them
     /// may give it back.
     fn release(&self, _tensor: &TensorInfo, _rows: Range<usize>) {}
-}
-
-/// A model in mapped files. If its rows do not stay there, memory of the maps is given back as rows are
-/// read, so that packing a model takes the memory of the packed weights and no second copy; what the
-/// system gets back of its cache, it gives out again as memory for packed weights.
-pub struct Mapped<'m> {
-    /// What the files hold.
-    pub stored: StoredModel<'m>,
-    /// The files.
-    pub files: &'m ModelFiles,
-    /// Leave the files in the system's cache.
-    pub keep_cache: bool,
-    /// Weights are read from the maps at every step.
-    pub stays: bool,
-}
-
-impl Source for Mapped<'_> {
-    fn find(&self, name: &str) -> Option<TensorInfo> {
-        self.stored.find(name)
-    }
-
-    fn tensors(&self) -> Vec<TensorInfo> {
-        Source::tensors(&self.stored)
-    }
-
-    fn row<'s>(&'s self, tensor: &TensorInfo, row: usize, buffer: &'s mut [u8]) -> &'s [u8] {
-        self.stored.row(tensor, row, buffer)
-    }
-
-    fn stay(&self, tensor: &TensorInfo) -> Option<FileRows> {
-        let stored = self.stays.then(|| self.stored.found(tensor))?;
-        FileRows::new(self.files, stored)
-    }
-
-    fn release(&self, tensor: &TensorInfo, rows: Range<usize>) {
-        let stored = self.stored.found(tensor);
-        let (per_run, row_bytes) = (stored.rows_per_run(), tensor.row_bytes());
-        for (index, run) in stored.runs.iter().enumerate() {
-            let first = index * per_run;
-            let from = rows.start.clamp(first, first + per_run) - first;
-            let to = rows.end.clamp(first, first + per_run) - first;
-            let bytes = &run[from * row_bytes..to * row_bytes];
-            // Each map takes what is its own.
-            for map in self.files.maps() {
-                if self.keep_cache {
-                    map.release(bytes);
-                } else {
-                    map.release_with_cache(bytes);
-                }
-            }
-        }
-    }
 }
 
 /// A preset's shape with random weights.
