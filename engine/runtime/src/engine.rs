@@ -19,6 +19,7 @@ use crate::model::files::ModelFiles;
 use crate::model::forward::{Buffers, Mode, Model};
 use crate::model::loader::Loader;
 use crate::model::mapped::Mapped;
+use crate::model::metadata;
 use crate::model::preset::Preset;
 use crate::model::source::{self, InF32, Source, Synthetic};
 use crate::model::step::Scratch;
@@ -93,7 +94,7 @@ impl Engine {
     ) -> Result<Engine, EngineError> {
         let files = ModelFiles::open(path)?;
         let stored = files.stored()?;
-        let config = Config::of(&stored)?;
+        let config = metadata::read(&stored)?;
         let tokenizer = Tokenizer::from_gguf(stored.metadata())?.map(Arc::new);
         let template = stored.metadata().string("tokenizer.chat_template");
         let template = template.map_err(|error| EngineError::Model(error.to_string()))?;

@@ -10,6 +10,7 @@ use crate::info::EngineInfo;
 use crate::matrix_shape::MatrixShape;
 use crate::model::config::Config;
 use crate::model::files::ModelFiles;
+use crate::model::metadata;
 use crate::model::preset::Preset;
 use crate::model::source::{Source, Synthetic};
 use crate::precision::Precision;
@@ -54,7 +55,7 @@ impl ModelShape {
     pub fn of_file(path: &Path, precision: Precision) -> Result<ModelShape, EngineError> {
         let files = ModelFiles::open(path)?;
         let stored = files.stored()?;
-        let config = Config::of(&stored)?;
+        let config = metadata::read(&stored)?;
         Self::of_source(&stored, &config, precision)
     }
 

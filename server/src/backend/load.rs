@@ -7,8 +7,8 @@ use std::time::Instant;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sysinfer_engine::lookup::MOST_DRAFTED;
-use sysinfer_engine::model::config::Config;
 use sysinfer_engine::model::files::ModelFiles;
+use sysinfer_engine::model::metadata;
 use sysinfer_engine::{
     Engine, EngineError, EngineInfo, LoadStep, Lookup, PhasePlan, Plan, Precision,
 };
@@ -183,7 +183,7 @@ fn log_progress(step: &LoadStep, tenth: &mut u64) {
 /// file is for the engine to say.
 fn check_context(request: &LoadRequest) -> Result<(), LoadError> {
     let files = ModelFiles::open(&request.model).ok();
-    let config = files.and_then(|files| Config::of(&files.stored().ok()?).ok());
+    let config = files.and_then(|files| metadata::read(&files.stored().ok()?).ok());
     let model = config.map(|config| config.context_length);
     match (request.context, model) {
         (Some(asked), Some(model)) if asked > model => Err(LoadError::Context { asked, model }),

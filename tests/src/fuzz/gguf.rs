@@ -5,7 +5,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use sysinfer_engine::model::config::Config;
+use sysinfer_engine::model::metadata;
 use sysinfer_engine::model::stored::StoredModel;
 use sysinfer_engine::tokenizer::Encode;
 use sysinfer_engine::{CacheType, Engine, Entry, PhasePlan, Plan, Precision, Tokenizer, Wanted};
@@ -42,7 +42,8 @@ fn run(data: &[u8]) {
     };
     read_metadata(&file);
     file.tensors().iter().for_each(read_rows);
-    let config = StoredModel::new(std::slice::from_ref(&file)).and_then(|file| Config::of(&file));
+    let config =
+        StoredModel::new(std::slice::from_ref(&file)).and_then(|file| metadata::read(&file));
     if let Ok(Some(tokenizer)) = Tokenizer::from_gguf(file.metadata()) {
         use_tokenizer(&Arc::new(tokenizer));
     }

@@ -1,9 +1,7 @@
-//! What a model is, as data: read from a GGUF's metadata, checked once.
+//! What a model is, as data.
 
 use sysinfer_kernels::ROWS;
 
-use super::metadata::{MOST_HEAD_VALUES, MOST_POSITIONS, Reader};
-use super::stored::StoredModel;
 use crate::error::EngineError;
 
 /// Which two values of a head are rotated together.
@@ -143,64 +141,11 @@ impl Config {
         self.heads * self.head_size
     }
 
-    /// Reads and checks the metadata of a model.
+    /// Refuses numbers that do not go together.
     ///
     /// # Errors
-    /// An architecture that is not run here, a key that is missing, of the wrong type or outside
-    /// its range, or one that is not honoured here, with the key's name.
-    pub fn of(file: &StoredModel<'_>) -> Result<Config, EngineError> {
-        let reader = Reader::new(file)?;
-        let embedding_length = reader.count("embedding_length", 1 << 20)?;
-        let heads = reader.count("attention.head_count", 4096)?;
-        let kv_heads = reader
-            .optional_count("attention.head_count_kv", 4096)?
-            .unwrap_or(heads);
-        let head_size = match reader.optional_count("attention.key_length", MOST_HEAD_VALUES)? {
-            Some(size) => size,
-            None => embedding_length / heads,
-        };
-        if let Some(size) = reader.optional_count("attention.value_length", MOST_HEAD_VALUES)?
-            && size != head_size
-        {
-            return Err(EngineError::Model(format!(
-                "attention.value_length is {size}, attention.key_length {head_size}; they must be equal"
-            )));
-        }
-        let layers = reader.count("block_count", 4096)?;
-        let family = reader.family;
-        let has = |tensor: &str| file.tensor(tensor).is_some();
-        let experts = reader.experts()?;
-        let context_length = reader.count("context_length", MOST_POSITIONS)?;
-        let sliding_window = reader.sliding_window()?;
-        let config = Config {
-            name: reader.name()?,
-            layers,
-            embedding_length,
-            feed_forward_length: reader.feed_forward_length(experts)?,
-            experts,
-            heads,
-            kv_heads,
-            head_size,
-            context_length: context_length.min(sliding_window.unwrap_or(context_length)),
-            sliding_window,
-            vocabulary_size: reader.vocabulary_size()?,
-            norm_epsilon: reader.positive("attention.layer_norm_rms_epsilon", None)?,
-            positions: reader.positions((layers, head_size), context_length)?,
-            qkv_bias: family
-                .qkv_bias
-                .is_there(has("blk.0.attn_q.bias") || has("blk.0.attn_qkv.bias")),
-            output_bias: family.output_bias.is_there(has("blk.0.attn_output.bias")),
-            head_norms: family.head_norms.is_there(has("blk.0.attn_q_norm.weight")),
-            feed_forward_bias: family
-                .feed_forward_bias
-                .is_there(has("blk.0.ffn_down.bias")),
-            architecture: family.architecture.to_owned(),
-        };
-        config.check()?;
-        Ok(config)
-    }
-
-    fn check(&self) -> Result<(), EngineError> {
+    /// [`EngineError::Model`] names the keys.
+    pub(super) fn check(&self) -> Result<(), EngineError> {
         let fail = |message: String| Err(EngineError::Model(message));
         if !self.heads.is_multiple_of(self.kv_heads) {
             return fail(format!(

@@ -1,6 +1,6 @@
 //! Reading a description out of a GGUF's metadata, key by key.
 
-use super::config::{Experts, Positions, RotaryScaling, Yarn};
+use super::config::{Config, Experts, Positions, RotaryScaling, Yarn};
 use super::family::{Family, Part};
 use super::keys;
 use super::stored::StoredModel;
@@ -15,21 +15,78 @@ const BAICHUAN_13B_MAX_BIAS: f32 = 8.0;
 const MOST_NAME_CHARACTERS: usize = 200;
 
 /// Above any head.
-pub(super) const MOST_HEAD_VALUES: usize = 4096;
+const MOST_HEAD_VALUES: usize = 4096;
 /// Above any context.
-pub(super) const MOST_POSITIONS: usize = 1 << 28;
+const MOST_POSITIONS: usize = 1 << 28;
 /// Above any feed-forward network.
-pub(super) const MOST_HIDDEN: usize = 1 << 22;
+const MOST_HIDDEN: usize = 1 << 22;
+
+/// Reads and checks the metadata of a model.
+///
+/// # Errors
+/// An architecture that is not run here, a key that is missing, of the wrong type or outside
+/// its range, or one that is not honoured here, with the key's name.
+pub fn read(file: &StoredModel<'_>) -> Result<Config, EngineError> {
+    let reader = Reader::new(file)?;
+    let embedding_length = reader.count("embedding_length", 1 << 20)?;
+    let heads = reader.count("attention.head_count", 4096)?;
+    let kv_heads = reader
+        .optional_count("attention.head_count_kv", 4096)?
+        .unwrap_or(heads);
+    let head_size = match reader.optional_count("attention.key_length", MOST_HEAD_VALUES)? {
+        Some(size) => size,
+        None => embedding_length / heads,
+    };
+    if let Some(size) = reader.optional_count("attention.value_length", MOST_HEAD_VALUES)?
+        && size != head_size
+    {
+        return Err(EngineError::Model(format!(
+            "attention.value_length is {size}, attention.key_length {head_size}; they must be equal"
+        )));
+    }
+    let layers = reader.count("block_count", 4096)?;
+    let family = reader.family;
+    let has = |tensor: &str| file.tensor(tensor).is_some();
+    let experts = reader.experts()?;
+    let context_length = reader.count("context_length", MOST_POSITIONS)?;
+    let sliding_window = reader.sliding_window()?;
+    let config = Config {
+        name: reader.name()?,
+        layers,
+        embedding_length,
+        feed_forward_length: reader.feed_forward_length(experts)?,
+        experts,
+        heads,
+        kv_heads,
+        head_size,
+        context_length: context_length.min(sliding_window.unwrap_or(context_length)),
+        sliding_window,
+        vocabulary_size: reader.vocabulary_size()?,
+        norm_epsilon: reader.positive("attention.layer_norm_rms_epsilon", None)?,
+        positions: reader.positions((layers, head_size), context_length)?,
+        qkv_bias: family
+            .qkv_bias
+            .is_there(has("blk.0.attn_q.bias") || has("blk.0.attn_qkv.bias")),
+        output_bias: family.output_bias.is_there(has("blk.0.attn_output.bias")),
+        head_norms: family.head_norms.is_there(has("blk.0.attn_q_norm.weight")),
+        feed_forward_bias: family
+            .feed_forward_bias
+            .is_there(has("blk.0.ffn_down.bias")),
+        architecture: family.architecture.to_owned(),
+    };
+    config.check()?;
+    Ok(config)
+}
 
 /// Reads `{architecture}.{key}`.
-pub(super) struct Reader<'f> {
+struct Reader<'f> {
     file: &'f StoredModel<'f>,
     /// The family that the file belongs to.
-    pub(super) family: &'static Family,
+    family: &'static Family,
 }
 
 impl<'f> Reader<'f> {
-    pub(super) fn new(file: &'f StoredModel<'f>) -> Result<Self, EngineError> {
+    fn new(file: &'f StoredModel<'f>) -> Result<Self, EngineError> {
         let architecture = file
             .metadata()
             .require_string("general.architecture")
@@ -45,16 +102,12 @@ impl<'f> Reader<'f> {
     }
 
     /// `general.name`, or the architecture, as one line that can be shown anywhere.
-    pub(super) fn name(&self) -> Result<String, EngineError> {
+    fn name(&self) -> Result<String, EngineError> {
         let name = self.file.metadata().string("general.name").map_err(model)?;
         Ok(line_of(name.unwrap_or(self.family.architecture)))
     }
 
-    pub(super) fn optional_count(
-        &self,
-        key: &str,
-        most: usize,
-    ) -> Result<Option<usize>, EngineError> {
+    fn optional_count(&self, key: &str, most: usize) -> Result<Option<usize>, EngineError> {
         let key = format!("{}.{key}", self.family.architecture);
         let Some(value) = self.file.metadata().unsigned(&key).map_err(model)? else {
             return Ok(None);
@@ -67,7 +120,7 @@ impl<'f> Reader<'f> {
         }
     }
 
-    pub(super) fn count(&self, key: &str, most: usize) -> Result<usize, EngineError> {
+    fn count(&self, key: &str, most: usize) -> Result<usize, EngineError> {
         self.optional_count(key, most)?.ok_or_else(|| {
             EngineError::Model(format!("{}.{key} is missing", self.family.architecture))
         })
@@ -83,7 +136,7 @@ impl<'f> Reader<'f> {
         }
     }
 
-    pub(super) fn positive(&self, key: &str, default: Option<f32>) -> Result<f32, EngineError> {
+    fn positive(&self, key: &str, default: Option<f32>) -> Result<f32, EngineError> {
         match self.float(key)?.or(default) {
             Some(value) if value > 0.0 => Ok(value),
             found => {
@@ -96,7 +149,7 @@ impl<'f> Reader<'f> {
         }
     }
 
-    pub(super) fn vocabulary_size(&self) -> Result<usize, EngineError> {
+    fn vocabulary_size(&self) -> Result<usize, EngineError> {
         let name = "token_embd.weight";
         let embedding = self.file.tensor(name);
         let embedding =
@@ -111,10 +164,7 @@ impl<'f> Reader<'f> {
     }
 
     /// Width of the feed-forward network, or of one expert.
-    pub(super) fn feed_forward_length(
-        &self,
-        experts: Option<Experts>,
-    ) -> Result<usize, EngineError> {
+    fn feed_forward_length(&self, experts: Option<Experts>) -> Result<usize, EngineError> {
         let dense = || self.count("feed_forward_length", MOST_HIDDEN);
         let Some(experts) = experts else {
             return dense();
@@ -135,14 +185,14 @@ impl<'f> Reader<'f> {
     }
 
     /// The window of positions that a token sees; 0 is none.
-    pub(super) fn sliding_window(&self) -> Result<Option<usize>, EngineError> {
+    fn sliding_window(&self) -> Result<Option<usize>, EngineError> {
         let key = format!("{}.attention.sliding_window", self.family.architecture);
         let found = self.file.metadata().unsigned(&key).map_err(model)?;
         let window = found.filter(|window| *window > 0);
         Ok(window.map(|window| usize::try_from(window).unwrap_or(usize::MAX)))
     }
 
-    pub(super) fn positions(
+    fn positions(
         &self,
         (layers, head_size): (usize, usize),
         context_length: usize,
@@ -213,7 +263,7 @@ impl<'f> Reader<'f> {
     }
 
     /// Experts, where the family and the file have them.
-    pub(super) fn experts(&self) -> Result<Option<Experts>, EngineError> {
+    fn experts(&self) -> Result<Option<Experts>, EngineError> {
         let architecture = self.family.architecture;
         let key = format!("{architecture}.expert_count");
         // Dense files of families that may have experts say 0, or nothing.

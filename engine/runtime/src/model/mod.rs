@@ -1,6 +1,6 @@
 //! The model: what its file says it is, its weights in the form that kernels read, and the step.
 //!
-//! [`config`] describes a model as data, so that [`forward`] is one story for every family
+//! [`config`] describes a model as data ([`metadata`] reads it, [`keys`] says which keys there are), so that [`forward`] is one story for every family
 //! ([`family`] is the table of what differs). [`files`] are the files of a model, [`stored`] is
 //! what they hold, whatever form that is in; [`source`] gives the plain rows of tensors, from files or
 //! from a seed; [`loader`] names them; [`matrix`] packs them; [`weights`] is what comes of it.
@@ -18,7 +18,7 @@ pub mod keys;
 pub mod loader;
 pub mod mapped;
 pub mod matrix;
-mod metadata;
+pub mod metadata;
 pub mod ops;
 pub mod preset;
 pub mod rope;

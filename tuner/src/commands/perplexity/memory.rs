@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use sysinfer_engine::model::config::Config;
 use sysinfer_engine::model::files::ModelFiles;
+use sysinfer_engine::model::metadata;
 use sysinfer_engine::model::source::{InF32, packed_bytes};
 use sysinfer_engine::model::stored::StoredModel;
 use sysinfer_engine::{EngineError, Precision, WeightPrecision};
@@ -38,7 +38,7 @@ impl Demand {
     }
 
     fn of(model: &StoredModel<'_>, precision: Precision) -> Result<Self, EngineError> {
-        let config = Config::of(model)?;
+        let config = metadata::read(model)?;
         let cached_values = 2 * config.layers * config.kv_width();
         Ok(Self {
             weights: match precision.weights {

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use super::StoredTensor;
+use super::tensor::StoredTensor;
 use crate::error::EngineError;
+use crate::model::tensor::TensorInfo;
 
 /// The parts of a feed-forward that experts have.
 const PARTS: [&str; 3] = ["ffn_gate", "ffn_up", "ffn_down"];
@@ -69,7 +70,7 @@ fn stack<'b>(
         }
         runs.extend(&tensor.runs);
         let like = &first.get_or_insert_with(|| tensor.clone()).info;
-        let shape = |info: &super::TensorInfo| (info.kind, info.columns, info.rows, info.matrices);
+        let shape = |info: &TensorInfo| (info.kind, info.columns, info.rows, info.matrices);
         if shape(info) != shape(like) {
             return Err(EngineError::Model(format!(
                 "tensor {} is {} of {} x {}, but {} is {} of {} x {}; the experts of a layer have to \
@@ -104,7 +105,7 @@ fn halves(layer: String, joined: StoredTensor<'_>) -> Result<[StoredTensor<'_>; 
     }
     let bytes = rows / 2 * info.row_bytes();
     let half = |part: &str, index: usize| StoredTensor {
-        info: super::TensorInfo {
+        info: TensorInfo {
             name: format!("{layer}.{part}_exps.weight"),
             rows: info.rows / 2,
             ..info.clone()

@@ -7,16 +7,18 @@
 
 mod experts;
 mod parts;
+mod tensor;
 
 use std::collections::HashMap;
 
-use sysinfer_formats::{Gguf, Metadata, Tensor};
+use sysinfer_formats::{Gguf, Metadata};
 
 use super::source::Source;
 use super::tensor::TensorInfo;
 use crate::error::EngineError;
 
 pub(crate) use parts::Split;
+pub use tensor::StoredTensor;
 
 /// A model in its files.
 #[derive(Debug)]
@@ -26,15 +28,6 @@ pub struct StoredModel<'b> {
     /// In the order of the files.
     tensors: Vec<StoredTensor<'b>>,
     by_name: HashMap<String, usize>,
-}
-
-/// A tensor and where its rows are.
-#[derive(Clone, Debug)]
-pub struct StoredTensor<'b> {
-    /// Name, type and shape.
-    pub info: TensorInfo,
-    /// Plain bytes of its rows, in order, in runs of equally many rows: one, or one per expert.
-    pub runs: Vec<&'b [u8]>,
 }
 
 impl<'b> StoredModel<'b> {
@@ -81,32 +74,6 @@ impl<'b> StoredModel<'b> {
     /// A tensor that [`Source::find`] gave.
     pub(super) fn found(&self, tensor: &TensorInfo) -> &StoredTensor<'b> {
         self.tensor(&tensor.name).expect("found before")
-    }
-}
-
-impl<'b> StoredTensor<'b> {
-    fn of(tensor: &Tensor<'b>) -> StoredTensor<'b> {
-        StoredTensor {
-            info: TensorInfo {
-                name: tensor.name.to_owned(),
-                kind: tensor.kind,
-                columns: tensor.columns(),
-                rows: tensor.rows(),
-                matrices: tensor.shape.iter().skip(2).product::<u64>() as usize,
-            },
-            runs: vec![tensor.data],
-        }
-    }
-
-    /// Rows in each run.
-    pub(super) fn rows_per_run(&self) -> usize {
-        self.info.rows / self.runs.len()
-    }
-
-    /// Plain bytes of a row.
-    pub fn row(&self, row: usize) -> &'b [u8] {
-        let (per_run, bytes) = (self.rows_per_run(), self.info.row_bytes());
-        &self.runs[row / per_run][row % per_run * bytes..][..bytes]
     }
 }
 
