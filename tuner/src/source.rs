@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use sysinfer_engine::model::files::ModelFiles;
+use sysinfer_engine::model::storage::decided;
 use sysinfer_engine::{Engine, LoadStep, Plan, Precision, Preset, WeightStorage};
 use sysinfer_machine::{Topology, usable_memory_bytes};
 
@@ -111,7 +112,8 @@ impl Source {
         let needed = match self {
             Self::File(path) => {
                 let bytes = ModelFiles::open(path)?.bytes();
-                let (weights, why) = plan.memory.weights.decided(path, usable_memory_bytes());
+                let asked = plan.memory.weights;
+                let (weights, why) = decided(asked, path, usable_memory_bytes());
                 plan.memory.weights = weights;
                 why.iter().for_each(|line| eprintln!("{line}"));
                 bytes

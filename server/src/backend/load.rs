@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sysinfer_engine::lookup::MOST_DRAFTED;
 use sysinfer_engine::model::files::ModelFiles;
 use sysinfer_engine::model::metadata;
+use sysinfer_engine::model::storage::decided;
 use sysinfer_engine::{
     Engine, EngineError, EngineInfo, LoadStep, Lookup, PhasePlan, Plan, Precision,
 };
@@ -106,7 +107,8 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     let mut tenth = 0;
     let mut progress = |step: LoadStep| log_progress(&step, &mut tenth);
     let mut plan = request.plan.clone();
-    let (weights, why) = (plan.memory.weights).decided(&request.model, usable_memory_bytes());
+    let asked = plan.memory.weights;
+    let (weights, why) = decided(asked, &request.model, usable_memory_bytes());
     plan.memory.weights = weights;
     let engine = Engine::open(
         &request.model,

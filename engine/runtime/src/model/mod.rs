@@ -24,6 +24,7 @@ pub mod preset;
 pub mod rope;
 pub mod source;
 pub mod step;
+pub mod storage;
 pub mod stored;
 pub mod synth;
 pub mod tensor;

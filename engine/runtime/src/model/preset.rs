@@ -3,8 +3,7 @@
 use sysinfer_formats::TensorType;
 
 use super::config::{Config, Experts, Positions, RotaryOrder, RotaryScaling};
-use super::source;
-use super::tensor::TensorInfo;
+use super::tensor::{TensorInfo, packed_bytes};
 
 /// A model shape that can be filled with random weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -161,7 +160,7 @@ impl Preset {
 
     /// Bytes of its weights in memory, Q4_0.
     pub fn weight_bytes(self) -> u64 {
-        source::packed_bytes(&source::Synthetic::new(self, 0))
+        packed_bytes(&tensors(self))
     }
 
     /// Whether the output matrix is the embedding.

@@ -8,7 +8,7 @@ use sysinfer_formats::blocks::dequantize;
 use super::file_rows::FileRows;
 use super::preset::{self, Preset};
 use super::synth;
-use super::tensor::TensorInfo;
+use super::tensor::{self, TensorInfo};
 use crate::error::EngineError;
 
 /// Plain rows by tensor name; read from several threads at once.
@@ -122,14 +122,9 @@ impl Source for InF32<'_> {
     }
 }
 
-/// Bytes of all tensors as they are packed: an embedding that is the output matrix too counts twice.
+/// Bytes of all tensors as they are packed.
 pub fn packed_bytes(source: &dyn Source) -> u64 {
-    let all: u64 = source.tensors().iter().map(TensorInfo::bytes).sum();
-    let tied = match source.find("output.weight") {
-        Some(_) => None,
-        None => source.find("token_embd.weight"),
-    };
-    all + tied.map_or(0, |embedding| embedding.bytes())
+    tensor::packed_bytes(&source.tensors())
 }
 
 /// Whether a tensor's type can be dequantised: decoding one block tells.

@@ -30,3 +30,14 @@ impl TensorInfo {
         self.row_bytes() as u64 * self.rows as u64
     }
 }
+
+/// Bytes of a model's tensors as they are packed: an embedding that is the output matrix too counts twice.
+pub fn packed_bytes(tensors: &[TensorInfo]) -> u64 {
+    let all: u64 = tensors.iter().map(TensorInfo::bytes).sum();
+    let find = |name: &str| tensors.iter().find(|tensor| tensor.name == name);
+    let tied = match find("output.weight") {
+        Some(_) => None,
+        None => find("token_embd.weight"),
+    };
+    all + tied.map_or(0, TensorInfo::bytes)
+}

@@ -19,6 +19,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
+use sysinfer_engine::model::storage::decided;
 use sysinfer_engine::tokenizer::Encode;
 use sysinfer_engine::{CacheType, Engine, Plan, Precision, WeightPrecision, WeightStorage};
 use sysinfer_machine::usable_memory_bytes;
@@ -118,7 +119,7 @@ impl<'a> Pair<'a> {
         let (context, step) = (arguments.context as usize, arguments.step.into());
         let bytes = |(path, precision): (&Path, Precision)| -> anyhow::Result<u64> {
             let weights = arguments.plan.file.weights.unwrap_or_default();
-            let (weights, _) = weights.decided(path, usable_memory_bytes());
+            let (weights, _) = decided(weights, path, usable_memory_bytes());
             let mut demand = Demand::read(path, precision)?;
             if weights == WeightStorage::Mapped && precision.weights == WeightPrecision::AsStored {
                 demand = demand.of_mapped_weights();
