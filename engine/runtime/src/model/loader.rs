@@ -9,13 +9,12 @@ use sysinfer_kernels::ROWS;
 use sysinfer_machine::{Lead, NodeBuffer, Pages, ranges};
 
 use super::config::{Config, Experts, Positions};
-use super::experts::{ExpertLayer, SharedExpert};
 use super::matrix::{Home, Kernels, Matrix, Shares, stripes};
 use super::source::{Source, decodable};
 use super::tensor::TensorInfo;
 use super::weights::{
-    DenseLayer, Embedding, EmbeddingRows, FeedForward, Gated, GatedBiases, Layer, Projection,
-    Weights,
+    DenseLayer, Embedding, EmbeddingRows, ExpertLayer, FeedForward, Gated, GatedBiases, Layer,
+    Projection, SharedExpert, Weights,
 };
 use crate::error::EngineError;
 

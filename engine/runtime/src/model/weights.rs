@@ -6,7 +6,7 @@ use sysinfer_formats::blocks::dequantize;
 use sysinfer_kernels::ROWS;
 use sysinfer_machine::{FileMap, NodeBuffer};
 
-use super::experts::ExpertLayer;
+use super::config::Experts;
 use super::file_rows::FileRows;
 use super::matrix::{Matrix, Shares};
 use super::tensor::TensorInfo;
@@ -63,6 +63,36 @@ pub struct DenseLayer {
     pub gated: Gated,
     /// `feed_forward_length` to `embedding_length`.
     pub down: Projection,
+}
+
+/// The experts of one layer.
+#[derive(Debug)]
+pub struct ExpertLayer {
+    /// Experts that a row uses, and how they are weighed.
+    pub rule: Experts,
+    /// `embedding_length` to a score per expert.
+    pub router: Projection,
+    /// Goes through the activation function: `embedding_length` to `feed_forward_length`.
+    pub gate: Matrix,
+    /// Multiplies it.
+    pub up: Matrix,
+    /// `feed_forward_length` to `embedding_length`.
+    pub down: Matrix,
+    /// Row groups of one expert's gate or up, by worker.
+    pub hidden_shares: Shares,
+    /// Row groups of one expert's down, by worker.
+    pub output_shares: Shares,
+    /// The expert that every row uses.
+    pub shared: Option<SharedExpert>,
+}
+
+/// The expert of a layer that every token uses.
+#[derive(Debug)]
+pub struct SharedExpert {
+    /// `embedding_length` to one score.
+    pub router: Projection,
+    /// Gate, up and down.
+    pub dense: DenseLayer,
 }
 
 /// What a layer does after attention.

@@ -10,34 +10,8 @@ mod routing;
 mod shared;
 
 pub use routing::Routing;
-pub use shared::SharedExpert;
 
 use shared::SharedBuffers;
-
-use super::config::Experts;
-use super::matrix::{Matrix, Shares};
-use super::weights::Projection;
-
-/// The experts of one layer.
-#[derive(Debug)]
-pub struct ExpertLayer {
-    /// Experts that a row uses, and how they are weighed.
-    pub rule: Experts,
-    /// `embedding_length` to a score per expert.
-    pub router: Projection,
-    /// Goes through the activation function: `embedding_length` to `feed_forward_length`.
-    pub gate: Matrix,
-    /// Multiplies it.
-    pub up: Matrix,
-    /// `feed_forward_length` to `embedding_length`.
-    pub down: Matrix,
-    /// Row groups of one expert's gate or up, by worker.
-    pub hidden_shares: Shares,
-    /// Row groups of one expert's down, by worker.
-    pub output_shares: Shares,
-    /// The expert that every row uses.
-    pub shared: Option<SharedExpert>,
-}
 
 /// What a step of experts writes; kept between steps.
 #[derive(Debug, Default)]

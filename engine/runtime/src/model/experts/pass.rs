@@ -6,11 +6,12 @@ use sysinfer_kernels::elementwise::silu_times;
 use sysinfer_kernels::{ActivationKind, ROWS};
 use sysinfer_machine::{ColumnsMut, Ranges, columns, each, ranges};
 
+use super::ExpertBuffers;
 use super::routing::{Batch, Choice, choose};
-use super::{ExpertBuffers, ExpertLayer};
 use crate::model::matrix::Matrix;
 use crate::model::ops::{Input, Output, SHARE_INPUT_FROM, Target, Worker, eight};
 use crate::model::step::{Kind, Prepared, Scratch, Step, lap};
+use crate::model::weights::ExpertLayer;
 
 /// The rows that go into one product of experts.
 struct Feed<'f> {

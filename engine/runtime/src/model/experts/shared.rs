@@ -4,16 +4,7 @@
 use super::ExpertBuffers;
 use crate::model::ops::{Input, Target};
 use crate::model::step::Step;
-use crate::model::weights::{DenseLayer, Projection};
-
-/// The shared expert of one layer.
-#[derive(Debug)]
-pub struct SharedExpert {
-    /// `embedding_length` to one score.
-    pub router: Projection,
-    /// Gate, up and down.
-    pub dense: DenseLayer,
-}
+use crate::model::weights::SharedExpert;
 
 /// What a step of shared experts writes; kept between steps.
 #[derive(Debug, Default)]
