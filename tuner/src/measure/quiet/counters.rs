@@ -102,7 +102,7 @@ fn parse_cpu(line: &str) -> Option<CpuTicks> {
 }
 
 /// Id, name, CPU (field 39) and ticks (14 and 15) of `stat`; the name may hold blanks and brackets.
-fn parse_thread(stat: &str) -> Option<Worker> {
+pub(super) fn parse_thread(stat: &str) -> Option<Worker> {
     let (head, tail) = stat.rsplit_once(')')?;
     let (id, name) = head.split_once('(')?;
     let fields: Vec<&str> = tail.split_whitespace().collect();

@@ -3,6 +3,8 @@
 //! none of them shows in the sample itself.
 
 mod counters;
+mod programs;
+pub mod wait;
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -148,10 +150,8 @@ fn stealing(
 
 /// Load on the team's CPUs, or on the whole host: there it takes bandwidth and clock rate.
 fn others((before, after): (&Ticks, &Ticks), team: &[usize], seconds: f64) -> Option<Disturbance> {
-    let own = after.own.saturating_sub(before.own);
     [team, &[]].into_iter().find_map(|cpus| {
-        let busy = after.busy(cpus).saturating_sub(before.busy(cpus));
-        let theirs = busy.saturating_sub(own);
+        let theirs = others_ticks(before, after, cpus);
         let share = theirs as f64 / available(after.count(cpus), seconds)?;
         let whose = if cpus.is_empty() { "the" } else { "the team's" };
         (theirs > TICK_ERROR && share > OTHERS_SHARE).then(|| {
@@ -159,6 +159,13 @@ fn others((before, after): (&Ticks, &Ticks), team: &[usize], seconds: f64) -> Op
             Disturbance::new(VoidKind::Busy, why)
         })
     })
+}
+
+/// Ticks that others took of the CPUs; of all for an empty list.
+fn others_ticks(before: &Ticks, after: &Ticks, cpus: &[usize]) -> u64 {
+    let own = after.own.saturating_sub(before.own);
+    let busy = after.busy(cpus).saturating_sub(before.busy(cpus));
+    busy.saturating_sub(own)
 }
 
 /// Ticks that so many CPUs had; `None` for a sample too short to be judged.
