@@ -24,6 +24,11 @@ fi
 echo "demo: 1. tune this host for $(basename "$model")"
 target/release/sysinfer-tune "$model" --quick --output "$out/profile.toml" --report "$out/report"
 
+if grep -q '^trusted = false' "$out/profile.toml"; then
+    echo
+    echo "demo: NOTE: this host was too busy to be tuned, so the server runs its default plan; stop the other load and repeat"
+fi
+
 echo
 echo "demo: 2. serve it with the profile"
 target/release/sysinfer-server "$model" -t 0.0 -n 4096 --profile "$out/profile.toml" \

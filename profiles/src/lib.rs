@@ -6,18 +6,22 @@
 //! no clock: a profile is a fact, not an activity.
 //!
 //! Reading order: [`schema`] (what the file says), [`parse`] (text to [`Profile`]), [`render`]
-//! (and back, with comments), [`matching`] (does it apply here), [`store`] (files).
+//! (and back, with comments), [`matching`] (does it apply here), [`trust`] (is its run to be trusted),
+//! [`gain`] (what of its gain is proven), [`store`] (files).
 #![forbid(unsafe_code)]
 
 pub mod error;
+pub mod gain;
 pub mod matching;
 pub mod parse;
 pub mod render;
 pub mod schema;
 pub mod store;
 mod suggest;
+pub mod trust;
 
 pub use error::ProfileError;
+pub use gain::Gain;
 pub use matching::{Difference, HostMatch, Notice};
 pub use schema::{
     Created, Evidence, HostFacts, LengthEvidence, MOST_LENGTHS, MOST_RUNS, ModelFacts, Profile,

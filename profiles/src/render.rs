@@ -3,18 +3,21 @@
 //! serde writes the values, so the two directions cannot disagree; comments are woven in by
 //! section and key afterwards.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use toml::de::DeTable;
 
 use crate::error::ProfileError;
 use crate::parse::tables_in;
-use crate::schema::Profile;
+use crate::schema::{Evidence, Profile};
+use crate::trust::NOT_TO_BE_TRUSTED;
 
 const HEAD: &str = "\
 # Profile of sysinfer: how to run one model on one host, and the measurements behind it.
 # Written by sysinfer-tune; read by: sysinfer-server MODEL.gguf --profile THIS_FILE
-# It may be edited: only [plan] changes how the model is run, for speed alone.
+# It may be edited: only [plan] changes how the model is run, for speed alone; trusted = false keeps
+# it from being run.
 # Unknown keys are errors, so that a typo cannot be ignored in silence.
 ";
 
@@ -144,12 +147,6 @@ const KEYS: &[(&str, &str, &str)] = &[
     ),
     (
         "[evidence]",
-        "gain_decode",
-        "rate over that of the untuned default, side by side",
-    ),
-    ("[evidence]", "gain_prefill", "the same for prompts"),
-    (
-        "[evidence]",
         "prompt_tokens",
         "every decode run starts from a prompt of this many tokens",
     ),
@@ -161,7 +158,7 @@ const KEYS: &[(&str, &str, &str)] = &[
     (
         "[evidence]",
         "void_samples",
-        "taken while the host was throttled or busy; a large share says: tune again",
+        "taken while the host was throttled or busy; with a large share, the run is not to be trusted",
     ),
     (
         "[evidence]",
@@ -225,7 +222,7 @@ impl Profile {
         let plain =
             toml::to_string(self).map_err(|error| ProfileError::Render(error.to_string()))?;
         let texts = long_texts(&plain)?;
-        let mut text = String::from(HEAD);
+        let mut text = self.warning() + HEAD;
         let mut section = "";
         let mut seen = Vec::new();
         let mut offset = 0;
@@ -246,13 +243,23 @@ impl Profile {
                 }
             }
             text.push_str(line);
-            if let Some(comment) = comment_for(section, line) {
+            if let Some(comment) = comment_for(section, line, &self.evidence) {
                 text.push_str("  # ");
-                text.push_str(comment);
+                text.push_str(&comment);
             }
             text.push('\n');
         }
         Ok(text)
+    }
+
+    /// Lines above all others of a profile that is not to be trusted.
+    fn warning(&self) -> String {
+        self.distrust().map_or_else(String::new, |why| {
+            format!(
+                "# {NOT_TO_BE_TRUSTED}: {why}.\n\
+                 # sysinfer-server runs its default in place of [plan], unless --force-untrusted. Tune again.\n#\n"
+            )
+        })
     }
 }
 
@@ -283,9 +290,31 @@ fn comment_above(section: &str) -> Option<&'static str> {
 }
 
 /// The comment behind a value of a plain key.
-fn comment_for(section: &str, line: &str) -> Option<&'static str> {
+fn comment_for(section: &str, line: &str, evidence: &Evidence) -> Option<Cow<'static, str>> {
     let key = line.split_once(" = ")?.0;
+    if let Some(comment) = finding(section, key, evidence) {
+        return Some(comment.into());
+    }
     KEYS.iter()
         .find(|(place, name, _)| *place == section && *name == key)
-        .map(|found| found.2)
+        .map(|found| found.2.into())
+}
+
+/// What a value amounts to, where that takes others to tell.
+fn finding(section: &str, key: &str, evidence: &Evidence) -> Option<String> {
+    if section != "[evidence]" {
+        return None;
+    }
+    match key {
+        "trusted" if evidence.trusted == Some(false) => {
+            Some("[plan] is run with --force-untrusted only".into())
+        }
+        "trusted" => Some("few enough samples were disturbed".into()),
+        "gain_decode" => Some(format!(
+            "rate over that of the untuned default, side by side: {}",
+            evidence.decode_gain()
+        )),
+        "gain_prefill" => Some(format!("the same for prompts: {}", evidence.prefill_gain())),
+        _ => None,
+    }
 }

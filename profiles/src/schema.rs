@@ -102,17 +102,37 @@ pub struct ModelFacts {
 }
 
 /// What was measured under the plan, in the run that wrote the profile.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
+    /// Whether the run is to be trusted; absent in profiles of before it was recorded, which are judged by
+    /// their counts of samples. See [`Profile::distrust`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted: Option<bool>,
+    /// Why it is not, on one line; empty: it is, or nobody says.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub not_trusted_because: String,
     /// Read bandwidth of the decode team in the same run, GB/s (10^9 bytes); absent: it could not be
     /// read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_gb_per_second: Option<f64>,
-    /// Decode rate over that of the default plan: 1.10 is ten percent faster.
+    /// Decode rate over that of the default plan: 1.10 is ten percent faster. A gain only where its
+    /// interval says so: see [`Evidence::decode_gain`].
     pub gain_decode: f64,
-    /// Prefill rate over that of the default plan.
+    /// Lower end of its 95 % interval; absent: the plan is the default's, or it was not recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain_decode_low: Option<f64>,
+    /// Upper end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain_decode_high: Option<f64>,
+    /// Prefill rate over that of the default plan, in the same manner.
     pub gain_prefill: f64,
+    /// Lower end of its 95 % interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain_prefill_low: Option<f64>,
+    /// Upper end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain_prefill_high: Option<f64>,
     /// Tokens of the prompt that every decode run starts from.
     pub prompt_tokens: usize,
     /// Samples taken in that run, void ones included; 0: not recorded.
@@ -332,7 +352,11 @@ impl Profile {
         let rates = [
             ("read_gb_per_second", evidence.read_gb_per_second),
             ("gain_decode", Some(evidence.gain_decode)),
+            ("gain_decode_low", evidence.gain_decode_low),
+            ("gain_decode_high", evidence.gain_decode_high),
             ("gain_prefill", Some(evidence.gain_prefill)),
+            ("gain_prefill_low", evidence.gain_prefill_low),
+            ("gain_prefill_high", evidence.gain_prefill_high),
             ("decode_drift", evidence.decode_drift),
             ("prefill_drift", evidence.prefill_drift),
         ];
@@ -350,6 +374,28 @@ impl Profile {
                 let problem =
                     format!("{value} is no measurement; it must be 0 or a positive number");
                 return Err((format!("evidence.{key}"), problem));
+            }
+        }
+        let intervals = [
+            (
+                "gain_decode_low",
+                evidence.gain_decode_low,
+                evidence.gain_decode_high,
+            ),
+            (
+                "gain_prefill_low",
+                evidence.gain_prefill_low,
+                evidence.gain_prefill_high,
+            ),
+        ];
+        for (key, low, high) in intervals {
+            let is_interval = match (low, high) {
+                (Some(low), Some(high)) => low <= high,
+                (low, high) => low.is_none() && high.is_none(),
+            };
+            if !is_interval {
+                let problem = "an interval has a lower and an upper end; write both or none";
+                return Err((format!("evidence.{key}"), problem.into()));
             }
         }
         for (key, drift) in [

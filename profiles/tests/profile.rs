@@ -45,6 +45,58 @@ fn a_written_profile_reads_back_equal_and_explains_itself() {
     assert!(cpus.ends_with("93]"), "{cpus}");
 }
 
+#[test]
+fn a_profile_that_is_not_to_be_trusted_says_so_in_its_first_line() {
+    let mut spoilt = profile();
+    assert!(spoilt.distrust().is_none());
+    let reason = "280 of 281 samples\n# (100 %) were disturbed";
+    spoilt.evidence.trusted = Some(false);
+    spoilt.evidence.not_trusted_because = reason.into();
+    let text = spoilt.to_toml().expect("renders");
+    let first = text.lines().next().unwrap_or_default();
+    assert_eq!(
+        first,
+        "# NOT TO BE TRUSTED: 280 of 281 samples # (100 %) were disturbed."
+    );
+    assert!(text.contains("\ntrusted = false  # [plan] is run with --force-untrusted only\n"));
+    let again = Profile::parse(&text, "test").expect("parses");
+    assert_eq!(again, spoilt);
+    assert!(again.distrust().is_some());
+}
+
+#[test]
+fn a_gain_is_called_one_in_the_file_where_its_interval_says_so() {
+    let text = profile().to_toml().expect("renders");
+    for line in [
+        "gain_decode = 1.31  # rate over that of the untuned default, side by side: +31.0 % (+28.0 to +34.0)",
+        "gain_prefill = 1.07  # the same for prompts: no proven gain (-2.0 to +15.0 %)",
+    ] {
+        assert!(
+            text.lines().any(|found| found == line),
+            "{line} is not in\n{text}"
+        );
+    }
+}
+
+#[test]
+fn profiles_of_before_trust_was_recorded_are_read_and_judged_by_their_counts() {
+    let text = profile().to_toml().expect("renders");
+    let is_new = |line: &&str| {
+        ["trusted", "gain_decode_", "gain_prefill_"]
+            .iter()
+            .any(|key| line.starts_with(key))
+    };
+    let old: Vec<&str> = text.lines().filter(|line| !is_new(line)).collect();
+    let old = old.join("\n");
+    let profile = Profile::parse(&old, "old").expect("parses");
+    assert_eq!(profile.evidence.trusted, None);
+    assert_eq!(profile.distrust(), None);
+    let spoilt = old.replacen("void_samples = 3", "void_samples = 249", 1);
+    let profile = Profile::parse(&spoilt, "old").expect("parses");
+    let why = profile.distrust().expect("too many void samples");
+    assert_eq!(why, "249 of 250 samples (100 %) were disturbed");
+}
+
 /// What is replaced, by what, and what the message must contain.
 type Spoiled = (&'static str, &'static str, &'static [&'static str]);
 
@@ -122,6 +174,31 @@ const SPOILED: &[Spoiled] = &[
         &["evidence.lengths.0.decode_runs", "-60.5"],
     ),
     ("gain_decode = 1.31", "", &["missing field `gain_decode`"]),
+    (
+        "gain_decode_low = 1.28",
+        "gain_decode_low = -1.28",
+        &["evidence.gain_decode_low", "-1.28", "0 or a positive"],
+    ),
+    (
+        "gain_decode_high = 1.34",
+        "",
+        &["evidence.gain_decode_low", "both or none"],
+    ),
+    (
+        "gain_prefill_low = 0.98",
+        "gain_prefill_low = 1.98",
+        &["evidence.gain_prefill_low", "a lower and an upper end"],
+    ),
+    (
+        "trusted = true",
+        "trusted = \"no\"",
+        &["evidence.trusted", "invalid type"],
+    ),
+    (
+        "trusted = true",
+        "truested = true",
+        &["`truested`", "did you mean trusted"],
+    ),
     (
         "cpu_quota = 95.5",
         "cpu_quota = -1.0",

@@ -52,6 +52,11 @@ pub struct Arguments {
     #[arg(long, requires = "profile")]
     pub force_profile: bool,
 
+    /// Run the profile's plan although it says that it is not to be trusted (too many samples of its
+    /// run were disturbed); without this, the default plan is run then
+    #[arg(long, requires = "profile")]
+    pub force_untrusted: bool,
+
     /// Address to listen on; all interfaces unless set, as the original in its container.
     /// Use 127.0.0.1 for this host only
     #[arg(long, default_value = "0.0.0.0")]
@@ -242,6 +247,7 @@ mod tests {
             ("s m.gguf --cpus 0-", "--cpus"),
             ("s m.gguf --context 1", "--context"),
             ("s m.gguf --force-profile", "--profile"),
+            ("s m.gguf --force-untrusted", "--profile"),
             ("s m.gguf --queue 0", "--queue"),
             ("s m.gguf --cache-type q4_0", "f16 or q8_0"),
             ("s m.gguf --lookup on", "auto or off"),

@@ -20,6 +20,7 @@ pub mod error;
 pub mod http_threads;
 pub mod observe;
 pub mod plan_choice;
+pub mod profile_use;
 pub mod prompt;
 pub mod render;
 pub mod routes;

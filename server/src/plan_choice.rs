@@ -8,7 +8,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use sysinfer_engine::{PhasePlan, Plan, WeightStorage};
+use sysinfer_engine::{MemoryPlan, PhasePlan, Plan, WeightStorage};
 use sysinfer_machine::{CpuList, MapPolicy, Topology, place};
 
 use crate::environment::{KEEP_FILE_CACHE, WEIGHTS};
@@ -35,8 +35,10 @@ pub struct Sources {
     pub environment: Asked,
     /// `OMP_PROC_BIND=false`.
     pub binding_off: bool,
-    /// The plan of the profile, if one was given.
+    /// The plan of the profile, if one was given and is to be run.
     pub profile: Option<Plan>,
+    /// What a profile asks for of memory whose plan is not run: wishes, which nobody measured.
+    pub memory: Option<MemoryPlan>,
 }
 
 /// The plan and how it came about.
@@ -126,6 +128,13 @@ pub fn choose(
     for phase in [&plan.decode, &plan.prefill] {
         check_cpus(phase, source_name, topology)?;
     }
+    let base = match &sources.memory {
+        Some(memory) => {
+            plan.memory = memory.clone();
+            "the profile"
+        }
+        None => base,
+    };
     let planned = (plan.memory.weights.to_string(), base);
     if let Some(said) = first_said("weights", weights_said(sources), planned, &mut notes) {
         plan.memory.weights = said.value;
@@ -532,6 +541,34 @@ mod tests {
             assert_eq!(choice.plan.prefill.cpus, case.prefill_cpus, "{}", case.name);
             assert_eq!(choice.notes, case.notes, "{}", case.name);
         }
+    }
+
+    #[test]
+    fn of_a_profile_that_is_not_run_its_wishes_are_kept() {
+        let sources = Sources {
+            memory: Some(MemoryPlan {
+                weights: WeightStorage::Mapped,
+                bind_nodes: false,
+                ..MemoryPlan::default()
+            }),
+            ..Sources::default()
+        };
+        let default = choose(&Sources::default(), &host(), 3).expect("a plan");
+        let choice = choose(&sources, &host(), 3).expect("a plan");
+        assert_eq!(choice.plan.decode, default.plan.decode);
+        assert_eq!(choice.plan.memory, sources.memory.clone().expect("given"));
+        let packed = Sources {
+            command: Asked {
+                weights: Some(WeightStorage::Packed),
+                ..Asked::default()
+            },
+            ..sources
+        };
+        let choice = choose(&packed, &host(), 3).expect("a plan");
+        assert_eq!(
+            choice.notes,
+            ["weights: packed from --weights, over mapped from the profile"]
+        );
     }
 
     #[test]

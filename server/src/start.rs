@@ -7,7 +7,6 @@
 use std::io::IsTerminal;
 use std::net::{TcpListener, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use sysinfer_engine::Precision;
 use sysinfer_machine::{PinGuard, Topology, effective_cpus, host_info};
-use sysinfer_profiles::{HostMatch, Profile, matching};
+use sysinfer_profiles::matching;
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
@@ -25,6 +24,7 @@ use crate::cli::Arguments;
 use crate::environment::{CACHE_TYPE, Environment, LOOKUP};
 use crate::http_threads::{runtime, spare_cpus};
 use crate::plan_choice::{Asked, PlanChoice, Sources, choose};
+use crate::profile_use::{Force, ProfileUse};
 use crate::prompt::sandbox;
 use crate::render::unix_seconds;
 use crate::scheduler::worker;
@@ -71,10 +71,14 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
         bail!("{}: there is no such model file", arguments.model.display());
     }
     let topology = this_host()?;
+    let force = Force {
+        host: arguments.force_profile,
+        untrusted: arguments.force_untrusted,
+    };
     let profile = arguments
         .profile
         .as_deref()
-        .map(|path| profile(path, &topology, arguments.force_profile));
+        .map(|path| ProfileUse::load(path, &host_info(&topology), force));
     let profile = profile.transpose()?;
     let mut choice = plan(&arguments, &environment, profile.as_ref(), &topology)?;
     let (given, under) = (arguments.cache_type, environment.cache_type);
@@ -97,7 +101,7 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
         lookup,
         context: arguments.context.map(|tokens| tokens as usize),
         chat_template: arguments.chat_template,
-        profile: arguments.profile,
+        profile: profile.as_ref().map(|profile| profile.shown.clone()),
         notes: choice.notes,
     };
     let engine_end = spawn_engine(Arc::clone(&state), request, profile)?;
@@ -155,38 +159,10 @@ fn this_host() -> anyhow::Result<Topology> {
     Ok(topology)
 }
 
-/// Reads the profile and refuses one that was measured elsewhere, unless forced.
-fn profile(path: &Path, topology: &Topology, force: bool) -> anyhow::Result<Profile> {
-    let profile = Profile::load(path)?;
-    let host = host_info(topology);
-    for notice in matching::notices(&profile, &host) {
-        tracing::info!("profile: {notice}");
-    }
-    let HostMatch::Different(differences) = matching::check(&profile, &host) else {
-        return Ok(profile);
-    };
-    let lines: Vec<String> = differences
-        .iter()
-        .map(|difference| format!("  {difference}"))
-        .collect();
-    let lines = lines.join("\n");
-    if !force {
-        bail!(
-            "{} was measured on another host:\n{lines}\ntune again here (sysinfer-tune MODEL.gguf), or use it all the same with --force-profile",
-            path.display()
-        );
-    }
-    tracing::warn!(
-        "{} was measured on another host, and is used by --force-profile:\n{lines}",
-        path.display()
-    );
-    Ok(profile)
-}
-
 fn plan(
     arguments: &Arguments,
     environment: &Environment,
-    profile: Option<&Profile>,
+    profile: Option<&ProfileUse>,
     topology: &Topology,
 ) -> anyhow::Result<PlanChoice> {
     let sources = Sources {
@@ -203,12 +179,14 @@ fn plan(
             keep_file_cache: environment.keep_file_cache,
         },
         binding_off: environment.binding_off,
-        profile: profile.map(|profile| profile.plan.clone()),
+        profile: profile.and_then(ProfileUse::plan).cloned(),
+        memory: profile.and_then(ProfileUse::wishes).cloned(),
     };
     let choice = choose(&sources, topology, effective_cpus(topology))?;
     tracing::info!("host: {}", topology.summary());
-    match &arguments.profile {
-        Some(path) => tracing::info!("profile: {}", path.display()),
+    match profile.map(|profile| &profile.shown) {
+        Some(shown) if shown.applied => tracing::info!("profile: {}", shown.path.display()),
+        Some(_) => tracing::info!("profile: not run; the plan is the default"),
         None => tracing::info!("profile: none; sysinfer-tune makes one for this host"),
     }
     for note in &choice.notes {
@@ -298,7 +276,7 @@ fn bind(host: &str, port: u16) -> anyhow::Result<TcpListener> {
 fn spawn_engine(
     state: Arc<ServerState>,
     request: LoadRequest,
-    profile: Option<Profile>,
+    profile: Option<ProfileUse>,
 ) -> anyhow::Result<oneshot::Receiver<Result<(), String>>> {
     let (ended, engine_end) = oneshot::channel();
     let drive = move || {
@@ -328,10 +306,11 @@ fn spawn_engine(
 fn drive(
     state: &ServerState,
     request: &LoadRequest,
-    profile: Option<&Profile>,
+    profile: Option<&ProfileUse>,
 ) -> Result<(), String> {
     let mut loaded = load(request).map_err(|error| error.to_string())?;
     for notice in profile
+        .and_then(ProfileUse::applied)
         .into_iter()
         .flat_map(|profile| matching::check_model(profile, &loaded.info))
     {

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 use sysinfer_conformance::fixtures::{self, tiny_model};
 use sysinfer_conformance::product::{Server, command, said};
+use sysinfer_engine::PhasePlan;
 use sysinfer_machine::CpuList;
 
 /// The profile of the tiny model on this host, measured once per test run.
@@ -19,6 +20,7 @@ fn profile() -> &'static Path {
             .arg(tiny_model())
             .args([
                 "--quick",
+                "--no-wait",
                 "--time-limit",
                 "10",
                 "--lengths",
@@ -82,9 +84,11 @@ fn server_refuses(profile: &Path) -> String {
 
 #[test]
 fn what_the_tuner_wrote_is_what_the_server_runs() {
+    // However busy the host is that this test runs on.
     let server = Server::start(
         command("sysinfer-server")
             .arg(tiny_model())
+            .arg("--force-untrusted")
             .arg("--profile")
             .arg(profile()),
     );
@@ -150,6 +154,92 @@ fn another_host_is_refused_with_the_difference_named() {
             .arg(&path),
     );
     assert_eq!(server.get("/health").0, 200);
+}
+
+/// The profile of this host as a run leaves it that was disturbed: a plan that nobody should run.
+fn untrusted() -> (tempfile::TempDir, PathBuf) {
+    let mut profile = sysinfer_profiles::Profile::load(profile()).expect("the tuner's own profile");
+    for team in [&mut profile.plan.decode, &mut profile.plan.prefill] {
+        *team = PhasePlan::unpinned(3);
+    }
+    profile.evidence.trusted = Some(false);
+    profile.evidence.not_trusted_because = "280 of 281 samples were disturbed".into();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("untrusted.toml");
+    sysinfer_profiles::store::save_atomic(&path, &profile).expect("written");
+    (folder, path)
+}
+
+#[test]
+fn a_profile_that_is_not_to_be_trusted_is_not_run_unless_forced() {
+    let (_folder, path) = untrusted();
+    for forced in [false, true] {
+        let mut server = command("sysinfer-server");
+        server.arg(tiny_model()).arg("--profile").arg(&path);
+        if forced {
+            server.arg("--force-untrusted");
+        }
+        let server = Server::start(&mut server);
+        let warnings = server.log.matches("NOT TO BE TRUSTED").count();
+        assert_eq!(warnings, 1, "{}", server.log);
+        assert!(server.log.contains("--force-untrusted"), "{}", server.log);
+        let props: Value = serde_json::from_str(&server.get("/props").1).expect("props are JSON");
+        let shown = &props["profile"];
+        assert_eq!(shown["trusted"], false, "{shown}");
+        assert_eq!(shown["applied"], forced, "{shown}");
+        assert_eq!(
+            shown["not_trusted_because"],
+            "280 of 281 samples were disturbed"
+        );
+        let is_its_plan =
+            props["plan"]["decode"]["map"] == "unpinned" && props["plan"]["decode"]["threads"] == 3;
+        assert_eq!(is_its_plan, forced, "{}", props["plan"]);
+    }
+}
+
+#[test]
+fn commands_refuse_a_profile_that_is_not_to_be_trusted_unless_forced() {
+    let (_folder, path) = untrusted();
+    let model = tiny_model().display().to_string();
+    let profile = path.display().to_string();
+    let bench = [
+        "bench",
+        &model,
+        "--lengths",
+        "32",
+        "--prefill",
+        "none",
+        "--repeat",
+        "1",
+    ];
+    let bench = [&bench[..], &["--profile", &profile]].concat();
+    for line in [
+        bench,
+        vec!["export", &profile, "--format", "env"],
+        vec!["verify", &profile, &model, "--quick", "--repeat", "1"],
+    ] {
+        let output = command("sysinfer-tune").args(&line).output();
+        let output = output.expect("the tuner starts");
+        let text = said(&output);
+        assert!(!output.status.success(), "{line:?}: {text}");
+        assert!(
+            text.contains("NOT TO BE TRUSTED: 280 of 281") && text.contains("--force-untrusted"),
+            "{line:?}: {text}"
+        );
+        let output = command("sysinfer-tune")
+            .args(&line)
+            .arg("--force-untrusted")
+            .output();
+        let text = said(&output.expect("the tuner starts"));
+        assert!(text.contains("NOT TO BE TRUSTED"), "{line:?}: {text}");
+        assert!(
+            !text.contains("or add --force-untrusted"),
+            "{line:?}: {text}"
+        );
+    }
+    let output = command("sysinfer-tune").arg("show").arg(&path).output();
+    let text = said(&output.expect("the tuner starts"));
+    assert!(text.starts_with("NOT TO BE TRUSTED: "), "{text}");
 }
 
 #[test]

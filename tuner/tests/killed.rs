@@ -32,7 +32,7 @@ impl Folder {
     /// The one run of this test, as far as it gets.
     fn run(&self) -> Command {
         let line = "--synthetic tiny --quick --time-limit 10 --threads 1 --lengths 32 --prefill 32 \
-                    --repeat 1 -o p.toml --report r --resume";
+                    --repeat 1 -o p.toml --report r --resume --no-wait";
         self.tune(&line.split_whitespace().collect::<Vec<_>>())
     }
 
@@ -165,7 +165,7 @@ fn the_replay_agrees(folder: &Folder, profile: &Profile) {
 
 fn other_arguments_are_refused(folder: &Folder) {
     let before = std::fs::read(folder.path("r/journal.jsonl")).expect("there");
-    let other = "--synthetic tiny --quick --threads 2 --report r --resume";
+    let other = "--synthetic tiny --quick --threads 2 --report r --resume --no-wait";
     let words: Vec<&str> = other.split_whitespace().collect();
     let output = folder.tune(&words).output().expect("the tuner starts");
     assert!(!output.status.success());

@@ -1,8 +1,10 @@
 //! Runs that end before they measure, by the binary: what an earlier run left stays as it was.
 
 use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Files of a finished run that another one would replace.
 const LEFT: [(&str, &str); 3] = [
@@ -80,4 +82,57 @@ fn a_folder_that_another_run_writes_to_is_refused() {
         assert!(said.contains("another run writes to r;"), "{way}: {said}");
         assert_untouched(folder.path());
     }
+}
+
+/// Runs `with` while every CPU of this host is busy.
+fn on_a_busy_host(with: impl FnOnce()) {
+    let over = AtomicBool::new(false);
+    let cpus = std::thread::available_parallelism().map_or(1, |count| count.get());
+    std::thread::scope(|scope| {
+        for _ in 0..cpus {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        // Also where it fails: the scope waits for all its threads.
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(with));
+        over.store(true, Ordering::Relaxed);
+        if let Err(failure) = ended {
+            std::panic::resume_unwind(failure);
+        }
+    });
+}
+
+#[test]
+fn ctrl_c_while_waiting_for_a_quiet_host_costs_no_samples() {
+    let folder = finished();
+    on_a_busy_host(|| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sysinfer-tune"));
+        for variable in ["HWLOC_SYNTHETIC", "HWLOC_XMLFILE"] {
+            command.env_remove(variable);
+        }
+        let line = "--synthetic tiny --quick --report r --wait 3600";
+        command.current_dir(folder.path()).args(line.split(' '));
+        let mut run = command.stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut lines = BufReader::new(run.stderr.take().expect("piped")).lines();
+        let waiting = lines.find(|line| {
+            let said = line.as_ref().map_or("", String::as_str);
+            said.contains("the host is busy: ") && said.contains("waiting up to 3600 s")
+        });
+        assert!(waiting.is_some(), "it did not wait");
+        let id = run.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &id]).status();
+        assert!(sent.expect("kill is there").success());
+        let rest: Vec<String> = lines.map_while(Result::ok).collect();
+        let ended = run.wait().expect("a child");
+        assert_eq!(ended.code(), Some(130), "{rest:?}");
+        let last = rest.last().map_or("", String::as_str);
+        assert!(
+            last.contains("profile and report in r stay as they were"),
+            "{rest:?}"
+        );
+    });
+    assert_untouched(folder.path());
 }

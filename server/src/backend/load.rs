@@ -19,6 +19,7 @@ use super::engine::EngineBackend;
 use super::template_choice;
 use crate::cli::LookupMode;
 use crate::plan_choice::compressed;
+use crate::profile_use::Shown;
 use crate::prompt::builtin;
 use crate::prompt::encode::{ModelPrompt, TemplateSource};
 use crate::prompt::sandbox::process::Program;
@@ -45,8 +46,8 @@ pub struct LoadRequest {
     pub context: Option<usize>,
     /// `--chat-template`.
     pub chat_template: Option<String>,
-    /// Where the plan comes from, for `/props`.
-    pub profile: Option<PathBuf>,
+    /// The profile, and what becomes of it, for `/props`.
+    pub profile: Option<Shown>,
     /// What was overridden, for `/props`.
     pub notes: Vec<String>,
 }
@@ -272,9 +273,11 @@ fn props(request: &LoadRequest, engine: &Engine, template: &TemplateSource) -> V
             "blocking": plan.blocking,
             "memory": plan.memory,
             "pins": engine.pins(),
-            "profile": request.profile.as_ref().map(|path| path.display().to_string()),
+            // Where the plan comes from: null, if it is the default.
+            "profile": request.profile.as_ref().filter(|shown| shown.applied).map(|shown| &shown.path),
             "notes": request.notes,
         },
+        "profile": request.profile,
         "cache_type": request.precision.cache.name(),
         "lookup": request.lookup.name(),
         "chat_template": template.origin(),

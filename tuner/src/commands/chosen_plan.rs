@@ -8,6 +8,7 @@ use clap::Args;
 use sysinfer_engine::{Engine, PhasePlan, Plan};
 use sysinfer_kernels::{Kernel, Role, table};
 use sysinfer_machine::{CpuList, MapPolicy, place};
+use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 use sysinfer_profiles::{HostMatch, Profile, matching};
 
 use crate::host::Host;
@@ -23,6 +24,9 @@ pub struct PlanArgs {
     /// Use the profile although it was made on another host
     #[arg(long, requires = "profile")]
     pub force_profile: bool,
+    /// Use the profile although its run is not to be trusted
+    #[arg(long, requires = "profile")]
+    pub force_untrusted: bool,
     /// Threads of both phases [default: cores that may be used]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub threads: Option<u16>,
@@ -45,7 +49,7 @@ pub struct PlanArgs {
 /// not exist.
 pub fn plan(arguments: &PlanArgs, host: &Host) -> anyhow::Result<Plan> {
     let mut plan = match &arguments.profile {
-        Some(path) => profile_plan(&Profile::load(path)?, arguments.force_profile, host)?,
+        Some(path) => profile_plan(&Profile::load(path)?, arguments, host)?,
         None => Plan::with_threads(team(arguments, host)?),
     };
     for name in &arguments.kernels {
@@ -124,7 +128,25 @@ fn team(arguments: &PlanArgs, host: &Host) -> anyhow::Result<PhasePlan> {
     Ok(team)
 }
 
-fn profile_plan(profile: &Profile, force: bool, host: &Host) -> anyhow::Result<Plan> {
+/// Refuses a profile whose run is not to be trusted; says it of one that is used all the same.
+///
+/// # Errors
+/// The reason, and the remedy.
+pub fn require_trusted(profile: &Profile, force: bool) -> anyhow::Result<()> {
+    match profile.distrust() {
+        Some(why) if !force => bail!(
+            "the profile is {NOT_TO_BE_TRUSTED}: {why}; tune again on a quiet host, or add --force-untrusted"
+        ),
+        Some(why) => {
+            eprintln!("the profile is {NOT_TO_BE_TRUSTED}: {why}; it is used by --force-untrusted");
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+fn profile_plan(profile: &Profile, arguments: &PlanArgs, host: &Host) -> anyhow::Result<Plan> {
+    let force = arguments.force_profile;
     if let HostMatch::Different(differences) = matching::check(profile, &host.info) {
         let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
         let lines = lines.join("\n  ");
@@ -133,6 +155,7 @@ fn profile_plan(profile: &Profile, force: bool, host: &Host) -> anyhow::Result<P
         }
         eprintln!("the profile is of another host:\n  {lines}");
     }
+    require_trusted(profile, arguments.force_untrusted)?;
     matching::check_cpus(profile, &host.topology)?;
     Ok(profile.plan.clone())
 }
@@ -146,6 +169,7 @@ mod tests {
         PlanArgs {
             profile: None,
             force_profile: false,
+            force_untrusted: false,
             threads: Some(1),
             cpus: None,
             kernels: kernels.iter().map(|name| (*name).to_owned()).collect(),

@@ -52,6 +52,8 @@ Examples:
   sysinfer-tune bench model.gguf --weights mapped
   sysinfer-tune perplexity model.gguf text.txt --cache q8_0
   sysinfer-tune model.gguf --resume              go on with a run that was killed or interrupted
+  sysinfer-tune model.gguf --resume --force-untrusted   keep its plan although other load disturbed it
+  sysinfer-tune model.gguf --wait 600            on a busy host, wait up to ten minutes for quiet
   sysinfer-tune --replay sysinfer-profile-report/journal.jsonl   search again, measuring nothing
   sysinfer-tune check                            what about this host costs speed, and what to do
   sysinfer-tune bandwidth                        what its memory gives, by node and thread count
@@ -155,6 +157,11 @@ mod tests {
         );
         assert_eq!(bare.tune.lengths.values().last(), Some(&4096));
         assert_eq!(bare.tune.limit_seconds(), Some(120.0));
+        let waits = |line: &str| Cli::parse_from(line.split(' ')).tune.wait_seconds();
+        assert_eq!(waits("t m.gguf"), 60.0);
+        assert_eq!(waits("t m.gguf --wait 5"), 5.0);
+        assert_eq!(waits("t m.gguf --wait 0"), 0.0);
+        assert_eq!(waits("t m.gguf --no-wait --quick"), 0.0);
         let line = "sysinfer-tune m.gguf --patient --prompts 32 --blocks rows=32 --blocks chunk=64";
         let patient = Cli::parse_from(line.split(' ')).tune;
         assert_eq!(
@@ -198,7 +205,12 @@ mod tests {
 
     #[test]
     fn wrong_arguments_are_refused() {
-        let wrong: [&[&str]; 24] = [
+        let wrong: [&[&str]; 29] = [
+            &["m.gguf", "--wait", "5", "--no-wait"],
+            &["m.gguf", "--wait", "-1"],
+            &["m.gguf", "--wait", "5", "--dry-run"],
+            &["--replay", "j.jsonl", "--wait", "5"],
+            &["bench", "m.gguf", "--force-untrusted"],
             &["m.gguf", "--quick", "--patient"],
             &["m.gguf", "--blocks", "rows=0"],
             &["study", "--runs", "0"],

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use sysinfer_engine::{Blocking, MemoryPlan};
+use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 use sysinfer_profiles::{LengthEvidence, Profile};
 
 use crate::Ending;
@@ -14,6 +15,9 @@ use crate::measure::sampled::DEFINITION;
 use crate::report::{Estimates, Row, table};
 use crate::space::Phase;
 use crate::stats::{Estimate, Summary};
+
+/// Said of a profile without a table.
+const NO_RATES: &str = "no rate was measured under this plan";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,7 +46,14 @@ pub fn run(arguments: &ShowArgs) -> anyhow::Result<Ending> {
 fn render(profile: &Profile) -> String {
     let evidence = &profile.evidence;
     let rows: Vec<Row> = evidence.lengths.iter().map(row).collect();
-    [
+    let warning = profile.distrust().map(|why| {
+        format!(
+            "{NOT_TO_BE_TRUSTED}: {why}.\nsysinfer-server runs its default in place of this plan, unless \
+             --force-untrusted. Tune again on a quiet host."
+        )
+    });
+    let warning = warning.into_iter();
+    let parts = [
         format!(
             "made {} by version {}:\n  {}",
             profile.created.date, profile.created.version, profile.created.command
@@ -74,19 +85,19 @@ fn render(profile: &Profile) -> String {
                     format!("; rates of one plan drifted from minute to minute by {known}"),
                 None => String::new(),
             },
-            table::throughput(&rows),
+            match rows.is_empty() {
+                true => NO_RATES.into(),
+                false => table::throughput(&rows),
+            },
             match rows.iter().any(|row| row.sampled) {
                 true => format!("\n{DEFINITION}"),
                 false => String::new(),
             }
         ),
         section("evidence: runs behind the medians, tokens/s", runs(profile)),
-        String::new(),
-    ]
-    .join("\n\n")
-    .trim_end()
-    .to_owned()
-        + "\n"
+    ];
+    let parts: Vec<String> = warning.chain(parts).collect();
+    parts.join("\n\n").trim_end().to_owned() + "\n"
 }
 
 /// A title and indented lines of name and value.
@@ -168,8 +179,8 @@ fn teams(profile: &Profile) -> String {
     let rows = [Phase::Decode, Phase::Prefill].map(|phase| {
         let team = phase.team(&profile.plan);
         let gain = match phase {
-            Phase::Decode => profile.evidence.gain_decode,
-            Phase::Prefill => profile.evidence.gain_prefill,
+            Phase::Decode => profile.evidence.decode_gain(),
+            Phase::Prefill => profile.evidence.prefill_gain(),
         };
         let cpus = cpu_list(&team.cpus);
         vec![
@@ -181,7 +192,7 @@ fn teams(profile: &Profile) -> String {
             } else {
                 cpus
             },
-            format!("{:+.1} %", 100.0 * (gain - 1.0)),
+            gain.to_string(),
         ]
     });
     table::render(&header, rows.into_iter())
@@ -304,10 +315,11 @@ fn runs(profile: &Profile) -> Vec<(String, String)> {
     });
     let mut lines: Vec<(String, String)> = decode.chain(prefill).collect();
     if lines.is_empty() {
-        lines.push((
-            "none".into(),
-            "the file has medians and extremes only".into(),
-        ));
+        let why = match lengths.is_empty() {
+            true => NO_RATES,
+            false => "the file has medians and extremes only",
+        };
+        lines.push(("none".into(), why.into()));
     }
     lines
 }
@@ -409,8 +421,8 @@ mod tests {
             "0-48:24",
             "unpinned",
             "not pinned",
-            "+31.0 %",
-            "+0.0 %",
+            "no proven gain (+31.0 %, without an interval)",
+            "none: it is the default",
             "decode fast-one",
             "prefill the server's own choice",
             "1536 bytes (the default)",
@@ -435,6 +447,25 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn what_is_not_to_be_trusted_is_said_first_and_gains_by_their_intervals() {
+        let trusted = Profile::parse(PROFILE, "test").expect("a profile");
+        assert!(render(&trusted).starts_with("made "));
+        let mut spoilt = trusted;
+        spoilt.evidence.trusted = Some(false);
+        spoilt.evidence.not_trusted_because = "it rained".into();
+        spoilt.evidence.lengths.clear();
+        let text = render(&spoilt);
+        assert!(
+            text.starts_with("NOT TO BE TRUSTED: it rained.\n"),
+            "{text}"
+        );
+        assert_eq!(text.matches(NO_RATES).count(), 2, "{text}");
+        spoilt.evidence.gain_decode_low = Some(1.25);
+        spoilt.evidence.gain_decode_high = Some(1.36);
+        assert!(render(&spoilt).contains("+31.0 % (+25.0 to +36.0)"));
     }
 
     #[test]

@@ -121,6 +121,9 @@ fn decisive(arguments: &TuneArgs) -> BTreeMap<String, String> {
         report: None,
         reports: None,
         format: Default::default(),
+        wait: None,
+        no_wait: false,
+        force_untrusted: false,
         resume: false,
         replay: None,
         dry_run: false,
@@ -193,6 +196,7 @@ mod tests {
         let same = [
             ("m.gguf", "m.gguf -o other.toml --report there --resume"),
             ("m.gguf --threads 1,2 --resume", "m.gguf --threads 1-2:1"),
+            ("m.gguf --no-wait", "m.gguf --wait 5 --force-untrusted"),
         ];
         for (then, now) in same {
             assert_eq!(difference(then, now), None, "{then} / {now}");

@@ -3,11 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-
-/// From this share of void samples on, a run is not to be trusted.
-const UNTRUSTED_SHARE: f64 = 0.2;
-/// Fewer void samples than this are bad luck, whatever their share.
-const UNTRUSTED_LEAST: usize = 3;
+use sysinfer_profiles::trust::{counted, spoil};
 
 /// What spoilt a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,28 +72,24 @@ impl Voids {
         self.throttled + self.stolen + self.busy + self.migrated
     }
 
-    /// Whether so many of `taken` samples were void that the rest is not to be trusted either.
-    pub fn spoil(&self, taken: usize) -> bool {
-        let total = self.total();
-        total >= UNTRUSTED_LEAST && total as f64 > UNTRUSTED_SHARE * taken as f64
+    /// Why a run of `taken` samples is not to be trusted; `None` if it is.
+    pub fn distrust(&self, taken: usize) -> Option<String> {
+        spoil(self.total(), taken).then(|| self.counted(taken))
     }
 
     /// One line on the void samples among `taken`; `None` without any.
     pub fn remark(&self, taken: usize) -> Option<String> {
-        let total = self.total();
-        if total == 0 {
-            return None;
-        }
-        let percent = 100.0 * total as f64 / taken.max(total) as f64;
-        let counted = format!("{total} of {taken} samples ({percent:.0} %) were disturbed: {self}");
-        Some(if self.spoil(taken) {
+        (self.total() > 0).then(|| {
             format!(
-                "NOT TO BE TRUSTED: {counted}; these results say more about the other load than \
-                 about the plans: stop it (or raise the quota) and tune again"
+                "{}; they were taken again where another could be had (see samples.csv)",
+                self.counted(taken)
             )
-        } else {
-            format!("{counted}; they were taken again where another could be had (see samples.csv)")
         })
+    }
+
+    /// `30 of 100 samples (30 %) were disturbed: 30 busy`
+    fn counted(&self, taken: usize) -> String {
+        format!("{}: {self}", counted(self.total(), taken))
     }
 }
 
@@ -130,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn voids_are_counted_by_reason_and_a_large_share_is_said_loudly() {
+    fn voids_are_counted_by_reason_and_a_large_share_is_a_reason_for_distrust() {
         let cases = [
             (voids(0, 0), 100, None, false),
             (
@@ -140,16 +132,12 @@ mod tests {
                 false,
             ),
             (voids(2, 0), 4, Some("2 of 4 samples (50 %)"), false),
-            (
-                voids(30, 0),
-                100,
-                Some("NOT TO BE TRUSTED: 30 of 100"),
-                true,
-            ),
-            (voids(3, 0), 0, Some("NOT TO BE TRUSTED"), true),
+            (voids(30, 0), 100, Some("30 of 100 samples (30 %)"), true),
+            (voids(3, 0), 0, Some("3 of 0 samples (100 %)"), true),
         ];
         for (voids, taken, words, spoilt) in cases {
-            assert_eq!(voids.spoil(taken), spoilt, "{voids:?} of {taken}");
+            let distrust = voids.distrust(taken);
+            assert_eq!(distrust.is_some(), spoilt, "{voids:?} of {taken}");
             let remark = voids.remark(taken);
             assert_eq!(remark.is_some(), words.is_some(), "{remark:?}");
             let remark = remark.unwrap_or_default();

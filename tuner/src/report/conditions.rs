@@ -3,6 +3,7 @@
 
 use sysinfer_engine::PhasePlan;
 use sysinfer_machine::Topology;
+use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 
 use crate::host::check::Finding;
 use crate::measure::bandwidth::BandwidthMap;
@@ -45,6 +46,11 @@ impl Conditions {
         all.reduce(f64::max)
     }
 
+    /// Why nothing may be done by what was measured; `None` if it is to be trusted.
+    pub fn distrust(&self) -> Option<String> {
+        self.voids.distrust(self.taken)
+    }
+
     /// What a report shows of it; empty where there is nothing to say.
     pub fn sections(&self) -> Vec<Section> {
         let mut sections = Vec::new();
@@ -65,7 +71,9 @@ impl Conditions {
                 rows,
             });
         }
-        if let Some(remark) = self.voids.remark(self.taken) {
+        let distrust = self.distrust();
+        let distrust = distrust.map(|why| format!("{NOT_TO_BE_TRUSTED}: {why}."));
+        if let Some(remark) = distrust.or(self.voids.remark(self.taken)) {
             sections.push(Section {
                 title: "How far to trust it".into(),
                 lines: vec![remark],

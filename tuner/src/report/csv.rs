@@ -1,13 +1,14 @@
 //! `throughput.csv`: the table for programs. Empty: not measured. `*_low` and `*_high` are the slowest
 //! and the fastest run, `*_interval_*` the limits of the median. `decode_method` is `whole`, or `sampled`
-//! where a rate was put together from steps at several contexts: its runs are passes then.
+//! where a rate was put together from steps at several contexts: its runs are passes then. `trusted` is
+//! `false` in every row of a run that is not to be trusted.
 
 use anyhow::Context;
 
 use super::Row;
 use super::table::method;
 
-const HEADER: [&str; 20] = [
+const HEADER: [&str; 21] = [
     "total_tokens",
     "decode_tokens_per_second",
     "decode_low",
@@ -28,13 +29,14 @@ const HEADER: [&str; 20] = [
     "time_to_first_token_interval_low_ms",
     "time_to_first_token_interval_high_ms",
     "decode_method",
+    "trusted",
 ];
 
 /// The rows as CSV with a header.
 ///
 /// # Errors
 /// None that a user could cause; the writer's own are passed on.
-pub fn render(rows: &[Row]) -> anyhow::Result<String> {
+pub fn render(rows: &[Row], trusted: bool) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(HEADER)?;
     let number = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.3}"));
@@ -65,6 +67,7 @@ pub fn render(rows: &[Row]) -> anyhow::Result<String> {
             cells.push(number(estimate.map(|estimate| estimate.high)));
         }
         cells.push(row.decode.map_or("", |_| method(row)).into());
+        cells.push(trusted.to_string());
         writer.write_record(cells)?;
     }
     let bytes = writer.into_inner().map_err(|error| error.into_error())?;
@@ -77,15 +80,15 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_is_empty() {
-        let text = super::render(&rows(&data(), None, None)).expect("renders");
+        let text = super::render(&rows(&data(), None, None), true).expect("renders");
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines[1],
-            "32,12.000,8.000,16.000,2,12.000,,,,,,8.000,16.000,8.000,16.000,,,,,whole"
+            "32,12.000,8.000,16.000,2,12.000,,,,,,8.000,16.000,8.000,16.000,,,,,whole,true"
         );
         assert_eq!(
             lines[3],
-            "128,,,,,,,,256.000,1,500.000,,,,,256.000,256.000,500.000,500.000,"
+            "128,,,,,,,,256.000,1,500.000,,,,,256.000,256.000,500.000,500.000,,true"
         );
     }
 }

@@ -4,7 +4,7 @@
 use sysinfer_engine::EngineInfo;
 
 use super::Row;
-use super::figures::{duration, gain, number, said, share};
+use super::figures::{duration, number, proven, said, share};
 use crate::measure::split::{Split, SplitPart, Under};
 use crate::search::Stage;
 use crate::search::confirm::Verdict;
@@ -319,6 +319,7 @@ fn contest(evidence: &Evidence<'_>, phase: Phase) -> Option<String> {
         .find(|found| found.phase == phase)?;
     let side = |estimate: Estimate| format!("{} tokens/s", said(estimate));
     let verdict = match found.verdict {
+        Verdict::Chosen if found.margin.low <= 1.0 => ": as fast, with fewer threads",
         Verdict::Harmful => ": but the other phase was slower with it, so the default stays",
         Verdict::Unproven if found.margin.low > 1.0 => {
             ": after so many looks that may be luck, so the default stays"
@@ -332,7 +333,7 @@ fn contest(evidence: &Evidence<'_>, phase: Phase) -> Option<String> {
         phase.name(),
         side(found.rival),
         side(found.default),
-        gain(found.margin),
+        proven(&found.margin),
     ))
 }
 

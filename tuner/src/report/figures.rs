@@ -1,5 +1,7 @@
 //! Numbers as a report writes them, each with its interval.
 
+use sysinfer_profiles::Gain;
+
 use crate::stats::Estimate;
 
 /// In place of an interval.
@@ -55,17 +57,11 @@ pub fn said(estimate: Estimate) -> String {
     }
 }
 
-/// A ratio as what it adds: `+12.3 % (+10.1 to +14.0)`.
-pub fn gain(ratio: Estimate) -> String {
-    let percent = ratio.map(|ratio| 100.0 * (ratio - 1.0));
-    if ratio.count > 1 {
-        format!(
-            "{:+.1} % ({:+.1} to {:+.1})",
-            percent.median, percent.low, percent.high
-        )
-    } else {
-        format!("{:+.1} % ({ONE_SAMPLE})", percent.median)
-    }
+/// What a ratio proves: `+12.3 % (+10.1 to +14.0)`, or that it proves no gain, with its interval. One sample
+/// proves nothing.
+pub fn proven(ratio: &Estimate) -> Gain {
+    let interval = (ratio.count > 1).then_some((ratio.low, ratio.high));
+    Gain::of(ratio.median, interval)
 }
 
 /// Milliseconds, or seconds from ten on.
@@ -106,7 +102,10 @@ mod tests {
             (percent_interval(two), "8 - 8 %"),
             (said(two_known), "8.100 (8.000 to 8.200)"),
             (said(one_known), "1.120 (one sample)"),
-            (gain(one_known), "+12.0 % (one sample)"),
+            (
+                proven(&one_known).to_string(),
+                "no proven gain (+12.0 %, without an interval)",
+            ),
             (duration(12.0), "12.0 s"),
             (duration(0.0334), "33.4 ms"),
             (duration(0.0004), "0.400 ms"),

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use sysinfer_profiles::Gain;
 
 use super::samples::Disturbed;
 use super::{Report, Row};
@@ -14,13 +15,16 @@ use crate::space::Phase;
 use crate::stats::Estimate;
 
 /// Version of this layout; it grows when a field changes its meaning or goes.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// The object. `files` are those that were written, `profile` the profile if there is one.
 pub fn render(report: &Report<'_>, files: &[impl AsRef<Path>], profile: Option<&Path>) -> Value {
     let (host, info) = (report.host, report.info);
     let file = |path: &Path| path.display().to_string();
     json!({
+        "trusted": report.distrust.is_none(),
+        "not_trusted_because": report.distrust.as_ref().map(|distrust| &distrust.why),
+        "headline": report.headline(),
         "layout": LAYOUT,
         "version": env!("CARGO_PKG_VERSION"),
         "date": report.date,
@@ -89,7 +93,11 @@ fn chosen(report: &Report<'_>) -> Value {
     let Some(found) = report.confirmation else {
         return Value::Null;
     };
-    let phase = |phase: Phase, gain: f64| {
+    let phase = |phase: Phase| {
+        let gain = match report.gain(phase) {
+            Gain::Proven { ratio, .. } => Some(ratio),
+            Gain::None | Gain::Unproven { .. } | Gain::NoInterval { .. } => None,
+        };
         let team = phase.team(&found.plan);
         let fresh = report.fresh(phase);
         let rival = fresh.and_then(|fresh| report.samples.rival(phase, fresh.candidate));
@@ -98,15 +106,17 @@ fn chosen(report: &Report<'_>) -> Value {
             "map": team.map,
             "cpus": team.cpus,
             "kernels": kernels(&found.plan, phase.name()),
+            // Null unless it is proven; what was seen is beside it, with its interval.
             "gain": gain,
+            "rate_over_default": estimate(found.gain(phase)),
             "winner_over_default": estimate(fresh.and_then(|fresh| fresh.margin)),
             "winner_tokens_per_second": estimate(rival.map(|rival| rival.rate)),
             "default_tokens_per_second": estimate(rival.map(|rival| rival.default)),
         })
     };
     json!({
-        "decode": phase(Phase::Decode, found.gain_decode),
-        "prefill": phase(Phase::Prefill, found.gain_prefill),
+        "decode": phase(Phase::Decode),
+        "prefill": phase(Phase::Prefill),
         "blocking": blocking(&found.plan),
         "reasons": found.reasons,
     })

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
+
 use super::explain::fits_caches;
 use super::figures::{duration, interval, said, share};
 use super::samples::Disturbed;
@@ -15,7 +17,12 @@ use crate::space::Phase;
 /// The page.
 pub fn render(report: &Report<'_>) -> String {
     let (model, host) = (&report.info.name, &report.host.cpu_model);
-    let mut text = format!("# {} on {}\n\n", escaped(model), escaped(host));
+    let mut text = warning(report);
+    push(
+        &mut text,
+        format_args!("# {} on {}\n", escaped(model), escaped(host)),
+    );
+    push(&mut text, format_args!("**{}**\n", report.headline()));
     for (name, value) in fact_list(report) {
         let value = match name {
             "host" | "model" => escaped(&value),
@@ -28,6 +35,9 @@ pub fn render(report: &Report<'_>) -> String {
         push(&mut text, format_args!("- {sentence}"));
     }
     text.push_str("\n## Throughput\n\n```text\n");
+    if let Some(distrust) = &report.distrust {
+        push(&mut text, format_args!("{}", distrust.caption()));
+    }
     text.push_str(&table::throughput(&report.rows));
     text.push_str("\n```\n\n");
     text.push_str(&method(report));
@@ -71,6 +81,19 @@ pub fn render(report: &Report<'_>) -> String {
             push(&mut text, format_args!("- {remark}"));
         }
     }
+    text
+}
+
+/// What stands above all else of a run that is not to be trusted; nothing of any other.
+fn warning(report: &Report<'_>) -> String {
+    let Some(distrust) = &report.distrust else {
+        return String::new();
+    };
+    let mut text = format!("> # {NOT_TO_BE_TRUSTED}\n>\n");
+    for sentence in distrust.sentences() {
+        push(&mut text, format_args!("> **{sentence}**"));
+    }
+    text.push('\n');
     text
 }
 

@@ -4,14 +4,17 @@
 //! One format per file: [`table`] (terminal), [`csv`], [`json`], [`svg`] (plots), [`html`] (the page),
 //! [`markdown`] (the summary). [`explain`] puts into words what was measured, [`samples`] reads back
 //! what only single samples tell, [`conditions`] are the circumstances of all samples and
-//! [`mod@reference`] is what others published. [`figures`] writes numbers and [`markup`] elements,
-//! [`folder`] says where all of it goes.
+//! [`mod@reference`] is what others published. `headline` is what is said first, and [`distrust`] what
+//! comes even before that. [`figures`] writes numbers and [`markup`] elements, [`folder`] says where all of
+//! it goes.
 
 pub mod conditions;
 pub mod csv;
+pub mod distrust;
 pub mod explain;
 pub mod figures;
 pub mod folder;
+mod headline;
 pub mod html;
 pub mod json;
 pub mod markdown;
@@ -26,7 +29,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use sysinfer_engine::EngineInfo;
 use sysinfer_machine::HostInfo;
+use sysinfer_profiles::Gain;
 
+use self::distrust::{Distrust, NOTHING_FOLLOWS};
 use self::explain::{Contest, Evidence};
 use self::samples::Samples;
 use crate::measure::Point;
@@ -35,7 +40,7 @@ use crate::measure::split::Split;
 use crate::measure::table::TableData;
 use crate::report::conditions::Conditions;
 use crate::report::reference::Reference;
-use crate::search::confirm::{Confirmation, Fresh, Verdict};
+use crate::search::confirm::{Confirmation, Fresh};
 use crate::search::staged::Log;
 use crate::space::Phase;
 use crate::stats::{Estimate, Summary, median, median_of};
@@ -118,6 +123,8 @@ pub struct Report<'a> {
     pub conditions: Conditions,
     /// The search, stage by stage.
     pub log: &'a Log,
+    /// Why nothing may be done by this run, if so.
+    pub distrust: Option<Distrust>,
     /// The decision; `None` when the run was interrupted before.
     pub confirmation: Option<&'a Confirmation>,
     /// The published table for this shape.
@@ -159,11 +166,10 @@ impl Report<'_> {
         (of(|cores| cores.arithmetic), of(|cores| cores.exchange))
     }
 
-    /// Rate of the chosen plan over the default's, as the rounds that decided it have it; `None` where
-    /// the profile keeps the default.
-    pub fn gain(&self, phase: Phase) -> Option<Estimate> {
-        let fresh = self.fresh(phase)?;
-        fresh.margin.filter(|_| fresh.verdict == Verdict::Chosen)
+    /// What is proven of the chosen plan's rate over the default's, as fresh rounds have it.
+    pub fn gain(&self, phase: Phase) -> Gain {
+        let found = self.confirmation.and_then(|found| found.gain(phase));
+        found.map_or(Gain::None, |ratio| figures::proven(&ratio))
     }
 
     /// How a phase was decided, if there was something to decide.
@@ -190,6 +196,9 @@ impl Report<'_> {
 
     /// Why it is as fast as it is, sentence by sentence.
     pub fn explanation(&self) -> Vec<String> {
+        if self.distrust.is_some() {
+            return vec![NOTHING_FOLLOWS.into()];
+        }
         let phases = [Phase::Decode, Phase::Prefill].into_iter();
         let contests: Vec<Contest> = phases.filter_map(|phase| self.contest(phase)).collect();
         explain::explain(&Evidence {
@@ -224,7 +233,8 @@ impl Report<'_> {
             paths.push(path);
             Ok(())
         };
-        save("throughput.csv", csv::render(&self.rows)?)?;
+        let trusted = self.distrust.is_none();
+        save("throughput.csv", csv::render(&self.rows, trusted)?)?;
         for figure in svg::all(self) {
             save(&format!("{}.svg", figure.name), figure.document())?;
         }

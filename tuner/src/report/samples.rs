@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use serde::Deserialize;
+use sysinfer_profiles::trust::{counted, spoil};
 
 use crate::measure::drift::Drift;
 use crate::measure::{VISIT_PROMPT, VISIT_STEPS};
@@ -150,6 +151,12 @@ impl Samples {
     /// Readings that do not count.
     pub fn void_count(&self) -> usize {
         count(&self.voids)
+    }
+
+    /// Why a run with these samples is not to be trusted, if so.
+    pub fn distrust(&self) -> Option<String> {
+        let disturbed = self.void_count() + count(&self.kept);
+        spoil(disturbed, self.readings).then(|| counted(disturbed, self.readings))
     }
 
     /// How many were disturbed, and what became of them, in words.

@@ -2,6 +2,7 @@
 
 use sysinfer_engine::{PhasePlan, Plan, StepTimes, WorkerSeconds};
 
+use super::distrust::Distrust;
 use super::samples::{Disturbed, Rival};
 use super::*;
 use crate::measure::drift::Drift;
@@ -11,6 +12,7 @@ use crate::measure::split::Under;
 use crate::report::conditions::Conditions;
 use crate::report::reference::TABLES;
 use crate::search::Stage;
+use crate::search::confirm::Verdict;
 use crate::search::race::{Lane, Outcome};
 use crate::space::{Candidate, Skipped};
 
@@ -136,16 +138,11 @@ impl Planted {
             },
             confirmation: Some(Confirmation {
                 plan,
-                gain_decode: 1.1,
-                gain_prefill: 1.0,
+                gain_decode: Some(proven()),
+                gain_prefill: None,
                 reasons: vec!["decode: +10.0 % over the default".into()],
                 decode: Fresh {
-                    margin: Some(Estimate {
-                        median: 1.1,
-                        low: 1.078,
-                        high: 1.122,
-                        count: 6,
-                    }),
+                    margin: Some(proven()),
                     candidate: "tuned",
                     verdict: Verdict::Chosen,
                 },
@@ -180,6 +177,7 @@ impl Planted {
             default_threads: 4,
             cache_bytes: 0,
             conditions: Conditions::default(),
+            distrust: None,
             sections: vec![Section {
                 title: format!("Host check {HOSTILE}"),
                 lines: vec!["numa_balancing is on".into()],
@@ -187,6 +185,25 @@ impl Planted {
                 rows: vec![vec!["0".into(), "20.0".into()]],
             }],
         }
+    }
+}
+
+/// A gain over the default.
+fn proven() -> Estimate {
+    Estimate {
+        median: 1.1,
+        low: 1.078,
+        high: 1.122,
+        count: 6,
+    }
+}
+
+/// What may be a gain or none.
+pub(crate) fn unproven() -> Estimate {
+    Estimate {
+        low: 0.99,
+        high: 1.21,
+        ..proven()
     }
 }
 
@@ -313,10 +330,10 @@ fn a_sampled_rate_is_marked_in_every_format() {
     assert!(summary.contains(DEFINITION) && page.contains(DEFINITION));
     assert!(page.contains("tokens/s, sampled, 7.500"));
     assert!(markup::tests::open_elements(&page).is_empty());
-    let csv = csv::render(&report.rows).expect("renders");
+    let csv = csv::render(&report.rows, false).expect("renders");
     let last = csv.lines().last().unwrap_or_default();
     assert!(
-        last.starts_with("128,8.000,8.000,8.000,1,") && last.ends_with(",sampled"),
+        last.starts_with("128,8.000,8.000,8.000,1,") && last.ends_with(",sampled,false"),
         "{last}"
     );
     let json = json::render(&report, &["a"], None);
@@ -404,6 +421,73 @@ fn all_files_are_written_and_the_summary_says_what_the_page_says() {
     ] {
         assert!(summary.contains(said), "{said} is not in\n{summary}");
     }
+}
+
+/// The planted run, had it been disturbed; the plan that it found had gained 10 %.
+fn spoilt(planted: &mut Planted) -> Report<'_> {
+    let default = Plan::with_threads(PhasePlan::unpinned(4));
+    let why = "280 of 281 samples (100 %) were disturbed: 280 busy".to_owned();
+    let found = planted.confirmation.take();
+    let (distrust, settled) = Distrust::settle(why, found.as_ref(), &default, false);
+    planted.confirmation = settled;
+    Report {
+        distrust: Some(distrust),
+        ..planted.report()
+    }
+}
+
+#[test]
+fn a_run_that_is_not_to_be_trusted_says_so_first_in_every_format() {
+    let mut planted = Planted::new();
+    let report = spoilt(&mut planted);
+    let mark = "NOT TO BE TRUSTED";
+    let summary = markdown::render(&report);
+    assert!(summary.starts_with(&format!("> # {mark}\n")), "{summary}");
+    let page = html::render(&report);
+    assert!(page.contains(&format!("<title>{mark}: ")), "{page}");
+    let body = page.split_once("<main>").map_or("", |(_, body)| body);
+    let banner = format!("<div class=\"alarm\" role=\"alert\"><b>{mark}</b>");
+    assert!(body.starts_with(&banner), "{body}");
+    assert!(!page.contains("class=\"cards\""), "nothing was proven");
+    let json = json::render(&report, &["a"], None).to_string();
+    let first = "{\"trusted\":false,\"not_trusted_because\":\"280 of 281";
+    assert!(json.starts_with(first), "{json}");
+    for figure in svg::all(&report) {
+        assert!(figure.document().contains(mark), "{}", figure.name);
+    }
+    // The gain that was seen is nowhere, and every text says why.
+    for text in [&summary, &page, &json] {
+        assert!(text.contains("280 of 281 samples (100 %)"), "{text}");
+        for gain in ["+10.0", "+7.8", "1.078"] {
+            assert!(!text.contains(gain), "{gain} is in {text}");
+        }
+    }
+    let quiet = Planted::new();
+    let quiet = quiet.report();
+    for text in [markdown::render(&quiet), html::render(&quiet)] {
+        assert!(!text.contains(mark) && text.contains("+10.0 % (+7.8 to +12.2)"));
+    }
+}
+
+#[test]
+fn what_may_be_no_gain_is_called_none_in_every_format() {
+    let mut planted = Planted::new();
+    let found = planted.confirmation.as_mut().expect("planted");
+    found.gain_decode = Some(unproven());
+    found.decode.margin = Some(unproven());
+    found.reasons.clear();
+    let report = planted.report();
+    let none = "no proven gain (-1.0 to +21.0 %)";
+    let (summary, page) = (markdown::render(&report), html::render(&report));
+    for text in [&summary, &page] {
+        assert!(text.contains(none) && !text.contains("+10.0"), "{text}");
+    }
+    assert!(page.contains("<b>no proven gain</b>"), "{page}");
+    let json = json::render(&report, &["a"], None);
+    assert!(json["headline"].to_string().contains(none), "{json}");
+    let decode = &json["chosen"]["decode"];
+    assert!(decode["gain"].is_null(), "{decode}");
+    assert_eq!(decode["rate_over_default"]["low"], 0.99);
 }
 
 #[test]

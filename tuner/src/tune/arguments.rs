@@ -10,6 +10,9 @@ use crate::search::{Effort, Level};
 use crate::source::{FileArgs, ModelArgs};
 use crate::space::blocking::Asked;
 
+/// How long a run waits for a busy host, at most, unless told otherwise, seconds.
+const WAIT_SECONDS: f64 = 60.0;
+
 /// Arguments of `sysinfer-tune MODEL.gguf`.
 #[derive(Args, Clone, Debug)]
 pub struct TuneArgs {
@@ -86,6 +89,18 @@ pub struct TuneArgs {
     /// [default: 900, with --quick 120, with --patient or --exhaustive none]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(10..))]
     pub time_limit: Option<u32>,
+    /// Wait so long, at most, for a busy host to become quiet before measuring, seconds; 0: not at all
+    /// [default: 60]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(..=86400), conflicts_with_all = ["simulate", "replay", "dry_run"])]
+    pub wait: Option<u32>,
+    /// Measure at once, however busy the host is: as --wait 0
+    #[arg(long, conflicts_with = "wait")]
+    pub no_wait: bool,
+    /// Keep the plan that was found in the profile even if too many samples were disturbed for it to be
+    /// trusted, instead of the default plan; the profile says so all the same, and servers need
+    /// --force-untrusted as well to run it
+    #[arg(long, conflicts_with = "dry_run")]
+    pub force_untrusted: bool,
     /// What becomes of the model's file.
     #[command(flatten)]
     pub file: FileArgs,
@@ -159,6 +174,14 @@ impl TuneArgs {
     /// How much measuring the run may do.
     pub fn effort(&self) -> Effort {
         Effort::new(self.level(), self.limit_seconds())
+    }
+
+    /// How long to wait for the host to be quiet, at most, seconds.
+    pub fn wait_seconds(&self) -> f64 {
+        match self.no_wait {
+            true => 0.0,
+            false => self.wait.map_or(WAIT_SECONDS, f64::from),
+        }
     }
 
     /// Block sizes that were asked for.

@@ -1,12 +1,13 @@
-//! The end of a run: the profile, the report, the last lines on the terminal.
+//! The end of a run: what of it stands, the profile, the report.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use sysinfer_engine::EngineInfo;
+use sysinfer_engine::{EngineInfo, Plan};
 use sysinfer_profiles::store::save_atomic;
 
-use super::arguments::{Format, TuneArgs};
+use super::arguments::TuneArgs;
+use super::last_lines::results;
 use super::profile::{self, Evidenced};
 use crate::Ending;
 use crate::host::Host;
@@ -15,9 +16,10 @@ use crate::measure::session::Halt;
 use crate::measure::split::Split;
 use crate::measure::table::TableData;
 use crate::report::conditions::Conditions;
+use crate::report::distrust::Distrust;
 use crate::report::reference;
 use crate::report::samples::Samples;
-use crate::report::{self, Report, json, markdown, table};
+use crate::report::{self, Report, Row};
 use crate::search::confirm::Confirmation;
 use crate::search::staged::Log;
 use crate::source::Source;
@@ -35,14 +37,14 @@ pub struct Findings {
     pub remarks: Vec<String>,
     /// Where the time of steps went.
     pub splits: Vec<Split>,
-    /// Threads of the default's decode team.
-    pub default_threads: usize,
 }
 
 /// What is known when measuring has ended.
 pub struct Run {
     /// Shape of the model.
     pub info: EngineInfo,
+    /// The plan of an untuned host.
+    pub default: Plan,
     /// What was found.
     pub findings: Findings,
     /// Read bandwidth readings, GB/s.
@@ -83,8 +85,16 @@ pub fn conclude(
         data,
         mut remarks,
         splits,
-        default_threads,
     } = run.findings;
+    let measured = confirmation.as_ref().map(|found| found.plan.clone());
+    let (distrust, confirmation) = match conditions.distrust() {
+        Some(why) => {
+            let (force, found) = (arguments.force_untrusted, confirmation.as_ref());
+            let (distrust, settled) = Distrust::settle(why, found, &run.default, force);
+            (Some(distrust), settled)
+        }
+        None => (None, confirmation),
+    };
     let samples = Samples::read(&Journal::path(directory)).unwrap_or_else(|error| {
         remarks.push(format!("void samples and gains are not shown: {error:#}"));
         Samples::default()
@@ -109,18 +119,30 @@ pub fn conclude(
         sections: conditions.sections(),
         conditions,
         log: &log,
+        distrust,
         confirmation: confirmation.as_ref(),
         reference,
         remarks,
         prompt_tokens: arguments.prompt,
         splits,
         samples,
-        default_threads,
+        default_threads: run.default.decode.threads,
         cache_bytes: topology.l3_total_bytes(),
     };
-    let paths = keep(arguments.output(), directory, &report, &data)
+    // Evidence of a profile is what was measured under its plan.
+    let is_of_plan = measured.as_ref() == report.confirmation.map(|found| &found.plan);
+    let nothing = TableData::default();
+    let evidence = match is_of_plan {
+        true => UnderPlan::all_of(&report, &data),
+        false => UnderPlan {
+            rows: &[],
+            data: &nothing,
+            read_gb_per_second: None,
+        },
+    };
+    let paths = keep(arguments.output(), directory, &report, &evidence)
         .map_err(|error| behind(run.halted.as_ref(), error))?;
-    print(arguments, source, &report, &paths);
+    results(arguments, source, &report, &paths);
     match run.halted {
         None => Ok(Ending::Complete),
         Some(Halt::Interrupted) => Ok(Ending::Interrupted),
@@ -129,7 +151,7 @@ pub fn conclude(
 }
 
 /// A run without samples has nothing to say, and does not say it over the report of another.
-fn ended_before_a_sample(halt: Halt, directory: &Path) -> anyhow::Result<Ending> {
+pub(super) fn ended_before_a_sample(halt: Halt, directory: &Path) -> anyhow::Result<Ending> {
     match halt {
         Halt::Interrupted => {
             eprintln!(
@@ -150,17 +172,38 @@ fn on_the_teams_nodes(mut conditions: Conditions, findings: &Findings, host: &Ho
     conditions
 }
 
+/// What was measured under the plan of the profile.
+struct UnderPlan<'a> {
+    /// The table.
+    rows: &'a [Row],
+    /// The runs behind it.
+    data: &'a TableData,
+    /// Read bandwidth of its decode team.
+    read_gb_per_second: Option<f64>,
+}
+
+impl<'a> UnderPlan<'a> {
+    /// All that the report has.
+    fn all_of(report: &'a Report<'_>, data: &'a TableData) -> Self {
+        Self {
+            rows: &report.rows,
+            data,
+            read_gb_per_second: report.roof(),
+        }
+    }
+}
+
 /// Writes profile and report, and returns the report's files. The profile goes first, as what the run is
 /// for; neither is lost because the other cannot be written.
 fn keep(
     output: &Path,
     directory: &Path,
     report: &Report<'_>,
-    data: &TableData,
+    evidence: &UnderPlan<'_>,
 ) -> anyhow::Result<Vec<PathBuf>> {
-    let saved = report
-        .confirmation
-        .map_or(Ok(()), |found| save_profile(output, report, found, data));
+    let saved = report.confirmation.map_or(Ok(()), |found| {
+        save_profile(output, report, found, evidence)
+    });
     let written = report.write(directory);
     saved?;
     let mut paths = vec![Journal::path(directory)];
@@ -180,15 +223,16 @@ fn save_profile(
     path: &Path,
     report: &Report<'_>,
     found: &Confirmation,
-    data: &TableData,
+    evidence: &UnderPlan<'_>,
 ) -> anyhow::Result<()> {
     let profile = profile::profile(&Evidenced {
         host: report.host,
         info: report.info,
         confirmation: found,
-        rows: &report.rows,
-        data,
-        read_gb_per_second: report.roof(),
+        distrust: report.distrust.as_ref().map(|distrust| &distrust.why[..]),
+        rows: evidence.rows,
+        data: evidence.data,
+        read_gb_per_second: evidence.read_gb_per_second,
         conditions: &report.conditions,
         samples: &report.samples,
         prompt_tokens: report.prompt_tokens,
@@ -196,62 +240,6 @@ fn save_profile(
         command: &report.command,
     });
     Ok(save_atomic(path, &profile)?)
-}
-
-/// The results in the form that was asked for.
-fn print(arguments: &TuneArgs, source: &Source, report: &Report<'_>, paths: &[PathBuf]) {
-    match arguments.format {
-        Format::Json => {
-            let profile = report.confirmation.map(|_| arguments.output());
-            println!("{:#}", json::render(report, paths, profile));
-        }
-        Format::Text => {
-            print_results(report);
-            print_paths(arguments, source, report, paths);
-        }
-    }
-}
-
-/// Where things are, and what comes next.
-fn print_paths(arguments: &TuneArgs, source: &Source, report: &Report<'_>, paths: &[PathBuf]) {
-    let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
-    println!("\nreport: {}", paths.join(", "));
-    if report.confirmation.is_some() {
-        println!("profile: {}", arguments.output().display());
-        // No server takes the profile of a host that is only described.
-        if arguments.simulate.is_some() {
-            return;
-        }
-        println!(
-            "next: sysinfer-server {} -t 0.0 -n 4096 --profile {}",
-            quoted(&source.server_argument()),
-            quoted(&arguments.output().display().to_string())
-        );
-    }
-}
-
-fn print_results(report: &Report<'_>) {
-    if !report.rows.is_empty() {
-        println!("{}", table::throughput(&report.rows));
-        print!("{}", markdown::method(report));
-    }
-    if let Some(roof) = report.roof() {
-        println!(
-            "Read bandwidth of the decode team: {roof:.1} GB/s, median of {} readings.",
-            report.bandwidth.len()
-        );
-    }
-    println!("\nchosen:\n{}", markdown::choice(report).trim_end());
-    for remark in &report.remarks {
-        println!("note: {remark}");
-    }
-    if let Some(remark) = report.conditions.voids.remark(report.conditions.taken) {
-        println!("note: {remark}");
-    }
-    println!("\nwhy it is this fast:");
-    for sentence in report.explanation() {
-        println!("- {sentence}");
-    }
 }
 
 /// The command line as it could be typed again.
@@ -281,12 +269,13 @@ mod tests {
     fn profile_and_report_are_not_lost_with_each_other() {
         let planted = Planted::new();
         let (report, data) = (planted.report(), data());
+        let evidence = &UnderPlan::all_of(&report, &data);
         let folder = tempfile::tempdir().expect("a folder");
         let (profile, nowhere) = (folder.path().join("p.toml"), folder.path().join("nowhere"));
-        let error = keep(&profile, &nowhere, &report, &data).expect_err("no such folder");
+        let error = keep(&profile, &nowhere, &report, evidence).expect_err("no such folder");
         assert!(format!("{error:#}").contains("nowhere"), "{error:#}");
         assert!(profile.exists());
-        let error = keep(&nowhere.join("p.toml"), folder.path(), &report, &data);
+        let error = keep(&nowhere.join("p.toml"), folder.path(), &report, evidence);
         let error = behind(Some(&Halt::Interrupted), error.expect_err("no such folder"));
         let message = format!("{error:#}");
         assert!(
@@ -295,7 +284,7 @@ mod tests {
             "{message}"
         );
         assert!(folder.path().join("summary.md").exists());
-        let paths = keep(&profile, folder.path(), &report, &data).expect("writable");
+        let paths = keep(&profile, folder.path(), &report, evidence).expect("writable");
         assert_eq!(paths[0], Journal::path(folder.path()));
     }
 

@@ -1,8 +1,8 @@
-//! A whole run, top to bottom: host, model, search, confirmation, table, profile, report.
+//! A whole run, top to bottom: host, model, a quiet moment, search, confirmation, table, profile, report.
 //!
 //! [`arguments`] say what is asked for, [`block_lists`] how sizes among them are written and [`lengths`]
 //! what they make of the table. [`dry_run`] lists what a run would try, [`replay`] runs on a journal in
-//! place of a host. [`mod@conclude`] writes what was found: the [`profile`], the report, the last lines on
+//! place of a host. [`mod@conclude`] writes what was found: the [`profile`], the report, and `last_lines` on
 //! the terminal.
 
 pub mod arguments;
@@ -10,6 +10,7 @@ pub mod block_lists;
 pub mod conclude;
 pub(crate) mod destination;
 pub mod dry_run;
+mod last_lines;
 pub mod lengths;
 pub mod profile;
 pub mod replay;
@@ -24,7 +25,7 @@ use sysinfer_engine::{EngineInfo, Plan, Precision};
 use sysinfer_machine::MapPolicy;
 
 use self::arguments::TuneArgs;
-use self::conclude::{Findings, Run, conclude};
+use self::conclude::{Findings, Run, conclude, ended_before_a_sample};
 use self::lengths::{capacity, table_plan};
 use crate::Ending;
 use crate::host::Host;
@@ -38,6 +39,7 @@ use crate::measure::Probe;
 use crate::measure::bandwidth::map::{self, Survey};
 use crate::measure::engine_probe::EngineProbe;
 use crate::measure::more_runs;
+use crate::measure::quiet::wait::{ThisHost, Waited, wait_for_quiet};
 use crate::measure::session::{Clock, Halt, Session};
 use crate::measure::split;
 use crate::measure::table as measured_table;
@@ -51,6 +53,7 @@ use crate::search::staged::{self, Inputs};
 use crate::search::works::{self, Works};
 use crate::simulate::on_simulated_host;
 use crate::source::Source;
+use crate::space::Phase;
 use crate::space::kernels::KernelSpace;
 use crate::space::placement::{self, Request, TeamSpace};
 
@@ -110,6 +113,17 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     };
     // Before files of an earlier run are put aside for those of this one.
     let longest = capacity(&table_plan(arguments, &info, &mut Vec::new())?);
+    let mut lookout = ThisHost::new(host.topology.cpus.iter().map(|cpu| cpu.id).collect());
+    let waited = Instant::now();
+    let say = &mut |line: &str| progress.note(line);
+    if wait_for_quiet(&mut lookout, arguments.wait_seconds(), &interrupt, say)
+        == Waited::Interrupted
+    {
+        progress.finish();
+        return ended_before_a_sample(Halt::Interrupted, directory);
+    }
+    // Time that was waited is not taken from measuring.
+    let started = started + waited.elapsed();
     let writer = opening::writer(directory, &opened, recorded.as_ref())?;
     // Not before: a run that ends up to here leaves the samples of the one before alone.
     let mut samples = samples_table(directory, recorded.is_some(), &clock)?;
@@ -224,7 +238,6 @@ pub(crate) fn search(
         longest_tokens: table.longest_tokens(),
         effort: setting.arguments.effort(),
     };
-    findings.default_threads = setting.default.decode.threads;
     let jobs = map::jobs(&setting.host.topology, setting.host.effective_cpus);
     let mut survey = Survey::new(jobs);
     let limits = map::Limits::new(setting.arguments.quick, limit);
@@ -251,6 +264,7 @@ pub(crate) fn search(
     };
     Ok(Run {
         info: setting.info.clone(),
+        default: setting.default.clone(),
         findings,
         bandwidth: session.bandwidth,
         conditions,
@@ -277,8 +291,8 @@ fn drive(
         until: inputs.effort.confirm_until,
     };
     let confirmation = confirm::confirm(session, inputs.default, &tuned, &works, limits)?;
-    let gains = (confirmation.gain_decode, confirmation.gain_prefill);
-    let speed = speed(inputs.info, &works, gains);
+    let gains = [Phase::Decode, Phase::Prefill].map(|phase| confirmation.factor(phase));
+    let speed = speed(inputs.info, &works, gains.into());
     let plan = confirmation.plan.clone();
     findings.confirmation = Some(confirmation);
     if let Some(limit) = limit_seconds {

@@ -11,8 +11,9 @@ use crate::report::Row;
 use crate::report::conditions::Conditions;
 use crate::report::samples::Samples;
 use crate::search::confirm::Confirmation;
-use crate::stats::median_of;
+use crate::space::Phase;
 use crate::stats::minutes::times_apart;
+use crate::stats::{Estimate, median_of};
 
 /// What the profile is made from.
 pub struct Evidenced<'a> {
@@ -22,7 +23,9 @@ pub struct Evidenced<'a> {
     pub info: &'a EngineInfo,
     /// The plan and its gain.
     pub confirmation: &'a Confirmation,
-    /// The measured table.
+    /// Why the run is not to be trusted, if so.
+    pub distrust: Option<&'a str>,
+    /// The measured table, as far as it was measured under that plan.
     pub rows: &'a [Row],
     /// The runs behind the table.
     pub data: &'a TableData,
@@ -42,6 +45,8 @@ pub struct Evidenced<'a> {
 
 /// The profile, with measurements rounded to what they are worth.
 pub fn profile(from: &Evidenced<'_>) -> Profile {
+    let gain = |phase| from.confirmation.gain(phase).as_ref().and_then(known_gain);
+    let (decode, prefill) = (gain(Phase::Decode), gain(Phase::Prefill));
     Profile {
         schema: SCHEMA,
         created: Created {
@@ -54,8 +59,14 @@ pub fn profile(from: &Evidenced<'_>) -> Profile {
         plan: from.confirmation.plan.clone(),
         evidence: Evidence {
             read_gb_per_second: from.read_gb_per_second.map(rounded),
-            gain_decode: rounded(from.confirmation.gain_decode),
-            gain_prefill: rounded(from.confirmation.gain_prefill),
+            trusted: Some(from.distrust.is_none()),
+            not_trusted_because: from.distrust.unwrap_or_default().into(),
+            gain_decode: decode.map_or(1.0, |gain| gain.median),
+            gain_decode_low: decode.map(|gain| gain.low),
+            gain_decode_high: decode.map(|gain| gain.high),
+            gain_prefill: prefill.map_or(1.0, |gain| gain.median),
+            gain_prefill_low: prefill.map(|gain| gain.low),
+            gain_prefill_high: prefill.map(|gain| gain.high),
             prompt_tokens: from.prompt_tokens,
             samples: from.conditions.taken,
             void_samples: from.conditions.voids.total(),
@@ -65,6 +76,13 @@ pub fn profile(from: &Evidenced<'_>) -> Profile {
             lengths: from.rows.iter().map(|row| length(row, from.data)).collect(),
         },
     }
+}
+
+/// A gain that can be written down: too few rounds have no interval, and prove nothing.
+fn known_gain(gain: &Estimate) -> Option<Estimate> {
+    // Finer than rates: rounding must not move an end of the interval across 1.
+    let fine = gain.map(|ratio| (ratio * 1e5).round() / 1e5);
+    (fine.low.is_finite() && fine.high.is_finite()).then_some(fine)
 }
 
 fn length(row: &Row, data: &TableData) -> LengthEvidence {
@@ -115,4 +133,69 @@ fn typical(readings: &[CoreReading], part: fn(&CoreReading) -> Option<f64>) -> O
 /// Three decimals: finer than any spread seen, and readable.
 fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::{Planted, data, unproven};
+
+    fn written(distrust: Option<&str>, gain: Option<Estimate>) -> Profile {
+        let mut planted = Planted::new();
+        let found = planted.confirmation.as_mut().expect("planted");
+        found.gain_decode = gain;
+        let report = planted.report();
+        let profile = profile(&Evidenced {
+            host: report.host,
+            info: report.info,
+            confirmation: report.confirmation.expect("planted"),
+            distrust,
+            rows: &report.rows,
+            data: &data(),
+            read_gb_per_second: report.roof(),
+            conditions: &report.conditions,
+            samples: &report.samples,
+            prompt_tokens: 16,
+            date: "2026-11-22T12:00:00Z",
+            command: "sysinfer-tune m.gguf",
+        });
+        let text = profile.to_toml().expect("renders");
+        let again = Profile::parse(&text, "test").expect("parses");
+        assert_eq!(again, profile);
+        again
+    }
+
+    #[test]
+    fn a_profile_says_whether_it_is_to_be_trusted() {
+        assert_eq!(written(None, None).evidence.trusted, Some(true));
+        let spoilt = written(Some("it rained"), None);
+        assert_eq!(spoilt.evidence.trusted, Some(false));
+        assert_eq!(spoilt.distrust().as_deref(), Some("it rained"));
+    }
+
+    #[test]
+    fn a_gain_is_written_with_its_interval() {
+        let evidence = written(None, Some(unproven())).evidence;
+        let interval = (evidence.gain_decode_low, evidence.gain_decode_high);
+        assert_eq!(
+            (evidence.gain_decode, interval),
+            (1.1, (Some(0.99), Some(1.21)))
+        );
+        assert_eq!(evidence.gain_prefill_low, None);
+        // Rounding to what rates are worth would make 1.000 of it.
+        let close = Estimate {
+            low: 1.0004,
+            ..unproven()
+        };
+        let gain = written(None, Some(close)).evidence.decode_gain();
+        assert!(
+            matches!(gain, sysinfer_profiles::Gain::Proven { .. }),
+            "{gain:?}"
+        );
+        let endless = Estimate {
+            high: f64::INFINITY,
+            ..unproven()
+        };
+        assert_eq!(written(None, Some(endless)).evidence.gain_decode, 1.0);
+    }
 }

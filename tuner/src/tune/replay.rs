@@ -28,8 +28,17 @@ use crate::progress::Progress;
 use crate::source::Source;
 use crate::space::kernels::KernelSpace;
 
-/// Arguments that are over with the recorded run: where its results went, and how it began.
-const OVER: [&str; 4] = ["output", "report", "reports", "resume"];
+/// Arguments that are over with the recorded run: where its results went, how it began, and a plan that
+/// was kept in spite of its samples.
+const OVER: [&str; 7] = [
+    "output",
+    "report",
+    "reports",
+    "resume",
+    "wait",
+    "no_wait",
+    "force_untrusted",
+];
 
 /// Searches, and writes profile and report as a run does.
 ///
@@ -207,6 +216,14 @@ mod tests {
         assert_eq!(moved.reports.as_deref(), Some(Path::new("rs")));
         let other = merged_lines("m.gguf --reports rs", "--report r");
         assert!(other.reports.is_none() && other.report.is_some());
+    }
+
+    #[test]
+    fn how_a_run_began_and_what_it_kept_by_force_is_not_repeated() {
+        let merged = merged_lines("m.gguf --wait 5 --force-untrusted", "");
+        assert!(merged.wait.is_none() && !merged.force_untrusted);
+        assert!(merged_lines("m.gguf", "--force-untrusted").force_untrusted);
+        assert!(!merged_lines("m.gguf --no-wait", "").no_wait);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
+use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 
 use self::rates::{Relation, Told, rate_text, ratio_text};
 use self::side::Side;
@@ -92,6 +93,10 @@ struct Length {
 struct Json {
     a: String,
     b: String,
+    a_trusted: bool,
+    b_trusted: bool,
+    a_not_trusted_because: Option<String>,
+    b_not_trusted_because: Option<String>,
     differences: Vec<Difference>,
     a_read_gb_per_second: Option<f64>,
     b_read_gb_per_second: Option<f64>,
@@ -109,6 +114,10 @@ fn json(first: &Side, second: &Side) -> Json {
     Json {
         a: first.name.clone(),
         b: second.name.clone(),
+        a_trusted: first.distrust.is_none(),
+        b_trusted: second.distrust.is_none(),
+        a_not_trusted_because: first.distrust.clone(),
+        b_not_trusted_because: second.distrust.clone(),
         differences: differences(&first.facts, &second.facts),
         a_read_gb_per_second: first.read_gb_per_second,
         b_read_gb_per_second: second.read_gb_per_second,
@@ -190,7 +199,8 @@ fn missing(of: &Side, other: &Side) -> Vec<String> {
 }
 
 fn text(first: &Side, second: &Side) -> String {
-    let mut lines = vec![format!("A  {}", first.name), format!("B  {}", second.name)];
+    let mut lines: Vec<String> = warnings(first, second).collect();
+    lines.extend([format!("A  {}", first.name), format!("B  {}", second.name)]);
     let differences = differences(&first.facts, &second.facts);
     if differences.is_empty() {
         lines.push("\nHost, model and plan are the same, as far as both sides tell.".into());
@@ -248,7 +258,19 @@ fn text(first: &Side, second: &Side) -> String {
         }
     }
     lines.push(conclusion(&relations));
+    // The last line is what is read.
+    lines.extend(warnings(first, second));
     lines.join("\n")
+}
+
+/// A line for each side whose rates say nothing.
+fn warnings(first: &Side, second: &Side) -> impl Iterator<Item = String> {
+    let sides = [("A", &first.distrust), ("B", &second.distrust)];
+    let line = |(name, why): (&str, &Option<String>)| {
+        let why = why.as_ref()?;
+        Some(format!("{name} is {NOT_TO_BE_TRUSTED}: {why}."))
+    };
+    sides.map(line).into_iter().flatten()
 }
 
 fn bandwidth(first: &Side, second: &Side) -> Vec<String> {
@@ -368,6 +390,22 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn rates_of_a_disturbed_run_are_not_compared_in_silence() {
+        let quiet = side(&samples(2, &[100.0, 101.0, 99.0], "")).expect("samples");
+        let note = "kept although other load took 90 % of the CPUs";
+        let disturbed = side(&samples(2, &[120.0, 121.0, 119.0], note)).expect("samples");
+        let said = text(&quiet, &disturbed);
+        let warning = "B is NOT TO BE TRUSTED: 4 of 6 samples (67 %) were disturbed.";
+        assert!(
+            said.starts_with(warning) && said.ends_with(warning),
+            "{said}"
+        );
+        let found = json(&quiet, &disturbed);
+        assert!(found.a_trusted && !found.b_trusted);
+        assert!(!text(&quiet, &quiet).contains("NOT TO BE TRUSTED"));
     }
 
     #[test]

@@ -9,11 +9,13 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 use serde_json::Value;
 use sysinfer_profiles::Profile;
+use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 
 use super::runs::Runs;
 use crate::journal::cpu_list;
 use crate::measure::Point;
 use crate::measure::drift::Drift;
+use crate::report::samples::Samples;
 use crate::space::Phase;
 use crate::stats::median;
 
@@ -29,6 +31,8 @@ const VOID_NOTES: [&str; 2] = ["discarded", "void"];
 pub struct Side {
     /// As given on the command line.
     pub name: String,
+    /// Why its rates are not to be trusted, if so.
+    pub distrust: Option<String>,
     /// Facts about host, model and plan, by dotted key.
     pub facts: BTreeMap<String, String>,
     /// Rates of the runs by phase and total tokens, tokens/s.
@@ -79,7 +83,10 @@ impl Side {
             Self::of_profile(&Profile::load(path)?)?
         };
         if side.rates.is_empty() {
-            bail!("{name} has no rates of a finished table, so there is nothing to compare");
+            let why = side.distrust.map_or_else(String::new, |why| {
+                format!(": the run is {NOT_TO_BE_TRUSTED} ({why})")
+            });
+            bail!("{name} has no rates of a finished table, so there is nothing to compare{why}");
         }
         side.name = name;
         Ok(side)
@@ -108,6 +115,7 @@ impl Side {
                 Ok(Self {
                     rates,
                     sampled,
+                    distrust: profile.distrust.or(measured.distrust),
                     read_gb_per_second: profile.read_gb_per_second.or(measured.read_gb_per_second),
                     ..profile
                 })
@@ -141,6 +149,8 @@ impl Side {
             }
         }
         side.add_sampled(&runs);
+        let counted = Samples::read(path).ok();
+        side.distrust = counted.and_then(|samples| samples.distrust());
         side.read_gb_per_second = (!bandwidth.is_empty()).then(|| median(&bandwidth));
         Ok(side)
     }
@@ -229,6 +239,7 @@ impl Side {
         let sampled = lengths.filter(|length| length.sampled);
         Ok(Self {
             name: String::new(),
+            distrust: profile.distrust(),
             facts,
             rates,
             sampled: sampled

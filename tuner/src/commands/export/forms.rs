@@ -46,13 +46,14 @@ pub(super) fn env(placement: &Placement, _file: &str) -> Vec<String> {
 
 /// The server's arguments; inside a smaller set of CPUs the host looks like another one.
 fn server(placement: &Placement, file: &str) -> String {
-    let force = if placement.is_part {
-        " --force-profile"
-    } else {
-        ""
-    };
+    let options = [
+        (placement.is_part, " --force-profile"),
+        (!placement.is_trusted, " --force-untrusted"),
+    ];
+    let forced = options.iter().filter(|(needed, _)| *needed);
+    let forced: String = forced.map(|(_, option)| *option).collect();
     format!(
-        "sysinfer-server MODEL.gguf --profile {}{force}",
+        "sysinfer-server MODEL.gguf --profile {}{forced}",
         quoted(file)
     )
 }

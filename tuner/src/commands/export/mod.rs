@@ -1,7 +1,8 @@
 //! `export`: a profile's placement in the words of other programs, as commented text.
 //!
 //! None of them says all of it (two teams, kernels, block sizes, the order of workers): each form says
-//! what it leaves out, so that nobody takes a part for the whole.
+//! what it leaves out, so that nobody takes a part for the whole. A plan that is not to be trusted is
+//! handed out with force only, and says so in every form.
 
 mod forms;
 mod placement;
@@ -9,10 +10,12 @@ mod placement;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 use sysinfer_profiles::{HostMatch, Profile, matching};
 
 use self::placement::Placement;
 use crate::Ending;
+use crate::commands::chosen_plan;
 use crate::host::Host;
 
 const EXAMPLES: &str = "\
@@ -29,6 +32,9 @@ pub struct ExportArgs {
     /// The profile
     #[arg(value_name = "PROFILE.toml")]
     pub profile: PathBuf,
+    /// Print settings of a profile although its run is not to be trusted
+    #[arg(long)]
+    pub force_untrusted: bool,
     /// Only this form [default: all]
     #[arg(long, value_enum)]
     pub format: Option<Format>,
@@ -50,9 +56,10 @@ pub enum Format {
 /// Prints the forms that are asked for.
 ///
 /// # Errors
-/// The profile cannot be read.
+/// The profile cannot be read, or is not to be trusted.
 pub fn run(arguments: &ExportArgs) -> anyhow::Result<Ending> {
     let profile = Profile::load(&arguments.profile)?;
+    chosen_plan::require_trusted(&profile, arguments.force_untrusted)?;
     let host = Host::discover(None).ok();
     let here = host.filter(|host| matching::check(&profile, &host.info) == HostMatch::Exact);
     let topology = here.as_ref().map(|host| &host.topology);
@@ -76,6 +83,9 @@ fn text(profile: &Profile, placement: &Placement, file: &str, format: Option<For
             one_line(&profile.created.date)
         ),
     ];
+    if let Some(why) = profile.distrust() {
+        lines.insert(0, format!("# {NOT_TO_BE_TRUSTED}: {why}."));
+    }
     let all = [
         (
             Format::Env,

@@ -16,6 +16,8 @@ pub(super) struct Placement {
     pub(super) set: Option<String>,
     /// Whether the set is smaller than what the profile's host had.
     pub(super) is_part: bool,
+    /// Whether the run behind it is to be trusted.
+    pub(super) is_trusted: bool,
     /// Nodes of the set, or why they are not known.
     pub(super) nodes: Result<String, &'static str>,
 }
@@ -61,6 +63,7 @@ impl Placement {
             decode: first,
             set: is_pinned.then(|| set_text(&cpus)),
             is_part: is_pinned && cpus.len() < profile.host.cpus,
+            is_trusted: profile.distrust().is_none(),
             nodes: if is_pinned {
                 nodes(topology, &cpus)
             } else {

@@ -59,12 +59,7 @@ fn profile(decode: PhasePlan, prefill: PhasePlan, (nodes, cpus): (usize, usize))
             gain_decode: 1.0,
             gain_prefill: 1.0,
             prompt_tokens: 16,
-            samples: 0,
-            void_samples: 0,
-            decode_drift: None,
-            prefill_drift: None,
-            table_spells: 0,
-            lengths: Vec::new(),
+            ..Evidence::default()
         },
     }
 }
@@ -179,6 +174,36 @@ fn a_service_has_the_variables_of_one_team_for_both_phases() {
     ] {
         assert!(unit.contains(line), "{line} is not in {unit}");
     }
+}
+
+#[test]
+fn a_plan_that_is_not_to_be_trusted_says_so_in_every_form() {
+    let mut found = profile(team(&[0, 1]), team(&[0, 1]), (1, 2));
+    found.evidence.trusted = Some(false);
+    found.evidence.not_trusted_because = "it\nrained".into();
+    for format in [
+        Format::Env,
+        Format::Shell,
+        Format::Systemd,
+        Format::Container,
+    ] {
+        let text = exported(&found, None, format);
+        assert!(
+            text.starts_with("# NOT TO BE TRUSTED: it rained.\n"),
+            "{text}"
+        );
+        let servers = text.lines().filter(|line| line.contains("--profile "));
+        for line in servers.filter(|line| !line.starts_with('#')) {
+            assert!(line.ends_with(" --force-untrusted"), "{line}");
+        }
+    }
+    let message = chosen_plan::require_trusted(&found, false).expect_err("not forced");
+    let message = message.to_string();
+    assert!(
+        message.contains("it rained") && message.contains("--force-untrusted"),
+        "{message}"
+    );
+    assert!(chosen_plan::require_trusted(&found, true).is_ok());
 }
 
 #[test]

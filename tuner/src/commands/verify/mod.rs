@@ -77,6 +77,9 @@ pub struct VerifyArgs {
     /// Measure although the profile was made on another host
     #[arg(long)]
     pub force_profile: bool,
+    /// Measure although the run that made the profile is not to be trusted
+    #[arg(long)]
+    pub force_untrusted: bool,
     /// Lengths of the profile to measure [default: all; sampled ones, and prompts beyond those that were
     /// decoded whole, if a pass over them takes less than a minute or so]
     #[arg(long, value_name = "LIST")]
@@ -103,9 +106,10 @@ struct Measured {
 /// Measures and prints.
 ///
 /// # Errors
-/// The profile does not hold, is of another host or model, or nothing can be measured.
+/// The profile does not hold, is not to be trusted, is of another host or model, or nothing can be measured.
 pub fn run(arguments: &VerifyArgs) -> anyhow::Result<Ending> {
     let profile = Profile::load(&arguments.profile)?;
+    chosen_plan::require_trusted(&profile, arguments.force_untrusted)?;
     let host = Host::discover(None)?;
     host.require_real()?;
     let mut table_plan = table_plan(arguments, &profile)?;
@@ -144,7 +148,7 @@ pub fn run(arguments: &VerifyArgs) -> anyhow::Result<Ending> {
     match arguments.json {
         true => println!(
             "{}",
-            json(path, &verdicts, (recorded, roof), (holds, &why))?
+            json((path, &profile), &verdicts, (recorded, roof), (holds, &why))?
         ),
         false => print!(
             "{}",
@@ -248,6 +252,7 @@ fn plan_arguments(arguments: &VerifyArgs) -> PlanArgs {
     PlanArgs {
         profile: Some(arguments.profile.clone()),
         force_profile: arguments.force_profile,
+        force_untrusted: arguments.force_untrusted,
         threads: None,
         cpus: None,
         kernels: Vec::new(),

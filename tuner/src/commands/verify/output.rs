@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use sysinfer_profiles::Profile;
+use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 
 use super::judgement::Judgement;
 use super::verdict::Verdict;
@@ -55,13 +56,17 @@ pub(super) fn text(
             found.words(),
         ]
     });
-    let mut lines = vec![
+    let warning = profile
+        .distrust()
+        .map(|why| format!("{NOT_TO_BE_TRUSTED}: {why}."));
+    let mut lines: Vec<String> = warning.into_iter().collect();
+    lines.extend([
         format!(
             "{} ({}), recorded {}",
             profile.model.name, profile.model.quantisation, profile.created.date
         ),
         table::render(&header, rows),
-    ];
+    ]);
     if verdicts.iter().any(|found| found.sampled) {
         lines.push(DEFINITION.into());
     }
@@ -96,6 +101,8 @@ fn cores(found: &Verdict) -> String {
 #[derive(Serialize)]
 struct Json<'a> {
     profile: String,
+    trusted: bool,
+    not_trusted_because: Option<String>,
     holds: bool,
     why: &'a str,
     recorded_read_gb_per_second: Option<f64>,
@@ -130,7 +137,7 @@ struct JsonLength {
 
 /// The same as one JSON object.
 pub(super) fn json(
-    profile: String,
+    (path, profile): (String, &Profile),
     verdicts: &[Verdict],
     (recorded, roof): (Option<f64>, Option<f64>),
     (holds, why): (bool, &str),
@@ -158,8 +165,11 @@ pub(super) fn json(
         exchange_gb_per_second: found.exchange.map(|(_, now)| now),
         verdict: found.holds,
     };
+    let distrust = profile.distrust();
     let object = Json {
-        profile,
+        profile: path,
+        trusted: distrust.is_none(),
+        not_trusted_because: distrust,
         holds,
         why,
         recorded_read_gb_per_second: recorded,

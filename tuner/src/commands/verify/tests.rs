@@ -279,12 +279,11 @@ fn recorded(host: Host, seed: u64) -> Evidence {
         gain_decode: 1.0,
         gain_prefill: 1.0,
         prompt_tokens: 16,
-        samples: 0,
-        void_samples: 0,
         decode_drift: recorded_drift(host, seed, 0),
         prefill_drift: recorded_drift(host, seed, 1),
         table_spells: times_apart(data.starts().iter().copied()),
         lengths: LENGTHS.iter().map(length).collect(),
+        ..Evidence::default()
     }
 }
 

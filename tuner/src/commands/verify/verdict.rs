@@ -93,12 +93,9 @@ mod tests {
     #[test]
     fn the_drift_of_one_phase_stands_for_that_of_the_other_where_this_is_not_known() {
         let evidence = |decode_drift, prefill_drift| Evidence {
-            read_gb_per_second: None,
             gain_decode: 1.0,
             gain_prefill: 1.0,
             prompt_tokens: 16,
-            samples: 0,
-            void_samples: 0,
             decode_drift,
             prefill_drift,
             table_spells: 1,
@@ -107,6 +104,7 @@ mod tests {
                 decode_runs: vec![100.0; 3],
                 ..LengthEvidence::default()
             }],
+            ..Evidence::default()
         };
         let mut data = TableData::default();
         let point = Point {

@@ -2,9 +2,12 @@
 //! script, no link to another file.
 
 mod blocks;
+mod first_screen;
 mod search;
 mod style;
 mod summary;
+
+use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 
 use super::Report;
 use super::markup::{Element, element};
@@ -13,6 +16,10 @@ use super::svg;
 /// The page.
 pub fn render(report: &Report<'_>) -> String {
     let title = format!("{} on {}", report.info.name, report.host.cpu_model);
+    let mark = match &report.distrust {
+        Some(_) => format!("{NOT_TO_BE_TRUSTED}: "),
+        None => String::new(),
+    };
     let head = element("head")
         .with(element("meta").at("charset", "utf-8"))
         .with(
@@ -20,7 +27,7 @@ pub fn render(report: &Report<'_>) -> String {
                 .at("name", "viewport")
                 .at("content", "width=device-width, initial-scale=1"),
         )
-        .with(element("title").text(format!("sysInfer: {title}")))
+        .with(element("title").text(format!("{mark}sysInfer: {title}")))
         .with(
             element("style")
                 .style_rules(svg::style::COLOURS)
@@ -29,7 +36,8 @@ pub fn render(report: &Report<'_>) -> String {
         );
     let figures = svg::all(report);
     let parts = [
-        summary::cards(report),
+        first_screen::headline(report),
+        first_screen::cards(report),
         summary::explanation(report),
         summary::throughput(report, &figures),
         summary::step_time(report, &figures),
@@ -43,7 +51,8 @@ pub fn render(report: &Report<'_>) -> String {
     ];
     let body = element("body").with(
         element("main")
-            .with(summary::header(report, &title))
+            .with_all(first_screen::warning(report))
+            .with(first_screen::header(report, &title))
             .with_all(parts.into_iter().flatten()),
     );
     let page: Element = element("html").at("lang", "en").with(head).with(body);

@@ -33,6 +33,10 @@ dt{color:var(--soft)} dd{margin:0;min-width:0}
 code,pre{font:.875rem/1.5 ui-monospace,monospace} pre{background:var(--panel);border-radius:10px;padding:12px 14px;overflow-x:auto;margin:8px 0;white-space:pre-wrap}
 details{border-top:1px solid var(--line);padding:10px 0} summary{cursor:pointer;font-weight:600}
 .marked{border-left:4px solid var(--s1);padding-left:12px}
+.headline{font-size:1.15rem;font-weight:600}
+.alarm{border:4px solid var(--s4);border-radius:10px;padding:14px 18px;margin:0 0 22px;background:var(--panel)}
+.alarm b{display:block;font-size:1.9rem;line-height:1.15;color:var(--s4)} .alarm p:first-of-type{font-weight:600;font-size:1.1rem}
+.whole{white-space:nowrap} .alarming{border-color:var(--s4);font-weight:600}
 @media screen and (max-width:620px){dl{grid-template-columns:1fr;gap:0} dd{margin-bottom:10px} th,td{padding:6px 9px} figure{padding:9px}
 .card{padding:11px 12px} .card b{font-size:1.35rem}
 .box .number:first-child{position:sticky;left:0;background:var(--paper);border-right:1px solid var(--line)}

@@ -1,7 +1,7 @@
-//! The parts of the page that say what came out: headline, words, table, where the time goes, choice.
+//! The parts of the page that say what came out: words, table, where the time goes, choice.
 
 use super::blocks::{facts, figures, list, paragraph, remark, section, table};
-use crate::report::figures::{duration, gain, interval, maybe, number, percent_interval};
+use crate::report::figures::{duration, interval, maybe, number};
 use crate::report::markdown::{self, fact_list};
 use crate::report::markup::{Element, element};
 use crate::report::svg::Figure;
@@ -9,121 +9,6 @@ use crate::report::table::method;
 use crate::report::{Report, Row};
 use crate::space::Phase;
 use crate::stats::Estimate;
-
-/// Name of model and host, and when this was.
-pub(super) fn header(report: &Report<'_>, title: &str) -> Element {
-    let made = format!(
-        "Tuned {} by sysInfer {}, {}",
-        report.date.replace('T', " ").replace('Z', " UTC"),
-        env!("CARGO_PKG_VERSION"),
-        report.host.topology
-    );
-    element("header")
-        .with(element("h1").text(title))
-        .with(element("p").class("soft").text(made))
-}
-
-/// The headline.
-pub(super) fn cards(report: &Report<'_>) -> Option<Element> {
-    let mut cards = Vec::new();
-    let decoded = |row: &&Row| row.estimates.decode.is_some();
-    let shortest = report.rows.iter().find(decoded);
-    let longest = report.rows.iter().rev().find(decoded);
-    if let Some(row) = shortest {
-        cards.push(decode_card(row));
-    }
-    if let Some(row) = longest.filter(|row| Some(*row) != shortest) {
-        cards.push(decode_card(row));
-    }
-    let fastest = report.rows.iter().max_by(|a, b| {
-        let rate = |row: &Row| row.estimates.prefill.map_or(0.0, |rate| rate.median);
-        rate(a).total_cmp(&rate(b))
-    });
-    if let Some(row) = fastest.filter(|row| row.estimates.prefill.is_some()) {
-        cards.push(rate_card(
-            ("Prefill", "tokens/s"),
-            row,
-            row.estimates.prefill,
-        ));
-    }
-    if let Some((row, percent)) =
-        shortest.and_then(|row| Some((row, row.estimates.decode_percent?)))
-    {
-        cards.push(card(
-            "Share of the read bandwidth",
-            &format!("{:.0} %", percent.median),
-            &format!(
-                "{}, decoding at {}",
-                percent_interval(Some(percent)),
-                row.total_tokens
-            ),
-        ));
-    }
-    cards.extend(
-        [Phase::Decode, Phase::Prefill]
-            .map(|phase| gain_card(report, phase))
-            .into_iter()
-            .flatten(),
-    );
-    (!cards.is_empty()).then(|| element("div").class("cards").with_all(cards))
-}
-
-fn decode_card(row: &Row) -> Element {
-    let unit = if row.sampled {
-        "tokens/s, sampled"
-    } else {
-        "tokens/s"
-    };
-    rate_card(("Decode", unit), row, row.estimates.decode)
-}
-
-fn rate_card((what, unit): (&str, &str), row: &Row, rate: Option<Estimate>) -> Element {
-    let title = format!("{what} at {} tokens", row.total_tokens);
-    let value = maybe(rate.map(|rate| rate.median));
-    card(&title, &value, &format!("{unit}, {}", interval(rate)))
-}
-
-/// What the profile gains over the default, in the rounds that decided it.
-fn gain_card(report: &Report<'_>, phase: Phase) -> Option<Element> {
-    report.confirmation?;
-    let title = match phase {
-        Phase::Decode => "Decode over the default",
-        Phase::Prefill => "Prefill over the default",
-    };
-    let Some(gained) = report.gain(phase) else {
-        return Some(card(
-            title,
-            "as it was",
-            "the default is what the profile says",
-        ));
-    };
-    let percent = gained.map(|ratio| 100.0 * (ratio - 1.0));
-    Some(card(
-        title,
-        &format!("{:+.1} %", percent.median),
-        &format!(
-            "{:+.1} to {:+.1} %, {} fresh rounds",
-            percent.low, percent.high, percent.count
-        ),
-    ))
-}
-
-fn card(title: &str, value: &str, below: &str) -> Element {
-    element("div")
-        .class("card")
-        .with(element("span").text(title))
-        .with(element("b").text(unbroken(value)))
-        .with(element("span").text(unbroken(below)))
-}
-
-/// A number stays with its unit, and an interval on one line: spaces that do not break, and a joiner behind the hyphen,
-/// where a line may end all the same.
-fn unbroken(text: &str) -> String {
-    let parts = [(" - ", "\u{a0}-\u{2060}\u{a0}"), (" %", "\u{a0}%")];
-    parts.iter().fold(text.to_owned(), |text, (part, whole)| {
-        text.replace(part, whole)
-    })
-}
 
 /// Why it is as fast as it is.
 pub(super) fn explanation(report: &Report<'_>) -> Option<Element> {
@@ -136,7 +21,12 @@ pub(super) fn throughput(report: &Report<'_>, drawn: &[Figure]) -> Option<Elemen
     if report.rows.is_empty() {
         return None;
     }
+    let caption = report.distrust.as_ref().map(|distrust| {
+        let caption = paragraph(distrust.caption());
+        caption.class("marked alarming")
+    });
     let part = section("Throughput")
+        .with_all(caption)
         .with_all(decode_table(report))
         .with_all(prefill_table(report))
         .with_all(markdown::method(report).lines().map(remark));
@@ -264,9 +154,6 @@ pub(super) fn choice(report: &Report<'_>) -> Option<Element> {
     let row = |phase: Phase| {
         let team = phase.team(&found.plan);
         let cpus = crate::journal::cpu_list(&team.cpus);
-        let gained = report
-            .gain(phase)
-            .map_or_else(|| "it is the default".into(), gain);
         vec![
             phase.name().to_owned(),
             team.threads.to_string(),
@@ -277,7 +164,7 @@ pub(super) fn choice(report: &Report<'_>) -> Option<Element> {
                 cpus
             },
             crate::journal::kernels(&found.plan, phase.name()),
-            gained,
+            report.gain(phase).to_string(),
         ]
     };
     let rows = [Phase::Decode, Phase::Prefill].map(row);

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
+
 use super::Figure;
 use super::bars::{Bar, Stack, bars, stacks};
 use super::heat::Heat;
@@ -18,8 +20,21 @@ use crate::stats::{Estimate, median};
 const WHISKERS: &str =
     "Whiskers: 95 % interval of the median, or the range of fewer than six samples.";
 
-/// All figures, in the order of the page.
+/// All figures, in the order of the page. A figure is looked at without the page, so that each says itself
+/// what is not to be trusted.
 pub fn all(report: &Report<'_>) -> Vec<Figure> {
+    let figures = drawn(report);
+    if report.distrust.is_none() {
+        return figures;
+    }
+    let marked = |figure: Figure| Figure {
+        title: format!("{NOT_TO_BE_TRUSTED}: {}", figure.title),
+        ..figure
+    };
+    figures.into_iter().map(marked).collect()
+}
+
+fn drawn(report: &Report<'_>) -> Vec<Figure> {
     [
         throughput(report),
         prefill(report),

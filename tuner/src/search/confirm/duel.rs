@@ -203,7 +203,8 @@ impl Duel {
         let chosen = overtaken.unwrap_or(TUNED);
         let gap = self.gap(chosen, DEFAULT);
         let percent = 100.0 * (gap.centre.exp() - 1.0);
-        let (low, high) = gap.factors();
+        let margin = ratio(&gap);
+        let Estimate { low, high, .. } = margin;
         let interval = format!(
             "{percent:+.1} %, 95 %: {:+.1} to {:+.1} %, {} fresh rounds",
             100.0 * (low - 1.0),
@@ -212,12 +213,7 @@ impl Duel {
         );
         let fresh = Fresh {
             candidate: self.plans[chosen].0,
-            margin: Some(Estimate {
-                median: gap.centre.exp(),
-                low,
-                high,
-                count: gap.pairs,
-            }),
+            margin: Some(margin),
             verdict: Verdict::Unproven,
         };
         let plan = &self.plans[chosen].1;
@@ -238,7 +234,7 @@ impl Duel {
             };
             return Judgement {
                 plan: plan.clone(),
-                gain: gap.centre.exp(),
+                gain: Some(margin),
                 reason,
                 fresh,
                 spoils: false,
@@ -255,9 +251,7 @@ impl Duel {
         } else {
             format!("the default: the winner is not told apart from it ({interval})")
         };
-        let gain = kept_gap
-            .filter(|_| !spoils)
-            .map_or(1.0, |gap| gap.centre.exp());
+        let gain = kept_gap.filter(|_| !spoils).as_ref().map(ratio);
         Judgement {
             gain,
             reason,
@@ -265,6 +259,17 @@ impl Duel {
             spoils,
             ..keep
         }
+    }
+}
+
+/// A difference of logarithms as a ratio of rates.
+fn ratio(gap: &Gap) -> Estimate {
+    let (low, high) = gap.factors();
+    Estimate {
+        median: gap.centre.exp(),
+        low,
+        high,
+        count: gap.pairs,
     }
 }
 

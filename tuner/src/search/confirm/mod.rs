@@ -63,7 +63,7 @@ pub fn confirm(
         prefill.reason = format!("the default in both phases: {}", prefill.reason);
         result = Judgement {
             plan: default.clone(),
-            gain: 1.0,
+            gain: None,
             reason: format!(
                 "the default, since prompts were slower with what would be {}",
                 result.reason
@@ -101,7 +101,7 @@ fn judge_phase(
 ) -> Result<Judgement, Halt> {
     let keep = |reason: String| Judgement {
         plan: base.clone(),
-        gain: 1.0,
+        gain: None,
         reason,
         fresh: Fresh::default(),
         spoils: false,

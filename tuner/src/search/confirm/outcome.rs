@@ -2,6 +2,7 @@
 
 use sysinfer_engine::Plan;
 
+use crate::space::Phase;
 use crate::stats::Estimate;
 
 /// What became of the better of winner and runner-up in one phase.
@@ -33,16 +34,31 @@ pub struct Fresh {
 pub struct Confirmation {
     /// What the profile says to run.
     pub plan: Plan,
-    /// Its decode rate over the default's; exactly 1 where it *is* the default's.
-    pub gain_decode: f64,
+    /// Its decode rate over the default's; `None` where it *is* the default's, or nothing is known.
+    pub gain_decode: Option<Estimate>,
     /// The same for prefill.
-    pub gain_prefill: f64,
+    pub gain_prefill: Option<Estimate>,
     /// What was decided for each phase and why, one line each.
     pub reasons: Vec<String>,
     /// What the fresh rounds say about decoding.
     pub decode: Fresh,
     /// The same for prefill.
     pub prefill: Fresh,
+}
+
+impl Confirmation {
+    /// Its rate in a phase over the default's, with the interval of the rounds.
+    pub fn gain(&self, phase: Phase) -> Option<Estimate> {
+        match phase {
+            Phase::Decode => self.gain_decode,
+            Phase::Prefill => self.gain_prefill,
+        }
+    }
+
+    /// The same as a factor, 1 where nothing is known: what is likely, proven or not.
+    pub fn factor(&self, phase: Phase) -> f64 {
+        self.gain(phase).map_or(1.0, |gain| gain.median)
+    }
 }
 
 /// Rounds and time of the confirmation.
@@ -58,7 +74,7 @@ pub struct Limits {
 /// What was decided about one phase.
 pub(super) struct Judgement {
     pub(super) plan: Plan,
-    pub(super) gain: f64,
+    pub(super) gain: Option<Estimate>,
     pub(super) reason: String,
     pub(super) fresh: Fresh,
     /// The plan that keeps this phase's default is slower than the default itself.
