@@ -4,7 +4,8 @@ use crate::arch::floats::Floats;
 use crate::arch::versions::versions;
 
 versions! {
-    /// Root mean square norm: `out = x / sqrt(mean(x^2) + epsilon) * weight` (arXiv:1910.07467).
+    /// Root mean square norm: `out = x / sqrt(mean(x^2) + epsilon) * weight` (arXiv:1910.07467). Where the
+    /// squares are beyond f32, no result is a number.
     ///
     /// # Panics
     /// If the slices differ in length.
@@ -25,7 +26,12 @@ fn rms_norm_body<F: Floats>(floats: F, x: &[f32], weight: &[f32], epsilon: f32, 
     }
     let rest = rest.iter().map(|v| v * v).sum::<f32>();
     let squares = floats.sum(sums[0]) + floats.sum(sums[1]) + rest;
-    let scale = 1.0 / (squares / x.len() as f32 + epsilon).sqrt();
+    // Where squares overflow, the norm would be zeros, and whatever was wrong with `x` would be gone.
+    let scale = if squares < f32::INFINITY {
+        1.0 / (squares / x.len() as f32 + epsilon).sqrt()
+    } else {
+        f32::NAN
+    };
     for ((out, x), weight) in out.iter_mut().zip(x).zip(weight) {
         *out = x * scale * weight;
     }
@@ -122,24 +128,30 @@ fn rotate_halves_body<F: Floats>(_: F, head: &mut [f32], cosines: &[f32], sines:
 }
 
 versions! {
-    /// Rounds to f16, ties to even.
-    ///
-    /// # Panics
-    /// If the slices differ in length.
-    pub fn to_f16(values: &[f32], out: &mut [u16]) => to_f16_body
+    /// Adds to `wrong` what shows whether all values are finite: 0 if they are, else no number.
+    fn probe(values: &[f32], wrong: &mut f32) => probe_body
 }
 
 #[inline(always)]
-fn to_f16_body<F: Floats>(floats: F, values: &[f32], out: &mut [u16]) {
-    assert_eq!(values.len(), out.len());
-    let ((chunks, rest), (out_chunks, out_rest)) =
-        (values.as_chunks::<8>(), out.as_chunks_mut::<8>());
-    for (chunk, out) in chunks.iter().zip(out_chunks) {
-        *out = floats.to_f16(floats.load(chunk));
+fn probe_body<F: Floats>(floats: F, values: &[f32], wrong: &mut f32) {
+    // Zero times infinity, and times what is no number, is no number, and no sum is one from then on.
+    let zero = floats.splat(0.0);
+    let mut sums = [zero; 4];
+    let (chunks, rest) = values.as_chunks::<32>();
+    for chunk in chunks {
+        for (sum, values) in sums.iter_mut().zip(chunk.as_chunks::<8>().0) {
+            *sum = floats.multiply_add(floats.load(values), zero, *sum);
+        }
     }
-    for (value, out) in rest.iter().zip(out_rest) {
-        *out = half::f16::from_f32(*value).to_bits();
-    }
+    let sums = floats.add(floats.add(sums[0], sums[1]), floats.add(sums[2], sums[3]));
+    *wrong += floats.sum(sums) + rest.iter().map(|value| value * 0.0).sum::<f32>();
+}
+
+/// Whether all values are finite: one pass at the speed of memory.
+pub fn all_finite(values: &[f32]) -> bool {
+    let mut wrong = 0.0;
+    probe(values, &mut wrong);
+    wrong == 0.0
 }
 
 #[cfg(test)]
@@ -195,18 +207,50 @@ mod tests {
     }
 
     #[test]
-    fn f16_rounding_is_that_of_the_half_crate() {
-        let values: Vec<f32> = ramp(19)
-            .iter()
-            .map(|v| v * 1.000_37)
-            .chain([1e9, -1e-9, f32::INFINITY])
-            .collect();
-        let mut out = vec![0; values.len()];
-        to_f16(&values, &mut out);
-        let want: Vec<u16> = values
-            .iter()
-            .map(|v| half::f16::from_f32(*v).to_bits())
-            .collect();
-        assert_eq!(out, want);
+    fn any_value_that_is_not_finite_is_found_wherever_it_stands() {
+        for count in [0, 1, 7, 8, 31, 32, 33, 100] {
+            let mut values = ramp(count);
+            assert!(all_finite(&values), "{count}");
+            for at in 0..count {
+                for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                    let right = std::mem::replace(&mut values[at], wrong);
+                    assert!(!all_finite(&values), "{wrong} at {at} of {count}");
+                    values[at] = right;
+                }
+                values[at] = [f32::MAX, f32::MIN, 1e-45, -0.0][at % 4];
+            }
+            assert!(all_finite(&values), "{count}: extremes");
+        }
+    }
+
+    #[test]
+    fn a_norm_hides_nothing_that_is_not_finite() {
+        for count in [7, 33, 576] {
+            for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, f32::MIN] {
+                // The squares of the last two are beyond f32: their norm would be all zeros.
+                let mut x = ramp(count);
+                x[count - 1] = wrong;
+                let mut out = vec![0.0; count];
+                rms_norm(&x, &vec![1.0; count], 1e-5, &mut out);
+                assert!(out.iter().all(|v| v.is_nan()), "{wrong}: {out:?}");
+            }
+            let mut out = vec![0.0; count];
+            rms_norm(&vec![1e17; count], &vec![1.0; count], 1e-5, &mut out);
+            assert!(out.iter().all(|v| (v - 1.0).abs() < 1e-5), "{out:?}");
+        }
+    }
+
+    #[test]
+    fn a_gate_hides_nothing_that_is_not_finite() {
+        for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for other in [-1e3, -1.0, -0.0, 0.0, 2.0, 1e3] {
+                let mut gate = [wrong, other];
+                silu_times(&mut gate, &[other, wrong]);
+                assert!(!all_finite(&gate[1..]), "{other} times {wrong}");
+                if other != 0.0 {
+                    assert!(!all_finite(&gate[..1]), "{wrong} times {other}");
+                }
+            }
+        }
     }
 }

@@ -387,6 +387,94 @@ fn what_is_no_number_stays_none_in_every_cache() {
     }
 }
 
+/// Attention of one row over 96 keys of 32 values, after `spoil` has changed query, keys and values; a chunk
+/// is closed every 32 positions.
+fn spoilt(
+    cache: CacheType,
+    rows: usize,
+    spoil: impl Fn(&mut [f32], &mut [Vec<f32>], &mut [Vec<f32>]),
+) -> Vec<f32> {
+    let case = Case {
+        head: 32,
+        rows,
+        keys: 96,
+        first_query: 95,
+        slope: 0.0,
+    };
+    let (mut keys, mut values) = (heads(96, 32, 1), heads(96, 32, 2));
+    let mut query: Vec<f32> = (0..32).map(value).collect();
+    spoil(&mut query, &mut keys, &mut values);
+    let cached = Cached::new(&case, cache, &keys, &values);
+    let queries = vec![query; rows];
+    let partials = run(&case, &queries, 0..rows, &cached, 0..96, BLOCK);
+    finish(&case, &[&partials[rows - 1]])
+}
+
+#[test]
+fn no_key_that_a_cache_cannot_hold_goes_unseen() {
+    // Both signs: the score of one of them would be minus infinity, which weighs nothing.
+    let most = |cache| match cache {
+        CacheType::F32 => f32::INFINITY,
+        CacheType::F16 => 65_520.0,
+        CacheType::Q8_0 => 65_520.0 * 127.0,
+    };
+    for (cache, rows) in CacheType::ALL
+        .into_iter()
+        .flat_map(|cache| [(cache, 1), (cache, 20)])
+    {
+        assert!(
+            spoilt(cache, rows, |_, _, _| {})
+                .iter()
+                .all(|v| v.is_finite())
+        );
+        for (at, sign) in [0, 33, 95]
+            .into_iter()
+            .flat_map(|at| [(at, 1.0), (at, -1.0)])
+        {
+            for wrong in [sign * most(cache), sign * f32::INFINITY, f32::NAN] {
+                let key = spoilt(cache, rows, |_, keys, _| keys[at][3] = wrong);
+                assert!(
+                    key.iter().all(|v| v.is_nan()),
+                    "{cache:?}: key {at}: {wrong}"
+                );
+                let value = spoilt(cache, rows, |_, _, values| values[at][3] = wrong);
+                assert!(!value[3].is_finite(), "{cache:?}: value {at}: {wrong}");
+                let query = spoilt(cache, rows, |query, _, _| query[at % 32] = wrong);
+                if !wrong.is_finite() {
+                    assert!(query.iter().all(|v| v.is_nan()), "{cache:?}: {wrong}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_chunk_of_keys_that_are_no_numbers_weighs_more_than_nothing() {
+    // Not one score of the chunk is a number, so it has no largest one, and the other chunks have.
+    for cache in CacheType::ALL {
+        for chunk in 0..3 {
+            let out = spoilt(cache, 1, |_, keys, _| {
+                let chunk = &mut keys[chunk * BLOCK..][..BLOCK];
+                chunk.iter_mut().for_each(|key| key[0] = f32::NAN);
+            });
+            assert!(out.iter().all(|v| v.is_nan()), "{cache:?}: chunk {chunk}");
+        }
+    }
+}
+
+#[test]
+fn a_score_beyond_f32_is_seen() {
+    // No value is infinite, but one product is: minus infinity would hide the key.
+    for sign in [1.0, -1.0] {
+        let out = spoilt(CacheType::F32, 1, |query, keys, _| {
+            query[3] = 1e30;
+            keys.iter_mut().for_each(|key| key[3] = 0.0);
+            keys[40][3] = sign * 1e30;
+        });
+        assert!(out.iter().all(|v| v.is_nan()), "{sign}");
+    }
+}
+
 #[test]
 fn a_row_does_not_depend_on_what_later_rows_store() {
     let case = Case {

@@ -13,6 +13,9 @@
 //! ```
 //!
 //! A block of `q8_0` is 32 values of one position; the last one of a head may be shorter.
+//!
+//! What a type cannot hold (65,504 is the most of f16, and of the steps of q8_0) is kept as no number,
+//! which every score and every sum that it enters shows.
 
 use crate::arch::floats::Floats;
 use crate::arch::versions::versions;
@@ -84,9 +87,7 @@ impl CacheType {
         assert_eq!(out.len(), self.position_bytes(value.len()));
         match self {
             CacheType::F32 => bytemuck::cast_slice_mut(out).copy_from_slice(value),
-            CacheType::F16 => {
-                crate::elementwise::to_f16(value, bytemuck::cast_slice_mut(out));
-            }
+            CacheType::F16 => store_value_f16(value, bytemuck::cast_slice_mut(out)),
             CacheType::Q8_0 => store_value_q8_0(value, out),
         }
     }
@@ -109,12 +110,35 @@ versions! {
 fn store_key_f16_body<F: Floats>(floats: F, key: &[f32], lane: usize, tile: &mut [u16]) {
     let tiles = tile.chunks_exact_mut(8 * TILE);
     for (values, tile) in key.as_chunks::<8>().0.iter().zip(tiles) {
-        scatter(&floats.to_f16(floats.load(values)), lane, tile);
+        scatter(&halves(floats, values), lane, tile);
     }
 }
 
+versions! {
+    /// A value of f16; heads are multiples of eight values.
+    fn store_value_f16(value: &[f32], out: &mut [u16]) => store_value_f16_body
+}
+
+#[inline(always)]
+fn store_value_f16_body<F: Floats>(floats: F, value: &[f32], out: &mut [u16]) {
+    let out = out.as_chunks_mut::<8>().0.iter_mut();
+    for (values, out) in value.as_chunks::<8>().0.iter().zip(out) {
+        *out = halves(floats, values);
+    }
+}
+
+/// Eight f32 rounded to f16. What is beyond the range of f16 becomes no number rather than infinity: a
+/// key of minus infinity would not be seen by anybody, and answers would be wrong without a word.
+#[inline(always)]
+fn halves<F: Floats>(floats: F, values: &[f32; 8]) -> [u16; 8] {
+    const INFINITY: u16 = 0x7C00;
+    let halves = floats.to_f16(floats.load(values));
+    halves.map(|half| half | u16::from(half & 0x7FFF == INFINITY))
+}
+
 /// Rounds up to 32 values to multiples of `max|x| / 127`; returns, in f16, the step of least square
-/// error for these multiples, `sum(x q) / sum(q q)`.
+/// error for these multiples, `sum(x q) / sum(q q)`. A step that f16 cannot hold is no number, and so is
+/// one of values that are none.
 fn quantize(values: &[f32], quants: &mut [i8]) -> [u8; 2] {
     let largest = values.iter().fold(0.0f32, |a, b| a.max(b.abs()));
     let inverse = 127.0 / largest;
@@ -129,10 +153,13 @@ fn quantize(values: &[f32], quants: &mut [i8]) -> [u8; 2] {
     }
     let correction = if square == 0.0 { 0.0 } else { cross / square };
     let step = largest / 127.0 * correction;
-    // Not `min`, which would make a large number of what is none.
-    let most = half::f16::MAX.to_f32();
-    let step = if step > most { most } else { step };
-    half::f16::from_f32(step).to_le_bytes()
+    let step = half::f16::from_f32(step);
+    let step = if step.is_finite() {
+        step
+    } else {
+        half::f16::NAN
+    };
+    step.to_le_bytes()
 }
 
 fn store_key_q8_0(key: &[f32], lane: usize, tile: &mut [u8]) {

@@ -181,9 +181,9 @@ fn join_body<F: Floats>(floats: F, partial: &[f32], total: &mut [f32]) {
         floats.exp_of(partial[0] - largest),
         floats.exp_of(total[0] - largest),
     );
-    // What weighs nothing adds nothing, not even the sign of a zero or what is no number: whether such
-    // a chunk was computed at all does not show.
-    if new == 0.0 {
+    // What weighs nothing adds nothing, not even the sign of a zero: whether such a chunk was computed at
+    // all does not show. But a sum that is no number has a weight that nobody knows.
+    if new == 0.0 && !partial[1].is_nan() {
         return;
     }
     for (total, partial) in total[1..].iter_mut().zip(&partial[1..]) {

@@ -24,6 +24,8 @@ pub(super) fn weigh<F: Floats>(
         if row.slope != 0.0 {
             subtract_distance(floats, row, first_position, scores);
         }
+        // 0 where all scores are finite, which takes nothing from the sum; else no number.
+        let wrong = wrong(floats, &scores[..seen]);
         scores[seen..].fill(f32::NEG_INFINITY);
         let before = open[0];
         let largest = largest(floats, before, scores);
@@ -39,8 +41,21 @@ pub(super) fn weigh<F: Floats>(
             open[1..].iter_mut().for_each(|value| *value *= shrink);
         }
         open[0] = largest;
-        open[1] += floats.sum(sums);
+        open[1] += floats.sum(sums) + wrong;
     }
+}
+
+/// 0 if all scores are finite; no number if one is none or infinite. One of minus infinity, which only an
+/// overflow makes, would weigh nothing and not be missed.
+#[inline(always)]
+fn wrong<F: Floats>(floats: F, scores: &[f32]) -> f32 {
+    let zero = floats.splat(0.0);
+    let mut sums = zero;
+    let (chunks, rest) = scores.as_chunks::<8>();
+    for chunk in chunks {
+        sums = floats.multiply_add(floats.load(chunk), zero, sums);
+    }
+    floats.sum(sums) + rest.iter().map(|score| score * 0.0).sum::<f32>()
 }
 
 /// ALiBi: a key `n` positions back loses `n` times the slope.

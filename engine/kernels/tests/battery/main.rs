@@ -9,6 +9,7 @@
 
 mod cases;
 mod fields;
+mod not_finite;
 mod oracle;
 mod random;
 mod spoilt;
