@@ -64,19 +64,19 @@ fn headers() {
         (
             "empty",
             raw(b""),
-            &["the magic at byte 0", "4 bytes needed, 0 left"] as &[_],
+            &["the file is empty", "fetch it again"] as &[_],
         ),
         ("half a magic", raw(b"GG"), &["the magic", "2 left"]),
         (
             "other magic",
-            raw(b"PK\x03\x04...."),
-            &["not a GGUF file", "PK\\x03\\x04"],
+            raw(b"GGUX...."),
+            &["not a GGUF file", "\"GGUX\"", "convert"],
         ),
         ("no version", raw(b"GGUF\x03"), &["the version at byte 4"]),
         (
             "big-endian",
             raw(b"GGUF\0\0\0\x03"),
-            &["version 3", "big-endian"],
+            &["version 3", "big-endian", "gguf-convert-endian"],
         ),
         (
             "version 0",
@@ -86,7 +86,7 @@ fn headers() {
         (
             "version 1",
             raw(b"GGUF\x01\0\0\0"),
-            &["version 1", "only 2 and 3"],
+            &["version 1", "only 2 and 3", "convert_hf_to_gguf.py"],
         ),
         (
             "version 4",
@@ -268,6 +268,19 @@ fn alignments() {
                 .string(b"32"),
             &["'general.alignment' should be a non-negative integer, but is a string"],
         ),
+        (
+            "a list",
+            Raw::new(0, 1)
+                .key("general.alignment", ARRAY)
+                .u32(U32)
+                .u64(2)
+                .u32(32)
+                .u32(32),
+            &[
+                "'general.alignment' is an array of 2 u32",
+                "not one per layer",
+            ],
+        ),
     ]);
 }
 
@@ -349,7 +362,11 @@ fn tensor_shapes_and_types() {
         (
             "removed type",
             one_tensor(&[32], 31, 0),
-            &["tensor 't' has type number 31 at byte 45"],
+            &[
+                "tensor 't' has type number 31 at byte 45",
+                "Q4_0_4_4",
+                "fetch another file",
+            ],
         ),
         (
             "unknown type",
@@ -383,7 +400,20 @@ fn tensor_places() {
         (
             "ends behind the end",
             one_tensor(&[17], TENSOR_F32, 0),
-            &["tensor 't' takes 68 bytes from byte 0"],
+            &[
+                "tensor 't' takes 68 bytes from byte 0",
+                "4 bytes are missing at the end of the file",
+                "fetch it again",
+            ],
+        ),
+        (
+            "the last of several is behind the end too",
+            Raw::new(3, 0)
+                .tensor("t", &[8], TENSOR_F32, 0)
+                .tensor("u", &[8], TENSOR_F32, 32)
+                .tensor("v", &[9], TENSOR_F32, 64)
+                .data(50),
+            &["tensor 'u' takes 32 bytes", "50 bytes are missing"],
         ),
         (
             "end overflows",

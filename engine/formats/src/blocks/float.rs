@@ -28,6 +28,10 @@ pub(super) struct Bf16(half::bf16);
 impl Block for F32 {
     const ELEMENTS: usize = 1;
 
+    fn is_finite(&self) -> bool {
+        self.0.is_finite()
+    }
+
     fn decode(&self, out: &mut [f32]) {
         out[0] = self.0;
     }
@@ -40,6 +44,10 @@ impl Block for F32 {
 impl Block for F16 {
     const ELEMENTS: usize = 1;
 
+    fn is_finite(&self) -> bool {
+        self.0.is_finite()
+    }
+
     fn decode(&self, out: &mut [f32]) {
         out[0] = self.0.to_f32();
     }
@@ -51,6 +59,10 @@ impl Block for F16 {
 
 impl Block for Bf16 {
     const ELEMENTS: usize = 1;
+
+    fn is_finite(&self) -> bool {
+        self.0.is_finite()
+    }
 
     fn decode(&self, out: &mut [f32]) {
         out[0] = self.0.to_f32();

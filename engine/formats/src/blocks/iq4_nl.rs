@@ -11,7 +11,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::search::best_scale_for;
-use super::{Block, f32_to_half, half_to_f32, inverse_or_zero};
+use super::{Block, f32_to_half, half_is_finite, half_to_f32, inverse_or_zero};
 
 const HALF: usize = 16;
 
@@ -64,6 +64,10 @@ pub(super) fn decode_nibbles(qs: &[u8], scale: f32, out: &mut [f32]) {
 
 impl Block for BlockIq4Nl {
     const ELEMENTS: usize = 32;
+
+    fn is_finite(&self) -> bool {
+        half_is_finite(self.d)
+    }
 
     fn decode(&self, out: &mut [f32]) {
         decode_nibbles(&self.qs, half_to_f32(self.d), out);

@@ -15,7 +15,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::iq4_nl::{best_level_scale, decode_nibbles, nibbles};
 use super::search::quantum;
-use super::{Block, f32_to_half, half_to_f32, inverse_or_zero, largest_magnitude};
+use super::{Block, f32_to_half, half_is_finite, half_to_f32, inverse_or_zero, largest_magnitude};
 
 const ELEMENTS: usize = 256;
 /// Elements that share a scale.
@@ -55,6 +55,10 @@ impl BlockIq4Xs {
 
 impl Block for BlockIq4Xs {
     const ELEMENTS: usize = ELEMENTS;
+
+    fn is_finite(&self) -> bool {
+        half_is_finite(self.d)
+    }
 
     fn decode(&self, out: &mut [f32]) {
         let d = half_to_f32(self.d);

@@ -62,13 +62,32 @@ pub const CONVERTIBLE: [TensorType; 15] = [
 
 /// A storage type that this crate can measure but not convert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error(
-    "tensor type {kind} is not supported; convert the model to one of {}",
-    CONVERTIBLE.map(TensorType::name).join(", ")
-)]
+#[error("tensor type {kind} is not supported; {}", advice(*kind))]
 pub struct UnsupportedType {
     /// The type.
     pub kind: TensorType,
+}
+
+/// How to come to a file that can be read from one with tensors of this type.
+fn advice(kind: TensorType) -> String {
+    let supported = CONVERTIBLE.map(TensorType::name).join(", ");
+    match kind {
+        // No model weights: nothing that llama-quantize makes or takes.
+        TensorType::I8
+        | TensorType::I16
+        | TensorType::I32
+        | TensorType::I64
+        | TensorType::F64
+        | TensorType::Q8_1
+        | TensorType::Q8K => format!(
+            "convert the original model again with llama.cpp's convert_hf_to_gguf.py; these are \
+             supported: {supported}"
+        ),
+        _ => format!(
+            "choose a file of the model in a type that is ({supported}), or make one: llama-quantize \
+             --allow-requantize IN.gguf OUT.gguf Q4_K_M (better from a file in BF16 or F16, without that flag)"
+        ),
+    }
 }
 
 /// Turns whole blocks into numbers.
@@ -98,6 +117,36 @@ pub fn dequantize(kind: TensorType, bytes: &[u8], out: &mut [f32]) -> Result<(),
         _ => return Err(UnsupportedType { kind }),
     }
     Ok(())
+}
+
+/// The first block of whole blocks with a number that is not finite, which is one whose scale or minimum is
+/// not. Looks at nothing else of a block, so it is far quicker than decoding.
+///
+/// # Errors
+/// [`UnsupportedType`] for types that have no decoder here.
+pub fn first_not_finite(kind: TensorType, bytes: &[u8]) -> Result<Option<usize>, UnsupportedType> {
+    fn first<B: Block>(bytes: &[u8]) -> Option<usize> {
+        let mut blocks = bytes.chunks_exact(size_of::<B>());
+        blocks.position(|block| !bytemuck::pod_read_unaligned::<B>(block).is_finite())
+    }
+    Ok(match kind {
+        TensorType::F32 => first::<float::F32>(bytes),
+        TensorType::F16 => first::<float::F16>(bytes),
+        TensorType::BF16 => first::<float::Bf16>(bytes),
+        TensorType::Q4_0 => first::<BlockQ4_0>(bytes),
+        TensorType::Q4_1 => first::<BlockQ4_1>(bytes),
+        TensorType::Q5_0 => first::<BlockQ5_0>(bytes),
+        TensorType::Q5_1 => first::<BlockQ5_1>(bytes),
+        TensorType::Q8_0 => first::<BlockQ8_0>(bytes),
+        TensorType::Q2K => first::<BlockQ2K>(bytes),
+        TensorType::Q3K => first::<BlockQ3K>(bytes),
+        TensorType::Q4K => first::<BlockQ4K>(bytes),
+        TensorType::Q5K => first::<BlockQ5K>(bytes),
+        TensorType::Q6K => first::<BlockQ6K>(bytes),
+        TensorType::Iq4Nl => first::<BlockIq4Nl>(bytes),
+        TensorType::Iq4Xs => first::<BlockIq4Xs>(bytes),
+        _ => return Err(UnsupportedType { kind }),
+    })
 }
 
 /// Turns numbers into whole blocks, appended to `out`.
@@ -138,6 +187,9 @@ trait Block: Pod {
     /// Elements of a block.
     const ELEMENTS: usize;
 
+    /// Whether all its numbers are: where scales are finite, what they multiply is far below what f32 holds.
+    fn is_finite(&self) -> bool;
+
     /// Writes the block's [`Self::ELEMENTS`] numbers to `out`, which has that length.
     fn decode(&self, out: &mut [f32]);
 
@@ -169,6 +221,11 @@ fn encode_blocks<B: Block>(kind: TensorType, values: &[f32], out: &mut Vec<u8>) 
     for values in values.chunks_exact(B::ELEMENTS) {
         out.extend_from_slice(bytemuck::bytes_of(&B::encode(values)));
     }
+}
+
+/// Whether these half-precision bits are a finite number.
+fn half_is_finite(bits: u16) -> bool {
+    half::f16::from_bits(bits).is_finite()
 }
 
 /// The number with these half-precision bits.

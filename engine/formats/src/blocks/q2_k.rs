@@ -14,7 +14,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::search::{best_scale_and_minimum, largest, unsigned_quantum};
-use super::{Block, f32_to_half, half_to_f32, inverse_or_zero};
+use super::{Block, f32_to_half, half_is_finite, half_to_f32, inverse_or_zero};
 
 const ELEMENTS: usize = 256;
 /// Elements that share scale and minimum.
@@ -55,6 +55,10 @@ impl BlockQ2K {
 
 impl Block for BlockQ2K {
     const ELEMENTS: usize = ELEMENTS;
+
+    fn is_finite(&self) -> bool {
+        half_is_finite(self.d) && half_is_finite(self.dmin)
+    }
 
     fn decode(&self, out: &mut [f32]) {
         for (group, values) in out.chunks_exact_mut(GROUP).enumerate() {

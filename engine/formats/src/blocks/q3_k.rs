@@ -17,7 +17,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::q2_k::place;
 use super::search::{best_scale, quantum};
-use super::{Block, f32_to_half, half_to_f32, inverse_or_zero, largest_magnitude};
+use super::{Block, f32_to_half, half_is_finite, half_to_f32, inverse_or_zero, largest_magnitude};
 
 const ELEMENTS: usize = 256;
 /// Elements that share a scale.
@@ -57,6 +57,10 @@ impl BlockQ3K {
 
 impl Block for BlockQ3K {
     const ELEMENTS: usize = ELEMENTS;
+
+    fn is_finite(&self) -> bool {
+        half_is_finite(self.d)
+    }
 
     fn decode(&self, out: &mut [f32]) {
         let d = half_to_f32(self.d);

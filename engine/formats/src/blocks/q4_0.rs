@@ -9,7 +9,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, f32_to_half, half_to_f32, inverse_or_zero, largest_magnitude};
+use super::{Block, f32_to_half, half_is_finite, half_to_f32, inverse_or_zero, largest_magnitude};
 
 const HALF: usize = 16;
 
@@ -27,6 +27,10 @@ const _: () = assert!(size_of::<BlockQ4_0>() == 18);
 
 impl Block for BlockQ4_0 {
     const ELEMENTS: usize = 32;
+
+    fn is_finite(&self) -> bool {
+        half_is_finite(self.d)
+    }
 
     fn decode(&self, out: &mut [f32]) {
         let scale = half_to_f32(self.d);

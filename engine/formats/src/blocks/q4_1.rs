@@ -9,7 +9,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, f32_to_half, half_to_f32, inverse_or_zero};
+use super::{Block, f32_to_half, half_is_finite, half_to_f32, inverse_or_zero};
 
 const HALF: usize = 16;
 
@@ -29,6 +29,10 @@ const _: () = assert!(size_of::<BlockQ4_1>() == 20);
 
 impl Block for BlockQ4_1 {
     const ELEMENTS: usize = 32;
+
+    fn is_finite(&self) -> bool {
+        half_is_finite(self.d) && half_is_finite(self.m)
+    }
 
     fn decode(&self, out: &mut [f32]) {
         let (scale, minimum) = (half_to_f32(self.d), half_to_f32(self.m));

@@ -15,7 +15,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::search::{best_scale_and_minimum, largest, unsigned_quantum};
-use super::{Block, f32_to_half, half_to_f32, inverse_or_zero, six_bits};
+use super::{Block, f32_to_half, half_is_finite, half_to_f32, inverse_or_zero, six_bits};
 
 const ELEMENTS: usize = 256;
 /// Elements that share scale and minimum.
@@ -87,6 +87,10 @@ pub(super) fn place(element: usize) -> (usize, usize) {
 
 impl Block for BlockQ4K {
     const ELEMENTS: usize = ELEMENTS;
+
+    fn is_finite(&self) -> bool {
+        half_is_finite(self.d) && half_is_finite(self.dmin)
+    }
 
     fn decode(&self, out: &mut [f32]) {
         let scales = Scales {

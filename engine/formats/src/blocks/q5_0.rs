@@ -10,7 +10,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, f32_to_half, half_to_f32, inverse_or_zero, largest_magnitude};
+use super::{Block, f32_to_half, half_is_finite, half_to_f32, inverse_or_zero, largest_magnitude};
 
 const HALF: usize = 16;
 
@@ -49,6 +49,10 @@ pub(super) fn split(codes: &[u8; 32]) -> ([u8; 4], [u8; HALF]) {
 
 impl Block for BlockQ5_0 {
     const ELEMENTS: usize = 32;
+
+    fn is_finite(&self) -> bool {
+        half_is_finite(self.d)
+    }
 
     fn decode(&self, out: &mut [f32]) {
         let scale = half_to_f32(self.d);

@@ -11,7 +11,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::q5_0::{join, split};
-use super::{Block, f32_to_half, half_to_f32, inverse_or_zero};
+use super::{Block, f32_to_half, half_is_finite, half_to_f32, inverse_or_zero};
 
 /// A block of 32 elements (`block_q5_1` of ggml).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
@@ -31,6 +31,10 @@ const _: () = assert!(size_of::<BlockQ5_1>() == 24);
 
 impl Block for BlockQ5_1 {
     const ELEMENTS: usize = 32;
+
+    fn is_finite(&self) -> bool {
+        half_is_finite(self.d) && half_is_finite(self.m)
+    }
 
     fn decode(&self, out: &mut [f32]) {
         let (scale, minimum) = (half_to_f32(self.d), half_to_f32(self.m));

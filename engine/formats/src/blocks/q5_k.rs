@@ -12,8 +12,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::Block;
 use super::q4_k::{Scales, place};
+use super::{Block, half_is_finite};
 
 const ELEMENTS: usize = 256;
 /// Elements that share scale and minimum.
@@ -39,6 +39,10 @@ const _: () = assert!(size_of::<BlockQ5K>() == 176);
 
 impl Block for BlockQ5K {
     const ELEMENTS: usize = ELEMENTS;
+
+    fn is_finite(&self) -> bool {
+        half_is_finite(self.d) && half_is_finite(self.dmin)
+    }
 
     fn decode(&self, out: &mut [f32]) {
         let scales = Scales {

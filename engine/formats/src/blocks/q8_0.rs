@@ -8,7 +8,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, f32_to_half, half_to_f32, inverse_or_zero, largest_magnitude};
+use super::{Block, f32_to_half, half_is_finite, half_to_f32, inverse_or_zero, largest_magnitude};
 
 /// A block of 32 elements (`block_q8_0` of ggml).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
@@ -24,6 +24,10 @@ const _: () = assert!(size_of::<BlockQ8_0>() == 34);
 
 impl Block for BlockQ8_0 {
     const ELEMENTS: usize = 32;
+
+    fn is_finite(&self) -> bool {
+        half_is_finite(self.d)
+    }
 
     fn decode(&self, out: &mut [f32]) {
         let scale = half_to_f32(self.d);

@@ -81,9 +81,11 @@ impl<'a> Directory<'a> {
         }
         check_overlaps(&entries)?;
         let section = cursor.rest();
+        let needed = entries.iter().map(Entry::end).max().unwrap_or(0);
+        let missing = needed.saturating_sub(section.len() as u64);
         let mut tensors = Vec::with_capacity(entries.len());
         for entry in entries {
-            tensors.push(entry.locate(section, alignment)?);
+            tensors.push(entry.locate(section, alignment, missing)?);
         }
         Ok(Self { tensors, by_name })
     }
@@ -141,8 +143,18 @@ impl<'a> Entry<'a> {
         })
     }
 
-    /// Borrows the tensor's bytes from the data section.
-    fn locate(self, section: &'a [u8], alignment: u64) -> Result<Tensor<'a>, GgufError> {
+    /// Where its data end in the data section.
+    fn end(&self) -> u64 {
+        self.offset.saturating_add(self.size_bytes)
+    }
+
+    /// Borrows the tensor's bytes from the data section, which lacks `missing` at its end.
+    fn locate(
+        self,
+        section: &'a [u8],
+        alignment: u64,
+        missing: u64,
+    ) -> Result<Tensor<'a>, GgufError> {
         if !self.offset.is_multiple_of(alignment) {
             return Err(GgufError::MisalignedTensor {
                 name: quote(self.name).to_string(),
@@ -161,6 +173,7 @@ impl<'a> Entry<'a> {
                 offset: self.offset,
                 size: self.size_bytes,
                 available: section.len() as u64,
+                missing,
             });
         };
         Ok(Tensor {

@@ -13,6 +13,17 @@ const SHOWN_CHARACTERS: usize = 80;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum GgufError {
+    /// There is nothing in the file.
+    #[error("the file is empty: it was not written or not fetched; fetch it again")]
+    Empty,
+    /// The file is of another kind, which is known.
+    #[error("not a GGUF file but {what}; {remedy}")]
+    Foreign {
+        /// What it is.
+        what: &'static str,
+        /// What to do about it.
+        remedy: &'static str,
+    },
     /// The first four bytes are not `GGUF`.
     #[error(
         "not a GGUF file: it starts with \"{}\" where \"GGUF\" is expected; convert the model to GGUF first",
@@ -24,7 +35,7 @@ pub enum GgufError {
     },
     /// The version reads as a small number in the other byte order.
     #[error(
-        "this GGUF file (version {version}) is big-endian; only little-endian files are read: convert it to little-endian"
+        "this GGUF file (version {version}) is big-endian; only little-endian files are read: convert it in place with gguf-convert-endian FILE little (Python package gguf)"
     )]
     BigEndian {
         /// The version in the file's own byte order.
@@ -32,7 +43,7 @@ pub enum GgufError {
     },
     /// Neither version 2 nor 3.
     #[error(
-        "GGUF version {found} at byte 4 is not supported, only 2 and 3 are; convert the model with a current converter"
+        "GGUF version {found} at byte 4 is not supported, only 2 and 3 are; fetch a current file of the model, or convert the original again with llama.cpp's convert_hf_to_gguf.py"
     )]
     UnsupportedVersion {
         /// The version in the file.
@@ -132,6 +143,19 @@ pub enum GgufError {
         /// The type, and for numbers the value, in the file.
         found: String,
     },
+    /// A metadata value is a list where one value is read.
+    #[error(
+        "metadata key {key} is {found} where {wanted} is read: one value for the whole model, not one per \
+         layer; models whose layers differ in this are not run here, choose another one"
+    )]
+    ListForOne {
+        /// The key, quoted.
+        key: String,
+        /// The type that was asked for.
+        wanted: &'static str,
+        /// Number and type of the elements in the file.
+        found: String,
+    },
     /// A metadata key that is needed is not there.
     #[error("metadata key {key} ({wanted}) is missing; convert the model with a current converter")]
     MissingKey {
@@ -202,7 +226,9 @@ pub enum GgufError {
     },
     /// The number of a tensor type is not one of ggml's.
     #[error(
-        "tensor {name} has type number {id} at byte {offset}, which ggml does not have (any more); convert the model with a current converter"
+        "tensor {name} has type number {id} at byte {offset}, which ggml does not have{}; fetch another file of the model (Q4_0 in place of Q4_0_4_4 and its like), or \
+         convert the original again with llama.cpp's convert_hf_to_gguf.py",
+        removed(*id)
     )]
     UnknownTensorType {
         /// The name, quoted.
@@ -226,7 +252,8 @@ pub enum GgufError {
     },
     /// A tensor reaches beyond the end of the file.
     #[error(
-        "tensor {name} takes {size} bytes from byte {offset} of the data section, which has {available}; the file is truncated, fetch it again"
+        "tensor {name} takes {size} bytes from byte {offset} of the data section, which has {available}: \
+         {missing} bytes are missing at the end of the file; its download was cut short, fetch it again"
     )]
     TensorOutOfRange {
         /// The name, quoted.
@@ -237,6 +264,8 @@ pub enum GgufError {
         size: u64,
         /// Bytes of the data section.
         available: u64,
+        /// Bytes that all tensors together would need beyond these.
+        missing: u64,
     },
     /// Two tensors share bytes.
     #[error(
@@ -258,6 +287,21 @@ pub enum GgufError {
         /// The name, quoted.
         name: String,
     },
+}
+
+/// The name of a type that ggml had once, in brackets.
+fn removed(id: u32) -> &'static str {
+    match id {
+        4 => " any more (Q4_2)",
+        5 => " any more (Q4_3)",
+        31 => " any more (Q4_0_4_4)",
+        32 => " any more (Q4_0_4_8)",
+        33 => " any more (Q4_0_8_8)",
+        36 => " any more (IQ4_NL_4_4)",
+        37 => " any more (IQ4_NL_4_8)",
+        38 => " any more (IQ4_NL_8_8)",
+        _ => "",
+    }
 }
 
 /// A name from a file, safe to print: in quotes, escaped, cut after 80 characters.

@@ -16,6 +16,8 @@ const STRING: &str = "a UTF-8 string";
 const UNSIGNED: &str = "a non-negative integer";
 const FLOAT: &str = "a floating-point number";
 const BOOLEAN: &str = "a boolean";
+/// How the names of types begin that are lists.
+const LIST: &str = "an array";
 const STRINGS: &str = "an array of strings";
 const FLOATS: &str = "an array of floating-point numbers";
 const INTEGERS: &str = "an array of integers of at most 64 bits with sign";
@@ -79,7 +81,8 @@ impl<'a> Metadata<'a> {
     /// An integer of any type that is not negative.
     ///
     /// # Errors
-    /// [`GgufError::WrongType`], also for negative numbers.
+    /// [`GgufError::WrongType`], also for negative numbers; [`GgufError::ListForOne`] for arrays, as for every
+    /// single value here.
     pub fn unsigned(&self, key: &str) -> Result<Option<u64>, GgufError> {
         self.typed(key, UNSIGNED, |value| {
             u64::try_from(value.as_integer()?).ok()
@@ -188,6 +191,13 @@ impl<'a> Metadata<'a> {
         };
         match convert(value) {
             Some(converted) => Ok(Some(converted)),
+            None if matches!(value, Value::Array(_)) && !wanted.starts_with(LIST) => {
+                Err(GgufError::ListForOne {
+                    key: quote(key).to_string(),
+                    wanted,
+                    found: value.describe(),
+                })
+            }
             None => Err(GgufError::WrongType {
                 key: quote(key).to_string(),
                 wanted,

@@ -16,6 +16,7 @@ mod array;
 mod cursor;
 mod directory;
 mod error;
+mod foreign;
 mod metadata;
 mod names;
 mod owned_value;
@@ -123,9 +124,12 @@ impl<'a> Gguf<'a> {
 }
 
 fn read_version(cursor: &mut Cursor<'_>) -> Result<u32, GgufError> {
-    let found = cursor.chunk::<4>(format_args!("the magic"))?;
-    if found != MAGIC {
-        return Err(GgufError::BadMagic { found });
+    let file = cursor.rest();
+    if file.is_empty() {
+        return Err(GgufError::Empty);
+    }
+    if cursor.chunk::<4>(format_args!("the magic"))? != MAGIC {
+        return Err(foreign::refusal(file));
     }
     let version = cursor.u32(format_args!("the version"))?;
     if (OLDEST_VERSION..=NEWEST_VERSION).contains(&version) {

@@ -53,6 +53,31 @@ fn structs_have_the_sizes_of_the_table() {
 }
 
 #[test]
+fn blocks_that_are_not_finite_are_those_that_decode_to_such_numbers() {
+    for kind in CONVERTIBLE {
+        let (elements, size) = (kind.block_elements(), kind.block_bytes());
+        let right = encoded(kind, &wave(3 * elements));
+        assert_eq!(first_not_finite(kind, &right), Ok(None), "{kind}");
+        for wrong in [0x7c00u16, 0xfc00, 0x7e01, 0x7f80, 0xff80, 0x7fc0] {
+            // Wherever it stands, in whatever field.
+            for at in size..2 * size - 1 {
+                let mut bytes = right.clone();
+                bytes[at..at + 2].copy_from_slice(&wrong.to_le_bytes());
+                let is_bad = |block: &[u8]| decoded(kind, block).iter().any(|v| !v.is_finite());
+                let bad = bytes.chunks(size).position(is_bad);
+                assert_eq!(
+                    first_not_finite(kind, &bytes),
+                    Ok(bad),
+                    "{kind}: {wrong:x} at {at}"
+                );
+            }
+        }
+    }
+    let unknown = first_not_finite(TensorType::Iq2Xxs, &[0; 66]);
+    assert!(unknown.is_err());
+}
+
+#[test]
 fn plain_numbers_are_little_endian() {
     let cases: [(TensorType, &[u8], f32); 3] = [
         (TensorType::F32, &[0x00, 0x00, 0x20, 0xc1], -10.0),
