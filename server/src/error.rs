@@ -167,6 +167,11 @@ impl ApiError {
             .with_code("internal_error")
     }
 
+    /// 500: the model's values are no numbers.
+    pub fn not_finite(message: impl Into<String>) -> Self {
+        Self::internal(message).with_code("logits_not_finite")
+    }
+
     /// The error object, as the body of a response or the data of an event.
     pub fn body(&self) -> Value {
         json!({"error": {

@@ -89,7 +89,13 @@ pub fn greedy(engine: &mut Engine, prompt: &[u32], count: usize, feed: usize) ->
             tokens,
             wanted: Wanted::Last,
         };
-        next = largest(engine.step(&mut [entry]).expect("the step runs").row(0));
+        next = largest(
+            engine
+                .step(&mut [entry])
+                .expect("the step runs")
+                .row(0)
+                .expect("finite"),
+        );
     }
     let mut tokens = vec![next];
     while tokens.len() < count {
@@ -98,7 +104,13 @@ pub fn greedy(engine: &mut Engine, prompt: &[u32], count: usize, feed: usize) ->
             tokens: &[next],
             wanted: Wanted::Last,
         };
-        next = largest(engine.step(&mut [entry]).expect("the step runs").row(0));
+        next = largest(
+            engine
+                .step(&mut [entry])
+                .expect("the step runs")
+                .row(0)
+                .expect("finite"),
+        );
         tokens.push(next);
     }
     tokens
@@ -131,7 +143,8 @@ pub fn logit_bits(engine: &mut Engine, tokens: &[u32], feed: usize) -> Vec<u32> 
         let mut batch = [entry];
         let logits = engine.step(&mut batch).expect("the step runs");
         for row in 0..logits.rows() {
-            bits.extend(logits.row(row).iter().map(|value| value.to_bits()));
+            let values = logits.row(row).expect("finite logits");
+            bits.extend(values.iter().map(|value| value.to_bits()));
         }
     }
     bits

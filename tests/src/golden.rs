@@ -136,7 +136,10 @@ fn logits(path: &Path, golden: &Golden, way: Way) -> Result<Vec<Vec<f32>>, Strin
         };
         let mut batch = [entry];
         let logits = engine.step(&mut batch).map_err(|error| error.to_string())?;
-        rows.extend((0..logits.rows()).map(|row| logits.row(row).to_vec()));
+        for row in 0..logits.rows() {
+            let row = logits.row(row).map_err(|error| error.to_string())?;
+            rows.push(row.to_vec());
+        }
     }
     Ok(golden
         .positions

@@ -3,7 +3,8 @@
 //! [`golden`] holds a folder of models with exact logits against the engine; the binary `golden`
 //! does that from a command line. [`naive`] is the decoder once more, in plain f64 loops: it makes
 //! goldens out of models from a seed, so that the check needs no files. [`fixtures`] and [`models`] are what they run
-//! on, [`edit`] puts them into the forms that people have, [`product`] runs the binaries. [`fuzz`] is what the fuzzer runs and the tests replay.
+//! on, [`edit`] puts them into the forms that people have, [`spoil`] plants faults in them, [`product`] runs
+//! the binaries. [`fuzz`] is what the fuzzer runs and the tests replay.
 #![forbid(unsafe_code)]
 
 pub mod edit;
@@ -13,3 +14,4 @@ pub mod golden;
 pub mod models;
 pub mod naive;
 pub mod product;
+pub mod spoil;

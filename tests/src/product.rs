@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -63,6 +64,8 @@ pub struct Server {
     port: u16,
     /// What it logged until it was ready.
     pub log: String,
+    /// Lines that it logs after that, for who watches them.
+    watched: Option<Receiver<String>>,
 }
 
 impl Server {
@@ -72,6 +75,14 @@ impl Server {
     /// # Panics
     /// If it ends or takes too long; with its log.
     pub fn start(command: &mut Command) -> Server {
+        Self::start_watched(command).unwatched()
+    }
+
+    /// As [`Server::start`], but its log is read on, see [`Server::later`].
+    ///
+    /// # Panics
+    /// As [`Server::start`].
+    pub fn start_watched(command: &mut Command) -> Server {
         let mut child = command
             .args(["--host", "127.0.0.1", "--port", "0"])
             .stderr(Stdio::piped())
@@ -101,6 +112,7 @@ impl Server {
             child,
             port: port.expect("found above"),
             log,
+            watched: None,
         };
         let start = Instant::now();
         while server
@@ -118,7 +130,29 @@ impl Server {
         }
         // Lines about what runs are written before the model counts as ready.
         server.log.extend(logged.try_iter().map(|line| line + "\n"));
+        server.watched = Some(logged);
         server
+    }
+
+    fn unwatched(mut self) -> Server {
+        self.watched = None;
+        self
+    }
+
+    /// What it logged since the last look, up to the line with `text`.
+    ///
+    /// # Panics
+    /// If there is no such line for too long, or it was not started to be watched.
+    pub fn later(&self, text: &str) -> String {
+        let lines = self.watched.as_ref().expect("a watched server");
+        let mut log = String::new();
+        while !log.contains(text) {
+            let line = lines.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("no {text:?} in the log:\n{log}"));
+            log.push_str(&line);
+            log.push('\n');
+        }
+        log
     }
 
     /// Status and body of a GET.

@@ -2,7 +2,8 @@
 //! asks of them after the parser let them through.
 
 use sysinfer_conformance::fixtures::tiny_model;
-use sysinfer_engine::{Engine, PhasePlan, Plan, Precision};
+use sysinfer_engine::{CacheType, Engine, Entry, PhasePlan, Plan, Precision, Wanted};
+use sysinfer_formats::Gguf;
 use sysinfer_machine::Topology;
 
 fn open(bytes: &[u8]) -> Result<(), String> {
@@ -154,4 +155,43 @@ fn truncations_are_errors() {
             good.len()
         );
     }
+}
+
+#[test]
+fn damaged_weights_give_finite_logits_or_none() {
+    let good = std::fs::read(tiny_model()).expect("the model was written");
+    let data = Gguf::parse(&good).expect("a good file");
+    let first = data.tensors()[0].data.as_ptr().addr() - good.as_ptr().addr();
+    let topology = Topology::flat(&[0]);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("hostile.gguf");
+    let mut refused = 0;
+    for round in 0..150usize {
+        let mut bytes = good.clone();
+        // A run of ones: NaN in every type of number, and of scale.
+        let at = first + round.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (good.len() - first - 64);
+        bytes[at..at + 1 + round % 64].fill(0xFF);
+        std::fs::write(&path, &bytes).expect("a small file");
+        let plan = Plan::with_threads(PhasePlan::unpinned(1 + round % 2));
+        let cache = CacheType::ALL[round % 3];
+        let precision = Precision::with_cache(cache);
+        let engine = Engine::open(&path, plan, precision, &topology, &mut |_| {});
+        let mut engine = engine.expect("weights are not looked at");
+        let mut sequence = engine.sequence(16).expect("it fits");
+        for tokens in [&[1, 300, 44, 7, 8, 9, 10, 11, 12, 13][..], &[5]] {
+            let mut batch = [Entry {
+                sequence: &mut sequence,
+                tokens,
+                wanted: Wanted::All,
+            }];
+            let logits = engine.step(&mut batch).expect("the step runs");
+            for row in 0..logits.rows() {
+                match logits.row(row) {
+                    Ok(row) => assert!(row.iter().all(|logit| logit.is_finite()), "byte {at}"),
+                    Err(_) => refused += 1,
+                }
+            }
+        }
+    }
+    assert!(refused > 100, "only {refused} rows were refused");
 }

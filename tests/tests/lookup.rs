@@ -223,7 +223,8 @@ fn tokens(engine: &mut Engine, mut lookup: Lookup) -> (Vec<(u32, Vec<f32>)>, Dra
         wanted: Wanted::Last,
     };
     let logits = engine.step(&mut [entry]).expect("the prompt runs");
-    let mut drawn = vec![(sampler.sample(logits.row(0)), logits.row(0).to_vec())];
+    let logits = logits.row(0).expect("finite");
+    let mut drawn = vec![(sampler.sample(logits), logits.to_vec())];
     let mut drafter = Drafter::default();
     while drawn.len() < COUNT {
         let turn = Turn {
@@ -239,7 +240,8 @@ fn tokens(engine: &mut Engine, mut lookup: Lookup) -> (Vec<(u32, Vec<f32>)>, Dra
             Drawn { token, over }
         };
         let stepped = lookup.step(engine, &mut [turn], &mut draw);
-        stepped.expect("the step runs");
+        let spoilt = stepped.expect("the step runs");
+        spoilt.require_none().expect("finite logits");
     }
     (drawn, drafter.drafts())
 }

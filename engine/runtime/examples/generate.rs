@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             tokens: &tokens,
             wanted: Wanted::Last,
         };
-        let token = sampler.sample(engine.step(&mut [entry])?.row(0));
+        let token = sampler.sample(engine.step(&mut [entry])?.row(0)?);
         if tokenizer.is_end(token) {
             break;
         }

@@ -1,5 +1,6 @@
 //! What goes into a step and what comes out of it.
 
+use crate::damage::NotFinite;
 use crate::sequence::Sequence;
 
 /// Which rows of logits a step is asked for.
@@ -30,19 +31,38 @@ pub struct Logits<'a> {
     pub(crate) values: &'a [f32],
     pub(crate) width: usize,
     pub(crate) vocabulary_size: usize,
+    /// Rows with values that are not finite.
+    pub(crate) spoilt: &'a [bool],
 }
 
-impl Logits<'_> {
+impl<'a> Logits<'a> {
     /// Rows that were wanted.
     pub fn rows(&self) -> usize {
         self.values.len() / self.width
     }
 
-    /// One value per vocabulary entry.
+    /// One finite value per vocabulary entry.
+    ///
+    /// # Errors
+    /// [`NotFinite`]: not all of them are. Other rows may be as they should.
     ///
     /// # Panics
     /// If there is no such row.
-    pub fn row(&self, row: usize) -> &[f32] {
-        &self.values[row * self.width..][..self.vocabulary_size]
+    pub fn row(&self, row: usize) -> Result<&'a [f32], NotFinite> {
+        match self.spoilt[row] {
+            false => Ok(&self.values[row * self.width..][..self.vocabulary_size]),
+            true => Err(NotFinite),
+        }
+    }
+
+    /// Makes sure of all rows, for those who look at none.
+    ///
+    /// # Errors
+    /// As [`Logits::row`], for any of them.
+    pub fn require_finite(&self) -> Result<(), NotFinite> {
+        match self.spoilt.contains(&true) {
+            false => Ok(()),
+            true => Err(NotFinite),
+        }
     }
 }

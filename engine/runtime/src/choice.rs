@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sysinfer_formats::TensorType;
+use sysinfer_formats::{TensorType, UnsupportedType};
 use sysinfer_kernels::{Role, Runnable, table};
 
 use crate::error::EngineError;
@@ -23,8 +23,8 @@ fn kernel(block: TensorType, role: Role, name: Option<&str>) -> Result<Runnable,
     let mut candidates = table::candidates(block, role);
     let Some(name) = name else {
         return candidates.next().ok_or_else(|| {
-            let message = format!("type {} has no kernels here", block.name());
-            EngineError::Model(message)
+            // Every type that can be decoded has kernels (the battery holds the table to that).
+            EngineError::Model(UnsupportedType { kind: block }.to_string())
         });
     };
     candidates

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sysinfer_kernels::Role;
+use sysinfer_kernels::elementwise::all_finite;
 use sysinfer_kernels::matmul::Loops;
 use sysinfer_machine::{Clock, FileMap, Stopwatch, Topology};
 
@@ -58,6 +59,8 @@ pub struct Engine {
     buffers: Buffers,
     /// Logits of a step that was run in several parts.
     collected: Vec<f32>,
+    /// Rows of these that have values which are not finite.
+    spoilt: Vec<bool>,
     /// The files that weights are read from, unless they are packed.
     files: Vec<Arc<FileMap>>,
 }
@@ -200,6 +203,7 @@ impl Engine {
             scratch,
             buffers: Buffers::default(),
             collected: Vec::new(),
+            spoilt: Vec::new(),
         })
     }
 
@@ -292,7 +296,9 @@ impl Engine {
 
     /// Runs new tokens of one or more sequences through the model.
     ///
-    /// Entries are cut into passes of at most [`pass_rows`] tokens by the engine itself.
+    /// Entries are cut into passes of at most [`pass_rows`] tokens by the engine itself. Values that are not
+    /// finite are an error of the rows of [`Logits`] that have them: other sequences go on. A sequence
+    /// that gave such a row may hold keys and values of that kind, so nothing should be built on it.
     ///
     /// # Errors
     /// A token that is not in the vocabulary, or more tokens than a sequence can hold: nothing was
@@ -328,6 +334,7 @@ impl Engine {
     /// Cuts a step into passes and runs them; logits are in `collected`.
     fn passes(&mut self, batch: &mut [Entry<'_>], mut timing: Option<Timing<'_>>) {
         self.collected.clear();
+        self.spoilt.clear();
         let most_rows = pass_rows(&self.plan);
         let mut starts = vec![0; batch.len()];
         loop {
@@ -371,6 +378,7 @@ impl Engine {
             values: &self.collected,
             width: self.model.logits_width(),
             vocabulary_size: self.model.config.vocabulary_size,
+            spoilt: &self.spoilt,
         }
     }
 
@@ -402,6 +410,11 @@ impl Engine {
             model.forward(lead, mode, additions, wanted, scratch, buffers)
         });
         self.collected.extend_from_slice(logits);
+        // Padding is left out: nobody sees it.
+        let vocabulary_size = model.config.vocabulary_size;
+        let rows = logits.chunks_exact(model.logits_width());
+        let spoilt = rows.map(|row| !all_finite(&row[..vocabulary_size]));
+        self.spoilt.extend(spoilt);
         for addition in additions {
             addition.sequence.extend(addition.tokens);
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use sysinfer_formats::GgufError;
 use sysinfer_machine::MachineError;
 
+use crate::damage::NotFinite;
 use crate::plan::PlanError;
 use crate::tokenizer::TokenizerError;
 
@@ -41,6 +42,9 @@ pub enum EngineError {
         /// Its name: `the context length of the model` or `the capacity of the sequence`.
         limit_name: &'static str,
     },
+    /// Logits that no token can be drawn from.
+    #[error(transparent)]
+    NotFinite(#[from] NotFinite),
     /// A token id that is not in the vocabulary.
     #[error("token {token} is not in the vocabulary of {vocabulary_size} entries")]
     Token {

@@ -9,6 +9,7 @@
 
 pub mod batch;
 mod choice;
+pub mod damage;
 pub mod engine;
 pub mod error;
 pub mod info;
@@ -27,10 +28,11 @@ pub mod tokenizer;
 pub mod weight_storage;
 
 pub use batch::{Entry, Logits, Wanted};
+pub use damage::{Damage, NotFinite, damaged_tensors};
 pub use engine::{Engine, LoadStep};
 pub use error::EngineError;
 pub use info::EngineInfo;
-pub use lookup::{Drafter, Drafts, Drawn, Lookup, Turn};
+pub use lookup::{Drafter, Drafts, Drawn, Lookup, Spoilt, Turn};
 pub use matrix_shape::MatrixShape;
 pub use model::preset::Preset;
 pub use plan::{Blocking, KernelChoice, MemoryPlan, PhasePlan, Plan, PlanError};

@@ -12,6 +12,7 @@ use sysinfer_engine::{
 };
 
 use super::answer::{Answer, Words};
+use super::inspector::Inspector;
 use crate::scheduler::{Backend, BackendError, Event, JobId, ValidJob};
 
 /// An engine with the one sequence it works on.
@@ -21,6 +22,7 @@ pub struct EngineBackend {
     lookup: Lookup,
     sequence: Sequence,
     live: Option<Live>,
+    inspector: Option<Inspector>,
 }
 
 /// The job at work.
@@ -48,7 +50,15 @@ impl EngineBackend {
             lookup,
             sequence,
             live: None,
+            inspector: None,
         })
+    }
+
+    /// The same backend, which has its weights looked at when an answer fails because of them.
+    #[must_use]
+    pub fn with_inspector(mut self, inspector: Inspector) -> Self {
+        self.inspector = Some(inspector);
+        self
     }
 
     /// Computes the next part of the prompt; its end gives the first token.
@@ -71,7 +81,7 @@ impl EngineBackend {
         let logits = self.engine.step(&mut [entry])?;
         answer.computed(count);
         if logits.rows() > 0 {
-            answer.draw(&self.words, logits.row(0), emit);
+            answer.draw(&self.words, logits.row(0)?, emit);
         }
         Ok(())
     }
@@ -88,10 +98,12 @@ impl EngineBackend {
             most_tokens: answer.tokens_left(),
         };
         let words = &self.words;
-        self.lookup
+        let spoilt = self
+            .lookup
             .step(&mut self.engine, &mut [turn], &mut |_, logits| {
                 answer.draw(words, logits, emit)
-            })
+            })?;
+        Ok(spoilt.require_none()?)
     }
 }
 
@@ -117,15 +129,22 @@ impl Backend for EngineBackend {
         let Some(live) = &self.live else {
             return Ok(());
         };
+        let id = live.answer.id();
         let stepped = if live.answer.missing_of_prompt() > 0 {
             self.prefill(emit)
         } else {
             self.decode(emit)
         };
         if let Err(error) = stepped {
-            // Nobody knows how far the step came, so no prompt may build on it.
+            // Nobody knows how far the step came, or what is in its keys and values: no prompt may build
+            // on them.
             self.sequence.clear();
-            return Err(BackendError(error.to_string()));
+            let EngineError::NotFinite(error) = error else {
+                return Err(BackendError(error.to_string()));
+            };
+            self.inspector.as_mut().map(Inspector::look);
+            emit(id, Event::NotFinite(error));
+            return Ok(());
         }
         if let Some(Live { answer, drafter }) = &mut self.live {
             answer.end(drafter.drafts(), emit);

@@ -16,6 +16,7 @@ use sysinfer_engine::{
 use sysinfer_machine::{Topology, usable_memory_bytes};
 
 use super::engine::EngineBackend;
+use super::inspector::Inspector;
 use super::template_choice;
 use crate::cli::LookupMode;
 use crate::plan_choice::compressed;
@@ -153,6 +154,8 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     summary.extend(why);
     summary.extend(plan_lines(engine.plan(), &engine.pins()));
     let backend = EngineBackend::new(engine, tokenizer, context_tokens, lookup(request.lookup))?;
+    let inspector = Inspector::start(request.model.clone(), request.precision.cache);
+    let backend = backend.with_inspector(inspector);
     let vocabulary_size = info.vocabulary_size;
     let model = ServedModel {
         prompt: Arc::new(prompt),

@@ -1,8 +1,10 @@
 //! The real [`Backend`](crate::scheduler::Backend): [`load`] makes it from a model file, [`engine`]
-//! runs it, [`answer`] draws and says one answer's tokens, [`stop`] finds stop texts in what it says.
+//! runs it, [`answer`] draws and says one answer's tokens, [`stop`] finds stop texts in what it says,
+//! [`inspector`] finds the weights that broke an answer.
 
 pub mod answer;
 pub mod engine;
+pub mod inspector;
 pub mod load;
 pub mod stop;
 mod template_choice;

@@ -40,6 +40,10 @@ pub async fn answer(
                 log.failed(&error.to_string());
                 return Err(ApiError::internal(error.to_string()));
             }
+            Some(Event::NotFinite(error)) => {
+                log.failed(&error.to_string());
+                return Err(ApiError::not_finite(error.to_string()));
+            }
             None => {
                 log.failed("the worker died");
                 return Err(lost());

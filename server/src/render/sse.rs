@@ -117,6 +117,10 @@ impl AnswerStream {
                 self.log.failed(&error.to_string());
                 self.fail(&ApiError::internal(error.to_string()));
             }
+            Some(Event::NotFinite(error)) => {
+                self.log.failed(&error.to_string());
+                self.fail(&ApiError::not_finite(error.to_string()));
+            }
             None => {
                 self.log.failed("the worker died");
                 self.fail(&lost());

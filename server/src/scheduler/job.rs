@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sysinfer_engine::{Drafts, SamplingOptions};
+use sysinfer_engine::{Drafts, NotFinite, SamplingOptions};
 
 use super::BackendError;
 
@@ -143,7 +143,7 @@ impl ValidJob {
     }
 }
 
-/// News of a job, in order. After `Finished` or `Failed` nothing follows.
+/// News of a job, in order. After any but `Text` nothing follows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// New text. Empty where a token completed no character yet, or may begin a stop text.
@@ -157,6 +157,8 @@ pub enum Event {
     Finished(Finish),
     /// The engine failed.
     Failed(BackendError),
+    /// The model gave this job no logits to draw from.
+    NotFinite(NotFinite),
 }
 
 /// A token, how likely it was, and what else was.

@@ -254,7 +254,7 @@ impl<'a> EngineProbe<'a> {
                 seconds += started.elapsed().as_secs_f64();
                 let logits = logits.map_err(failed)?;
                 for (row, token) in tokens.iter_mut().enumerate() {
-                    *token = argmax(logits.row(row));
+                    *token = argmax(logits.row(row).map_err(failed)?);
                 }
                 bytes += decode_bytes + kv_bytes * (width * all[0].len()) as f64;
             }
@@ -295,10 +295,11 @@ impl<'a> EngineProbe<'a> {
                 tokens,
                 wanted: Wanted::Last,
             }];
-            let (_, times) = self
+            let (logits, times) = self
                 .engine
                 .profile_step(&clock, &mut batch)
                 .map_err(failed)?;
+            logits.require_finite().map_err(failed)?;
             if place > WARM_STEPS {
                 split.decode.push(times);
             } else if place == 0 && tokens.len() > MOST_DECODE_ROWS {
@@ -430,7 +431,8 @@ fn step(engine: &mut Engine, sequence: &mut Sequence, tokens: &[u32]) -> Result<
         tokens,
         wanted: Wanted::Last,
     }];
-    engine.step(&mut batch).map(|_| ()).map_err(failed)
+    let logits = engine.step(&mut batch).map_err(failed)?;
+    logits.require_finite().map_err(failed)
 }
 
 /// The first `tokens` of an endless fixed sequence of ordinary token ids.
@@ -457,8 +459,8 @@ fn refused(error: EngineError) -> ProbeError {
     ProbeError::Refused(error.to_string())
 }
 
-fn failed(error: EngineError) -> ProbeError {
-    ProbeError::Failed(error.to_string())
+fn failed(error: impl Into<EngineError>) -> ProbeError {
+    ProbeError::Failed(error.into().to_string())
 }
 
 #[cfg(test)]

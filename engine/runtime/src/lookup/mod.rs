@@ -18,7 +18,7 @@ pub mod step;
 #[cfg(test)]
 mod tests;
 
-pub use step::{Drafter, Drafts, Drawn, Lookup, Turn};
+pub use step::{Drafter, Drafts, Drawn, Lookup, Spoilt, Turn};
 
 /// Most tokens of one draft: with the token before it they fill a decode step.
 pub const MOST_DRAFTED: usize = crate::engine::MOST_DECODE_ROWS - 1;

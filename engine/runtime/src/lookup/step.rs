@@ -7,6 +7,7 @@ use super::acceptance::Acceptance;
 use super::controller::{Controller, Outcome, Prospect};
 use super::index::NgramIndex;
 use crate::batch::{Entry, Wanted};
+use crate::damage::NotFinite;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::sequence::Sequence;
@@ -53,6 +54,14 @@ pub struct Turn<'a> {
     pub most_tokens: usize,
 }
 
+/// What became of a turn's input.
+struct Verified {
+    /// Tokens drawn.
+    drawn: usize,
+    /// Whether the logits after them are not finite.
+    spoilt: bool,
+}
+
 /// What the caller made of a row of logits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drawn {
@@ -60,6 +69,30 @@ pub struct Drawn {
     pub token: u32,
     /// Whether it ends the answer.
     pub over: bool,
+}
+
+/// The turns of a step that came to logits which are not finite: they drew nothing from these and have no
+/// next token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "a turn without logits has no next token"]
+pub struct Spoilt(Vec<usize>);
+
+impl Spoilt {
+    /// Whether the turn of that number is one of them.
+    pub fn contains(&self, turn: usize) -> bool {
+        self.0.contains(&turn)
+    }
+
+    /// For those who go on with all turns or none.
+    ///
+    /// # Errors
+    /// There is such a turn.
+    pub fn require_none(&self) -> Result<(), NotFinite> {
+        match self.0.is_empty() {
+            true => Ok(()),
+            false => Err(NotFinite),
+        }
+    }
 }
 
 impl Lookup {
@@ -82,7 +115,8 @@ impl Lookup {
     /// One step for all of `turns`. `draw` gets the number of a turn and the logits after its last
     /// token, and, as long as what it draws was drafted and the answer is not over, those after the
     /// drawn token: the same calls, in the same order for each turn, as without drafts. Every
-    /// sequence then holds what it would hold after as many plain steps.
+    /// sequence then holds what it would hold after as many plain steps. Logits that are not finite are
+    /// not drawn from; they end their own turn, and what was drawn before them stands.
     ///
     /// # Errors
     /// Those of [`Engine::step`].
@@ -91,7 +125,7 @@ impl Lookup {
         engine: &mut Engine,
         turns: &mut [Turn<'_>],
         draw: &mut dyn FnMut(usize, &[f32]) -> Drawn,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Spoilt, EngineError> {
         self.draft(turns);
         let inputs: Vec<Vec<u32>> = turns.iter().map(Turn::input).collect();
         let began = self.clock.as_mut().map(|clock| clock());
@@ -106,10 +140,14 @@ impl Lookup {
             .collect();
         let logits = engine.step(&mut batch)?;
         let ended = self.clock.as_mut().map(|clock| clock());
-        let (mut first_row, mut tokens) = (0, 0);
+        let (mut first_row, mut tokens, mut spoilt) = (0, 0, Spoilt::default());
         for (number, (turn, input)) in turns.iter_mut().zip(&inputs).enumerate() {
             let row = |row: usize| logits.row(first_row + row);
-            tokens += turn.verify(input, row, &mut |logits| draw(number, logits));
+            let verified = turn.verify(input, row, &mut |logits| draw(number, logits));
+            tokens += verified.drawn;
+            if verified.spoilt {
+                spoilt.0.push(number);
+            }
             first_row += input.len();
         }
         if let (Some(began), Some(ended)) = (began, ended) {
@@ -120,7 +158,7 @@ impl Lookup {
                 took: ended.saturating_sub(began),
             });
         }
-        Ok(())
+        Ok(spoilt)
     }
 
     /// Leaves in every turn's drafter the draft of this step.
@@ -189,18 +227,22 @@ impl Turn<'_> {
     }
 
     /// Draws from one row of logits after another while what is drawn was drafted, and takes the
-    /// rest of the draft back. Returns the number of tokens drawn.
+    /// rest of the draft back.
     fn verify<'l>(
         &mut self,
         input: &[u32],
-        row: impl Fn(usize) -> &'l [f32],
+        row: impl Fn(usize) -> Result<&'l [f32], NotFinite>,
         draw: &mut dyn FnMut(&[f32]) -> Drawn,
-    ) -> usize {
+    ) -> Verified {
         let drafted = input.len() - 1;
         let before = self.sequence.len() - input.len();
-        let mut drawn = 0;
+        let (mut drawn, mut spoilt) = (0, false);
         loop {
-            let Drawn { token, over } = draw(row(drawn));
+            let Ok(logits) = row(drawn) else {
+                spoilt = true;
+                break;
+            };
+            let Drawn { token, over } = draw(logits);
             drawn += 1;
             let right = input.get(drawn) == Some(&token);
             self.drafter.drafts.accepted += usize::from(right);
@@ -210,6 +252,6 @@ impl Turn<'_> {
         }
         self.drafter.drafts.drafted += drafted;
         self.sequence.truncate(before + drawn);
-        drawn
+        Verified { drawn, spoilt }
     }
 }

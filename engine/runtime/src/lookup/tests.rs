@@ -96,7 +96,7 @@ impl Answer {
             over: false,
         };
         let logits = engine.step(&mut [entry]).expect("the prompt runs");
-        voice.draw(logits.row(0));
+        voice.draw(logits.row(0).expect("finite"));
         Answer {
             sequence,
             drafter: Drafter::default(),
@@ -129,7 +129,9 @@ fn step(engine: &mut Engine, lookup: &mut Lookup, answers: &mut [Answer]) {
     let mut draw = |turn: usize, logits: &[f32]| voices[turn].draw(logits);
     lookup
         .step(engine, &mut turns, &mut draw)
-        .expect("the step runs");
+        .expect("the step runs")
+        .require_none()
+        .expect("finite logits");
 }
 
 /// Answers that share their steps, and the number of steps.

@@ -63,7 +63,8 @@ impl Loader<'_, '_> {
         }
         let rope_factors = match (&config.positions, self.source.find("rope_freqs.weight")) {
             (Positions::Rotary { dimensions, .. }, Some(_)) => {
-                Some(self.vector("rope_freqs.weight", dimensions / 2)?)
+                let factors = self.vector("rope_freqs.weight", dimensions / 2)?;
+                Some(positive("rope_freqs.weight", factors)?)
             }
             _ => None,
         };
@@ -246,8 +247,10 @@ impl Loader<'_, '_> {
         count: usize,
     ) -> Result<Matrix, EngineError> {
         let tensor = self.find(name, (columns, rows), count)?;
-        let kernels = (self.kernels)(tensor.kind)
-            .map_err(|error| EngineError::Model(format!("{name}: {error}")))?;
+        let kernels = (self.kernels)(tensor.kind).map_err(|error| match error {
+            EngineError::Model(why) => EngineError::Model(format!("tensor {name}: {why}")),
+            other => other,
+        })?;
         let matrix = match self.source.stay(&tensor) {
             Some(rows) => Matrix::mapped(rows, &tensor, kernels)?,
             None => Matrix::pack(self.source, &tensor, kernels, self.lead, self.home)?,
@@ -357,6 +360,20 @@ impl Loader<'_, '_> {
         (self.progress)(tensor.bytes());
         let rows = EmbeddingRows::Copied(bytes);
         Ok(Embedding { tensor, rows })
+    }
+}
+
+/// Refuses factors of angles that are none. An infinite one would leave its pair unrotated, and no result
+/// would show it.
+fn positive(name: &str, factors: Vec<f32>) -> Result<Vec<f32>, EngineError> {
+    let wrong = |factor: &f32| !factor.is_finite() || *factor <= 0.0;
+    match factors.iter().position(wrong) {
+        None => Ok(factors),
+        Some(at) => Err(EngineError::Model(format!(
+            "tensor {name} has {} at column {at}; factors must be finite and above 0: the file is damaged, \
+             fetch it again or convert the model again",
+            factors[at]
+        ))),
     }
 }
 

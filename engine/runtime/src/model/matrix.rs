@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use sysinfer_formats::TensorType;
+use sysinfer_formats::{TensorType, UnsupportedType};
 use sysinfer_kernels::{Layout, ROWS, Role, Runnable};
 use sysinfer_machine::{FileMap, Lead, NodeBuffer, Pages, Ranges, ranges};
 
@@ -346,7 +346,7 @@ pub struct Piece<'m> {
 const STRIPE_BYTES: usize = 16 << 20;
 
 /// `items` of `item_bytes` each, cut into stripes.
-pub(super) fn stripes(
+pub(crate) fn stripes(
     items: Range<usize>,
     item_bytes: usize,
 ) -> impl Iterator<Item = Range<usize>> + use<> {
@@ -394,16 +394,8 @@ impl Stack<'_> {
 
 fn layout(tensor: &TensorInfo) -> Result<&'static Layout, EngineError> {
     Layout::of(tensor.kind).ok_or_else(|| {
-        let known: Vec<_> = sysinfer_kernels::layout::LAYOUTS
-            .iter()
-            .map(|layout| layout.block.name())
-            .collect();
-        EngineError::Model(format!(
-            "{} is of type {}, which has no kernels here; convert the model to one of {}",
-            tensor.name,
-            tensor.kind.name(),
-            known.join(", ")
-        ))
+        let unsupported = UnsupportedType { kind: tensor.kind };
+        EngineError::Model(format!("tensor {}: {unsupported}", tensor.name))
     })
 }
 

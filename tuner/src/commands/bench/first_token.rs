@@ -52,7 +52,7 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
         tokens: &tokens,
         wanted: Wanted::Last,
     }])?;
-    std::hint::black_box(argmax(logits.row(0)));
+    std::hint::black_box(argmax(logits.row(0)?));
     let first_token_seconds = started.elapsed().as_secs_f64();
     let peak = peak_bytes();
     if arguments.json {

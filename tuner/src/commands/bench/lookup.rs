@@ -187,7 +187,7 @@ fn load(
         tokens: &tokens,
         wanted: Wanted::Last,
     };
-    let first = greedy()?.sample(engine.step(&mut [entry])?.row(0));
+    let first = greedy()?.sample(engine.step(&mut [entry])?.row(0)?);
     let prompt = Prompt {
         tokens: tokens.len(),
         first,
@@ -220,13 +220,14 @@ fn generate(
             last: tokens[tokens.len() - 1],
             most_tokens: most - tokens.len(),
         };
-        lookup.step(engine, &mut [turn], &mut |_, logits| {
+        let spoilt = lookup.step(engine, &mut [turn], &mut |_, logits| {
             let token = sampler.sample(logits);
             sampler.accept(token);
             tokens.push(token);
             over = ends(token) || tokens.len() == most;
             Drawn { token, over }
         })?;
+        spoilt.require_none()?;
     }
     Ok(Trial {
         tokens,

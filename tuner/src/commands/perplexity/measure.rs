@@ -40,7 +40,8 @@ pub enum MeasureError {
     /// Logits that no distribution can be made of.
     #[error(
         "{which} gives a logit that is no finite number, after token {token} of window {window}; \
-         its file is damaged, or its values are too large for f16 (try --cache f32)"
+         its file is damaged, or its values are too large for f16 (try --cache f32); \
+         sysinfer-tune check MODEL.gguf tells which"
     )]
     NotFinite {
         /// `the model` or `the reference`.

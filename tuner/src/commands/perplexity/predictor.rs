@@ -11,7 +11,8 @@ pub trait Predictor {
     /// Forgets the window before.
     fn begin(&mut self);
 
-    /// Reads more tokens of the window. With `logits`, appends `[token][vocabulary]` to it.
+    /// Reads more tokens of the window. With `logits`, appends `[token][vocabulary]` to it: no numbers
+    /// for a token after which not all are finite.
     ///
     /// # Errors
     /// Those of the engine: a window longer than the model's context, no memory for its cache.
@@ -59,9 +60,16 @@ impl Predictor for EnginePredictor {
             },
         };
         let mut batch = [entry];
+        let vocabulary_size = self.engine.info().vocabulary_size;
         let rows = self.engine.step(&mut batch)?;
         if let Some(logits) = logits {
-            (0..rows.rows()).for_each(|row| logits.extend_from_slice(rows.row(row)));
+            for row in 0..rows.rows() {
+                match rows.row(row) {
+                    Ok(row) => logits.extend_from_slice(row),
+                    // The measurement finds it, and says where in the text.
+                    Err(_) => logits.resize(logits.len() + vocabulary_size, f32::NAN),
+                }
+            }
         }
         Ok(())
     }

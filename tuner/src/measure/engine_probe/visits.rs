@@ -101,9 +101,10 @@ impl EngineProbe<'_> {
                 wanted,
             }];
             let started = Instant::now();
-            let logits = self.engine.step(&mut batch).map(|_| ());
+            let logits = self.engine.step(&mut batch);
             seconds += started.elapsed().as_secs_f64();
-            logits.map_err(failed)?;
+            let finite = logits.map_err(failed)?.require_finite();
+            finite.map_err(failed)?;
         }
         Ok(Some(seconds))
     }

@@ -82,6 +82,8 @@ impl Routing {
 /// Chooses the experts with the largest scores (the first of equals), as many as `chosen` has room
 /// for, and weighs them by the softmax of all scores; where the rule says so, divided by the sum of the
 /// chosen, which is the softmax of theirs. They come out in ascending order of their index.
+/// If a score is not finite, no weight is a number: the expert that it belongs to might have been among the
+/// chosen.
 pub(super) fn choose(scores: &[f32], rule: Experts, chosen: &mut [Choice]) {
     let mut count = 0;
     for (expert, &score) in scores.iter().enumerate() {
@@ -100,14 +102,18 @@ pub(super) fn choose(scores: &[f32], rule: Experts, chosen: &mut [Choice]) {
         };
     }
     let largest = chosen[0].weight;
-    let mut sum = 0.0;
+    // A sum that is no number makes all weights such; 0 adds nothing.
+    let mut sum = match scores.iter().all(|score| score.is_finite()) {
+        true => 0.0,
+        false => f32::NAN,
+    };
     for choice in chosen.iter_mut() {
         choice.weight = (choice.weight - largest).exp();
-        sum += choice.weight;
     }
-    if !rule.normed {
-        sum = scores.iter().map(|score| (score - largest).exp()).sum();
-    }
+    sum += match rule.normed {
+        true => chosen.iter().map(|choice| choice.weight).sum::<f32>(),
+        false => scores.iter().map(|score| (score - largest).exp()).sum(),
+    };
     for choice in chosen.iter_mut() {
         choice.weight = choice.weight / sum * rule.scale;
     }
@@ -160,6 +166,18 @@ mod tests {
         assert!(chosen.iter().all(|choice| choice.expert < 4));
         choose(&[f32::NAN; 3], RULE, &mut chosen);
         assert!(chosen[0].expert != chosen[1].expert);
+        for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for place in 0..4 {
+                let mut scores = [4.0, 3.0, 2.0, 1.0];
+                scores[place] = wrong;
+                choose(&scores, RULE, &mut chosen);
+                let weights = chosen.map(|choice| choice.weight);
+                assert!(
+                    weights.iter().all(|weight| weight.is_nan()),
+                    "{wrong} at {place}"
+                );
+            }
+        }
     }
 
     #[test]
