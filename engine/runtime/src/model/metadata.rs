@@ -3,6 +3,7 @@
 use super::config::{Config, Experts, Positions, RotaryScaling, Yarn};
 use super::family::{Family, Part};
 use super::keys;
+use super::kind::require_model;
 use super::stored::StoredModel;
 use crate::error::EngineError;
 
@@ -27,6 +28,7 @@ const MOST_HIDDEN: usize = 1 << 22;
 /// An architecture that is not run here, a key that is missing, of the wrong type or outside
 /// its range, or one that is not honoured here, with the key's name.
 pub fn read(file: &StoredModel<'_>) -> Result<Config, EngineError> {
+    require_model(file)?;
     let reader = Reader::new(file)?;
     let embedding_length = reader.count("embedding_length", 1 << 20)?;
     let heads = reader.count("attention.head_count", 4096)?;

@@ -15,6 +15,7 @@ pub mod file_rows;
 pub mod files;
 pub mod forward;
 pub mod keys;
+mod kind;
 pub mod loader;
 pub mod mapped;
 pub mod matrix;
