@@ -14,7 +14,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Parser;
 use sysinfer_engine::Precision;
-use sysinfer_machine::{PinGuard, Topology, effective_cpus, host_info};
+use sysinfer_engine::error::whole;
+use sysinfer_machine::{FileMap, PinGuard, Topology, effective_cpus, host_info};
 use sysinfer_profiles::matching;
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
@@ -45,31 +46,17 @@ pub fn run() -> ExitCode {
     match start(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", whole(&error));
+            eprintln!("error: {}", whole(error.as_ref()));
             ExitCode::FAILURE
         }
     }
 }
 
-/// The messages of an error and its causes, without causes that a message quotes already.
-fn whole(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if text.is_empty() {
-            text = cause;
-        } else if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    text
-}
-
 fn start(arguments: Arguments) -> anyhow::Result<()> {
     let environment = Environment::of_process()?;
     init_log(environment.log_filter.as_deref())?;
-    if !arguments.model.is_file() {
-        bail!("{}: there is no such model file", arguments.model.display());
-    }
+    // What is wrong inside the file is said when it is loaded; that there is none, before a port is taken.
+    drop(FileMap::open(&arguments.model)?);
     let topology = this_host()?;
     let force = Force {
         host: arguments.force_profile,
@@ -357,13 +344,5 @@ mod tests {
         let (chosen, note) = cache_type(Some(F16), Some(Q8_0));
         let wanted = "cache type: f16 from --cache-type, over q8_0 from SYSINFER_CACHE_TYPE";
         assert_eq!((chosen, note.as_deref()), (F16, Some(wanted)));
-    }
-
-    #[test]
-    fn causes_are_said_once() {
-        let error = anyhow::anyhow!("no such file").context("cannot read x: no such file; try y");
-        assert_eq!(whole(&error), "cannot read x: no such file; try y");
-        let error = anyhow::anyhow!("address in use").context("cannot listen");
-        assert_eq!(whole(&error), "cannot listen: address in use");
     }
 }

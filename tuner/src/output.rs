@@ -9,6 +9,8 @@ use std::fmt::Arguments;
 use std::io::{ErrorKind, Write, stderr, stdout};
 use std::process::exit;
 
+use sysinfer_engine::error::whole;
+
 /// What shells report for a program that SIGPIPE has ended.
 const NOBODY_READS: i32 = 128 + 13;
 
@@ -46,9 +48,9 @@ pub(crate) fn say(text: Arguments<'_>) {
     let _ = stderr().lock().write_all(harmless(text).as_bytes());
 }
 
-/// Says why the program fails, with all causes, on standard error.
+/// Says why the program fails, with all causes, each once, on standard error.
 pub fn complain(error: &anyhow::Error) {
-    say(format_args!("sysinfer-tune: {error:#}\n"));
+    say(format_args!("sysinfer-tune: {}\n", whole(error.as_ref())));
 }
 
 /// The text with blanks for control characters other than line ends and tabs: what files and servers

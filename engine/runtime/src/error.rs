@@ -54,3 +54,53 @@ pub enum EngineError {
         vocabulary_size: usize,
     },
 }
+
+/// The messages of an error and its causes, without causes that a message quotes already: how programs show
+/// an error, in one line.
+pub fn whole(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    for cause in causes.map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says what it was told, and has a cause.
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Failure {
+        text: &'static str,
+        source: std::io::Error,
+    }
+
+    #[test]
+    fn causes_are_said_once() {
+        let source = || std::io::Error::other("no such file");
+        let text = "cannot read x: no such file; try y";
+        let quoting = Failure {
+            text,
+            source: source(),
+        };
+        assert_eq!(whole(&quoting), text);
+        let text = "cannot read x";
+        let adding = Failure {
+            text,
+            source: source(),
+        };
+        assert_eq!(whole(&adding), "cannot read x: no such file");
+        let file = EngineError::File {
+            path: "m.gguf".into(),
+            source: GgufError::Empty,
+        };
+        assert_eq!(whole(&file), file.to_string());
+        let tokenizer = EngineError::from(TokenizerError::VocabularySize { found: 0 });
+        assert_eq!(whole(&tokenizer), tokenizer.to_string());
+    }
+}
