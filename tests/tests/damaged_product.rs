@@ -202,3 +202,132 @@ fn the_tuner_measures_no_model_whose_values_are_not_finite() {
         assert!(!message.contains("NaN"), "{arguments:?}: {message}");
     }
 }
+
+#[test]
+fn check_names_what_is_damaged() {
+    let good = command("sysinfer-tune")
+        .arg("check")
+        .arg(tiny_model())
+        .output();
+    let good = good.expect("the tuner starts");
+    assert!(good.status.success(), "{}", said(&good));
+    assert!(
+        said(&good).contains("all of its weights are finite"),
+        "{}",
+        said(&good)
+    );
+    let (_folder, path) = damaged("blk.1.ffn_up.weight", 3, f32::INFINITY);
+    let message = tuner_refuses(&path, &["check"]);
+    for part in [
+        "blk.1.ffn_up.weight",
+        "row 3",
+        "inf",
+        "1 of its 512 rows",
+        "fetch it again",
+    ] {
+        assert!(message.contains(part), "no {part:?} in {message}");
+    }
+    let json = command("sysinfer-tune")
+        .args(["check", "--json"])
+        .arg(&path)
+        .output();
+    let json = json.expect("the tuner starts");
+    assert_eq!(json.status.code(), Some(1));
+    let json: Value = serde_json::from_slice(&json.stdout).expect("one object");
+    assert_eq!(json["damaged"][0]["tensor"], "blk.1.ffn_up.weight");
+    assert_eq!(json["damaged"][0]["row"], 3);
+}
+
+/// Files that are no model that runs here, and what server, tuner and check say of them.
+fn refusals() -> Vec<(&'static str, Vec<u8>, Vec<&'static str>)> {
+    use sysinfer_conformance::models::{Recipe, build, build_with};
+    use sysinfer_formats::{GgufWriter, TensorType};
+    let good = std::fs::read(tiny_model()).expect("the model was written");
+    let recipe = Recipe {
+        architecture: "llama",
+        kind: TensorType::F32,
+        layers: 1,
+        tied: false,
+    };
+    let with = |key: &str, value: &str| build_with(recipe, |file| file.metadata(key, value));
+    let list: sysinfer_formats::OwnedArray = [8u32, 8].into_iter().collect();
+    let lists = build_with(recipe, |file| {
+        file.metadata("llama.rope.dimension_count", list)
+    });
+    let nothing = GgufWriter::new().metadata("general.architecture", "llama");
+    vec![
+        (
+            "cut",
+            good[..good.len() - 1000].to_vec(),
+            vec!["1000 bytes are missing", "fetch it again"],
+        ),
+        (
+            "page",
+            b"<!DOCTYPE html><html>Log in</html>".to_vec(),
+            vec!["a web page", "download link"],
+        ),
+        (
+            "pointer",
+            b"version https://git-lfs.github.com/spec/v1\n".to_vec(),
+            vec!["Git LFS", "git lfs pull"],
+        ),
+        (
+            "adapter",
+            with("general.type", "adapter"),
+            vec!["LoRA adapter", "llama-export-lora"],
+        ),
+        (
+            "projector",
+            with("general.type", "mmproj"),
+            vec!["multimodal projector"],
+        ),
+        ("list", lists, vec!["an array of 2 u32", "one per layer"]),
+        (
+            "vocabulary",
+            nothing.write_to_vec(&[]).expect("a valid file"),
+            vec!["no weights"],
+        ),
+        ("no tokenizer", build(recipe), vec!["no tokenizer"]),
+        ("empty", Vec::new(), vec!["empty"]),
+    ]
+}
+
+#[test]
+fn what_is_no_model_is_refused_once_with_a_remedy_by_both_programs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("given.gguf");
+    for (name, bytes, wanted) in refusals() {
+        std::fs::write(&path, bytes).expect("a small file");
+        let check = tuner_refuses(&path, &["check"]);
+        let mut server = command("sysinfer-server");
+        server
+            .arg(&path)
+            .args(["--host", "127.0.0.1", "--port", "0"]);
+        let server = server.output().expect("the server starts");
+        assert!(!server.status.success(), "{name}: {}", said(&server));
+        for message in [check, said(&server)] {
+            // The last line is the refusal: nothing of it is said twice.
+            let line = message.lines().last().expect("it says something");
+            for part in &wanted {
+                assert_eq!(
+                    line.matches(part).count(),
+                    1,
+                    "{name}: {part:?} in {line:?}"
+                );
+            }
+        }
+        if name != "no tokenizer" {
+            let bench = tuner_refuses(&path, &["bench", "--lengths", "32", "--prefill", "none"]);
+            let line = bench.lines().last().expect("it says something");
+            for part in &wanted {
+                assert_eq!(
+                    line.matches(part).count(),
+                    1,
+                    "{name}: {part:?} in {line:?}"
+                );
+            }
+        }
+    }
+    let message = tuner_refuses(folder.path(), &["check"]);
+    assert!(message.contains("is a directory"), "{message}");
+}

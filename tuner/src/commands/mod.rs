@@ -56,6 +56,7 @@ Examples:
   sysinfer-tune model.gguf --wait 600            on a busy host, wait up to ten minutes for quiet
   sysinfer-tune --replay sysinfer-profile-report/journal.jsonl   search again, measuring nothing
   sysinfer-tune check                            what about this host costs speed, and what to do
+  sysinfer-tune check model.gguf                 whether the file would load, and has damaged weights
   sysinfer-tune bandwidth                        what its memory gives, by node and thread count
   sysinfer-tune show sysinfer-profile.toml
   sysinfer-tune model.gguf --blocks 'rows=32,64;chunk=256' --time-limit 600
@@ -107,7 +108,8 @@ pub enum Command {
     Perplexity(PerplexityArgs),
     /// Hold the search against simulated hosts, whose best plan is known
     Study(StudyArgs),
-    /// Print what about this host costs speed, with a remedy each; measures nothing
+    /// Print what about this host costs speed, with a remedy each, or what is wrong with a model file;
+    /// measures nothing
     Check(CheckArgs),
     /// Measure the read bandwidth of this host's memory: by node, thread count and distance
     Bandwidth(BandwidthArgs),

@@ -1,4 +1,9 @@
-//! `check`: what is known about this host, and what about it costs speed.
+//! `check`: what is known about this host and what about it costs speed, or what is wrong with a model
+//! file.
+
+mod model;
+
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -9,16 +14,25 @@ use crate::host::check::Check;
 /// Arguments of `check`.
 #[derive(Args, Clone, Debug)]
 pub struct CheckArgs {
+    /// Look through this model file instead: whether it would be loaded, and whether all of its weights
+    /// are finite. Fails if something is wrong with it
+    #[arg(value_name = "MODEL.gguf")]
+    pub model: Option<PathBuf>,
     /// Print one JSON object instead of a table
     #[arg(long)]
     pub json: bool,
 }
 
-/// Prints what is known about this host. Described hosts (`HWLOC_SYNTHETIC`) are refused.
+/// Prints what is known about this host, or about a model file. Described hosts (`HWLOC_SYNTHETIC`) are
+/// refused.
 ///
 /// # Errors
-/// The topology cannot be discovered or is not this host's.
+/// The topology cannot be discovered or is not this host's. A model file that would not be loaded, or
+/// that is damaged.
 pub fn run(arguments: &CheckArgs) -> anyhow::Result<Ending> {
+    if let Some(path) = &arguments.model {
+        return model::run(path, arguments.json);
+    }
     let host = Host::discover(None)?;
     host.require_real()?;
     let check = Check::of_this_host(&host.topology);
