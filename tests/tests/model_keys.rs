@@ -55,7 +55,7 @@ fn logits(bytes: &[u8]) -> Vec<Vec<f32>> {
     let mut batch = [entry];
     let logits = engine.step(&mut batch).expect("the step runs");
     (0..logits.rows())
-        .map(|row| logits.row(row).to_vec())
+        .map(|row| logits.row(row).expect("finite").to_vec())
         .collect()
 }
 

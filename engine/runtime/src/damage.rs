@@ -8,16 +8,16 @@
 
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
-use std::sync::Arc;
 
 use sysinfer_formats::TensorType;
 use sysinfer_formats::blocks::{dequantize, first_not_finite};
-use sysinfer_machine::FileMap;
 
 use crate::engine::LoadStep;
 use crate::error::EngineError;
+use crate::model::files::ModelFiles;
+use crate::model::mapped::Mapped;
 use crate::model::matrix::stripes;
-use crate::model::source::{Mapped, Source, parse};
+use crate::model::source::Source;
 use crate::model::tensor::TensorInfo;
 
 /// A row of logits that has a value which is not finite. No token can be drawn from it: the value may be
@@ -59,7 +59,7 @@ impl Display for Damage {
 }
 
 /// The first `most` tensors of a model file that have values which are not finite, in the file's order.
-/// Reads the file once, or to the last of these tensors; takes no memory.
+/// Reads the file (or all parts of a split one) once, or to the last of these tensors; takes no memory.
 ///
 /// # Errors
 /// A file that cannot be read, or is no GGUF.
@@ -68,10 +68,10 @@ pub fn damaged_tensors(
     most: usize,
     progress: &mut dyn FnMut(LoadStep),
 ) -> Result<Vec<Damage>, EngineError> {
-    let map = Arc::new(FileMap::open(path)?);
+    let files = ModelFiles::open(path)?;
     let source = Mapped {
-        file: parse(path, &map)?,
-        map: &map,
+        stored: files.stored()?,
+        files: &files,
         // Others may be reading it.
         keep_cache: true,
         stays: true,

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::bail;
 use serde::Serialize;
+use sysinfer_engine::model::files::ModelFiles;
 use sysinfer_engine::{
     Damage, Engine, EngineInfo, LoadStep, PhasePlan, Plan, Precision, WeightStorage,
     damaged_tensors,
@@ -14,7 +15,7 @@ use sysinfer_engine::{
 use sysinfer_machine::Topology;
 
 use crate::Ending;
-use crate::host::{file_bytes, gigabytes};
+use crate::host::gigabytes;
 use crate::progress::Progress;
 use crate::report::table;
 
@@ -72,7 +73,7 @@ impl From<&Damage> for DamagedTensor {
 /// # Errors
 /// What a load says of it; or that something was found, which was printed then.
 pub(super) fn run(path: &Path, json: bool) -> anyhow::Result<Ending> {
-    let bytes = file_bytes(path)?;
+    let bytes = ModelFiles::open(path)?.bytes();
     let mut plan = Plan::with_threads(PhasePlan::unpinned(1));
     plan.memory.weights = WeightStorage::Mapped;
     // One thread that is not pinned needs to know nothing of the host.
