@@ -4,21 +4,19 @@
 //! bytes since GPT-2.) Merging is done here rather than by a library: a model file can hold a
 //! hundred thousand merges, and what they take in memory stays within a few times their bytes.
 
+use std::collections::HashSet;
+
 use sysinfer_formats::Metadata;
 
 use super::byte_level;
 use super::byte_strings::ByteStrings;
 use super::error::TokenizerError;
+use super::keys::{MERGES, TOKENS};
 use super::merges::{Merge, Merges, Word};
+use super::notes::shown;
 use super::number_table::NumberTable;
 use super::pretokenizers::{PreTokenizer, Way};
-use super::vocabulary::{TOKENS, TokenKind, Vocabulary};
-
-const MERGES: &str = "tokenizer.ggml.merges";
-const PRE: &str = "tokenizer.ggml.pre";
-
-/// Tokens of Llama 3, whose first files did not say how they cut text.
-const LLAMA3_TOKENS: usize = 128_256;
+use super::vocabulary::{TokenKind, Vocabulary};
 
 /// A byte-level BPE tokenizer.
 #[derive(Debug)]
@@ -35,14 +33,14 @@ pub(super) struct Bpe {
 
 impl Bpe {
     /// Builds the tokenizer from the merges of a model file and its `way` of cutting words.
-    /// `vocabulary` has its roles assigned.
+    /// `vocabulary` has its kinds corrected.
     pub(super) fn from_gguf(
         metadata: &Metadata<'_>,
         vocabulary: &Vocabulary,
         way: &Way,
     ) -> Result<Self, TokenizerError> {
         let ids = token_ids(vocabulary)?;
-        let merges = read_merges(metadata, &vocabulary.texts, &ids)?;
+        let merges = read_merges(metadata, vocabulary, &ids)?;
         let mut spelled = String::new();
         let bytes = std::array::from_fn(|byte| {
             spelled.clear();
@@ -93,20 +91,34 @@ pub(super) fn decode(text: &[u8], piece: &mut Vec<u8>) {
     }
 }
 
-/// How the model file cuts text into words.
-pub(super) fn read_way(
+/// Those of `tokens` that no merge results in and that are no character of the alphabet.
+pub(super) fn unspelled(
     metadata: &Metadata<'_>,
     vocabulary: &Vocabulary,
-) -> Result<&'static Way, TokenizerError> {
-    let name = match metadata.string(PRE)? {
-        Some(name) => name,
-        None if vocabulary.len() == LLAMA3_TOKENS => "llama-bpe",
-        None => "default",
-    };
-    Way::named(name).ok_or_else(|| TokenizerError::UnsupportedPreTokenizer {
-        name: name.chars().take(80).collect(),
-        supported: Way::supported(),
-    })
+    mut tokens: Vec<u32>,
+) -> Result<Vec<u32>, TokenizerError> {
+    let texts = tokens.iter().map(|&token| vocabulary.text(token));
+    let is_character =
+        |text: &&[u8]| std::str::from_utf8(text).is_ok_and(|text| text.chars().nth(1).is_none());
+    let mut unspelled: HashSet<&[u8]> = texts.filter(|text| !is_character(text)).collect();
+    let mut joined = Vec::new();
+    for merge in metadata.strings(MERGES)?.unwrap_or_default() {
+        if let Some((left, right)) = halves(merge) {
+            joined.clear();
+            joined.extend_from_slice(left);
+            joined.extend_from_slice(right);
+            unspelled.remove(joined.as_slice());
+        }
+    }
+    tokens.retain(|&token| unspelled.contains(vocabulary.text(token)));
+    Ok(tokens)
+}
+
+/// What a merge joins: the parts around its first space, neither of them empty.
+fn halves(merge: &[u8]) -> Option<(&[u8], &[u8])> {
+    let space = merge.iter().position(|byte| *byte == b' ')?;
+    let (left, right) = (&merge[..space], &merge[space + 1..]);
+    (!left.is_empty() && !right.is_empty()).then_some((left, right))
 }
 
 /// The id of a text.
@@ -133,9 +145,10 @@ fn token_ids(vocabulary: &Vocabulary) -> Result<NumberTable, TokenizerError> {
 }
 
 /// The merges in order of rank, each "left right"; a token itself holds no space in this alphabet.
+/// Merges with a control token in them are left out.
 fn read_merges(
     metadata: &Metadata<'_>,
-    texts: &ByteStrings,
+    vocabulary: &Vocabulary,
     ids: &NumberTable,
 ) -> Result<Merges, TokenizerError> {
     let list = metadata.strings(MERGES)?;
@@ -143,37 +156,47 @@ fn read_merges(
     let list = list.ok_or_else(|| TokenizerError::Merges {
         reason: "the key is missing".to_owned(),
     })?;
-    let known = |text: &[u8]| {
-        find(ids, texts, text).ok_or_else(|| TokenizerError::Merges {
+    let controls = vocabulary
+        .iter()
+        .filter(|(_, kind, _)| *kind == TokenKind::Control);
+    let controls: HashSet<&[u8]> = controls.map(|(.., text)| text).collect();
+    let known = |text: &[u8]| match find(ids, &vocabulary.texts, text) {
+        None if controls.contains(text) => Ok(None),
+        None => Err(TokenizerError::Merges {
             reason: format!("{} is no token", shown(text)),
-        })
+        }),
+        found => Ok(found),
     };
     let mut merges = Merges::with_capacity(list.len());
     let mut joined = Vec::new();
     for (index, merge) in list.into_iter().enumerate() {
         let (left, right) = pair(index, merge)?;
         joined.clear();
-        joined.extend_from_slice(left.as_bytes());
-        joined.extend_from_slice(right.as_bytes());
-        merges.push(Merge {
-            left: known(left.as_bytes())?,
-            right: known(right.as_bytes())?,
-            merged: known(&joined)?,
-        });
+        joined.extend_from_slice(left);
+        joined.extend_from_slice(right);
+        if let (Some(left), Some(right), Some(merged)) =
+            (known(left)?, known(right)?, known(&joined)?)
+        {
+            merges.push(Merge {
+                left,
+                right,
+                merged,
+            });
+        }
     }
     Ok(merges)
 }
 
-fn pair(index: usize, merge: &[u8]) -> Result<(&str, &str), TokenizerError> {
-    match utf8(MERGES, index, merge)?.split_once(' ') {
-        Some((left, right)) if !left.is_empty() && !right.is_empty() => Ok((left, right)),
-        _ => Err(entry_error(
+fn pair(index: usize, merge: &[u8]) -> Result<(&[u8], &[u8]), TokenizerError> {
+    utf8(MERGES, index, merge)?;
+    halves(merge).ok_or_else(|| {
+        entry_error(
             MERGES,
             index,
             merge,
             "two tokens with a space between them are needed",
-        )),
-    }
+        )
+    })
 }
 
 fn utf8<'t>(key: &'static str, index: usize, text: &'t [u8]) -> Result<&'t str, TokenizerError> {
@@ -192,14 +215,5 @@ fn entry_error(
         index,
         found: shown(found),
         allowed,
-    }
-}
-
-/// The beginning of a text, for messages; as it is where it is UTF-8.
-fn shown(text: &[u8]) -> String {
-    let start = &text[..text.len().min(80)];
-    match std::str::from_utf8(start) {
-        Ok(start) => format!("\"{}\"", start.escape_debug()),
-        Err(_) => format!("\"{}\"", start.escape_ascii()),
     }
 }

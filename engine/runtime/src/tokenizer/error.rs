@@ -12,18 +12,22 @@ pub enum TokenizerError {
     Metadata(#[from] GgufError),
     /// The kind of tokenizer is not one that is built here.
     #[error(
-        "tokenizer.ggml.model is {name:?}, which is not supported; \"gpt2\" (byte-level BPE) and \
-         \"llama\" (SentencePiece BPE) are"
+        "tokenizer.ggml.model is {name:?}{what}, which is not supported; \"gpt2\" (byte-level BPE) \
+         and \"llama\" (SentencePiece BPE) are"
     )]
     UnsupportedModel {
         /// What the file says.
         name: String,
+        /// What kind that is, in parentheses; empty where it is not known.
+        what: String,
     },
-    /// The way of cutting text into words is not known.
-    #[error("tokenizer.ggml.pre is {name:?}, which is not supported; these are: {supported}")]
+    /// The way of cutting text into words is not known, or not built.
+    #[error("tokenizer.ggml.pre is {name:?}, which is not supported{why}; these are: {supported}")]
     UnsupportedPreTokenizer {
         /// What the file says.
         name: String,
+        /// Why not, in parentheses; empty where the name is not known.
+        why: String,
         /// The names that are known, separated by commas.
         supported: String,
     },

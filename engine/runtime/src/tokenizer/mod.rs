@@ -1,8 +1,10 @@
 //! Text to tokens and back, from the vocabulary in a model file.
 //!
 //! Two kinds are built: byte-level BPE (`bpe`, with its ways of cutting words in `pretokenizers`)
-//! and SentencePiece BPE (`spm`). What both share is here: control tokens written in a text
-//! (`specials`), BOS and EOS, and the bytes of each token, made once at load.
+//! and SentencePiece BPE (`spm`). What both share is here: what the file's keys mean (`keys`), which
+//! tokens end an answer (`roles`, by keys, types and `names`), control tokens written in a text
+//! (`specials`), and the bytes of each token, made once at load. `docs/tokenizers.md` is the same for
+//! those who make files.
 //!
 //! Time grows with the length of a text as n log n at most, whatever the text.
 
@@ -10,9 +12,14 @@ mod bpe;
 mod byte_level;
 mod byte_strings;
 mod error;
+mod keys;
+mod kinds;
 mod merges;
+mod names;
+mod notes;
 mod number_table;
 mod pretokenizers;
+mod roles;
 mod specials;
 mod spm;
 mod stream;
@@ -27,11 +34,12 @@ pub use stream::TextStream;
 
 use bpe::Bpe;
 use byte_strings::ByteStrings;
+use keys::MODEL;
+use pretokenizers::Way;
+use roles::{Defaults, Roles};
 use specials::{Fragment, Specials};
 use spm::Spm;
-use vocabulary::{Defaults, TokenKind, Vocabulary};
-
-const MODEL: &str = "tokenizer.ggml.model";
+use vocabulary::{TokenKind, Vocabulary};
 
 /// How a whole text is encoded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -63,10 +71,17 @@ enum Rules {
 #[derive(Debug)]
 pub struct Tokenizer {
     vocabulary: Vocabulary,
+    roles: Roles,
     /// The bytes of each token in text; for control tokens their name.
     pieces: ByteStrings,
     specials: Specials,
     rules: Rules,
+    notes: Vec<String>,
+}
+
+/// The names of `tokenizer.ggml.pre` that are known, one list for each way of cutting text.
+pub fn pre_tokenizers() -> impl Iterator<Item = &'static [&'static str]> {
+    Way::all().map(|way| way.names)
 }
 
 impl Tokenizer {
@@ -81,60 +96,86 @@ impl Tokenizer {
             None | Some("no_vocab" | "none") => Ok(None),
             Some("gpt2") => Self::bpe(metadata).map(Some),
             Some("llama") => Self::spm(metadata).map(Some),
-            Some(name) => Err(TokenizerError::UnsupportedModel {
-                name: name.chars().take(80).collect(),
-            }),
+            Some(name) => Err(kinds::unsupported(name)),
         }
     }
 
     fn bpe(metadata: &Metadata<'_>) -> Result<Self, TokenizerError> {
-        let mut vocabulary = Vocabulary::read_tokens(metadata)?;
-        let way = bpe::read_way(metadata, &vocabulary)?;
+        let mut notes = Vec::new();
+        let mut vocabulary = Vocabulary::from_gguf(metadata)?;
+        let way = Way::of(metadata, &vocabulary, &mut notes)?;
         let defaults = Defaults {
             bos: None,
             eos: None,
             unknown: None,
             adds_bos: way.adds_bos,
         };
-        vocabulary.assign_roles(metadata, defaults)?;
-        let bpe = Bpe::from_gguf(metadata, &vocabulary, way)?;
-        Self::assemble(vocabulary, Rules::Bpe(Box::new(bpe)), bpe::decode)
+        let unspelled =
+            |vocabulary: &Vocabulary, tokens| bpe::unspelled(metadata, vocabulary, tokens);
+        let roles = Roles::assign(metadata, &mut vocabulary, defaults, unspelled, &mut notes)?;
+        let rules = Rules::Bpe(Box::new(Bpe::from_gguf(metadata, &vocabulary, way)?));
+        Self::assemble(metadata, vocabulary, roles, rules, notes)
     }
 
     fn spm(metadata: &Metadata<'_>) -> Result<Self, TokenizerError> {
-        let mut vocabulary = Vocabulary::read_tokens(metadata)?;
+        let mut notes = Vec::new();
+        let mut vocabulary = Vocabulary::from_gguf(metadata)?;
+        vocabulary.mark_bytes();
         let defaults = Defaults {
             bos: Some(1),
             eos: Some(2),
             unknown: Some(0),
             adds_bos: true,
         };
-        vocabulary.assign_roles(metadata, defaults)?;
-        let spm = Spm::from_gguf(metadata, &vocabulary)?;
-        Self::assemble(vocabulary, Rules::Spm(Box::new(spm)), spm::decode)
+        let unspelled = |vocabulary: &Vocabulary, tokens| Ok(spm::unspelled(vocabulary, tokens));
+        let roles = Roles::assign(metadata, &mut vocabulary, defaults, unspelled, &mut notes)?;
+        let spm = Spm::from_gguf(metadata, &vocabulary, roles.unknown)?;
+        Self::assemble(
+            metadata,
+            vocabulary,
+            roles,
+            Rules::Spm(Box::new(spm)),
+            notes,
+        )
     }
 
     fn assemble(
+        metadata: &Metadata<'_>,
         vocabulary: Vocabulary,
+        roles: Roles,
         rules: Rules,
-        decode: fn(&[u8], &mut Vec<u8>),
+        mut notes: Vec<String>,
     ) -> Result<Self, TokenizerError> {
         // A piece is never longer than its text.
         let mut pieces =
             ByteStrings::with_capacity(vocabulary.len(), vocabulary.texts.total_bytes());
         for (_, kind, text) in vocabulary.iter() {
-            pieces.push_with(|piece| match (kind, vocabulary::byte_of(text)) {
-                (TokenKind::Normal, _) => decode(text, piece),
-                (TokenKind::Byte, Some(byte)) => piece.push(byte),
-                _ => piece.extend_from_slice(text),
+            pieces.push_with(|piece| match (kind, vocabulary::byte_of(text), &rules) {
+                (TokenKind::Control | TokenKind::Unknown, ..) => piece.extend_from_slice(text),
+                (TokenKind::Byte, Some(byte), _) => piece.push(byte),
+                // Merging comes to user-defined tokens as well, so `▁` is a space in them too.
+                (.., Rules::Spm(_)) => spm::decode(text, piece),
+                // Of these, the file has the text itself.
+                (TokenKind::UserDefined, ..) => piece.extend_from_slice(text),
+                (.., Rules::Bpe(_)) => bpe::decode(text, piece),
             });
         }
+        keys::note_unknown(metadata, &mut notes);
         Ok(Self {
             specials: Specials::new(&vocabulary)?,
             vocabulary,
+            roles,
             pieces,
             rules,
+            notes,
         })
+    }
+
+    /// What is odd about the vocabulary of the file, and what was made of it: one line each, for the
+    /// log.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The number of tokens.
@@ -167,8 +208,8 @@ impl Tokenizer {
                 .split(&self.vocabulary, text, parse_special, &mut fragments);
         }
         let mut tokens = Vec::new();
-        if add_special && self.vocabulary.adds_bos {
-            tokens.extend(self.vocabulary.bos);
+        if add_special && self.roles.adds_bos {
+            tokens.extend(self.roles.bos);
         }
         // A text begins at the front and after each token that was written out.
         let mut at_start = true;
@@ -179,8 +220,8 @@ impl Tokenizer {
             }
             at_start = matches!(fragment, Fragment::Token(_));
         }
-        if add_special && self.vocabulary.adds_eos {
-            tokens.extend(self.vocabulary.eos);
+        if add_special && self.roles.adds_eos {
+            tokens.extend(self.roles.eos);
         }
         tokens
     }
@@ -248,26 +289,33 @@ impl Tokenizer {
     /// The token that begins a text.
     #[must_use]
     pub fn bos(&self) -> Option<u32> {
-        self.vocabulary.bos
+        self.roles.bos
     }
 
     /// The token that ends a text.
     #[must_use]
     pub fn eos(&self) -> Option<u32> {
-        self.vocabulary.eos
+        self.roles.eos
     }
 
     /// Whether [`Encode::add_special`] puts the BOS token in front.
     #[must_use]
     pub fn adds_bos(&self) -> bool {
-        self.vocabulary.adds_bos
+        self.roles.adds_bos
     }
 
-    /// Whether an answer is over at this token: EOS, and the tokens that end a turn, as the file
-    /// names them or by the well-known names of control tokens such as `<|eot_id|>`.
+    /// Whether an answer is over at this token: EOS, and the tokens that end a turn, as the file's
+    /// keys name them or by well-known names such as `<|eot_id|>`, whatever type the file gives them.
     #[must_use]
     pub fn is_end(&self, token: u32) -> bool {
-        self.vocabulary.is_end(token)
+        self.roles.ends.binary_search(&token).is_ok()
+    }
+
+    /// The tokens that the model must not say (`tokenizer.ggml.suppress_tokens`), sorted: for
+    /// [`crate::Sampler::sample_without`].
+    #[must_use]
+    pub fn suppressed(&self) -> &[u32] {
+        &self.roles.suppressed
     }
 
     /// Whether a token steers the model rather than standing for text.

@@ -9,11 +9,12 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::error::TokenizerError;
-use super::vocabulary::{TOKENS, TokenKind, Vocabulary};
+use super::keys::TOKENS;
+use super::vocabulary::{TokenKind, Vocabulary};
 
 /// The longest token that may be written out; real ones have some dozens of bytes. Without a bound,
 /// a text of beginnings of a long token would take quadratic time.
-const MOST_BYTES: usize = 512;
+pub(super) const MOST_BYTES: usize = 512;
 
 /// A part of a text to encode.
 #[derive(Debug, Clone, PartialEq)]

@@ -12,10 +12,10 @@ use sysinfer_formats::Metadata;
 
 use super::byte_strings::ByteStrings;
 use super::error::TokenizerError;
+use super::keys::{ADD_SPACE_PREFIX, SCORES, TOKENS};
+use super::notes::shown;
 use super::number_table::NumberTable;
-use super::vocabulary::{SCORES, TokenKind, Vocabulary, byte_of, check_length};
-
-const ADD_SPACE_PREFIX: &str = "tokenizer.ggml.add_space_prefix";
+use super::vocabulary::{TokenKind, Vocabulary, byte_of, check_length};
 
 /// What stands for a space in the vocabulary.
 const SPACE: &str = "▁";
@@ -35,10 +35,12 @@ pub(super) struct Spm {
 }
 
 impl Spm {
-    /// Builds the tokenizer from the scores of a model file. `vocabulary` has its roles assigned.
+    /// Builds the tokenizer from the scores of a model file. `vocabulary` has its kinds corrected;
+    /// `unknown` is its token for what it cannot write.
     pub(super) fn from_gguf(
         metadata: &Metadata<'_>,
         vocabulary: &Vocabulary,
+        unknown: Option<u32>,
     ) -> Result<Self, TokenizerError> {
         let scores = metadata.floats(SCORES)?.unwrap_or_default();
         check_length(SCORES, scores.len(), vocabulary.len())?;
@@ -54,7 +56,7 @@ impl Spm {
             ids: NumberTable::with_capacity(vocabulary.len()),
             scores,
             bytes: [None; 256],
-            unknown: vocabulary.unknown,
+            unknown,
             longest_bytes: 0,
             adds_space_prefix: metadata.boolean(ADD_SPACE_PREFIX)?.unwrap_or(true),
         };
@@ -79,7 +81,7 @@ impl Spm {
             self.bytes[usize::from(byte)] = Some(token);
         }
         match kind {
-            TokenKind::Normal | TokenKind::UserDefined if byte.is_none() => {
+            TokenKind::Normal | TokenKind::UserDefined => {
                 let is_same = |other: u32| texts.get(other as usize) == text;
                 // Of two tokens with one text the last counts, as in llama.cpp.
                 if let Some(earlier) = self.ids.entry(text, token, is_same) {
@@ -89,13 +91,13 @@ impl Spm {
             }
             TokenKind::Byte if byte.is_none() => {
                 return Err(TokenizerError::Entry {
-                    key: super::vocabulary::TOKENS,
+                    key: TOKENS,
                     index: token as usize,
-                    found: format!("\"{}\"", text[..text.len().min(80)].escape_ascii()),
+                    found: shown(text),
                     allowed: "a token of type 6 (byte) must read <0xXX>",
                 });
             }
-            _ => {}
+            TokenKind::Byte | TokenKind::Control | TokenKind::Unknown => {}
         }
         Ok(())
     }
@@ -203,7 +205,30 @@ impl Spm {
     }
 }
 
-/// Appends the bytes that a normal token stands for.
+/// Those of `tokens` that no two others make, and that have more than one character: merging does
+/// not come to them.
+pub(super) fn unspelled(vocabulary: &Vocabulary, mut tokens: Vec<u32>) -> Vec<u32> {
+    let mut ids = NumberTable::with_capacity(vocabulary.len());
+    for (token, kind, text) in vocabulary.iter() {
+        if matches!(kind, TokenKind::Normal | TokenKind::UserDefined) {
+            ids.entry(text, token, |other| vocabulary.text(other) == text);
+        }
+    }
+    let is_token = |text: &[u8]| {
+        ids.find(text, |token| vocabulary.text(token) == text)
+            .is_some()
+    };
+    tokens.retain(|&token| {
+        let text = vocabulary.text(token);
+        let is_made = (1..text.len()).any(|at| is_token(&text[..at]) && is_token(&text[at..]));
+        let is_character =
+            std::str::from_utf8(text).is_ok_and(|text| text.chars().nth(1).is_none());
+        !is_made && !is_character
+    });
+    tokens
+}
+
+/// Appends the bytes that a token of text stands for.
 pub(super) fn decode(text: &[u8], piece: &mut Vec<u8>) {
     let mut rest = text;
     while let Some((&byte, after)) = rest.split_first() {

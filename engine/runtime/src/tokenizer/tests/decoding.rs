@@ -70,3 +70,58 @@ fn streams_keep_the_space_after_other_text() {
     let mut stream = TextStream::new(tokenizer, None, true);
     assert_eq!(stream.push(bos), "<s>");
 }
+
+/// Files without types, and those that call all tokens normal.
+#[test]
+fn bytes_come_back_whatever_type_the_file_gives_them() {
+    let types = "tokenizer.ggml.token_type";
+    let size = spm().tokenizer().vocabulary_size();
+    let text = "é\n\0 <0x41>";
+    for kind in [0, 1, 3, 4, 5, 6] {
+        let kinds: OwnedArray = (0..size)
+            .map(|token| match token {
+                0 => 2,
+                1 | 2 => 3,
+                4..260 => kind,
+                _ => 1,
+            })
+            .collect();
+        let tokenizer = spm().with(types, kinds).tokenizer();
+        let tokens = tokenizer.encode(text, PLAIN);
+        assert_eq!(tokens, spm().tokenizer().encode(text, PLAIN), "type {kind}");
+        assert_eq!(tokenizer.decode(&tokens, false), text, "type {kind}");
+        assert_eq!(tokenizer.piece(4 + 10), b"\n", "type {kind}");
+    }
+    let tokenizer = spm().without(types).tokenizer();
+    let tokens = tokenizer.encode(text, PLAIN);
+    assert_eq!(tokenizer.decode(&tokens, false), text);
+}
+
+/// Merging comes to user-defined runs of spaces; byte-level BPE has its bytes by another spelling.
+#[test]
+fn user_defined_and_byte_pieces_come_back() {
+    let types = "tokenizer.ggml.token_type";
+    let spaces = 4 + 256 + 13;
+    let size = spm().tokenizer().vocabulary_size();
+    let kinds: OwnedArray = (0..size)
+        .map(|token| match token {
+            0 => 2,
+            1 | 2 => 3,
+            4..260 => 6,
+            _ if token == spaces => 4,
+            _ => 1,
+        })
+        .collect();
+    let tokenizer = spm().with(types, kinds).tokenizer();
+    assert_eq!(tokenizer.token_text(spaces as u32), "▁▁");
+    let tokens = tokenizer.encode("c   c", PLAIN);
+    assert!(tokens.contains(&(spaces as u32)), "{tokens:?}");
+    assert_eq!(tokenizer.decode(&tokens, false), "c   c");
+    let mut kinds = vec![1_i32; bpe().tokenizer().vocabulary_size()];
+    kinds[..FIRST_NORMAL as usize].copy_from_slice(&[3, 3, 3, 4, 4]);
+    kinds[FIRST_NORMAL as usize..FIRST_NORMAL as usize + 256].fill(6);
+    let kinds: OwnedArray = kinds.into_iter().collect();
+    let tokenizer = bpe().with(types, kinds).tokenizer();
+    let tokens = tokenizer.encode("a\n é", PLAIN);
+    assert_eq!(tokenizer.decode(&tokens, false), "a\n é");
+}

@@ -2,7 +2,10 @@
 //! vocabularies, in the files beside this one the tests.
 
 mod decoding;
+mod documented;
 mod encoding;
+mod ends;
+mod notes;
 mod refusals;
 mod round_trips;
 

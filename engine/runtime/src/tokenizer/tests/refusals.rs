@@ -10,6 +10,7 @@ const MERGES: &str = "tokenizer.ggml.merges";
 const BOS: &str = "tokenizer.ggml.bos_token_id";
 const EOS: &str = "tokenizer.ggml.eos_token_id";
 const ADD_BOS: &str = "tokenizer.ggml.add_bos_token";
+const SUPPRESSED: &str = "tokenizer.ggml.suppress_tokens";
 const ADD_SPACE_PREFIX: &str = "tokenizer.ggml.add_space_prefix";
 
 #[test]
@@ -37,12 +38,16 @@ fn unknown_kinds_and_wrong_types_are_refused_by_key() {
     assert_refused([
         (
             with(MODEL, "bert".into()),
-            "tokenizer.ggml.model is \"bert\"",
+            "tokenizer.ggml.model is \"bert\" (WordPiece, of BERT and other embedding models), which",
         ),
         (with(MODEL, 3_u32.into()), MODEL),
         (
-            with(PRE, "tekken".into()),
-            "tokenizer.ggml.pre is \"tekken\"",
+            with(PRE, "superbpe".into()),
+            "tokenizer.ggml.pre is \"superbpe\", which is not supported (groups digits",
+        ),
+        (
+            with(PRE, "mine".into()),
+            "tokenizer.ggml.pre is \"mine\", which is not supported; these are: llama-bpe, llama3",
         ),
         (with(TOKENS, numbers(1, 3).into()), TOKENS),
         (with(MERGES, "h e".into()), MERGES),
@@ -50,6 +55,7 @@ fn unknown_kinds_and_wrong_types_are_refused_by_key() {
         (with(ADD_BOS, 1_u32.into()), ADD_BOS),
         (spm().with(SCORES, strings(["1"])), SCORES),
         (spm().with(ADD_SPACE_PREFIX, 1_u32), ADD_SPACE_PREFIX),
+        (bpe().with(SUPPRESSED, strings(["1"])), SUPPRESSED),
     ]);
 }
 
@@ -114,6 +120,10 @@ fn roles_beyond_the_vocabulary_are_refused() {
         (
             bpe().with("tokenizer.ggml.eot_token_id", 300_u32),
             "tokenizer.ggml.eot_token_id is 300",
+        ),
+        (
+            spm().with("tokenizer.ggml.unknown_token_id", 300_u32),
+            "tokenizer.ggml.unknown_token_id is 300",
         ),
         (
             bpe().without(BOS).with(ADD_BOS, true),

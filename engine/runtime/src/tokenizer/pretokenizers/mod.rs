@@ -1,0 +1,110 @@
+//! How text is cut into words before byte-level BPE merges inside each word.
+//!
+//! A GGUF file only names its way (`tokenizer.ggml.pre`); the regular expressions belong to the
+//! models' own `tokenizer.json` files, and the names and their extra rules to llama.cpp's
+//! `llama-vocab.cpp`. A way (`ways`) is a list of steps: each step cuts the pieces of the step before
+//! into its matches and what lies between them. `choice` finds the way of a file.
+//!
+//! The original expressions end in `\s+(?!\S)|\s+`: a run of spaces before a word leaves its last
+//! space to the word. Here the expression is `\s+` and the last space is given back after the match
+//! ([`Spaces`]), because look-ahead needs a backtracking engine, which gives up on a long run of
+//! spaces; without it the `regex` automata run, in linear time.
+
+mod choice;
+mod ways;
+
+use regex::Regex;
+
+#[cfg(test)]
+pub(super) use ways::UNSUPPORTED;
+pub(super) use ways::Way;
+
+/// What a run of spaces before something else leaves to it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Spaces {
+    /// Nothing: the match stands as it is.
+    Keep,
+    /// Its last character, if it has two or more.
+    LeaveLast,
+    /// The same, unless the run ends in a line break, which another branch has matched.
+    LeaveLastUnlessLineBreak,
+}
+
+/// One compiled step.
+#[derive(Debug)]
+struct Step {
+    expression: Regex,
+    spaces: Spaces,
+}
+
+/// A way of cutting text into words, ready for use.
+#[derive(Debug)]
+pub(super) struct PreTokenizer {
+    steps: Vec<Step>,
+}
+
+impl PreTokenizer {
+    /// Compiles the expressions of a way, which takes milliseconds.
+    pub(super) fn compile(way: &Way) -> Self {
+        let compile = |&(expression, spaces): &(&str, Spaces)| Step {
+            expression: Regex::new(expression)
+                .expect("expressions of WAYS are constants, all compiled by a test"),
+            spaces,
+        };
+        Self {
+            steps: way.steps.iter().map(compile).collect(),
+        }
+    }
+
+    /// Hands the words of `text` to `each`, in order; together they are the whole text.
+    pub(super) fn split<'t>(&self, text: &'t str, each: &mut impl FnMut(&'t str)) {
+        split(text, &self.steps, each);
+    }
+}
+
+/// Cuts `text` by the first step and its pieces by the others.
+fn split<'t>(text: &'t str, steps: &[Step], each: &mut impl FnMut(&'t str)) {
+    if text.is_empty() {
+        return;
+    }
+    let Some((step, others)) = steps.split_first() else {
+        each(text);
+        return;
+    };
+    let mut rest = text;
+    while let Some(found) = step.expression.find(rest) {
+        let start = found.start();
+        let end = start + step.spaces.kept(found.as_str(), &rest[found.end()..]);
+        split(&rest[..start], others, each);
+        split(&rest[start..end], others, each);
+        rest = &rest[end..];
+    }
+    split(rest, others, each);
+}
+
+impl Spaces {
+    /// How many bytes of the match `found`, which `following` follows, stay in it; never none.
+    fn kept(self, found: &str, following: &str) -> usize {
+        let gives = match self {
+            Self::Keep => false,
+            Self::LeaveLast => true,
+            Self::LeaveLastUnlessLineBreak => !found.ends_with(['\r', '\n']),
+        };
+        let last = found.chars().next_back().map_or(0, char::len_utf8);
+        // A match that starts and ends in white space is a run of it: in every expression, words
+        // have at most one space, at their start, and signs at most line breaks at their end. A run
+        // goes on as far as the white space does, so what follows it, if anything, is something
+        // else.
+        let is_run = found.len() > last
+            && found.starts_with(char::is_whitespace)
+            && found.ends_with(char::is_whitespace);
+        if gives && is_run && !following.is_empty() {
+            found.len() - last
+        } else {
+            found.len()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
