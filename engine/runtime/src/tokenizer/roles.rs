@@ -59,12 +59,8 @@ impl Roles {
         let default = |token: Option<u32>| token.filter(|&token| (token as usize) < size);
         let bos = ids.required(BOS)?;
         let eos = ids.required(EOS)?;
-        let mut named_ends = Vec::new();
-        named_ends.extend(
-            [eos, ids.required(EOT)?, ids.required(EOM)?]
-                .into_iter()
-                .flatten(),
-        );
+        let turns = [eos, ids.required(EOT)?, ids.required(EOM)?];
+        let mut named_ends: Vec<u32> = turns.into_iter().flatten().collect();
         for key in [FIM_PAD, FIM_REP, FIM_SEP] {
             named_ends.extend(ids.noted(key, notes));
         }
@@ -76,20 +72,18 @@ impl Roles {
         for key in with_use(Use::Unused) {
             ids.noted(key, notes);
         }
-        let eos = eos.or(default(defaults.eos));
-        correct(vocabulary, &named, eos, unspelled, notes)?;
+        let (bos, eos) = (bos.or(default(defaults.bos)), eos.or(default(defaults.eos)));
+        correct(vocabulary, &named, [bos, eos], unspelled, notes)?;
         let ends = ends(vocabulary, named_ends, eos);
         if ends.is_empty() {
-            notes.push(
-                "no token ends an answer, by key or by name: answers run to their limit".into(),
-            );
+            let note = "no token ends an answer, by key or by name: answers run to their limit";
+            notes.push(note.into());
         }
         let unknown = match defaults.unknown {
             Some(_) => ids.required(UNKNOWN)?,
             // Byte-level BPE has no use for it: its tokens are bytes.
             None => ids.noted(UNKNOWN, notes),
         };
-        let bos = bos.or(default(defaults.bos));
         let adds_bos = flag(metadata, ADD_BOS, (BOS, bos))?.unwrap_or(defaults.adds_bos);
         Ok(Self {
             bos,
@@ -151,12 +145,12 @@ impl Ids<'_, '_> {
     }
 }
 
-/// Makes control tokens of those that are by a key (`named`, or `eos`, which may be a default) or by
-/// their name, and notes those that the file calls something else.
+/// Makes control tokens of those that are by a key (`named`) or by their name, and notes those that
+/// the file calls something else. `framing` are BOS and EOS, named or by default.
 fn correct(
     vocabulary: &mut Vocabulary,
     named: &[u32],
-    eos: Option<u32>,
+    framing: [Option<u32>; 2],
     unspelled: impl FnOnce(&Vocabulary, Vec<u32>) -> Result<Vec<u32>, TokenizerError>,
     notes: &mut Vec<String>,
 ) -> Result<(), TokenizerError> {
@@ -171,7 +165,9 @@ fn correct(
         }
         match kind {
             TokenKind::UserDefined => meant.push(token),
-            TokenKind::Normal if meaning.is_some() && (is_named || eos == Some(token)) => {
+            TokenKind::Normal
+                if meaning.is_some() && (is_named || framing.contains(&Some(token))) =>
+            {
                 meant.push(token);
             }
             TokenKind::Normal => doubtful.push(token),

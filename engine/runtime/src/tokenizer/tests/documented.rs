@@ -20,21 +20,12 @@ fn section(heading: &str) -> Vec<&'static str> {
 /// Rows of a table that begin with a name in backticks: the names of the first cell, and the second.
 fn rows(lines: &[&'static str]) -> Vec<(Vec<&'static str>, &'static str)> {
     let rows = lines.iter().filter(|line| line.starts_with("| `"));
-    rows.map(|line| {
-        // No cell of these tables has a bar but the names, which stand in backticks.
-        let mut cells = line.trim_matches('|').split(" | ");
-        let names = quoted(cells.next().expect("a first cell"));
-        (
-            names,
-            cells
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .trim_end_matches(" |"),
-        )
-    })
-    .filter(|(names, _)| *names != ["tokenizer.ggml.model"] || !lines.contains(&"|---|---|"))
-    .collect()
+    let row = |line: &&'static str| {
+        let mut cells = line.trim_end_matches(" |").split(" | ");
+        let names = quoted(cells.next().unwrap_or_default());
+        (names, cells.next().unwrap_or_default().trim())
+    };
+    rows.map(row).collect()
 }
 
 /// What stands in backticks.

@@ -116,12 +116,25 @@ fn what_merging_spells_is_text_unless_a_key_or_a_type_says_otherwise() {
         assert_eq!(parts(&description), (vec![2], vec![2]));
         assert!(!ids(&description).contains(&2), "no text becomes it");
     }
-    let pieces = [("<", 1), ("/", 1), ("</", 1), ("s>", 1), ("</s>", 1)];
-    assert_eq!(
-        parts(&sentence_piece(&pieces)),
-        (vec![], vec![2]),
-        "token 2 is EOS by default"
-    );
+    // SentencePiece has BOS and EOS by default, and then their names are believed.
+    let pieces = [
+        ("<", 1),
+        ("<s>", 1),
+        ("</s>", 1),
+        ("/", 1),
+        ("s>", 1),
+        ("</", 1),
+    ];
+    assert_eq!(parts(&sentence_piece(&pieces)), (vec![1, 2], vec![2]));
+    let other = [
+        ("<", 1),
+        ("a", 1),
+        ("b", 1),
+        ("</", 1),
+        ("s>", 1),
+        ("</s>", 1),
+    ];
+    assert_eq!(parts(&sentence_piece(&other)), (vec![], vec![2]));
 }
 
 #[test]
