@@ -16,6 +16,10 @@ pub struct Words {
     tokenizer: Arc<Tokenizer>,
     /// Tokens that end an answer.
     ends: Vec<u32>,
+    /// Tokens that the file says the model must not say.
+    suppressed: Vec<u32>,
+    /// Both, for answers that must go on.
+    all: Vec<u32>,
 }
 
 /// The job at work.
@@ -37,12 +41,17 @@ pub struct Answer {
 }
 
 impl Words {
-    /// The vocabulary of a model with `vocabulary_size` rows.
-    pub fn new(tokenizer: Arc<Tokenizer>, vocabulary_size: usize) -> Self {
+    /// The vocabulary of a model with `vocabulary_size` rows. An answer also ends where the model
+    /// begins a turn, at one of `turns`.
+    pub fn new(tokenizer: Arc<Tokenizer>, vocabulary_size: usize, turns: &[u32]) -> Self {
         let count = u32::try_from(vocabulary_size).unwrap_or(u32::MAX);
-        let ends = (0..count).filter(|token| tokenizer.is_end(*token));
+        let is_end = |token: &u32| tokenizer.is_end(*token) || turns.contains(token);
+        let ends: Vec<u32> = (0..count).filter(is_end).collect();
+        let suppressed = tokenizer.suppressed().to_vec();
         Self {
-            ends: ends.collect(),
+            all: [ends.as_slice(), &suppressed].concat(),
+            ends,
+            suppressed,
             tokenizer,
         }
     }
@@ -117,11 +126,11 @@ impl Answer {
         logits: &[f32],
         emit: &mut dyn FnMut(JobId, Event),
     ) -> Drawn {
-        let token = if self.must_go_on() {
-            self.sampler.sample_without(&words.ends, logits)
-        } else {
-            self.sampler.sample(logits)
+        let excluded = match self.must_go_on() {
+            true => &words.all,
+            false => &words.suppressed,
         };
+        let token = self.sampler.sample_without(excluded, logits);
         let logprobs = self.logprobs(token, logits, &words.tokenizer);
         self.first_token.get_or_insert_with(Instant::now);
         self.generated += 1;

@@ -5,11 +5,7 @@
 //! of a long prompt too. The keys and values of the last conversation stay: the next prompt is
 //! computed from where it differs.
 
-use std::sync::Arc;
-
-use sysinfer_engine::{
-    Drafter, Engine, EngineError, Entry, Lookup, Sequence, Tokenizer, Turn, Wanted,
-};
+use sysinfer_engine::{Drafter, Engine, EngineError, Entry, Lookup, Sequence, Turn, Wanted};
 
 use super::answer::{Answer, Words};
 use super::inspector::Inspector;
@@ -32,18 +28,18 @@ struct Live {
 }
 
 impl EngineBackend {
-    /// Prepares an engine for answers in a context of `context_tokens`, drafted as `lookup` does.
+    /// Prepares an engine for answers made of `words`, in a context of `context_tokens`, drafted as
+    /// `lookup` does.
     ///
     /// # Errors
     /// No memory for the sequence, or a context longer than the model's.
     pub fn new(
         engine: Engine,
-        tokenizer: Arc<Tokenizer>,
+        words: Words,
         context_tokens: usize,
         lookup: Lookup,
     ) -> Result<Self, EngineError> {
         let sequence = engine.sequence(context_tokens)?;
-        let words = Words::new(tokenizer, engine.info().vocabulary_size);
         Ok(Self {
             engine,
             words,

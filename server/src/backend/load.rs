@@ -15,6 +15,7 @@ use sysinfer_engine::{
 };
 use sysinfer_machine::{Topology, usable_memory_bytes};
 
+use super::answer::Words;
 use super::engine::EngineBackend;
 use super::inspector::Inspector;
 use super::template_choice;
@@ -123,6 +124,9 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
         .tokenizer()
         .cloned()
         .ok_or_else(|| LoadError::NoTokenizer(request.model.clone()))?;
+    for note in tokenizer.notes() {
+        tracing::warn!("tokenizer: {note}");
+    }
     let info = engine.info().clone();
     let context_tokens = context_tokens(request.context, info.context_length)?;
     let template = template_choice::chosen(given, &engine, &tokenizer);
@@ -153,7 +157,9 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     ];
     summary.extend(why);
     summary.extend(plan_lines(engine.plan(), &engine.pins()));
-    let backend = EngineBackend::new(engine, tokenizer, context_tokens, lookup(request.lookup))?;
+    let turns = template_choice::turns(&template, &info.architecture);
+    let words = Words::new(tokenizer, info.vocabulary_size, &turns);
+    let backend = EngineBackend::new(engine, words, context_tokens, lookup(request.lookup))?;
     let inspector = Inspector::start(request.model.clone(), request.precision.cache);
     let backend = backend.with_inspector(inspector);
     let vocabulary_size = info.vocabulary_size;

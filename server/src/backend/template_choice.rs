@@ -46,6 +46,17 @@ pub(super) fn given(name: &str) -> Result<Given, LoadError> {
     Ok(Given::File(TemplateSource::Text { source, origin }))
 }
 
+/// The tokens that begin a turn and are known by their ids: those of the built-in template that is
+/// served, or of the one that the architecture has, which a template of the file writes by name.
+pub(super) fn turns(template: &TemplateSource, architecture: &str) -> Vec<u32> {
+    let builtin = match template {
+        TemplateSource::Builtin(builtin) => Some(*builtin),
+        TemplateSource::Text { .. } => builtin::named(architecture, &|_| false),
+    };
+    let roles = builtin.and_then(|builtin| builtin.role_tokens);
+    roles.map_or_else(Vec::new, |roles| vec![roles.user, roles.assistant])
+}
+
 /// The template that is served.
 pub(super) fn chosen(
     given: Option<Given>,
@@ -73,4 +84,30 @@ pub(super) fn chosen(
         name: &engine.info().name,
         has_token: &has_token,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_of_baichuan_are_known_whichever_template_is_served() {
+        let builtin =
+            |name| TemplateSource::Builtin(builtin::named(name, &|_| false).expect("one of ours"));
+        let own = TemplateSource::Text {
+            source: String::new(),
+            origin: String::new(),
+        };
+        let cases = [
+            (builtin("baichuan"), "baichuan", vec![195, 196]),
+            (builtin("baichuan"), "llama", vec![195, 196]),
+            (own.clone(), "baichuan", vec![195, 196]),
+            (own, "llama", vec![]),
+            (builtin("chatml"), "llama", vec![]),
+            (builtin("chatml"), "baichuan", vec![]),
+        ];
+        for (template, architecture, wanted) in cases {
+            assert_eq!(turns(&template, architecture), wanted, "{architecture}");
+        }
+    }
 }
