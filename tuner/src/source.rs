@@ -134,7 +134,15 @@ impl Source {
                 Engine::synthetic(*preset, plan, precision, topology, &mut show)
             }
         };
-        engine.with_context(|| format!("cannot load {}", self.name()))
+        let engine = engine.with_context(|| format!("cannot load {}", self.name()))?;
+        for note in engine
+            .tokenizer()
+            .iter()
+            .flat_map(|tokenizer| tokenizer.notes())
+        {
+            eprintln!("tokenizer: {note}");
+        }
+        Ok(engine)
     }
 }
 

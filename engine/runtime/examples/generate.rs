@@ -27,6 +27,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .tokenizer()
         .ok_or("the model has no tokenizer")?
         .clone();
+    for note in tokenizer.notes() {
+        eprintln!("tokenizer: {note}");
+    }
 
     let mut tokens = tokenizer.encode(
         prompt,
@@ -44,7 +47,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             tokens: &tokens,
             wanted: Wanted::Last,
         };
-        let token = sampler.sample(engine.step(&mut [entry])?.row(0)?);
+        let logits = engine.step(&mut [entry])?;
+        let token = sampler.sample_without(tokenizer.suppressed(), logits.row(0)?);
         if tokenizer.is_end(token) {
             break;
         }
