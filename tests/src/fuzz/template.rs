@@ -12,7 +12,7 @@ use sysinfer_server::prompt::sandbox::ARGUMENT;
 use sysinfer_server::prompt::sandbox::process::Program;
 use sysinfer_server::prompt::{Conversation, Message, PromptEncoder, Role, builtin};
 
-use super::vocabularies::{Sample, samples};
+use super::vocabularies::{KINDS, Sample, samples};
 use super::{SMALL_FLOOR_BYTES, Target, text};
 use crate::product::binary;
 
@@ -103,7 +103,7 @@ fn built_in(name: &str, conversation: &Conversation) {
     for message in &mut quiet.messages {
         message.content = "x".into();
     }
-    for sample in samples() {
+    for sample in &samples()[..KINDS] {
         let tokenizer = Arc::clone(&sample.tokenizer);
         let prompt = ModelPrompt::new(&TemplateSource::Builtin(builtin), tokenizer, epoch);
         let prompt = prompt.expect("our own templates compile");

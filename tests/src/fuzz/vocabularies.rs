@@ -4,19 +4,11 @@
 use std::sync::{Arc, OnceLock};
 
 use sysinfer_engine::Tokenizer;
+use sysinfer_engine::tokenizer::pre_tokenizers;
 use sysinfer_formats::{Gguf, GgufWriter, OwnedArray};
 
-/// The ways of cutting words that differ from each other.
-pub const PRE_TOKENIZERS: [&str; 8] = [
-    "llama-bpe",
-    "qwen2",
-    "gpt-2",
-    "smollm",
-    "deepseek-llm",
-    "deepseek-coder",
-    "falcon",
-    "default",
-];
+/// How many of [`samples`], the first ones, differ in more than in how they cut words.
+pub const KINDS: usize = 5;
 
 /// A tokenizer and what it promises beyond what all do.
 #[derive(Clone, Debug)]
@@ -29,8 +21,8 @@ pub struct Sample {
     pub is_sentencepiece: bool,
 }
 
-/// Two SentencePiece tokenizers (with and without space prefix) and one BPE per way of cutting words,
-/// made once.
+/// SentencePiece tokenizers (with and without space prefix, and without types), one BPE per way of
+/// cutting words, and one whose types are wrong; made once.
 pub fn samples() -> &'static [Sample] {
     static SAMPLES: OnceLock<Vec<Sample>> = OnceLock::new();
     SAMPLES.get_or_init(|| {
@@ -46,13 +38,20 @@ pub fn samples() -> &'static [Sample] {
                 sentencepiece(GgufWriter::new()).metadata("tokenizer.ggml.add_space_prefix", false),
                 true,
             ),
-        ];
-        for pre in PRE_TOKENIZERS {
-            samples.push(sample(
-                pre.into(),
-                byte_level(GgufWriter::new(), pre),
+            sample(
+                "spm without types".into(),
+                sentencepiece_of_types(GgufWriter::new(), |_| 1),
+                true,
+            ),
+            sample(
+                "bpe of wrong types".into(),
+                byte_level_of_types(GgufWriter::new(), "tekken", |kind| 7 - kind),
                 false,
-            ));
+            ),
+        ];
+        for names in pre_tokenizers() {
+            let file = byte_level(GgufWriter::new(), names[0]);
+            samples.push(sample(names[0].into(), file, false));
         }
         samples
     })
@@ -67,6 +66,11 @@ fn built(writer: GgufWriter) -> Arc<Tokenizer> {
 
 /// Adds a SentencePiece vocabulary: unknown, BOS, EOS, two user-defined tokens, all bytes, pieces.
 pub fn sentencepiece(file: GgufWriter) -> GgufWriter {
+    sentencepiece_of_types(file, |kind| kind)
+}
+
+/// The same, with types that `typed` makes of the right ones.
+fn sentencepiece_of_types(file: GgufWriter, typed: impl Fn(i32) -> i32) -> GgufWriter {
     let mut tokens: Vec<(String, f32, i32)> = [
         ("<unk>", 2),
         ("<s>", 3),
@@ -95,12 +99,20 @@ pub fn sentencepiece(file: GgufWriter) -> GgufWriter {
         )
         .metadata(
             "tokenizer.ggml.token_type",
-            tokens.iter().map(|token| token.2).collect::<OwnedArray>(),
+            tokens
+                .iter()
+                .map(|token| typed(token.2))
+                .collect::<OwnedArray>(),
         )
 }
 
 /// Adds a byte-level BPE vocabulary that cuts words in the way called `pre`.
 pub fn byte_level(file: GgufWriter, pre: &str) -> GgufWriter {
+    byte_level_of_types(file, pre, |kind| kind)
+}
+
+/// The same, with types that `typed` makes of the right ones.
+fn byte_level_of_types(file: GgufWriter, pre: &str, typed: impl Fn(i32) -> i32) -> GgufWriter {
     let mut tokens: Vec<String> = [
         "<|begin|>",
         "<|end of it|>",
@@ -146,7 +158,7 @@ pub fn byte_level(file: GgufWriter, pre: &str) -> GgufWriter {
         )
         .metadata(
             "tokenizer.ggml.token_type",
-            kinds.into_iter().collect::<OwnedArray>(),
+            kinds.into_iter().map(typed).collect::<OwnedArray>(),
         )
         .metadata(
             "tokenizer.ggml.merges",
