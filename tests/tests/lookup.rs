@@ -11,6 +11,7 @@ use sysinfer_engine::{
     SamplingOptions, Turn, Wanted,
 };
 use sysinfer_formats::TensorType;
+use sysinfer_server::backend::answer::Words;
 use sysinfer_server::backend::engine::EngineBackend;
 use sysinfer_server::scheduler::{Backend, Event, FinishReason, JobLimits, ValidJob};
 
@@ -28,7 +29,8 @@ fn eager() -> Lookup {
 fn backend(lookup: Lookup) -> EngineBackend {
     let engine = open(tiny_model(), 1, |plan| plan.blocking.attention_chunk = 32);
     let tokenizer = engine.tokenizer().expect("it has one").clone();
-    EngineBackend::new(engine, tokenizer, CONTEXT, lookup).expect("it fits")
+    let words = Words::new(tokenizer, engine.info().vocabulary_size, &[]);
+    EngineBackend::new(engine, words, CONTEXT, lookup).expect("it fits")
 }
 
 /// Draws from four words only, so that nearly every end of the text was seen before.

@@ -133,9 +133,9 @@ pub(super) fn meaning(text: &[u8]) -> Option<Meaning> {
         return None;
     }
     let is = |name: &&str| name.as_bytes() == text;
-    if ENDS.iter().any(|name| is(name)) {
+    if ENDS.iter().any(is) {
         Some(Meaning::End)
-    } else if FRAMES.iter().any(|name| is(name)) || is_reserved(text) {
+    } else if FRAMES.iter().any(is) || is_reserved(text) {
         Some(Meaning::Frame)
     } else {
         None
