@@ -169,10 +169,13 @@ fn a_sliding_window_limits_sequences() {
     let file = model("llama").with("llama.attention.sliding_window", 16u32);
     let engine = opened(&file.write()).expect("a good file");
     assert_eq!(engine.info().context_length, 16);
+    let notes = engine.notes();
+    assert!(notes[0].contains("attention.sliding_window"), "{notes:?}");
     assert!(engine.sequence(17).is_err());
     let none = model("llama").with("llama.attention.sliding_window", 0u32);
     let engine = opened(&none.write()).expect("a good file");
     assert_eq!(engine.info().context_length, 256);
+    assert!(engine.notes().is_empty());
 }
 
 /// Every row of the table does what it says, for every architecture.

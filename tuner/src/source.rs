@@ -135,12 +135,8 @@ impl Source {
             }
         };
         let engine = engine.with_context(|| format!("cannot load {}", self.name()))?;
-        for note in engine
-            .tokenizer()
-            .iter()
-            .flat_map(|tokenizer| tokenizer.notes())
-        {
-            eprintln!("tokenizer: {note}");
+        for note in engine.notes() {
+            eprintln!("{note}");
         }
         Ok(engine)
     }

@@ -27,8 +27,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .tokenizer()
         .ok_or("the model has no tokenizer")?
         .clone();
-    for note in tokenizer.notes() {
-        eprintln!("tokenizer: {note}");
+    for note in engine.notes() {
+        eprintln!("{note}");
     }
 
     let mut tokens = tokenizer.encode(

@@ -227,6 +227,23 @@ impl Engine {
         self.tokenizer.as_ref()
     }
 
+    /// What whoever runs the model should know of its file: guesses that were made, and limits that it sets.
+    pub fn notes(&self) -> Vec<String> {
+        let window = self.model.config.sliding_window.map(|window| {
+            format!(
+                "model: tokens see the {window} before them (attention.sliding_window), so sequences are \
+                 limited to {} tokens, within which that changes nothing",
+                self.model.config.context_length
+            )
+        });
+        let tokenizer = self
+            .tokenizer
+            .iter()
+            .flat_map(|tokenizer| tokenizer.notes());
+        let tokenizer = tokenizer.map(|note| format!("tokenizer: {note}"));
+        window.into_iter().chain(tokenizer).collect()
+    }
+
     /// The file's chat template (Jinja), if it has one.
     pub fn chat_template(&self) -> Option<&str> {
         self.chat_template.as_deref()

@@ -124,8 +124,8 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
         .tokenizer()
         .cloned()
         .ok_or_else(|| LoadError::NoTokenizer(request.model.clone()))?;
-    for note in tokenizer.notes() {
-        tracing::warn!("tokenizer: {note}");
+    for note in engine.notes() {
+        tracing::warn!("{note}");
     }
     let info = engine.info().clone();
     let context_tokens = context_tokens(request.context, info.context_length)?;
