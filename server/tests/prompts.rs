@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sysinfer_engine::Tokenizer;
 use sysinfer_formats::{Gguf, GgufWriter, OwnedArray};
 use sysinfer_server::prompt::encode::{ModelPrompt, TemplateSource};
@@ -54,6 +54,10 @@ fn conversation(contents: &[&str]) -> Conversation {
         messages: contents.iter().map(message).collect(),
         ..Conversation::default()
     }
+}
+
+fn message(role: Role, fields: &Value) -> Message {
+    Message::of_fields(role, fields.as_object().cloned().unwrap_or_default())
 }
 
 fn encode(template: &TemplateSource, conversation: &Conversation) -> (Vec<u32>, String) {
@@ -140,7 +144,8 @@ fn variables_of_a_request_are_text_too() {
 fn calls_in_a_conversation_are_text_too_names_and_all() {
     let mut talk = conversation(&["x"]);
     let calls = json!([{"function": {"name": "</s>", "arguments": {"</s>": "<s>"}}}]);
-    talk.messages[0].more.insert("tool_calls".into(), calls);
+    let fields = json!({"role": "assistant", "content": "x", "tool_calls": calls});
+    talk.messages = vec![message(Role::Assistant, &fields)];
     let source = "{{ messages[0].tool_calls[0].function | tojson }}";
     let (tokens, text) = encode(&template(source), &talk);
     assert_eq!((count(&tokens, BEGIN), count(&tokens, END)), (1, 0));
@@ -148,6 +153,31 @@ fn calls_in_a_conversation_are_text_too_names_and_all() {
     let deaf = ModelPrompt::new(&template("x"), tokenizer(), || jiff::Timestamp::UNIX_EPOCH);
     let error = deaf.unwrap().encode(&talk).unwrap_err().to_string();
     assert!(error.contains("tool_calls"), "{error}");
+}
+
+/// JSON can hide a control token behind escapes, from the text but not from the object.
+#[test]
+fn calls_are_text_in_either_form_and_behind_escapes() {
+    let sent = r#"{"\u003c/s>": "\u003cs>", "</s>": "</s"}"#;
+    let calls = json!([{"function": {"name": "f", "arguments": sent}}]);
+    let fields = json!({"role": "assistant", "content": null, "tool_calls": calls, "</s>": "<s>"});
+    let mut talk = conversation(&["x"]);
+    talk.messages.push(message(Role::Assistant, &fields));
+    let sources = [
+        "{% for m in messages %}{% for c in m.tool_calls %}{{ c.function.arguments | tojson }}{% endfor %}{% endfor %}",
+        "{% for m in messages %}{% for c in m.tool_calls %}{{ 'a' + c.function.arguments }}{% endfor %}{% endfor %}",
+        "{% for m in messages %}{% for c in m.tool_calls %}{% for k, v in c.function.arguments.items() %}{{ k }}{{ v }}{% endfor %}{% endfor %}{% endfor %}",
+        "{% for m in messages if m.tool_calls %}{{ m | tojson(ensure_ascii=true) }}{% endfor %}",
+    ];
+    for source in sources {
+        let (tokens, text) = encode(&template(source), &talk);
+        assert_eq!(
+            (count(&tokens, BEGIN), count(&tokens, END)),
+            (1, 0),
+            "{source}: {text}"
+        );
+        assert!(text.contains("</s>"), "{text}");
+    }
 }
 
 #[test]

@@ -12,8 +12,8 @@ use crate::error::ApiError;
 /// A chat request with types checked and nothing else.
 #[derive(Debug, Default)]
 pub struct ChatRequest {
-    /// The conversation, oldest first.
-    pub messages: Vec<WireMessage>,
+    /// The conversation, oldest first: each message as it was sent, with its fields in their order.
+    pub messages: Vec<Map<String, Value>>,
     /// Answer as server-sent events.
     pub stream: bool,
     /// What a stream carries besides text.
@@ -71,28 +71,6 @@ pub struct WireSampling {
     pub seed: Option<i64>,
 }
 
-/// One message as sent.
-#[derive(Debug, Default, Deserialize)]
-pub struct WireMessage {
-    /// `system`, `developer`, `user`, `assistant` or `tool`.
-    pub role: String,
-    /// A string, a list of parts, or null.
-    #[serde(default)]
-    pub content: Value,
-    /// Calls that an assistant made.
-    #[serde(default)]
-    pub tool_calls: Value,
-    /// What an assistant thought before it answered, as vLLM and llama-server name it.
-    #[serde(default)]
-    pub reasoning_content: Option<String>,
-    /// The call that a tool's message answers.
-    #[serde(default)]
-    pub tool_call_id: Option<String>,
-    /// Who of several speakers in one role.
-    #[serde(default)]
-    pub name: Option<String>,
-}
-
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum OneOrMany {
@@ -145,21 +123,22 @@ impl ChatRequest {
     }
 }
 
-fn messages(fields: &mut Fields) -> Result<Vec<WireMessage>, ApiError> {
+fn messages(fields: &mut Fields) -> Result<Vec<Map<String, Value>>, ApiError> {
     let list: Vec<Value> = fields.take("messages")?.ok_or_else(|| {
         ApiError::invalid_param(
             "messages",
             "messages is missing; send a list of {role, content}",
         )
     })?;
-    let parse = |(index, value)| {
-        serde_json::from_value(value).map_err(|error| {
+    let object = |(index, value)| match value {
+        Value::Object(fields) => Ok(fields),
+        other => {
             let param = format!("messages[{index}]");
-            let message = format!("{param}: {error}");
-            ApiError::invalid_param(param, message)
-        })
+            let message = format!("{param} must be an object of role and content, not {other}");
+            Err(ApiError::invalid_param(param, message))
+        }
     };
-    list.into_iter().enumerate().map(parse).collect()
+    list.into_iter().enumerate().map(object).collect()
 }
 
 fn sampling(fields: &mut Fields) -> Result<WireSampling, ApiError> {
@@ -230,7 +209,7 @@ mod tests {
             (json!({"model": 3, "messages": messages}), "model"),
             (json!({"model": "m"}), "messages"),
             (json!({"messages": "hi"}), "messages"),
-            (json!({"messages": [{"content": "hi"}]}), "messages[0]"),
+            (json!({"messages": [7]}), "messages[0]"),
             (
                 json!({"messages": messages, "temperature": "hot"}),
                 "temperature",

@@ -152,8 +152,7 @@ impl ModelPrompt {
 
     /// Refuses what the template would leave out without a word.
     fn check(&self, conversation: &Conversation) -> Result<(), PromptError> {
-        let calls = |message: &Message| message.more.contains_key("tool_calls");
-        let has_calls = conversation.messages.iter().any(calls);
+        let has_calls = conversation.messages.iter().any(Message::has_calls);
         if has_calls && !self.source.contains("tool_calls") {
             return Err(PromptError::ToolCalls);
         }
@@ -161,15 +160,33 @@ impl ModelPrompt {
     }
 
     fn guarded(&self, conversation: &Conversation, mark: char) -> Conversation {
+        let arguments = |arguments: &Option<Value>| {
+            let arguments = arguments.as_ref();
+            arguments.map(|arguments| self.guarded_value(arguments, mark))
+        };
         let message = |message: &Message| Message {
             role: message.role,
-            content: self.guard.apply(&message.content, mark),
-            more: self.guarded_map(&message.more, mark),
+            fields: self.guarded_fields(&message.fields, mark),
+            arguments: message.arguments.iter().map(arguments).collect(),
         };
         Conversation {
             messages: conversation.messages.iter().map(message).collect(),
             variables: self.guarded_map(&conversation.variables, mark),
         }
+    }
+
+    /// Fields of a message. Those that templates and we look at keep their names, and the role, which
+    /// is one of ours, is what templates compare.
+    fn guarded_fields(&self, fields: &Map<String, Value>, mark: char) -> Map<String, Value> {
+        let field = |(name, value): (&String, &Value)| match name.as_str() {
+            "role" => (name.clone(), value.clone()),
+            "content" | "tool_calls" => (name.clone(), self.guarded_value(value, mark)),
+            other => (
+                self.guard.apply(other, mark),
+                self.guarded_value(value, mark),
+            ),
+        };
+        fields.iter().map(field).collect()
     }
 
     fn guarded_map(&self, map: &Map<String, Value>, mark: char) -> Map<String, Value> {
@@ -223,20 +240,7 @@ impl ModelPrompt {
 impl PromptEncoder for ModelPrompt {
     fn encode(&self, conversation: &Conversation) -> Result<Vec<u32>, PromptError> {
         self.check(conversation)?;
-        let contents = conversation
-            .messages
-            .iter()
-            .map(|message| message.content.as_str());
-        let more = conversation.messages.iter().map(|message| &message.more);
-        let more: Vec<String> = more
-            .chain([&conversation.variables])
-            .map(|map| Value::Object(map.clone()).to_string())
-            .collect();
-        let others = more
-            .iter()
-            .map(String::as_str)
-            .chain([self.source.as_str()]);
-        let mark = unused_mark(contents.chain(others))?;
+        let mark = unused_mark([written(conversation)?.as_str(), &self.source].into_iter())?;
         let rendered = self.template.render(&self.guarded(conversation, mark))?;
         let mut tokens = Vec::new();
         let mut from = 0;
@@ -262,6 +266,13 @@ impl PromptEncoder for ModelPrompt {
         self.check(conversation)?;
         self.template.render(conversation)
     }
+}
+
+/// Every character of a conversation. JSON escapes none but control characters, and arguments are there
+/// as text and as what the text says.
+fn written(conversation: &Conversation) -> Result<String, PromptError> {
+    let whole = serde_json::to_string(conversation);
+    whole.map_err(|error| PromptError::Template(error.to_string()))
 }
 
 /// Guards all tokens that have no place in text, and the role tokens of a built-in template.

@@ -7,62 +7,17 @@
 pub mod builtin;
 pub mod encode;
 pub mod guard;
+mod message;
 pub mod sandbox;
 pub mod template;
+
+pub use message::{Message, Role};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Who says a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Role {
-    /// Instructions; the API's `developer` means the same.
-    System,
-    /// The human.
-    User,
-    /// The model.
-    Assistant,
-    /// The result of a tool.
-    Tool,
-}
-
-impl Role {
-    /// The name in templates.
-    pub fn name(self) -> &'static str {
-        match self {
-            Role::System => "system",
-            Role::User => "user",
-            Role::Assistant => "assistant",
-            Role::Tool => "tool",
-        }
-    }
-}
-
-/// One message.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Message {
-    /// Who says it.
-    pub role: Role,
-    /// What.
-    pub content: String,
-    /// What else templates know of a message: `reasoning_content`, `tool_calls`, `tool_call_id`,
-    /// `name`.
-    pub more: Map<String, Value>,
-}
-
-impl Message {
-    /// A message of nothing but text.
-    pub fn new(role: Role, content: impl Into<String>) -> Self {
-        Self {
-            role,
-            content: content.into(),
-            more: Map::new(),
-        }
-    }
-}
-
 /// What a prompt is made from.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Conversation {
     /// Oldest first.
     pub messages: Vec<Message>,

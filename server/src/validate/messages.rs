@@ -1,25 +1,27 @@
-//! Wire messages to a [`Conversation`].
+//! Messages as sent to a [`Conversation`].
+//!
+//! A chat template sees each message as the client wrote it, all fields in their order, so nothing is
+//! rewritten here: what is checked is that the fields that the API defines are what it says.
 
 use serde_json::{Map, Value};
 
-use crate::api::request::WireMessage;
 use crate::error::ApiError;
 use crate::prompt::{Conversation, Message, Role};
 
-/// Checks roles and joins content parts.
+/// Checks roles, contents and tool calls.
 pub(super) fn conversation(
-    wire: Vec<WireMessage>,
+    sent: Vec<Map<String, Value>>,
     variables: Map<String, Value>,
 ) -> Result<Conversation, ApiError> {
-    if wire.is_empty() {
+    if sent.is_empty() {
         return Err(ApiError::invalid_param(
             "messages",
             "messages is empty; send at least one message",
         ));
     }
-    let messages = wire.into_iter().enumerate();
+    let messages = sent.into_iter().enumerate();
     let messages = messages
-        .map(|(index, message)| checked(index, message))
+        .map(|(index, fields)| checked(index, fields))
         .collect::<Result<_, _>>()?;
     Ok(Conversation {
         messages,
@@ -27,110 +29,87 @@ pub(super) fn conversation(
     })
 }
 
-fn checked(index: usize, wire: WireMessage) -> Result<Message, ApiError> {
-    let role = match wire.role.as_str() {
-        "system" | "developer" => Role::System,
-        "user" => Role::User,
-        "assistant" => Role::Assistant,
-        "tool" => Role::Tool,
-        other => {
-            let other: String = other.chars().take(40).collect();
-            let message = format!(
-                "messages[{index}].role is \"{other}\"; it must be system, developer, user, assistant or tool"
-            );
-            return Err(ApiError::invalid_param(
-                format!("messages[{index}].role"),
-                message,
+fn checked(index: usize, mut fields: Map<String, Value>) -> Result<Message, ApiError> {
+    let role = role(index, fields.get("role"))?;
+    for name in ["reasoning_content", "tool_call_id", "name"] {
+        let value = fields.get(name).unwrap_or(&Value::Null);
+        if !value.is_string() && !value.is_null() {
+            return Err(wrong(
+                format!("messages[{index}].{name}"),
+                "must be a string",
             ));
         }
+    }
+    check_content(index, role, fields.get("content").unwrap_or(&Value::Null))?;
+    check_calls(index, role, fields.get("tool_calls"))?;
+    // Clients send null, or an empty list of calls, for what a message does not have. Templates ask
+    // whether a field is there. Only a content of null says something: that there are calls instead.
+    fields.retain(|name, value| match name.as_str() {
+        "content" => true,
+        "tool_calls" => value.as_array().is_some_and(|calls| !calls.is_empty()),
+        _ => !value.is_null(),
+    });
+    Ok(Message::of_fields(role, fields))
+}
+
+fn wrong(place: String, problem: &str) -> ApiError {
+    let message = format!("{place} {problem}");
+    ApiError::invalid_param(place, message)
+}
+
+fn role(index: usize, sent: Option<&Value>) -> Result<Role, ApiError> {
+    let place = format!("messages[{index}].role");
+    let Some(name) = sent.and_then(Value::as_str) else {
+        return Err(wrong(place, "must be a string"));
     };
-    let more = more(index, role, &wire)?;
-    let content = content(index, role, wire.content)?;
-    Ok(Message {
-        role,
-        content,
-        more,
+    let role = Role::ALL.into_iter().find(|role| role.name() == name);
+    role.ok_or_else(|| {
+        let name: String = name.chars().take(40).collect();
+        let problem =
+            format!("is \"{name}\"; it must be system, developer, user, assistant or tool");
+        wrong(place, &problem)
     })
 }
 
-/// What a message has besides text; absent where the wire has null or nothing.
-fn more(index: usize, role: Role, wire: &WireMessage) -> Result<Map<String, Value>, ApiError> {
-    let texts = [
-        ("reasoning_content", &wire.reasoning_content),
-        ("tool_call_id", &wire.tool_call_id),
-        ("name", &wire.name),
-    ];
-    let texts = texts.into_iter().filter_map(|(name, text)| {
-        let text = text.as_ref()?;
-        Some((name.to_string(), Value::from(text.as_str())))
-    });
-    let mut more: Map<String, Value> = texts.collect();
-    let calls = match &wire.tool_calls {
-        Value::Null => return Ok(more),
-        Value::Array(calls) if calls.is_empty() => return Ok(more),
-        Value::Array(calls) if role == Role::Assistant => calls,
-        _ => {
-            let param = format!("messages[{index}].tool_calls");
-            let message = format!("{param} must be a list, in an assistant's message");
-            return Err(ApiError::invalid_param(param, message));
-        }
+fn check_calls(index: usize, role: Role, sent: Option<&Value>) -> Result<(), ApiError> {
+    let place = format!("messages[{index}].tool_calls");
+    let calls = match sent {
+        None | Some(Value::Null) => return Ok(()),
+        Some(Value::Array(calls)) if calls.is_empty() || role == Role::Assistant => calls,
+        Some(_) => return Err(wrong(place, "must be a list, in an assistant's message")),
     };
-    let calls = calls.iter().enumerate();
-    let calls = calls.map(|(number, call)| tool_call(index, number, call));
-    more.insert("tool_calls".into(), calls.collect::<Result<_, _>>()?);
-    Ok(more)
+    let nameless = |call: &Value| !call["function"]["name"].is_string();
+    match calls.iter().position(nameless) {
+        Some(number) => {
+            let place = format!("{place}[{number}]");
+            Err(wrong(place, "must have function.name, a string"))
+        }
+        None => Ok(()),
+    }
 }
 
-/// A call as templates expect it: OpenAI's clients send the arguments as JSON in a string, while
-/// templates are written for the map that it holds (transformers, "Tool use").
-fn tool_call(index: usize, number: usize, call: &Value) -> Result<Value, ApiError> {
-    if !call["function"]["name"].is_string() {
-        let param = format!("messages[{index}].tool_calls[{number}]");
-        let message = format!("{param} must have function.name, a string");
-        return Err(ApiError::invalid_param(param, message));
-    }
-    let mut call = call.clone();
-    if let Some(arguments) = call.pointer_mut("/function/arguments") {
-        let parsed = arguments.as_str().map(serde_json::from_str);
-        if let Some(Ok(map @ Value::Object(_))) = parsed {
-            *arguments = map;
+fn check_content(index: usize, role: Role, sent: &Value) -> Result<(), ApiError> {
+    let place = format!("messages[{index}].content");
+    let parts = match sent {
+        Value::String(_) => return Ok(()),
+        Value::Null if role == Role::Assistant => return Ok(()),
+        Value::Null => {
+            return Err(wrong(place, "is missing; only an assistant's may be null"));
         }
-    }
-    Ok(call)
-}
-
-fn content(index: usize, role: Role, wire: Value) -> Result<String, ApiError> {
-    let wrong = |place: String, problem: &str| {
-        let message = format!("{place} {problem}");
-        Err(ApiError::invalid_param(place, message))
+        Value::Array(parts) => parts,
+        _ => return Err(wrong(place, "must be a string or a list of text parts")),
     };
-    match wire {
-        Value::String(text) => Ok(text),
-        Value::Null if role == Role::Assistant => Ok(String::new()),
-        Value::Array(parts) => {
-            let mut texts = Vec::with_capacity(parts.len().min(64));
-            for (number, part) in parts.iter().enumerate() {
-                let place = format!("messages[{index}].content[{number}]");
-                match (part["type"].as_str(), part["text"].as_str()) {
-                    (Some("text"), Some(text)) => texts.push(text),
-                    (Some("text"), None) => return wrong(place, "has no text"),
-                    _ => {
-                        return wrong(
-                            place,
-                            "must be {\"type\": \"text\", \"text\": ...}; this model reads text only",
-                        );
-                    }
-                }
+    for (number, part) in parts.iter().enumerate() {
+        let place = format!("{place}[{number}]");
+        match (part["type"].as_str(), part["text"].as_str()) {
+            (Some("text"), Some(_)) => {}
+            (Some("text"), None) => return Err(wrong(place, "has no text")),
+            _ => {
+                let problem =
+                    "must be {\"type\": \"text\", \"text\": ...}; this model reads text only";
+                return Err(wrong(place, problem));
             }
-            Ok(texts.join("\n"))
         }
-        Value::Null => wrong(
-            format!("messages[{index}].content"),
-            "is missing; only an assistant's may be null",
-        ),
-        _ => wrong(
-            format!("messages[{index}].content"),
-            "must be a string or a list of text parts",
-        ),
     }
+    Ok(())
 }

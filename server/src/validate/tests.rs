@@ -16,11 +16,7 @@ struct Words;
 
 impl PromptEncoder for Words {
     fn encode(&self, conversation: &Conversation) -> Result<Vec<u32>, PromptError> {
-        let text: Vec<&str> = conversation
-            .messages
-            .iter()
-            .map(|message| message.content.as_str())
-            .collect();
+        let text: Vec<&str> = contents(conversation).collect();
         if text.contains(&"refuse") {
             return Err(PromptError::Template("no such role".into()));
         }
@@ -28,9 +24,13 @@ impl PromptEncoder for Words {
     }
 
     fn render(&self, conversation: &Conversation) -> Result<String, PromptError> {
-        let contents = conversation.messages.iter().map(|message| &message.content);
-        Ok(contents.fold(String::new(), |text, content| text + content + "|"))
+        Ok(contents(conversation).fold(String::new(), |text, content| text + content + "|"))
     }
+}
+
+fn contents(conversation: &Conversation) -> impl Iterator<Item = &str> {
+    let messages = conversation.messages.iter();
+    messages.map(|message| message.fields["content"].as_str().unwrap_or_default())
 }
 
 /// A request for "a b c" with more fields.
@@ -207,8 +207,9 @@ fn refusals_name_their_field() {
         ),
         (
             json!({"messages": [{"role": "user", "content": "a", "name": 1}]}),
-            "messages[0]",
+            "messages[0].name",
         ),
+        (json!({"messages": [{"content": "a"}]}), "messages[0].role"),
     ];
     for (fields, param) in cases {
         let error = job(fields.clone()).expect_err(&fields.to_string()).body();
@@ -233,57 +234,42 @@ fn long_prompts_say_how_long() {
 }
 
 #[test]
-fn thoughts_and_calls_reach_the_template_as_it_expects_them() {
+fn messages_reach_the_template_as_they_were_sent() {
     let call = |arguments: Value| json!({"id": "1", "type": "function", "function": {"name": "f", "arguments": arguments}});
-    let body = with(json!({"messages": [
-        {"role": "assistant", "content": null, "reasoning_content": "hm", "tool_calls": [
-            call(json!("{\"a\": 1}")), call(json!("no JSON")), call(json!({"b": 2})),
-        ]},
-        {"role": "tool", "content": "t", "tool_call_id": "1", "name": "f"},
-        {"role": "user", "content": "u", "name": null, "tool_calls": []},
-    ]}));
-    let checked = check(body, DEFAULTS, VOCABULARY).expect("valid");
-    let messages = checked.conversation.messages.iter();
-    let more: Vec<Value> = messages
-        .map(|message| message.more.clone().into())
-        .collect();
+    let parts = json!([{"type": "text", "text": "a"}, {"text": "b", "type": "text"}]);
     let calls = json!([
-        call(json!({"a": 1})),
+        call(json!("{\"a\": 1}")),
         call(json!("no JSON")),
         call(json!({"b": 2}))
     ]);
-    assert_eq!(
-        more,
-        [
-            json!({"reasoning_content": "hm", "tool_calls": calls}),
-            json!({"tool_call_id": "1", "name": "f"}),
-            json!({})
-        ]
-    );
-}
-
-#[test]
-fn parts_roles_and_null_contents_make_a_conversation() {
     let body = with(json!({"messages": [
-        {"role": "developer", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
-        {"role": "assistant", "content": null},
-        {"role": "tool", "content": "t", "tool_call_id": ""},
+        {"content": parts, "role": "developer"},
+        {"role": "assistant", "content": null, "reasoning_content": "hm", "tool_calls": calls,
+         "refusal": null},
+        {"role": "assistant", "tool_plan": "p", "tool_calls": calls},
+        {"role": "tool", "tool_call_id": "1", "content": "t", "name": "f"},
+        {"role": "user", "content": "u", "name": null, "tool_calls": []},
     ], "enable_thinking": true}));
     let checked = check(body, DEFAULTS, VOCABULARY).expect("valid");
-    let found: Vec<(Role, &str)> = checked
-        .conversation
-        .messages
+    let messages = &checked.conversation.messages;
+    let roles: Vec<Role> = messages.iter().map(|message| message.role).collect();
+    use Role::{Assistant, Developer, Tool, User};
+    assert_eq!(roles, [Developer, Assistant, Assistant, Tool, User]);
+    let sent: Vec<Value> = messages
         .iter()
-        .map(|message| (message.role, message.content.as_str()))
+        .map(|message| message.fields.clone().into())
         .collect();
-    assert_eq!(
-        found,
-        [
-            (Role::System, "a\nb"),
-            (Role::Assistant, ""),
-            (Role::Tool, "t")
-        ]
-    );
+    // As text, because the order of fields counts.
+    let wanted = json!([
+        {"content": parts, "role": "developer"},
+        {"role": "assistant", "content": null, "reasoning_content": "hm", "tool_calls": calls},
+        {"role": "assistant", "tool_plan": "p", "tool_calls": calls},
+        {"role": "tool", "tool_call_id": "1", "content": "t", "name": "f"},
+        {"role": "user", "content": "u"},
+    ]);
+    assert_eq!(Value::from(sent).to_string(), wanted.to_string());
+    let objects = [Some(json!({"a": 1})), None, Some(json!({"b": 2}))];
+    assert_eq!(messages[1].arguments, objects);
     assert_eq!(
         checked.conversation.variables["enable_thinking"],
         json!(true)

@@ -35,10 +35,7 @@ pub(crate) struct Words;
 
 impl PromptEncoder for Words {
     fn encode(&self, conversation: &Conversation) -> Result<Vec<u32>, PromptError> {
-        let words = conversation
-            .messages
-            .iter()
-            .flat_map(|message| message.content.split_whitespace());
+        let words = contents(conversation).flat_map(str::split_whitespace);
         let token = |word| match word {
             "panic" => PANIC,
             "fail" => FAIL,
@@ -48,9 +45,20 @@ impl PromptEncoder for Words {
     }
 
     fn render(&self, conversation: &Conversation) -> Result<String, PromptError> {
-        let contents = conversation.messages.iter().map(|message| &message.content);
-        Ok(contents.fold(String::new(), |text, content| text + content + "|"))
+        Ok(contents(conversation).fold(String::new(), |text, content| text + content + "|"))
     }
+}
+
+/// Texts, and texts of parts.
+fn contents(conversation: &Conversation) -> impl Iterator<Item = &str> {
+    let messages = conversation.messages.iter();
+    messages.flat_map(|message| match &message.fields["content"] {
+        Value::Array(parts) => parts
+            .iter()
+            .filter_map(|part| part["text"].as_str())
+            .collect(),
+        content => Vec::from_iter(content.as_str()),
+    })
 }
 
 /// What the tests see of the engine.

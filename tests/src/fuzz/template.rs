@@ -101,7 +101,7 @@ fn built_in(name: &str, conversation: &Conversation) {
     };
     let mut quiet = conversation.clone();
     for message in &mut quiet.messages {
-        message.content = "x".into();
+        *message = Message::new(message.role, "x");
     }
     for sample in &samples()[..KINDS] {
         let tokenizer = Arc::clone(&sample.tokenizer);

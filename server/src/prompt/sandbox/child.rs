@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use jiff::Timestamp;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use super::wire::{self, Answer, Request, Setup};
+use super::wire::{self, Answer, Setup};
 use crate::prompt::Conversation;
 use crate::prompt::template::ChatTemplate;
 
@@ -52,10 +52,10 @@ pub fn run() -> ExitCode {
     };
     let mut order = Order::Compile(setup);
     while send.send(order).is_ok() {
-        match wire::read_sized::<Request>(&mut input) {
-            Ok((request, bytes)) => {
+        match wire::read_sized::<Conversation>(&mut input) {
+            Ok((conversation, bytes)) => {
                 order = Order::Render {
-                    conversation: request.into(),
+                    conversation,
                     most_bytes: longest_prompt(setup_bytes + bytes),
                 };
             }

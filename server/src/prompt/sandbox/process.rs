@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::ARGUMENT;
-use super::wire::{self, Answer, Request, Setup};
+use super::wire::{self, Answer, Setup};
 use crate::prompt::template::{TemplateError, TokenTexts};
 use crate::prompt::{Conversation, PromptError};
 
@@ -116,7 +116,7 @@ impl TemplateProcess {
             Some(running) => running,
             None => slot.insert(Running::start(&self.program, &self.setup)?),
         };
-        let request = wire::frame(&Request::from(conversation));
+        let request = wire::frame(conversation);
         let request = request.map_err(|error| Failure::Refused(error.to_string()))?;
         running.ask(&request, self.program.deadline)
     }

@@ -1,15 +1,14 @@
 //! What the two processes say to each other: JSON values, each behind its length.
 //!
-//! First comes a [`Setup`], then any number of requests; each is answered by an [`Answer`].
+//! First comes a [`Setup`], then any number of [`Conversation`](crate::prompt::Conversation)s; each is
+//! answered by an [`Answer`].
 
 use std::io::{self, Read, Write};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::prompt::template::TokenTexts;
-use crate::prompt::{Conversation, Message, Role};
 
 /// Longest value: far above any conversation, and what a hostile template can make us keep.
 const MOST_BYTES: usize = 64 << 20;
@@ -22,40 +21,8 @@ pub(super) struct Setup {
     pub(super) tokens: TokenTexts,
 }
 
-/// What is rendered.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Request {
-    messages: Vec<(Role, String, Map<String, Value>)>,
-    variables: Map<String, Value>,
-}
-
 /// What came of it: a text, nothing for a setup, or what the template says against it.
 pub(super) type Answer = Result<String, String>;
-
-impl From<&Conversation> for Request {
-    fn from(conversation: &Conversation) -> Self {
-        let parts =
-            |message: &Message| (message.role, message.content.clone(), message.more.clone());
-        Self {
-            messages: conversation.messages.iter().map(parts).collect(),
-            variables: conversation.variables.clone(),
-        }
-    }
-}
-
-impl From<Request> for Conversation {
-    fn from(request: Request) -> Self {
-        let message = |(role, content, more)| Message {
-            role,
-            content,
-            more,
-        };
-        Self {
-            messages: request.messages.into_iter().map(message).collect(),
-            variables: request.variables,
-        }
-    }
-}
 
 /// A value and its length, as they are written.
 ///
@@ -113,24 +80,28 @@ fn checked(length: usize) -> io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Map, json};
+
     use super::*;
+    use crate::prompt::{Conversation, Message, Role};
 
     #[test]
     fn values_come_back_and_bad_frames_are_errors() {
         let conversation = Conversation {
             messages: vec![Message {
                 role: Role::Tool,
-                content: "\u{1e}é\"\n".into(),
-                more: Map::from_iter([("name".to_owned(), "clock".into())]),
+                fields: Map::from_iter([
+                    ("role".to_owned(), "tool".into()),
+                    ("content".to_owned(), "\u{1e}é\"\n".into()),
+                    ("name".to_owned(), "clock".into()),
+                ]),
+                arguments: vec![None, Some(json!({"b": 1, "a": null}))],
             }],
-            variables: Map::from_iter([(
-                "deep".to_owned(),
-                serde_json::json!([[1.5], {"a": null}]),
-            )]),
+            variables: Map::from_iter([("deep".to_owned(), json!([[1.5], {"a": null}]))]),
         };
-        let bytes = frame(&Request::from(&conversation)).expect("small");
-        let request: Request = read(&mut bytes.as_slice()).expect("whole");
-        assert_eq!(Conversation::from(request), conversation);
+        let bytes = frame(&conversation).expect("small");
+        let read_back: Conversation = read(&mut bytes.as_slice()).expect("whole");
+        assert_eq!(read_back, conversation);
 
         let cases: [&[u8]; 4] = [&[], &[1, 0], &[5, 0, 0, 0, b'"'], &[0xFF; 8]];
         for bytes in cases {
