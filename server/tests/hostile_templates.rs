@@ -8,7 +8,7 @@ use serde_json::json;
 use sysinfer_server::prompt::sandbox::ARGUMENT;
 use sysinfer_server::prompt::sandbox::process::{Program, TemplateProcess};
 use sysinfer_server::prompt::template::{ChatTemplate, TokenTexts};
-use sysinfer_server::prompt::{Conversation, Message, Role};
+use sysinfer_server::prompt::{Conversation, Message, PromptError, Role};
 
 fn program() -> Program {
     Program {
@@ -108,14 +108,62 @@ fn other_templates_render_as_in_this_process() {
     }
 }
 
+/// It is not the template's fault, and another template would not help.
 #[test]
-fn a_program_that_is_none_is_an_error() {
-    for path in ["/nonexistent", "/bin/true"] {
+fn a_program_that_cannot_be_started_is_what_the_error_names() {
+    for (path, cause) in [
+        ("/nonexistent", "No such file"),
+        ("/bin/true", "exit status: 0"),
+        ("/bin/false", "exit status: 1"),
+    ] {
         let program = Program {
             path: path.into(),
             ..program()
         };
         let started = TemplateProcess::start("x", "x.jinja", TokenTexts::default(), program);
-        assert!(started.is_err(), "{path}");
+        let error = started.map(drop).expect_err(path).to_string();
+        let named = error.contains("cannot be started") && error.contains(cause);
+        assert!(named && !error.contains("broken"), "{path}: {error}");
     }
+}
+
+/// A process that has less memory than its stack.
+#[test]
+fn a_process_without_a_thread_says_so() {
+    let command = format!(
+        "ulimit -v 200000; exec {} {ARGUMENT}",
+        env!("CARGO_BIN_EXE_sysinfer-server")
+    );
+    let program = Program {
+        path: "/bin/sh".into(),
+        arguments: vec!["-c".into(), command.into()],
+        deadline: Duration::from_secs(10),
+    };
+    let started = TemplateProcess::start("x", "x.jinja", TokenTexts::default(), program);
+    let error = started.map(drop).expect_err("no memory").to_string();
+    assert!(
+        error.contains("cannot be started") && error.contains("stack"),
+        "{error}"
+    );
+}
+
+/// The program can go away while the server runs; that is no fault of the conversation either.
+#[test]
+fn a_process_that_cannot_be_started_again_is_the_servers_trouble() {
+    let folder = std::env::temp_dir().join(format!("sysinfer-renderer-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let path = folder.join("server");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_sysinfer-server"), &path).expect("a link");
+    let program = Program { path, ..program() };
+    let source = on_demand("{% set ns = namespace() %}{% set ns.x = ns %}{{ ns }}");
+    let process = TemplateProcess::start(&source, "x.jinja", TokenTexts::default(), program);
+    let process = process.expect("it is there");
+    std::fs::remove_dir_all(&folder).expect("it is ours");
+    assert!(matches!(
+        process.render(&says("now")),
+        Err(PromptError::Template(_))
+    ));
+    let error = process.render(&says("later")).expect_err("it is gone");
+    assert!(matches!(&error, PromptError::NoRenderer(_)), "{error}");
+    assert!(error.to_string().contains("No such file"), "{error}");
 }

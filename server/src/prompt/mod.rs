@@ -25,7 +25,7 @@ pub struct Conversation {
     pub variables: Map<String, Value>,
 }
 
-/// Why a conversation gives no prompt. The text is for the client.
+/// Why a conversation gives no prompt.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PromptError {
     /// The template refused the conversation or failed on it.
@@ -36,6 +36,9 @@ pub enum PromptError {
         "the model's chat template does not render tool_calls; leave them and the answers to them out"
     )]
     ToolCalls,
+    /// The server's trouble, not the client's: nothing renders chat templates.
+    #[error("the process that renders chat templates cannot be started: {0}")]
+    NoRenderer(String),
     /// No character is left to mark places with.
     #[error("the messages use every private-use character of Unicode plane 16; remove some")]
     NoMark,

@@ -175,14 +175,17 @@ impl Checked {
     /// The text of the prompt that the model would be given. Not for an asynchronous thread either.
     ///
     /// # Errors
-    /// A 400: the template refuses the conversation.
+    /// A 400: the template refuses the conversation. A 500: there is no process to render it.
     pub fn into_prompt(self, prompt: &dyn PromptEncoder) -> Result<String, ApiError> {
         prompt.render(&self.conversation).map_err(refused)
     }
 }
 
 fn refused(error: PromptError) -> ApiError {
-    ApiError::invalid_param("messages", error.to_string())
+    match error {
+        PromptError::NoRenderer(_) => ApiError::internal(error.to_string()),
+        _ => ApiError::invalid_param("messages", error.to_string()),
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use jiff::Timestamp;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
+use super::NO_THREAD;
 use super::wire::{self, Answer, Setup};
 use crate::prompt::Conversation;
 use crate::prompt::template::ChatTemplate;
@@ -42,9 +43,8 @@ pub fn run() -> ExitCode {
     let render = std::thread::Builder::new()
         .stack_size(STACK_BYTES)
         .spawn(move || serve(&received));
-    if let Err(error) = render {
-        eprintln!("error: no thread to render on: {error}");
-        return ExitCode::FAILURE;
+    if render.is_err() {
+        return ExitCode::from(NO_THREAD as u8);
     }
     let mut input = io::stdin().lock();
     let Ok((setup, setup_bytes)) = wire::read_sized(&mut input) else {

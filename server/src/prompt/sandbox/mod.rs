@@ -15,3 +15,6 @@ mod wire;
 
 /// The argument that makes one of our programs the rendering process.
 pub const ARGUMENT: &str = "--render-chat-template";
+
+/// The exit code of a rendering process that got no thread to render on.
+const NO_THREAD: i32 = 71;

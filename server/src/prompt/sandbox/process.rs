@@ -8,8 +8,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::ARGUMENT;
 use super::wire::{self, Answer, Setup};
+use super::{ARGUMENT, NO_THREAD};
 use crate::prompt::template::{TemplateError, TokenTexts};
 use crate::prompt::{Conversation, PromptError};
 
@@ -54,7 +54,8 @@ enum Failure {
     TooSlow(Duration),
     #[error("the process that renders it ended ({0}); it nests too deep or takes too much memory")]
     Ended(String),
-    #[error("the process that renders it cannot be started: {0}")]
+    /// Not the template's doing.
+    #[error("{0}")]
     NoProcess(String),
 }
 
@@ -83,6 +84,10 @@ impl TemplateProcess {
         let running = Running::start(&program, &setup).map_err(|failure| match failure {
             // Compiling names the origin itself.
             Failure::Refused(message) => TemplateError::Refused(message),
+            Failure::NoProcess(problem) => TemplateError::NoProcess {
+                origin: origin.to_owned(),
+                problem,
+            },
             failure => broken(failure.to_string()),
         })?;
         Ok(Self {
@@ -95,7 +100,8 @@ impl TemplateProcess {
     /// Renders a conversation.
     ///
     /// # Errors
-    /// [`PromptError::Template`] with what the template said, or that it took too much.
+    /// [`PromptError::Template`] with what the template said, or that it took too much;
+    /// [`PromptError::NoRenderer`] when there is no process.
     pub fn render(&self, conversation: &Conversation) -> Result<String, PromptError> {
         // A panic elsewhere leaves a process that is running or none, and both are fine.
         let mut slot = self.running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,7 +110,10 @@ impl TemplateProcess {
             // Dropping it ends it; the next request starts another.
             *slot = None;
         }
-        rendered.map_err(|failure| PromptError::Template(failure.to_string()))
+        rendered.map_err(|failure| match failure {
+            Failure::NoProcess(problem) => PromptError::NoRenderer(problem),
+            failure => PromptError::Template(failure.to_string()),
+        })
     }
 
     fn render_in(
@@ -184,8 +193,18 @@ impl Running {
     fn ended(&mut self) -> Failure {
         // It may have closed its pipe and hang on.
         let _ = self.child.kill();
-        let status = self.child.wait().map(|status| status.to_string());
-        Failure::Ended(status.unwrap_or_else(|error| error.to_string()))
+        match self.child.wait() {
+            // Whatever a template does ends it by a signal.
+            Ok(status) => match status.code() {
+                Some(NO_THREAD) => Failure::NoProcess(
+                    "it is allowed no thread, or not the memory for its stack of 256 MiB"
+                        .to_owned(),
+                ),
+                Some(_) => Failure::NoProcess(format!("it ended before it answered ({status})")),
+                None => Failure::Ended(status.to_string()),
+            },
+            Err(error) => Failure::NoProcess(error.to_string()),
+        }
     }
 }
 

@@ -72,6 +72,16 @@ pub enum TemplateError {
         /// What is wrong, and in which line.
         problem: String,
     },
+    /// Nothing is known of the template: there is no process to render it.
+    #[error(
+        "{origin} cannot be rendered, because the process for it cannot be started: {problem}; let the server start a second process of 1 GiB of address space, or pass the name of a built-in template with --chat-template"
+    )]
+    NoProcess {
+        /// File or `the chat template in the model file`.
+        origin: String,
+        /// What the system says.
+        problem: String,
+    },
     /// The rendering process' opinion, which names the origin.
     #[error("{0}")]
     Refused(String),
