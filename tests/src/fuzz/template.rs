@@ -2,11 +2,14 @@
 //! the process that renders it, and no message becomes a control token.
 //!
 //! Parts are separated by the byte 0x1E: the source (or `builtin NAME`), then messages, whose first
-//! byte says the role: `s`, `u`, `a` or `t`.
+//! byte says the role: `s`, `d`, `u`, `a` or `t`. The rest is their text. `p` is a user's message of two
+//! parts, of which the text is the second; `c` is an assistant's with a content of null and a tool call,
+//! whose arguments are the text.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use sysinfer_server::prompt::encode::{ModelPrompt, TemplateSource};
 use sysinfer_server::prompt::sandbox::ARGUMENT;
 use sysinfer_server::prompt::sandbox::process::Program;
@@ -49,15 +52,31 @@ fn run(data: &[u8]) {
 }
 
 fn message(part: String) -> Message {
-    let role = match part.as_bytes().first() {
-        Some(b's') => Role::System,
-        Some(b'a') => Role::Assistant,
-        Some(b't') => Role::Tool,
-        _ => Role::User,
-    };
     let mut characters = part.chars();
-    characters.next();
-    Message::new(role, characters.as_str())
+    let kind = characters.next();
+    let text = characters.as_str();
+    match kind {
+        Some('s') => Message::new(Role::System, text),
+        Some('d') => Message::new(Role::Developer, text),
+        Some('a') => Message::new(Role::Assistant, text),
+        Some('t') => Message::new(Role::Tool, text),
+        Some('p') => {
+            let part = |text: &str| json!({"type": "text", "text": text});
+            let parts = json!([part("first"), part(text)]);
+            of_fields(Role::User, &json!({"role": "user", "content": parts}))
+        }
+        Some('c') => {
+            let function = json!({"name": "act", "arguments": text});
+            let calls = json!([{"id": "call00001", "type": "function", "function": function}]);
+            let fields = json!({"role": "assistant", "content": null, "tool_calls": calls});
+            of_fields(Role::Assistant, &fields)
+        }
+        _ => Message::new(Role::User, text),
+    }
+}
+
+fn of_fields(role: Role, fields: &Value) -> Message {
+    Message::of_fields(role, fields.as_object().cloned().unwrap_or_default())
 }
 
 /// The server's own way with a template that is not its own.
