@@ -17,7 +17,7 @@ help:
 	@echo "make demo          build, fetch a small model, tune, serve, stream one answer"
 	@echo "make test          all tests"
 	@echo "make build         the release binaries, in target/release"
-	@echo "make vocab         tokenizers against llama.cpp's, on the vocabularies that it tests with"
+	@echo "make vocab         tokenizers against llama.cpp's, chat templates against transformers', on what llama.cpp tests with"
 	@echo "make golden        logits against a folder of known ones: make golden GOLDEN=FOLDER"
 	@echo "make fuzz          hostile input, a minute per target: make fuzz FUZZ_SECONDS=60 FUZZ_TARGETS='gguf profile'"
 	@echo "make bench         kernel benchmarks (criterion)"
@@ -37,7 +37,7 @@ model:
 
 vocab: setup
 	@scripts/vocab.sh
-	cargo test --locked -p sysinfer-conformance --test vocab -- --nocapture --test-threads 1
+	cargo test --locked -p sysinfer-conformance --test vocab --test chat_templates -- --nocapture --test-threads 1
 
 demo: setup build
 	@scripts/demo.sh
