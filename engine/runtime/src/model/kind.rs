@@ -65,38 +65,35 @@ fn other_kind(file: &StoredModel<'_>) -> Result<Option<String>, GgufError> {
             "this file (general.architecture is \"{name}\") only drafts for another model; give that model's \
              file: it is drafted for by lookup, without a file"
         ),
-        (_, Some(name)) => return of_model(file, metadata, name),
+        (_, Some(name)) => return Ok(of_model(file, metadata, name)),
         (None | Some(_), None) => return Ok(None),
     };
     Ok(Some(refusal))
 }
 
 /// What a model's own keys say.
-fn of_model(
-    file: &StoredModel<'_>,
-    metadata: &Metadata<'_>,
-    architecture: &str,
-) -> Result<Option<String>, GgufError> {
+fn of_model(file: &StoredModel<'_>, metadata: &Metadata<'_>, architecture: &str) -> Option<String> {
     if Source::tensors(file).is_empty() && Family::of(architecture).is_some() {
         let refusal = "this file has a vocabulary but no weights (no tensors); give the file of a whole model";
-        return Ok(Some(refusal.into()));
+        return Some(refusal.into());
     }
     let pooling = format!("{architecture}.pooling_type");
-    match metadata.unsigned(&pooling)? {
+    // What is no integer is for the table of keys to judge.
+    match metadata.get(&pooling).and_then(Value::as_integer) {
         None | Some(0) => {}
         Some(4) => {
-            return Ok(Some(format!(
+            return Some(format!(
                 "this file is a reranker ({pooling} is 4): it scores texts and writes none; give the file of \
                  a chat model"
-            )));
+            ));
         }
-        Some(number) => return Ok(Some(embedder(&format!("{pooling} is {number}")))),
+        Some(number) => return Some(embedder(&format!("{pooling} is {number}"))),
     }
     let causal = format!("{architecture}.attention.causal");
-    Ok(match metadata.get(&causal) {
+    match metadata.get(&causal) {
         Some(Value::Bool(false)) => Some(embedder(&format!("{causal} is false"))),
         _ => None,
-    })
+    }
 }
 
 fn importance_matrix() -> String {
