@@ -3,17 +3,14 @@
 /// A line `NAME: 123 kB`, as in `/proc/meminfo` or `/proc/self/status`, in bytes; `name` is without the
 /// colon. `None` if there is no such line, or its number is too large.
 pub fn kib_field(text: &str, name: &str) -> Option<u64> {
-    let value = |line: &str| {
-        Some(
-            line.strip_prefix(name)?
-                .strip_prefix(':')?
-                .trim()
-                .to_owned(),
-        )
-    };
-    let value = text.lines().find_map(value)?;
-    let kib: u64 = value.strip_suffix("kB")?.trim().parse().ok()?;
+    let kib: u64 = field(text, name)?.strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)
+}
+
+/// What a line `NAME: value` says, without blanks around it; `name` is without the colon.
+pub(crate) fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let value = |line: &'a str| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim());
+    text.lines().find_map(value)
 }
 
 /// The word in brackets of e.g. `always [madvise] never`.

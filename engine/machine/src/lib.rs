@@ -2,8 +2,9 @@
 //! on a given node, and a team of pinned threads that meet at a barrier. Nothing here knows models.
 //!
 //! Reading order: [`Topology`] says what exists, [`effective_cpus`] how much of it we may use,
-//! [`place`] and [`CpuList`] choose a CPU for every worker, [`Team`] runs them in phases, [`Ranges`]
-//! and [`parts`] say which worker writes what, [`NodeBuffer`] holds what they read.
+//! [`place`] and [`CpuList`] choose a CPU for every worker, [`seats`] does so away from [`Neighbours`],
+//! [`Team`] runs them in phases, [`Ranges`] and [`parts`] say which worker writes what, [`NodeBuffer`]
+//! holds what they read.
 //!
 //! This is one of the two crates where `unsafe` may live: here it wraps system calls and hands each
 //! worker its own mutable part of a phase, so that callers need none.
@@ -15,6 +16,7 @@ mod file_map;
 mod host;
 mod kernel_text;
 mod memory;
+mod neighbours;
 mod partition;
 pub mod parts;
 mod pin;
@@ -24,7 +26,7 @@ mod topology;
 
 pub use cpu_list::CpuList;
 pub use effective::{
-    cpu_quota, cpu_quota_of, effective_cpus, memory_left_bytes, throttled_periods,
+    cpu_quota, cpu_quota_of, effective_cpus, memory_left_bytes, surplus, throttled_periods,
     usable_memory_bytes, whole_cpus,
 };
 pub use error::MachineError;
@@ -32,9 +34,10 @@ pub use file_map::FileMap;
 pub use host::{HostInfo, host_info};
 pub use kernel_text::{chosen_word, kib_field};
 pub use memory::{NodeBuffer, Pages};
+pub use neighbours::{Blind, Claim, Neighbour, Neighbours, Picked, Seats, Why, seats, settle};
 pub use partition::Ranges;
 pub use parts::{ColumnsMut, PartOf, Parts, columns, each, ranges, scattered};
-pub use pin::{PinGuard, allowed_cpus, current_affinity};
+pub use pin::{PinGuard, allowed_cpus, confine_to, current_affinity};
 pub use placement::{MapPolicy, place};
 pub use team::{Clock, KINDS, Lead, PinReport, SpinPolicy, Stopwatch, Team, TeamSpec, TeamTimes};
 pub use topology::{Caches, Cpu, Node, Topology};

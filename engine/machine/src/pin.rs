@@ -39,12 +39,26 @@ pub fn allowed_cpus() -> Vec<usize> {
 /// # Errors
 /// [`MachineError::Pin`] if the CPU does not exist or is not allowed.
 pub(crate) fn pin_to(cpu: usize) -> Result<(), MachineError> {
-    let error = |source| MachineError::Pin { cpu, source };
-    if cpu > MOST_CPU_ID {
+    confine_to(&[cpu])
+}
+
+/// Keeps the calling thread on these CPUs for as long as it lives.
+///
+/// # Errors
+/// [`MachineError::Pin`], naming the first, if there are none, or none of them is allowed.
+pub fn confine_to(cpus: &[usize]) -> Result<(), MachineError> {
+    let error = |source| MachineError::Pin {
+        cpu: cpus.first().copied().unwrap_or(0),
+        source,
+    };
+    let highest = cpus.iter().copied().max().unwrap_or(0);
+    if highest > MOST_CPU_ID {
         return Err(error(io::Error::from(io::ErrorKind::InvalidInput)));
     }
-    let mut mask = vec![0usize; cpu / WORD_BITS + 1];
-    mask[cpu / WORD_BITS] |= 1 << (cpu % WORD_BITS);
+    let mut mask = vec![0usize; highest / WORD_BITS + 1];
+    for cpu in cpus {
+        mask[cpu / WORD_BITS] |= 1 << (cpu % WORD_BITS);
+    }
     write_mask(&mask).map_err(error)
 }
 

@@ -75,9 +75,44 @@ pub fn whole_cpus(cpus: usize, quota: Option<f64>) -> usize {
     cpus.min(by_quota).max(1)
 }
 
+/// That `threads` are more than the `effective_cpus` of `cpus` allowed ones can run at once, and how many
+/// are not; `None` where they are not.
+pub fn surplus(threads: usize, cpus: usize, effective_cpus: usize) -> Option<String> {
+    if threads <= effective_cpus {
+        return None;
+    }
+    let place = match effective_cpus < cpus {
+        true => format!("the {effective_cpus} of {cpus} CPUs that the quota leaves"),
+        false if cpus == 1 => "1 CPU".into(),
+        false => format!("{cpus} CPUs"),
+    };
+    Some(format!(
+        "{threads} threads on {place} take turns, and every step waits for the last of them; \
+         {effective_cpus} would fit"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_threads_than_fit_are_told_how_many_do() {
+        assert_eq!(surplus(2, 2, 2), None);
+        let cases = [
+            ((8, 2, 2), "8 threads on 2 CPUs take turns", "; 2 would fit"),
+            ((8, 1, 1), "8 threads on 1 CPU take", "; 1 would fit"),
+            (
+                (8, 96, 4),
+                "on the 4 of 96 CPUs that the quota leaves",
+                "; 4 would fit",
+            ),
+        ];
+        for ((threads, cpus, effective), begin, end) in cases {
+            let text = surplus(threads, cpus, effective).expect("more than fit");
+            assert!(text.contains(begin) && text.ends_with(end), "{text}");
+        }
+    }
 
     #[test]
     fn quotas_round_down_to_at_least_one() {
