@@ -25,6 +25,7 @@ pub mod shape;
 mod teams;
 pub mod times;
 pub mod tokenizer;
+mod untuned;
 pub mod weight_storage;
 
 pub use batch::{Entry, Logits, Wanted};
@@ -43,4 +44,5 @@ pub use shape::{ModelShape, Product};
 pub use sysinfer_kernels::attention::CacheType;
 pub use times::{StepTimes, WorkerSeconds};
 pub use tokenizer::Tokenizer;
+pub use untuned::untuned_threads;
 pub use weight_storage::WeightStorage;

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use sysinfer_engine::{Engine, PhasePlan, Plan};
 use sysinfer_kernels::{Kernel, Role, table};
-use sysinfer_machine::{CpuList, MapPolicy, place};
+use sysinfer_machine::{CpuList, MapPolicy};
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 use sysinfer_profiles::{HostMatch, Profile, matching};
 
@@ -52,6 +52,10 @@ pub fn plan(arguments: &PlanArgs, host: &Host) -> anyhow::Result<Plan> {
         Some(path) => profile_plan(&Profile::load(path)?, arguments, host)?,
         None => Plan::with_threads(team(arguments, host)?),
     };
+    let most = plan.decode.threads.max(plan.prefill.threads);
+    host.surplus(most)
+        .iter()
+        .for_each(|line| eprintln!("{line}"));
     for name in &arguments.kernels {
         let kernel = kernel(name)?;
         let choice = plan.kernels.entry(kernel.block.name().into()).or_default();
@@ -115,13 +119,8 @@ fn team(arguments: &PlanArgs, host: &Host) -> anyhow::Result<PhasePlan> {
             }
         }
         (None, Some(threads)) => {
-            let threads = usize::from(threads);
-            let cpus = place(&host.topology, MapPolicy::Compact, threads).context("--threads")?;
-            PhasePlan {
-                threads,
-                map: MapPolicy::Compact.name().into(),
-                cpus,
-            }
+            // Neighbours have no say: figures of one command line are of one plan.
+            placement::alone(&host.topology, threads.into())
         }
         (None, None) => placement::default_team(&host.topology, host.effective_cpus),
     };
@@ -190,6 +189,19 @@ mod tests {
         assert_eq!(choice.decode.as_deref(), Some(decode));
         assert_eq!(choice.prefill.as_deref(), Some(prefill));
         assert_eq!(plan.kernels.len(), 1);
+    }
+
+    #[test]
+    fn counts_beyond_the_host_run_unpinned() {
+        let host = Host::discover(None).expect("this host has a topology");
+        let threads = host.topology.cpus.len() + 1;
+        let many = PlanArgs {
+            threads: u16::try_from(threads).ok(),
+            ..arguments(&[])
+        };
+        let plan = plan(&many, &host).expect("with a warning");
+        assert_eq!(plan.decode, PhasePlan::unpinned(threads));
+        assert!(host.surplus(threads).is_some());
     }
 
     #[test]

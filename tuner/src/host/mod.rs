@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use sysinfer_machine::{
     HostInfo, MachineError, Topology, effective_cpus, host_info, kib_field, memory_left_bytes,
+    surplus,
 };
 
 /// A topology with what was derived from it.
@@ -42,6 +43,12 @@ impl Host {
             info,
             effective_cpus,
         })
+    }
+
+    /// A warning that `threads` are more than can run at once here; `None` where they are not.
+    pub fn surplus(&self, threads: usize) -> Option<String> {
+        let text = surplus(threads, self.topology.cpus.len(), self.effective_cpus)?;
+        Some(format!("warning: {text}"))
     }
 
     /// Refuses to measure on a topology that is only described.
@@ -163,6 +170,23 @@ mod tests {
         assert!(
             require_memory("tiny", u64::MAX, None).is_ok(),
             "unknown memory refuses nothing"
+        );
+    }
+
+    #[test]
+    fn more_threads_than_fit_are_warned_of() {
+        let topology = Topology::from_synthetic("pack:1 numa:1 l3:1 core:4 pu:1").expect("valid");
+        let host = Host {
+            effective_cpus: 2,
+            info: host_info(&topology),
+            topology,
+        };
+        assert_eq!(host.surplus(2), None);
+        let line = host.surplus(8).expect("more than 2");
+        let begin = "warning: 8 threads on the 2 of 4 CPUs that the quota leaves";
+        assert!(
+            line.starts_with(begin) && line.ends_with("2 would fit"),
+            "{line}"
         );
     }
 

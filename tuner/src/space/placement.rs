@@ -1,7 +1,7 @@
 //! Teams: thread counts crossed with maps, without what a host cannot tell apart.
 
-use sysinfer_engine::{PhasePlan, Plan};
-use sysinfer_machine::{CpuList, MapPolicy, Topology, place};
+use sysinfer_engine::{PhasePlan, Plan, untuned_threads};
+use sysinfer_machine::{CpuList, MapPolicy, Neighbours, Topology, place};
 
 use super::rules;
 use super::threads::{self, ThreadCount};
@@ -135,26 +135,25 @@ fn teams_of(request: &Request<'_>, counts: &[ThreadCount]) -> TeamSpace {
     space
 }
 
-/// The team of a host that was never tuned: one thread per core, compact.
+/// The team of a host that was never tuned, as a server would have it that is alone on the host.
+///
+/// What others are pinned to is not looked at, neither for this nor for the teams to try: a search is
+/// known again, resumed and replayed by what it tries, so that it must not vary with who was there that
+/// day. Neighbours disturb a measurement wherever it runs; the host check names them, and samples that
+/// they disturb are void. A server finds out for itself whether others are on the CPUs of its profile.
 pub fn default_team(topology: &Topology, effective_cpus: usize) -> PhasePlan {
-    compact_team(topology, threads::default_count(topology, effective_cpus))
+    alone(topology, untuned_threads(topology, effective_cpus))
 }
 
-fn compact_team(topology: &Topology, threads: usize) -> PhasePlan {
-    match place(topology, MapPolicy::Compact, threads) {
-        Ok(cpus) => PhasePlan {
-            threads,
-            map: MapPolicy::Compact.name().into(),
-            cpus,
-        },
-        Err(_) => PhasePlan::unpinned(threads),
-    }
+/// The untuned team of `threads` on a host of its own.
+pub fn alone(topology: &Topology, threads: usize) -> PhasePlan {
+    PhasePlan::untuned(topology, threads, &Neighbours::default()).0
 }
 
 /// The default team within a request: where other counts were asked for, nothing but those is run, so
 /// the largest of them that can run at once takes the default's place.
 pub fn baseline_team(request: &Request<'_>) -> PhasePlan {
-    let usual = threads::default_count(request.topology, request.effective_cpus);
+    let usual = untuned_threads(request.topology, request.effective_cpus);
     let only = [usual];
     let asked = request.threads.unwrap_or(&only);
     let fitting = asked
@@ -164,7 +163,7 @@ pub fn baseline_team(request: &Request<'_>) -> PhasePlan {
         true => usual,
         false => fitting.max().copied().unwrap_or(usual),
     };
-    compact_team(request.topology, count)
+    alone(request.topology, count)
 }
 
 /// Candidates of one phase: `base` with each team in turn.

@@ -4,6 +4,7 @@
 //! system and the server, and shares of the whole; all multiples of the node count, because equal
 //! shares per node are what keeps every node's memory busy.
 
+use sysinfer_engine::untuned_threads;
 use sysinfer_machine::Topology;
 
 /// Up to this many CPUs, every count is tried.
@@ -90,11 +91,6 @@ pub fn asked_for(threads: &[usize]) -> Vec<ThreadCount> {
         .collect()
 }
 
-/// Workers of a host that was never tuned: one per core, no more than may run at once.
-pub fn default_count(topology: &Topology, effective_cpus: usize) -> usize {
-    topology.cores().min(effective_cpus).max(1)
-}
-
 fn every(topology: &Topology, effective_cpus: usize) -> Vec<ThreadCount> {
     let cores = topology.cores();
     let reason = |threads: usize| match threads {
@@ -113,7 +109,7 @@ fn every(topology: &Topology, effective_cpus: usize) -> Vec<ThreadCount> {
 
 fn shares(topology: &Topology, effective_cpus: usize) -> Vec<ThreadCount> {
     let nodes = nodes_with_cpus(topology);
-    let cores = default_count(topology, effective_cpus);
+    let cores = untuned_threads(topology, effective_cpus);
     let clusters = topology.clusters();
     let wanted = [
         (cores, "every core".to_string()),
@@ -229,7 +225,7 @@ mod tests {
         };
         assert_eq!(of(96), Some("every core"));
         assert_eq!(of(88), Some("two cores per node left to the system"));
-        assert_eq!(default_count(&topology, 96), 96);
-        assert_eq!(default_count(&topology, 7), 7);
+        assert_eq!(untuned_threads(&topology, 96), 96);
+        assert_eq!(untuned_threads(&topology, 7), 7);
     }
 }

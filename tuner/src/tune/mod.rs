@@ -78,6 +78,12 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     let started = Instant::now();
     let host = Host::discover(arguments.topology_xml.as_deref())?;
     let teams = teams(arguments, &host)?;
+    let asked = arguments
+        .threads
+        .as_ref()
+        .map_or(&[][..], |list| list.values());
+    let surplus = asked.iter().filter_map(|threads| host.surplus(*threads));
+    surplus.for_each(|line| eprintln!("{line}"));
     if arguments.dry_run {
         print!("{}", dry_run::render(&host, &teams, arguments));
         return Ok(Ending::Complete);
