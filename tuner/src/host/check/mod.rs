@@ -5,6 +5,7 @@
 //! Readers take a [`Root`], so that hosts are tested on recorded trees of /proc and /sys.
 
 mod memory;
+mod neighbours;
 mod processors;
 mod root;
 mod surroundings;
@@ -60,6 +61,7 @@ impl Check {
         }
         processors::check(root, topology, &mut check);
         memory::check(root, topology, &mut check);
+        neighbours::check(root, topology, &mut check);
         surroundings::check(root, topology, timer, &mut check);
         check
     }

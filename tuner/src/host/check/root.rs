@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use sysinfer_machine::{CpuList, cpu_quota_of};
+use sysinfer_machine::{CpuList, Neighbours, Topology, cpu_quota_of};
 
 /// Larger than any file that is read here: `/proc/cpuinfo` has some 1.5 KiB for each CPU.
 const MOST_BYTES: u64 = 8 << 20;
@@ -23,6 +23,12 @@ impl Root {
     /// A tree with `proc` and `sys` below `directory`.
     pub fn at(directory: &Path) -> Self {
         Self(directory.into())
+    }
+
+    /// Who else is pinned to CPUs of `topology`.
+    pub fn neighbours(&self, topology: &Topology) -> Neighbours {
+        let own = std::process::id() as usize;
+        Neighbours::in_proc(&self.0.join("proc"), own, topology)
     }
 
     /// A file's text, trimmed; `None` if it cannot be read or is far too long.

@@ -76,6 +76,11 @@ fn server() -> tempfile::TempDir {
         write(directory.path(), &file("scaling_max_freq"), "2600000\n");
         write(directory.path(), &file("cpuinfo_max_freq"), "2600000\n");
     }
+    // All processes are seen.
+    write(directory.path(), "proc/1/status", "Name:\tinit\n");
+    write(directory.path(), "proc/self/ns/user", "");
+    let link = directory.path().join("proc/self/ns/pid");
+    std::os::unix::fs::symlink("pid:[4026531836]", link).expect("a link");
     directory
 }
 
@@ -341,7 +346,50 @@ fn nothing_readable_is_unknown_and_never_a_failure() {
 fn this_host_can_be_checked() {
     let topology = Topology::discover().unwrap_or_else(|_| Topology::flat(&[0]));
     let check = Check::of_this_host(&topology);
-    assert_eq!(check.facts.len(), 14, "{check:?}");
+    assert_eq!(check.facts.len(), 15, "{check:?}");
     let json = serde_json::to_string(&check).expect("renders");
     assert!(json.contains("\"findings\":["), "{json}");
+}
+
+/// A process with one thread, pinned, busy half of its time.
+fn pinned(root: &Path, id: usize, cpus: &str) {
+    let status = format!(
+        "Name:\tllama-server\nPPid:\t1\nVmSize:\t9 kB\nThreads:\t1\nCpus_allowed_list:\t{cpus}\n"
+    );
+    write(root, &format!("proc/{id}/status"), &status);
+    let stat = format!(
+        "{id} (llama-server) S 1 {} 5000 0 0 0 20 0 1 0 0 0",
+        "0 ".repeat(9)
+    );
+    write(root, &format!("proc/{id}/stat"), &stat);
+}
+
+#[test]
+fn pinned_neighbours_are_named() {
+    let server = server();
+    write(server.path(), "proc/uptime", "100.00 9.00\n");
+    pinned(server.path(), 70, "0-3");
+    let found = check(&server, &kunpeng());
+    let [finding] = &found.findings[..] else {
+        panic!("{:?}", found.findings);
+    };
+    assert!(
+        finding.what.contains("llama-server (process 70) on 0-3")
+            && finding.remedy.contains("taskset"),
+        "{finding}"
+    );
+    (71..80).for_each(|id| pinned(server.path(), id, "5"));
+    let found = check(&server, &kunpeng());
+    assert!(
+        found.findings[0].what.ends_with("5 more"),
+        "{:?}",
+        found.findings
+    );
+    // Everywhere is not pinned.
+    let elsewhere = self::server();
+    pinned(elsewhere.path(), 70, "0-95");
+    assert_eq!(check(&elsewhere, &kunpeng()).findings, []);
+    std::fs::remove_file(elsewhere.path().join("proc/1/status")).expect("was there");
+    let words = check(&elsewhere, &kunpeng()).render();
+    assert!(words.contains("unknown: /proc hides"), "{words}");
 }
