@@ -1,14 +1,14 @@
 //! The threads that speak HTTP, kept off the CPUs of the plan.
 //!
 //! A decode step waits for its slowest worker, so one HTTP thread on a worker's CPU slows all of
-//! them. Where the plan pins and leaves CPUs free, HTTP threads are pinned to those. Where it leaves
-//! none, there is one HTTP thread: two would wake each other for every token.
+//! them. Where the plan pins and leaves CPUs free, HTTP threads run on those, and the kernel moves them
+//! among them, out of the way of other processes. Where it leaves none, there is one HTTP thread: two
+//! would wake each other for every token.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sysinfer_engine::Plan;
-use sysinfer_machine::{PinGuard, Topology};
+use sysinfer_machine::{Topology, confine_to};
 use tokio::runtime::{Builder, Runtime};
 
 /// Most threads that serve connections. Prompts are tokenised elsewhere, and one thread writes the
@@ -38,24 +38,18 @@ pub fn spare_cpus(plan: &Plan, topology: &Topology) -> Vec<usize> {
         .collect()
 }
 
-/// A runtime whose threads run on `spare` CPUs in turn, or anywhere when there are none.
+/// A runtime whose threads run on `spare` CPUs, or anywhere when there are none.
 ///
 /// # Errors
 /// The system gives no threads or no event queue.
 pub fn runtime(spare: Vec<usize>) -> std::io::Result<Runtime> {
-    let next = AtomicUsize::new(0);
     let mut builder = Builder::new_multi_thread();
     builder
         .worker_threads(workers(&spare))
         .max_blocking_threads(BLOCKING)
         .thread_name("sysinfer-http")
         .enable_all();
-    builder.on_thread_start(move || {
-        let turn = next.fetch_add(1, Ordering::Relaxed);
-        if let Some(cpu) = spare.get(turn % spare.len().max(1)) {
-            pin_for_good(*cpu);
-        }
-    });
+    builder.on_thread_start(move || keep_on(&spare));
     builder.build()
 }
 
@@ -64,12 +58,12 @@ fn workers(spare: &[usize]) -> usize {
     spare.len().clamp(1, MOST_WORKERS)
 }
 
-/// A refused pin costs speed, not service.
-fn pin_for_good(cpu: usize) {
-    match PinGuard::new(cpu) {
-        // The thread ends pinned, so there is nothing to restore.
-        Ok(guard) => std::mem::forget(guard),
-        Err(error) => tracing::warn!(%error, "an HTTP thread stays unpinned"),
+/// A refusal costs speed, not service.
+fn keep_on(spare: &[usize]) {
+    if !spare.is_empty()
+        && let Err(error) = confine_to(spare)
+    {
+        tracing::warn!(%error, "an HTTP thread stays unpinned");
     }
 }
 
@@ -84,6 +78,21 @@ mod tests {
         for (spare, wanted) in [(&[][..], 1), (&[3], 1), (&[2, 3], 2), (&[1, 2, 3], 2)] {
             assert_eq!(workers(spare), wanted, "{spare:?}");
         }
+    }
+
+    #[test]
+    fn http_threads_run_on_all_spare_cpus() {
+        let cpus = sysinfer_machine::allowed_cpus();
+        let affinity = |spare: &[usize]| {
+            let runtime = runtime(spare.to_vec()).expect("threads");
+            let read = runtime.spawn(async { sysinfer_machine::current_affinity() });
+            let read = runtime.block_on(read).expect("it ran");
+            read.expect("the system tells")
+        };
+        assert_eq!(affinity(&[]), cpus);
+        assert_eq!(affinity(&cpus), cpus);
+        assert_eq!(affinity(&cpus[..1]), cpus[..1]);
+        assert_eq!(affinity(&[1 << 19]), cpus, "there is no such CPU");
     }
 
     #[test]
