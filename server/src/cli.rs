@@ -70,7 +70,8 @@ pub struct Arguments {
     #[arg(long = "api-key", value_name = "KEY")]
     pub api_keys: Vec<String>,
 
-    /// Threads of both phases, over environment and profile
+    /// Threads of both phases, over environment and profile; without --cpus, those of an untuned host
+    /// go to cores that no other process is pinned to, or stay unpinned
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub threads: Option<u32>,
 

@@ -3,13 +3,16 @@
 //! Threads and CPUs are decided one after the other. The highest source that says anything about
 //! threads decides their number; a CPU list without a thread count says "one thread per CPU". The
 //! highest source with a CPU list decides the CPUs, and workers take its entries in order, as
-//! libgomp does. Where weights are, and whether the file stays in the page cache, follows the same
-//! order. Whatever is overridden leaves a line for the log.
+//! libgomp does. Where nobody says which CPUs, threads go where no other process is pinned, or stay
+//! unpinned ([`sysinfer_machine::seats`]). Where weights are, and whether the file stays in the page
+//! cache, follows the same order. Whatever is overridden leaves a line for the log.
+
+mod notes;
 
 use std::fmt::{self, Display, Formatter};
 
-use sysinfer_engine::{MemoryPlan, PhasePlan, Plan, WeightStorage};
-use sysinfer_machine::{CpuList, MapPolicy, Topology, place};
+use sysinfer_engine::{MemoryPlan, PhasePlan, Plan, WeightStorage, untuned_threads};
+use sysinfer_machine::{CpuList, MapPolicy, Neighbours, Picked, Topology, Why};
 
 use crate::environment::{KEEP_FILE_CACHE, WEIGHTS};
 
@@ -46,8 +49,28 @@ pub struct Sources {
 pub struct PlanChoice {
     /// What to run.
     pub plan: Plan,
-    /// One line per override, and warnings.
+    /// One line per override, and where threads went.
     pub notes: Vec<String>,
+    /// What costs speed, and its remedy.
+    pub warnings: Vec<String>,
+    /// CPUs that were chosen because nobody else works on them.
+    pub free: Vec<usize>,
+}
+
+impl PlanChoice {
+    /// The choice with the CPUs that it needs, to claim them.
+    pub fn picked(self) -> Picked<PlanChoice> {
+        let mut cpus = self.plan.decode.cpus.clone();
+        cpus.extend(&self.plan.prefill.cpus);
+        cpus.sort_unstable();
+        cpus.dedup();
+        let free = self.free.clone();
+        Picked {
+            value: self,
+            cpus,
+            free,
+        }
+    }
 }
 
 /// Why no plan could be made.
@@ -98,7 +121,7 @@ impl Display for Binding {
     }
 }
 
-/// Decides the plan. `effective_cpus` is what quota and cpuset leave.
+/// Decides the plan. `effective_cpus` is what quota and cpuset leave, `neighbours` who else is pinned.
 ///
 /// # Errors
 /// [`PlanChoiceError`] for CPUs that are not there and numbers out of range.
@@ -106,24 +129,27 @@ pub fn choose(
     sources: &Sources,
     topology: &Topology,
     effective_cpus: usize,
+    neighbours: &Neighbours,
 ) -> Result<PlanChoice, PlanChoiceError> {
+    let untuned = |threads| PhasePlan::untuned(topology, threads, neighbours);
     let (mut plan, base) = match &sources.profile {
         Some(plan) => (plan.clone(), "the profile"),
-        None => (default_plan(topology, effective_cpus), "the default"),
+        None => {
+            let threads = untuned_threads(topology, effective_cpus);
+            (Plan::with_threads(untuned(threads).0), "the default")
+        }
     };
     let mut notes = Vec::new();
     let tuned = both(plan.decode.threads, plan.prefill.threads);
     let threads = first_said("threads", threads_said(sources), (tuned, base), &mut notes);
     let tuned = both(cpus_text(&plan.decode), cpus_text(&plan.prefill));
     let binding = first_said("CPUs", bindings_said(sources), (tuned, base), &mut notes);
-    for phase in [&mut plan.decode, &mut plan.prefill] {
-        apply(
-            phase,
-            threads.as_ref().map(|said| said.value),
-            binding.as_ref(),
-            topology,
-        );
-    }
+    let asked = Wishes {
+        threads: threads.as_ref().map(|said| said.value),
+        binding: binding.as_ref().map(|said| &said.value),
+        is_tuned: sources.profile.is_some(),
+    };
+    let whys = [&mut plan.decode, &mut plan.prefill].map(|team| asked.apply(team, untuned));
     let source_name = binding.as_ref().map_or(base, |said| said.by);
     for phase in [&plan.decode, &plan.prefill] {
         check_cpus(phase, source_name, topology)?;
@@ -145,29 +171,33 @@ pub fn choose(
         plan.memory.keep_file_cache = said.value;
     }
     plan.validate()?;
-    notes.extend(sharing_note(&plan.decode));
-    if plan.prefill != plan.decode {
-        notes.extend(sharing_note(&plan.prefill));
+    let (mut warnings, mut free) = (Vec::new(), Vec::new());
+    let teams = if plan.prefill == plan.decode { 1 } else { 2 };
+    let teams = [&plan.decode, &plan.prefill].into_iter().take(teams);
+    for (team, why) in teams.zip(&whys) {
+        warnings.extend(notes::crowding(team, topology, effective_cpus));
+        match why {
+            Some(why @ (Why::Alone | Why::Beside(_))) => {
+                free.extend(&team.cpus);
+                notes.extend(notes::choice(team, why, topology));
+            }
+            Some(why @ (Why::Crowded(_) | Why::Blind(_))) => {
+                notes.extend(notes::choice(team, why, topology));
+            }
+            Some(Why::EveryCore | Why::NoRoom) | None => {
+                warnings.extend(notes::shared(team, source_name, neighbours));
+            }
+        }
+        if why.is_none() && binding.is_none() {
+            notes.extend(notes::unseen(team, source_name, neighbours, topology));
+        }
     }
-    Ok(PlanChoice { plan, notes })
-}
-
-/// One thread per core, as many as quota and cpuset leave, filled in order; both phases alike.
-fn default_plan(topology: &Topology, effective_cpus: usize) -> Plan {
-    let threads = effective_cpus.min(topology.cores()).max(1);
-    Plan::with_threads(mapped(threads, topology))
-}
-
-/// `threads` workers on cores in order, or unpinned where there are not enough CPUs.
-fn mapped(threads: usize, topology: &Topology) -> PhasePlan {
-    match place(topology, MapPolicy::Compact, threads) {
-        Ok(cpus) => PhasePlan {
-            threads,
-            map: MapPolicy::Compact.name().into(),
-            cpus,
-        },
-        Err(_) => PhasePlan::unpinned(threads),
-    }
+    Ok(PlanChoice {
+        plan,
+        notes,
+        warnings,
+        free,
+    })
 }
 
 /// Thread counts in order of precedence.
@@ -238,30 +268,44 @@ fn first_said<T: Display>(
     said.into_iter().next()
 }
 
-/// Changes one phase as asked.
-fn apply(
-    phase: &mut PhasePlan,
+/// What is asked of both phases.
+struct Wishes<'a> {
     threads: Option<usize>,
-    binding: Option<&Said<Binding>>,
-    topology: &Topology,
-) {
-    let threads = threads.unwrap_or(phase.threads);
-    match binding.map(|said| &said.value) {
-        Some(Binding::List(list)) => {
-            let cpus = list.assign(threads);
-            *phase = PhasePlan {
-                threads,
-                map: MapPolicy::Given.name().into(),
-                cpus,
-            };
+    binding: Option<&'a Binding>,
+    /// Whether the plan is of a profile, whose CPUs were measured.
+    is_tuned: bool,
+}
+
+impl Wishes<'_> {
+    /// Changes one phase as asked; what decided its CPUs, where nobody named them.
+    fn apply(
+        &self,
+        phase: &mut PhasePlan,
+        untuned: impl Fn(usize) -> (PhasePlan, Why),
+    ) -> Option<Why> {
+        let threads = self.threads.unwrap_or(phase.threads);
+        match self.binding {
+            Some(Binding::List(list)) => {
+                let cpus = list.assign(threads);
+                *phase = PhasePlan {
+                    threads,
+                    map: MapPolicy::Given.name().into(),
+                    cpus,
+                };
+            }
+            Some(Binding::Off) => *phase = PhasePlan::unpinned(threads),
+            None if self.is_tuned && phase.cpus.is_empty() => phase.threads = threads,
+            None if self.is_tuned && threads <= phase.cpus.len() => {
+                phase.cpus.truncate(threads);
+                phase.threads = threads;
+            }
+            None => {
+                let (team, why) = untuned(threads);
+                *phase = team;
+                return Some(why);
+            }
         }
-        Some(Binding::Off) => *phase = PhasePlan::unpinned(threads),
-        None if phase.cpus.is_empty() => phase.threads = threads,
-        None if threads <= phase.cpus.len() => {
-            phase.cpus.truncate(threads);
-            phase.threads = threads;
-        }
-        None => *phase = mapped(threads, topology),
+        None
     }
 }
 
@@ -282,20 +326,6 @@ fn check_cpus(
             })
         }
     }
-}
-
-/// Warns when workers share a CPU: every phase then waits for the slowest pair.
-fn sharing_note(phase: &PhasePlan) -> Option<String> {
-    let mut cpus = phase.cpus.clone();
-    cpus.sort_unstable();
-    cpus.dedup();
-    (!cpus.is_empty() && cpus.len() < phase.threads).then(|| {
-        format!(
-            "warning: {} threads share {} CPUs; one thread per CPU is faster",
-            phase.threads,
-            cpus.len()
-        )
-    })
 }
 
 fn distinct(list: &CpuList) -> usize {
@@ -329,6 +359,8 @@ fn both<T: Display + PartialEq>(decode: T, prefill: T) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sysinfer_machine::{Blind, Neighbour};
+
     use super::*;
 
     /// Four CPUs, ids 0 to 3, one node.
@@ -366,7 +398,11 @@ mod tests {
         decode: (usize, &'static str, Vec<usize>),
         prefill_cpus: Vec<usize>,
         notes: Vec<&'static str>,
+        warnings: Vec<&'static str>,
     }
+
+    const ALONE: &str = "CPUs: 0-2 of 0-3, since no other process is pinned there";
+    const FOUR_ON_THREE: &str = "4 threads on the 3 of 4 CPUs that the quota leaves take turns, and every step waits for the last of them; 3 would fit";
 
     fn cases() -> Vec<Case> {
         let profile = || Sources {
@@ -379,7 +415,8 @@ mod tests {
                 sources: Sources::default(),
                 decode: (3, "compact", vec![0, 1, 2]),
                 prefill_cpus: vec![0, 1, 2],
-                notes: vec![],
+                notes: vec![ALONE],
+                warnings: vec![],
             },
             Case {
                 name: "the profile as it stands",
@@ -387,6 +424,7 @@ mod tests {
                 decode: (2, "spread", vec![3, 1]),
                 prefill_cpus: vec![0, 1, 2, 3],
                 notes: vec![],
+                warnings: vec![FOUR_ON_THREE],
             },
             Case {
                 name: "fewer threads keep the head of each map",
@@ -399,6 +437,7 @@ mod tests {
                 notes: vec![
                     "threads: 1 from OMP_NUM_THREADS, over 2 (decode) and 4 (prefill) from the profile",
                 ],
+                warnings: vec![],
             },
             Case {
                 name: "command line over environment over profile",
@@ -413,6 +452,7 @@ mod tests {
                     "threads: 2 from --threads, over 4 from OMP_NUM_THREADS, over 4 from GOMP_CPU_AFFINITY, over 2 (decode) and 4 (prefill) from the profile",
                     "CPUs: 3,2,1,0 from GOMP_CPU_AFFINITY, over 3,1 (decode) and 0-3 (prefill) from the profile",
                 ],
+                warnings: vec![],
             },
             Case {
                 name: "a list alone says how many threads",
@@ -426,6 +466,7 @@ mod tests {
                     "threads: 2 from GOMP_CPU_AFFINITY, over 3 from the default",
                     "CPUs: 2-3 from GOMP_CPU_AFFINITY, over 0-2 from the default",
                 ],
+                warnings: vec![],
             },
             Case {
                 name: "binding off ignores the list of the environment",
@@ -439,6 +480,7 @@ mod tests {
                 notes: vec![
                     "CPUs: unpinned from OMP_PROC_BIND=false, over 2-3 from GOMP_CPU_AFFINITY, over 0-2 from the default",
                 ],
+                warnings: vec![],
             },
             Case {
                 name: "the command line's list binds although the environment says not to",
@@ -453,6 +495,7 @@ mod tests {
                     "threads: 1 from --cpus, over 3 from the default",
                     "CPUs: 1 from --cpus, over unpinned from OMP_PROC_BIND=false, over 0-2 from the default",
                 ],
+                warnings: vec![],
             },
             Case {
                 name: "more threads than entries wrap, with a warning",
@@ -465,7 +508,9 @@ mod tests {
                 notes: vec![
                     "threads: 4 from OMP_NUM_THREADS, over 2 from GOMP_CPU_AFFINITY, over 3 from the default",
                     "CPUs: 0-1 from GOMP_CPU_AFFINITY, over 0-2 from the default",
-                    "warning: 4 threads share 2 CPUs; one thread per CPU is faster",
+                ],
+                warnings: vec![
+                    "4 threads share 2 CPUs; one thread per CPU is faster, and 2 would fit",
                 ],
             },
             Case {
@@ -478,7 +523,9 @@ mod tests {
                 prefill_cpus: vec![0, 1, 2],
                 notes: vec![
                     "threads: 3 from --threads, over 2 (decode) and 4 (prefill) from the profile",
+                    ALONE,
                 ],
+                warnings: vec![],
             },
             Case {
                 name: "where weights are, command line over environment over profile",
@@ -498,6 +545,7 @@ mod tests {
                 notes: vec![
                     "weights: mapped from --weights, over packed from SYSINFER_WEIGHTS, over auto from the profile",
                 ],
+                warnings: vec![FOUR_ON_THREE],
             },
             Case {
                 name: "the file cache is kept or not, environment over profile",
@@ -513,6 +561,7 @@ mod tests {
                 notes: vec![
                     "file cache is kept: true from SYSINFER_KEEP_FILE_CACHE, over false from the profile",
                 ],
+                warnings: vec![FOUR_ON_THREE],
             },
             Case {
                 name: "more threads than CPUs: unpinned",
@@ -523,6 +572,9 @@ mod tests {
                 decode: (9, "unpinned", vec![]),
                 prefill_cpus: vec![],
                 notes: vec!["threads: 9 from --threads, over 3 from the default"],
+                warnings: vec![
+                    "9 threads on the 3 of 4 CPUs that the quota leaves take turns, and every step waits for the last of them; 3 would fit",
+                ],
             },
         ]
     }
@@ -530,7 +582,8 @@ mod tests {
     #[test]
     fn precedence() {
         for case in cases() {
-            let choice = choose(&case.sources, &host(), 3).expect(case.name);
+            let choice = choose(&case.sources, &host(), 3, &Neighbours::default());
+            let choice = choice.expect(case.name);
             let decode = &choice.plan.decode;
             assert_eq!(
                 (decode.threads, decode.map.as_str(), decode.cpus.clone()),
@@ -540,6 +593,7 @@ mod tests {
             );
             assert_eq!(choice.plan.prefill.cpus, case.prefill_cpus, "{}", case.name);
             assert_eq!(choice.notes, case.notes, "{}", case.name);
+            assert_eq!(choice.warnings, case.warnings, "{}", case.name);
         }
     }
 
@@ -586,10 +640,130 @@ mod tests {
             (list, "CPU 4", "GOMP_CPU_AFFINITY"),
             (profile, "CPU 7", "the profile"),
         ] {
-            let message = choose(&sources, &host(), 4).expect_err(by).to_string();
+            let refusal = choose(&sources, &host(), 4, &Neighbours::default());
+            let message = refusal.expect_err(by).to_string();
             for part in [cpu, by, "allowed: 0-3"] {
                 assert!(message.contains(part), "{message} lacks {part}");
             }
+        }
+    }
+
+    /// Somebody works on CPU 0, and somebody may be unseen.
+    fn beside(claims: &[usize], blind: Option<Blind>) -> Neighbours {
+        let other = Neighbour {
+            process: 7,
+            name: "other".into(),
+            claims: claims.to_vec(),
+            idles: Vec::new(),
+        };
+        Neighbours {
+            pinned: vec![other],
+            blind,
+        }
+    }
+
+    #[test]
+    fn threads_go_where_nobody_else_is_pinned_unless_their_cpus_are_named() {
+        let profile = || Sources {
+            profile: Some(Plan::with_threads(phase("compact", &[0, 1]))),
+            ..Sources::default()
+        };
+        let default = Sources::default;
+        let command = |threads: Option<usize>, cpus| Sources {
+            command: asked(threads, cpus),
+            ..default()
+        };
+        let environment = |threads: Option<usize>, cpus| Sources {
+            environment: asked(threads, cpus),
+            ..default()
+        };
+        let (on_0, on_all) = (beside(&[0], None), beside(&[0, 1, 2, 3], None));
+        let unseen = beside(&[], Some(Blind::Container));
+        // Sources, effective CPUs, neighbours; the CPUs, those that must be free, words of the log.
+        let cases = [
+            (
+                command(Some(2), ""),
+                4,
+                &on_0,
+                &[1, 2][..],
+                true,
+                "CPUs: 1-2 of 0-3, away from other",
+            ),
+            (
+                environment(Some(1), ""),
+                4,
+                &on_0,
+                &[1],
+                true,
+                "CPUs: 1 of 0-3, away",
+            ),
+            (default(), 3, &on_0, &[1, 2, 3], true, "on 0"),
+            (default(), 2, &unseen, &[], false, "outside this container"),
+            (
+                command(Some(1), ""),
+                4,
+                &on_all,
+                &[],
+                false,
+                "no core is free of others",
+            ),
+            (
+                default(),
+                4,
+                &on_0,
+                &[0, 1, 2, 3],
+                false,
+                "CPUs 0-3 from the default are not ours alone",
+            ),
+            (default(), 4, &unseen, &[0, 1, 2, 3], false, ""),
+            (
+                command(None, "0"),
+                4,
+                &on_0,
+                &[0],
+                false,
+                "CPUs 0 from --cpus are not ours alone",
+            ),
+            (
+                environment(None, "0-1"),
+                4,
+                &on_0,
+                &[0, 1],
+                false,
+                "CPUs 0-1 from GOMP_CPU_AFFINITY are",
+            ),
+            (command(None, "1"), 4, &on_0, &[1], false, ""),
+            (command(None, "1"), 4, &unseen, &[1], false, ""),
+            (
+                profile(),
+                4,
+                &on_0,
+                &[0, 1],
+                false,
+                "CPUs 0-1 from the profile are not ours alone",
+            ),
+            (
+                profile(),
+                4,
+                &unseen,
+                &[0, 1],
+                false,
+                "CPUs: 0-1 from the profile, whoever else is there",
+            ),
+        ];
+        for (sources, effective, neighbours, cpus, is_free, words) in cases {
+            let choice = choose(&sources, &host(), effective, neighbours).expect("a plan");
+            let said = [choice.notes.clone(), choice.warnings.clone()]
+                .concat()
+                .join("\n");
+            assert_eq!(choice.plan.decode.cpus, cpus, "{said}");
+            assert!(said.contains(words), "{said} lacks {words}");
+            let about_cpus =
+                said.contains("away") || said.contains("ours") || said.contains("whoever");
+            assert_eq!(about_cpus, !words.is_empty(), "{said}");
+            let picked = choice.picked();
+            assert_eq!(picked.cpus, cpus);
+            assert_eq!(picked.free.is_empty(), !is_free);
         }
     }
 }

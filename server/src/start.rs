@@ -15,7 +15,9 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use sysinfer_engine::Precision;
 use sysinfer_engine::error::whole;
-use sysinfer_machine::{FileMap, PinGuard, Topology, effective_cpus, host_info};
+use sysinfer_machine::{
+    Claim, FileMap, Neighbours, PinGuard, Topology, effective_cpus, host_info, settle,
+};
 use sysinfer_profiles::matching;
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
@@ -67,7 +69,8 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
         .as_deref()
         .map(|path| ProfileUse::load(path, &host_info(&topology), force));
     let profile = profile.transpose()?;
-    let mut choice = plan(&arguments, &environment, profile.as_ref(), &topology)?;
+    // The claim on CPUs ends with the process.
+    let (mut choice, _claim) = plan(&arguments, &environment, profile.as_ref(), &topology)?;
     let (given, under) = (arguments.cache_type, environment.cache_type);
     let (cache, cache_note) = CACHE_TYPE_SETTING.choose(given, under, |cache| cache.name());
     let (given, under) = (arguments.lookup, environment.lookup);
@@ -151,7 +154,7 @@ fn plan(
     environment: &Environment,
     profile: Option<&ProfileUse>,
     topology: &Topology,
-) -> anyhow::Result<PlanChoice> {
+) -> anyhow::Result<(PlanChoice, Option<Claim>)> {
     let sources = Sources {
         command: Asked {
             threads: arguments.threads.map(|threads| threads as usize),
@@ -169,7 +172,12 @@ fn plan(
         profile: profile.and_then(ProfileUse::plan).cloned(),
         memory: profile.and_then(ProfileUse::wishes).cloned(),
     };
-    let choice = choose(&sources, topology, effective_cpus(topology))?;
+    let effective_cpus = effective_cpus(topology);
+    let look = || Neighbours::of_this_host(topology);
+    let pick = |neighbours: &Neighbours| {
+        choose(&sources, topology, effective_cpus, neighbours).map(PlanChoice::picked)
+    };
+    let (mut choice, claim) = settle(look, pick)?;
     tracing::info!("host: {}", topology.summary());
     match profile.map(|profile| &profile.shown) {
         Some(shown) if shown.applied => tracing::info!("profile: {}", shown.path.display()),
@@ -179,7 +187,11 @@ fn plan(
     for note in &choice.notes {
         tracing::info!("{note}");
     }
-    Ok(choice)
+    for warning in &choice.warnings {
+        tracing::warn!("{warning}");
+    }
+    choice.notes.extend(choice.warnings.iter().cloned());
+    Ok((choice, claim))
 }
 
 /// A choice that the command line or the environment may make, by its names.
