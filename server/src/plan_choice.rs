@@ -607,8 +607,9 @@ mod tests {
             }),
             ..Sources::default()
         };
-        let default = choose(&Sources::default(), &host(), 3).expect("a plan");
-        let choice = choose(&sources, &host(), 3).expect("a plan");
+        let default =
+            choose(&Sources::default(), &host(), 4, &Neighbours::default()).expect("a plan");
+        let choice = choose(&sources, &host(), 4, &Neighbours::default()).expect("a plan");
         assert_eq!(choice.plan.decode, default.plan.decode);
         assert_eq!(choice.plan.memory, sources.memory.clone().expect("given"));
         let packed = Sources {
@@ -618,7 +619,7 @@ mod tests {
             },
             ..sources
         };
-        let choice = choose(&packed, &host(), 3).expect("a plan");
+        let choice = choose(&packed, &host(), 4, &Neighbours::default()).expect("a plan");
         assert_eq!(
             choice.notes,
             ["weights: packed from --weights, over mapped from the profile"]
