@@ -127,6 +127,25 @@ fn a_program_that_cannot_be_started_is_what_the_error_names() {
     }
 }
 
+/// Its pipes are closed some time before its status is there: that time is no fault of the template.
+#[test]
+fn a_program_that_ends_slowly_is_what_the_error_names() {
+    for (command, cause) in [
+        ("exec <&- >&-; sleep 0.2; exit 3", "exit status: 3"),
+        ("exec <&- >&-; exec sleep 60", "did not end"),
+    ] {
+        let program = Program {
+            path: "/bin/sh".into(),
+            arguments: vec!["-c".into(), command.into()],
+            deadline: Duration::from_secs(10),
+        };
+        let started = TemplateProcess::start("x", "x.jinja", TokenTexts::default(), program);
+        let error = started.map(drop).expect_err(command).to_string();
+        let named = error.contains("cannot be started") && error.contains(cause);
+        assert!(named && !error.contains("broken"), "{command}: {error}");
+    }
+}
+
 /// A process that has less memory than its stack.
 #[test]
 fn a_process_without_a_thread_says_so() {

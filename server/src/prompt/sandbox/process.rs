@@ -3,15 +3,18 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::wire::{self, Answer, Setup};
 use super::{ARGUMENT, NO_THREAD};
 use crate::prompt::template::{TemplateError, TokenTexts};
 use crate::prompt::{Conversation, PromptError};
+
+/// Longest time from closed pipes to the end of a process; on a busy host it waits for a CPU.
+const TIME_TO_END: Duration = Duration::from_secs(5);
 
 /// How the rendering process is started and how long it may take.
 #[derive(Clone, Debug)]
@@ -191,11 +194,10 @@ impl Running {
     }
 
     fn ended(&mut self) -> Failure {
-        // It may have closed its pipe and hang on.
-        let _ = self.child.kill();
-        match self.child.wait() {
+        match self.status() {
+            Ok(None) => Failure::NoProcess("it closed its pipes and did not end".to_owned()),
             // Whatever a template does ends it by a signal.
-            Ok(status) => match status.code() {
+            Ok(Some(status)) => match status.code() {
                 Some(NO_THREAD) => Failure::NoProcess(
                     "it is allowed no thread, or not the memory for its stack of 256 MiB"
                         .to_owned(),
@@ -204,6 +206,20 @@ impl Running {
                 None => Failure::Ended(status.to_string()),
             },
             Err(error) => Failure::NoProcess(error.to_string()),
+        }
+    }
+
+    /// How it ended, which is some time after its pipes were closed; nothing if it goes on.
+    ///
+    /// It is not killed here: a signal of ours would hide the status that says why it ended.
+    fn status(&mut self) -> io::Result<Option<ExitStatus>> {
+        let closed = Instant::now();
+        loop {
+            let status = self.child.try_wait()?;
+            if status.is_some() || closed.elapsed() > TIME_TO_END {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }
