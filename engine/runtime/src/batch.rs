@@ -1,6 +1,6 @@
 //! What goes into a step and what comes out of it.
 
-use crate::damage::NotFinite;
+use crate::not_finite::NotFinite;
 use crate::sequence::Sequence;
 
 /// Which rows of logits a step is asked for.

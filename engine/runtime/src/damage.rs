@@ -1,5 +1,5 @@
-//! Values that are not finite: in logits, where they end an answer, and in the weights of a model file,
-//! where they may come from.
+//! Values that are not finite in the weights of a model file: where those of logits
+//! ([`NotFinite`](crate::NotFinite)) may come from.
 //!
 //! A step looks at its logits only. That is enough: what is not finite in a weight, a key or a sum stays
 //! so through every norm, product, softmax and rounding that it enters (the tests of `sysinfer-kernels`
@@ -12,22 +12,13 @@ use std::path::Path;
 use sysinfer_formats::TensorType;
 use sysinfer_formats::blocks::{dequantize, first_not_finite};
 
-use crate::engine::LoadStep;
 use crate::error::EngineError;
+use crate::load_step::LoadStep;
 use crate::model::files::ModelFiles;
 use crate::model::mapped::Mapped;
 use crate::model::matrix::stripes;
 use crate::model::source::Source;
 use crate::model::tensor::TensorInfo;
-
-/// A row of logits that has a value which is not finite. No token can be drawn from it: the value may be
-/// that of the token that should have been.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the model's logits are not finite numbers, so there is no next token: its file is damaged, or its \
-     values are beyond the range of the computation; sysinfer-tune check MODEL.gguf tells which"
-)]
-pub struct NotFinite;
 
 /// A tensor with values that are not finite.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,6 +14,7 @@ use crate::choice::{chosen, kernels};
 use crate::error::EngineError;
 use crate::info::EngineInfo;
 use crate::kv::KvShape;
+use crate::load_step::LoadStep;
 use crate::model::attention::Addition;
 use crate::model::config::Config;
 use crate::model::files::ModelFiles;
@@ -67,17 +68,6 @@ pub struct Engine {
 
 /// What times a step's passes, and what they add up to.
 type Timing<'t> = (&'t Stopwatch<'t>, &'t mut StepTimes);
-
-/// How far loading is.
-#[derive(Clone, Copy, Debug)]
-pub struct LoadStep {
-    /// Bytes of weights packed.
-    pub done_bytes: u64,
-    /// Bytes of weights in all.
-    pub total_bytes: u64,
-    /// What is being done.
-    pub what: &'static str,
-}
 
 impl Engine {
     /// Maps a GGUF file (with the other parts of a model that is split), packs its weights by the workers

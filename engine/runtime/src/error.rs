@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use sysinfer_formats::GgufError;
 use sysinfer_machine::MachineError;
 
-use crate::damage::NotFinite;
+use crate::not_finite::NotFinite;
 use crate::plan::PlanError;
 use crate::tokenizer::TokenizerError;
 

@@ -7,9 +7,9 @@ use super::acceptance::Acceptance;
 use super::controller::{Controller, Outcome, Prospect};
 use super::index::NgramIndex;
 use crate::batch::{Entry, Wanted};
-use crate::damage::NotFinite;
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::not_finite::NotFinite;
 use crate::sequence::Sequence;
 
 /// Time since some moment that stays the same.
