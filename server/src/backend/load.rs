@@ -10,22 +10,19 @@ use sysinfer_engine::lookup::MOST_DRAFTED;
 use sysinfer_engine::model::files::ModelFiles;
 use sysinfer_engine::model::metadata;
 use sysinfer_engine::model::storage::decided;
-use sysinfer_engine::{
-    Engine, EngineError, EngineInfo, LoadStep, Lookup, PhasePlan, Plan, Precision,
-};
+use sysinfer_engine::{Engine, EngineInfo, LoadStep, Lookup, PhasePlan, Plan, Precision};
 use sysinfer_machine::{Topology, usable_memory_bytes};
 
 use super::answer::Words;
 use super::engine::EngineBackend;
 use super::inspector::Inspector;
+use super::load_error::LoadError;
 use super::template_choice;
 use crate::cli::LookupMode;
 use crate::plan_choice::compressed;
 use crate::profile_use::Shown;
-use crate::prompt::builtin;
 use crate::prompt::encode::{ModelPrompt, TemplateSource};
 use crate::prompt::sandbox::process::Program;
-use crate::prompt::template::TemplateError;
 use crate::state::ServedModel;
 
 /// Context unless asked for otherwise: caches grow with it.
@@ -52,39 +49,6 @@ pub struct LoadRequest {
     pub profile: Option<Shown>,
     /// What was overridden, for `/props`.
     pub notes: Vec<String>,
-}
-
-/// Why a model cannot be served.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The engine refuses the file or the plan.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// A model without text.
-    #[error("{0} has no tokenizer, so it cannot chat; use a GGUF file that includes one")]
-    NoTokenizer(PathBuf),
-    /// The chat template is broken.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-    /// `--chat-template` is neither a name nor a readable file.
-    #[error(
-        "--chat-template {name}: {problem}; give a Jinja file, or one of {}",
-        builtin::names()
-    )]
-    TemplateFile {
-        /// What was given.
-        name: String,
-        /// Why it cannot be read.
-        problem: String,
-    },
-    /// More context than the model was made for.
-    #[error("--context {asked} is more than the {model} tokens that the model was made for")]
-    Context {
-        /// What was asked.
-        asked: usize,
-        /// What there is.
-        model: usize,
-    },
 }
 
 /// A model that is ready to answer.

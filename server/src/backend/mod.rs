@@ -6,5 +6,6 @@ pub mod answer;
 pub mod engine;
 pub mod inspector;
 pub mod load;
+pub mod load_error;
 pub mod stop;
 mod template_choice;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sysinfer_engine::{Engine, Tokenizer};
 
-use super::load::LoadError;
+use super::load_error::LoadError;
 use crate::prompt::builtin;
 use crate::prompt::encode::TemplateSource;
 use crate::prompt::sandbox::process::{Program, TemplateProcess};

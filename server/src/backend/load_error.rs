@@ -1,0 +1,41 @@
+//! What can be wrong with what is to be served.
+
+use std::path::PathBuf;
+
+use sysinfer_engine::EngineError;
+
+use crate::prompt::builtin;
+use crate::prompt::template::TemplateError;
+
+/// Why a model cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The engine refuses the file or the plan.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A model without text.
+    #[error("{0} has no tokenizer, so it cannot chat; use a GGUF file that includes one")]
+    NoTokenizer(PathBuf),
+    /// The chat template is broken.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// `--chat-template` is neither a name nor a readable file.
+    #[error(
+        "--chat-template {name}: {problem}; give a Jinja file, or one of {}",
+        builtin::names()
+    )]
+    TemplateFile {
+        /// What was given.
+        name: String,
+        /// Why it cannot be read.
+        problem: String,
+    },
+    /// More context than the model was made for.
+    #[error("--context {asked} is more than the {model} tokens that the model was made for")]
+    Context {
+        /// What was asked.
+        asked: usize,
+        /// What there is.
+        model: usize,
+    },
+}
