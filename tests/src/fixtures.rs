@@ -82,36 +82,23 @@ pub fn greedy(engine: &mut Engine, prompt: &[u32], count: usize, feed: usize) ->
     let mut sequence = engine
         .sequence(prompt.len() + count)
         .expect("the prompt fits");
-    let mut next = 0;
-    for tokens in prompt.chunks(feed) {
+    let mut next = |tokens: &[u32]| {
         let entry = Entry {
             sequence: &mut sequence,
             tokens,
             wanted: Wanted::Last,
         };
-        next = largest(
-            engine
-                .step(&mut [entry])
-                .expect("the step runs")
-                .row(0)
-                .expect("finite"),
-        );
+        let logits = engine.step(&mut [entry]).expect("the step runs");
+        largest(logits.row(0).expect("finite"))
+    };
+    let mut token = 0;
+    for tokens in prompt.chunks(feed) {
+        token = next(tokens);
     }
-    let mut tokens = vec![next];
+    let mut tokens = vec![token];
     while tokens.len() < count {
-        let entry = Entry {
-            sequence: &mut sequence,
-            tokens: &[next],
-            wanted: Wanted::Last,
-        };
-        next = largest(
-            engine
-                .step(&mut [entry])
-                .expect("the step runs")
-                .row(0)
-                .expect("finite"),
-        );
-        tokens.push(next);
+        token = next(&[token]);
+        tokens.push(token);
     }
     tokens
 }
