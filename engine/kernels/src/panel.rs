@@ -35,3 +35,11 @@ pub struct Q8Panel<const P: usize> {
 unsafe impl<const P: usize> Zeroable for Q8Panel<P> {}
 // SAFETY: as above; the type is `Copy` and `'static`.
 unsafe impl<const P: usize> Pod for Q8Panel<P> {}
+
+impl<const P: usize> Q8Panel<P> {
+    /// Columns `4 piece ..` of a row.
+    #[inline(always)]
+    pub(crate) fn piece(&self, row: usize, piece: usize) -> [i8; 4] {
+        self.quants[row].as_chunks::<4>().0[piece]
+    }
+}

@@ -7,9 +7,9 @@ pub(crate) mod blocks;
 pub(crate) mod floats;
 pub(crate) mod portable;
 pub(crate) mod rows;
+pub(crate) mod tile;
 pub(crate) mod vectors;
 pub(crate) mod versions;
-pub(crate) mod wide;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86_64;
 

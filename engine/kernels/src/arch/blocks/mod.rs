@@ -3,8 +3,8 @@
 //!
 //! An instruction set compiles the loops with its own [`Vectors`](super::vectors::Vectors), through
 //! [`kernels!`]. Where many activations meet the same weights, codes and scales are opened once for
-//! all of them, a few parts at a time, into vectors as wide as the CPU has them
-//! ([`Wide`](super::wide::Wide)).
+//! all of them, a few parts at a time, into tiles as wide as the CPU has them
+//! ([`Tile`](super::tile::Tile)).
 
 mod planes;
 mod product;
@@ -21,13 +21,13 @@ pub(crate) use scale32::By32;
 pub(crate) const GROUPS: usize = 4;
 
 /// Defines `bodies`, the kernels of all quantised types for one instruction set: an attribute for
-/// each of them and their [`Vectors`](super::vectors::Vectors).
+/// each of them and their [`Proofs`](super::tile::Proofs).
 macro_rules! kernels {
-    (# $attribute:tt $vectors:expr) => {
+    (# $attribute:tt $proofs:expr) => {
         mod bodies {
             //! The kernels of quantised types.
 
-            $crate::arch::blocks::kernels! { # $attribute $vectors;
+            $crate::arch::blocks::kernels! { # $attribute $proofs;
                 q4_0: By32(PackedQ4_0),
                 q4_1: By32(PackedQ4_1),
                 q5_0: By32(PackedQ5_0),
@@ -43,7 +43,7 @@ macro_rules! kernels {
             }
         }
     };
-    (# $attribute:tt $vectors:expr; $($name:ident: $family:ident($packed:ident)),+ $(,)?) => {
+    (# $attribute:tt $proofs:expr; $($name:ident: $family:ident($packed:ident)),+ $(,)?) => {
         $(
             #[doc = concat!("The ", stringify!($packed), " kernel.")]
             # $attribute
@@ -52,7 +52,7 @@ macro_rules! kernels {
                 out: &mut [f32],
             ) {
                 type Family = $crate::arch::blocks::$family<$crate::layout::$packed>;
-                $crate::arch::blocks::run::<Family, _, P>($vectors, call, out);
+                $crate::arch::blocks::run::<Family, _, _, _, P>($proofs, call, out);
             }
         )+
     };

@@ -3,8 +3,8 @@
 
 use bytemuck::Pod;
 
+use crate::arch::tile::{Proofs, Tile};
 use crate::arch::vectors::Vectors;
-use crate::arch::wide::{Narrow, Wide};
 use crate::contract::Call;
 use crate::layout::ROWS;
 use crate::panel::Q8Panel;
@@ -15,33 +15,33 @@ pub(crate) trait Family {
     type Block: Pod;
     /// Its parts.
     const PARTS: usize;
-    /// A part of the row groups of a vector, ready to be multiplied.
-    type Opened<V: Vectors, W: Wide<V>>: Copy;
+    /// A part of the row groups of a tile, ready to be multiplied.
+    type Opened<V: Vectors, T: Tile<V>>: Copy;
 
     /// The f16 fields of a block.
     fn heads<V: Vectors>(vectors: V, block: &Self::Block) -> [V::Lanes; 2];
 
-    /// Opens part `part` of the blocks of two row groups, or of the first where a vector holds one.
-    fn open<V: Vectors, W: Wide<V>>(
-        proofs: (V, W),
+    /// Opens part `part` of the blocks of two row groups, or of the first where a tile has one.
+    fn open<V: Vectors, T: Tile<V>>(
+        proofs: (V, T),
         blocks: [&Self::Block; 2],
         heads: [[V::Lanes; 2]; 2],
         part: usize,
-    ) -> Self::Opened<V, W>;
+    ) -> Self::Opened<V, T>;
 
-    /// Adds the products of a part of `N` vectors of row groups with `P` rows of activations.
-    fn add<V: Vectors, W: Wide<V>, const P: usize, const N: usize>(
-        wide: W,
-        opened: &[Self::Opened<V, W>; N],
-        activations: &Q8Panel<P>,
-        sums: &mut [[W::Lanes; P]; N],
+    /// Adds the products of a part of `N` tiles with `P` rows of activations.
+    fn add<V: Vectors, T: Tile<V>, const P: usize, const N: usize>(
+        tile: T,
+        opened: &[Self::Opened<V, T>; N],
+        panel: &Q8Panel<P>,
+        sums: &mut [[T::Reals; P]; N],
     );
 }
 
 /// The kernel of a family.
 #[inline(always)]
-pub(crate) fn run<F: Family, V: Vectors, const P: usize>(
-    vectors: V,
+pub(crate) fn run<F: Family, V: Vectors, L: Tile<V>, M: Tile<V>, const P: usize>(
+    proofs: Proofs<V, L, M>,
     call: &Call<'_>,
     out: &mut [f32],
 ) {
@@ -59,19 +59,20 @@ pub(crate) fn run<F: Family, V: Vectors, const P: usize>(
         panels,
         prefetch_bytes: call.prefetch_bytes,
     };
+    let vectors = proofs.vectors;
+    let many = (vectors, proofs.many);
     // A single row is read as fast as memory gives it, and best in one stream.
     match (call.panel_count, P) {
-        (1, 1) => return few.multiply_all::<F, V, _, 1>((vectors, Narrow(vectors)), blocks, out),
-        (1, _) => return few.multiply_all::<F, V, _, 1>((vectors, vectors.wide()), blocks, out),
-        (2, _) => return few.multiply_all::<F, V, _, 2>((vectors, vectors.wide()), blocks, out),
+        (1, 1) => return few.multiply_all::<F, V, _, 1>((vectors, proofs.few), blocks, out),
+        (1, _) => return few.multiply_all::<F, V, _, 1>(many, blocks, out),
+        (2, _) => return few.multiply_all::<F, V, _, 2>(many, blocks, out),
         _ => (),
     }
-    let one = V::Wide::GROUPS;
-    for (blocks, out) in shape.groups(one * V::Wide::VECTORS, blocks, out) {
-        if V::Wide::VECTORS == 2 && blocks.len() > one * shape.group {
-            multiply_opened::<F, V, P, 2>(vectors, blocks, panels, shape, out);
+    for (blocks, out) in shape.groups(M::GROUPS * M::TILES, blocks, out) {
+        if M::TILES == 2 && blocks.len() > M::GROUPS * shape.group {
+            multiply_opened::<F, V, M, P, 2>(many, blocks, panels, shape, out);
         } else {
-            multiply_opened::<F, V, P, 1>(vectors, blocks, panels, shape, out);
+            multiply_opened::<F, V, M, P, 1>(many, blocks, panels, shape, out);
         }
     }
 }
@@ -121,50 +122,50 @@ struct Few<'a, const P: usize> {
 }
 
 impl<const P: usize> Few<'_, P> {
-    /// All row groups against the `Q` panels, the groups of a vector at a time.
+    /// All row groups against the `Q` panels, the groups of a tile at a time.
     #[inline(always)]
-    fn multiply_all<F: Family, V: Vectors, W: Wide<V>, const Q: usize>(
+    fn multiply_all<F: Family, V: Vectors, T: Tile<V>, const Q: usize>(
         &self,
-        proofs: (V, W),
+        proofs: (V, T),
         blocks: &[F::Block],
         out: &mut [[f32; ROWS]],
     ) {
-        for (blocks, out) in self.shape.groups(W::GROUPS, blocks, out) {
-            self.multiply::<F, V, W, Q>(proofs, blocks, out);
+        for (blocks, out) in self.shape.groups(T::GROUPS, blocks, out) {
+            self.multiply::<F, V, T, Q>(proofs, blocks, out);
         }
     }
 
-    /// The row groups of a vector.
+    /// The row groups of a tile.
     #[inline(always)]
-    fn multiply<F: Family, V: Vectors, W: Wide<V>, const Q: usize>(
+    fn multiply<F: Family, V: Vectors, T: Tile<V>, const Q: usize>(
         &self,
-        (vectors, wide): (V, W),
+        (vectors, tile): (V, T),
         blocks: &[F::Block],
         out: &mut [[f32; ROWS]],
     ) {
         let group = self.shape.group;
-        let [pair] = pairs_of::<1>(W::GROUPS, blocks.len() / group);
-        let mut sums = [[[wide.splat(0.0); P]; 1]; Q];
+        let [pair] = pairs_of::<1>(T::GROUPS, blocks.len() / group);
+        let mut sums = [[[tile.all(0.0); P]; 1]; Q];
         for index in 0..group {
             let blocks = pair.map(|of| &blocks[of * group + index]);
             let heads = blocks.map(|block| F::heads(vectors, block));
             for part in 0..F::PARTS {
                 if self.prefetch_bytes > 0 {
-                    let distance = self.distance::<F>((index, part), W::GROUPS);
-                    for block in &blocks[..W::GROUPS] {
+                    let distance = self.distance::<F>((index, part), T::GROUPS);
+                    for block in &blocks[..T::GROUPS] {
                         ahead(vectors, *block, part, F::PARTS, distance);
                     }
                 }
-                let opened = [F::open((vectors, wide), blocks, heads, part)];
+                let opened = [F::open((vectors, tile), blocks, heads, part)];
                 let panels = self.panels.chunks_exact(self.shape.parts);
                 for (panel, sums) in panels.zip(&mut sums) {
-                    F::add(wide, &opened, &panel[index * F::PARTS + part], sums);
+                    F::add(tile, &opened, &panel[index * F::PARTS + part], sums);
                 }
             }
         }
         for (panel, [sums]) in sums.into_iter().enumerate() {
             for (p, lanes) in sums.into_iter().enumerate() {
-                for (lanes, group) in wide.split_lanes(lanes).into_iter().zip(pair) {
+                for (lanes, group) in tile.split(lanes).into_iter().zip(pair) {
                     vectors.store(lanes, &mut out[group * self.shape.results + panel * P + p]);
                 }
             }
@@ -172,7 +173,7 @@ impl<const P: usize> Few<'_, P> {
     }
 
     /// How far ahead weights are asked for at a part of a block: what follows the end of a row group is
-    /// its neighbour's, which is in the same vector where that holds `groups`.
+    /// its neighbour's, which is in the same tile where that has `groups`.
     #[inline(always)]
     fn distance<F: Family>(&self, (index, part): (usize, usize), groups: usize) -> usize {
         let (block, group) = (size_of::<F::Block>(), self.shape.group);
@@ -186,20 +187,19 @@ impl<const P: usize> Few<'_, P> {
 /// pass by.
 const OPENED: usize = 8;
 
-/// `N` vectors of row groups, one after another in `blocks`, against several panels.
+/// `N` tiles, their row groups one after another in `blocks`, against several panels.
 #[inline(always)]
-fn multiply_opened<F: Family, V: Vectors, const P: usize, const N: usize>(
-    vectors: V,
+fn multiply_opened<F: Family, V: Vectors, T: Tile<V>, const P: usize, const N: usize>(
+    (vectors, tile): (V, T),
     blocks: &[F::Block],
     panels: &[Q8Panel<P>],
     shape: Shape,
     out: &mut [[f32; ROWS]],
 ) {
-    let wide = vectors.wide();
     let groups = blocks.len() / shape.group;
-    let pairs = pairs_of::<N>(V::Wide::GROUPS, groups);
+    let pairs = pairs_of::<N>(T::GROUPS, groups);
     let nothing = F::open(
-        (vectors, wide),
+        (vectors, tile),
         [&blocks[0]; 2],
         [[vectors.splat(0.0); 2]; 2],
         0,
@@ -217,21 +217,21 @@ fn multiply_opened<F: Family, V: Vectors, const P: usize, const N: usize>(
                     &blocks[first * shape.group + block],
                     &blocks[second * shape.group + block],
                 ];
-                for block in &blocks[..V::Wide::GROUPS] {
+                for block in &blocks[..T::GROUPS] {
                     ahead(vectors, *block, part, F::PARTS, next);
                 }
                 let heads = [F::heads(vectors, blocks[0]), F::heads(vectors, blocks[1])];
-                opened[n] = F::open((vectors, wide), blocks, heads, part);
+                opened[n] = F::open((vectors, tile), blocks, heads, part);
             }
         }
         for (index, panel) in panels.chunks_exact(shape.parts).enumerate() {
             let place = |group: usize, p: usize| group * shape.results + index * P + p;
-            let mut sums = [[wide.splat(0.0); P]; N];
+            let mut sums = [[tile.all(0.0); P]; N];
             if first > 0 {
                 for n in 0..N {
                     for p in 0..P {
                         let [first, second] = pairs[n];
-                        sums[n][p] = wide.join_lanes([
+                        sums[n][p] = tile.join([
                             vectors.load(&out[place(first, p)]),
                             vectors.load(&out[place(second, p)]),
                         ]);
@@ -241,11 +241,11 @@ fn multiply_opened<F: Family, V: Vectors, const P: usize, const N: usize>(
             for (opened, activations) in opened.iter().zip(&panel[first..first + count]) {
                 // The next panel's part: what the second-level cache has is late otherwise.
                 ahead(vectors, activations, 0, 1, panel_bytes);
-                F::add(wide, opened, activations, &mut sums);
+                F::add(tile, opened, activations, &mut sums);
             }
             for n in 0..N {
                 for p in 0..P {
-                    let lanes = wide.split_lanes(sums[n][p]);
+                    let lanes = tile.split(sums[n][p]);
                     for (lanes, group) in lanes.into_iter().zip(pairs[n]) {
                         vectors.store(lanes, &mut out[place(group, p)]);
                     }
@@ -255,7 +255,7 @@ fn multiply_opened<F: Family, V: Vectors, const P: usize, const N: usize>(
     }
 }
 
-/// The row groups of `N` vectors of `one` each where there are `groups`. A vector that lacks its second
+/// The row groups of `N` tiles of `one` each where there are `groups`. A tile that lacks its second
 /// has its first twice, and computes the same twice.
 #[inline(always)]
 fn pairs_of<const N: usize>(one: usize, groups: usize) -> [[usize; 2]; N] {
@@ -265,15 +265,15 @@ fn pairs_of<const N: usize>(one: usize, groups: usize) -> [[usize; 2]; N] {
     })
 }
 
-/// The codes of a part, `[vector][row group]`, as vectors of both row groups.
+/// The codes of a part, `[vector][row group]`, as a tile has them.
 #[inline(always)]
-pub(super) fn join_codes<V: Vectors, W: Wide<V>>(
-    wide: W,
+pub(super) fn join_codes<V: Vectors, T: Tile<V>>(
+    tile: T,
     codes: &[[V::Words; 2]; 8],
-) -> [W::Words; 8] {
-    let mut joined = [wide.join_words(codes[0]); 8];
+) -> [T::Codes; 8] {
+    let mut joined = [tile.codes(codes[0]); 8];
     for (joined, codes) in joined.iter_mut().zip(codes) {
-        *joined = wide.join_words(*codes);
+        *joined = tile.codes(*codes);
     }
     joined
 }

@@ -9,8 +9,8 @@ use std::marker::PhantomData;
 use bytemuck::Pod;
 
 use super::product::{Family, join_codes};
-use crate::arch::vectors::{Vectors, pair};
-use crate::arch::wide::Wide;
+use crate::arch::tile::Tile;
+use crate::arch::vectors::Vectors;
 use crate::panel::Q8Panel;
 
 /// Parts of a block.
@@ -44,31 +44,31 @@ pub(crate) trait Scale16: Pod {
 /// The family of such types.
 pub(crate) struct By16<B>(PhantomData<B>);
 
-/// A part of the row groups of a vector.
-pub(crate) struct Opened<V: Vectors, W: Wide<V>> {
+/// A part of the row groups of a tile.
+pub(crate) struct Opened<V: Vectors, T: Tile<V>> {
     /// Vectors of columns `4 j ..`, then of `16 + 4 j ..`.
-    codes: [W::Words; 8],
+    codes: [T::Codes; 8],
     /// Sub-scales of the two halves.
-    scales: [W::Lanes; 2],
-    /// Minima of the two halves, as weights of their sums.
-    minima: W::Ints,
+    scales: [T::Reals; 2],
+    /// Minima of the two halves.
+    minima: T::Minima,
     /// What both are multiples of.
-    heads: [W::Lanes; 2],
+    heads: [T::Reals; 2],
 }
 
-impl<V: Vectors, W: Wide<V>> Clone for Opened<V, W> {
+impl<V: Vectors, T: Tile<V>> Clone for Opened<V, T> {
     #[inline(always)]
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<V: Vectors, W: Wide<V>> Copy for Opened<V, W> {}
+impl<V: Vectors, T: Tile<V>> Copy for Opened<V, T> {}
 
 impl<B: Scale16> Family for By16<B> {
     type Block = B;
     const PARTS: usize = PARTS;
-    type Opened<V: Vectors, W: Wide<V>> = Opened<V, W>;
+    type Opened<V: Vectors, T: Tile<V>> = Opened<V, T>;
 
     #[inline(always)]
     fn heads<V: Vectors>(vectors: V, block: &B) -> [V::Lanes; 2] {
@@ -76,58 +76,54 @@ impl<B: Scale16> Family for By16<B> {
     }
 
     #[inline(always)]
-    fn open<V: Vectors, W: Wide<V>>(
-        (vectors, wide): (V, W),
+    fn open<V: Vectors, T: Tile<V>>(
+        (vectors, tile): (V, T),
         blocks: [&B; 2],
         heads: [[V::Lanes; 2]; 2],
         part: usize,
-    ) -> Opened<V, W> {
+    ) -> Opened<V, T> {
         let mut codes = [[vectors.words(&[0; 32]); 2]; 8];
         let mut scales = [[vectors.splat(0.0); 2]; 2];
-        let mut minima = [vectors.integer(0); 2];
+        let mut minima = [[vectors.integer(0); 2]; 2];
         for group in 0..2 {
             for j in 0..4 {
                 [codes[j][group], codes[4 + j][group]] = blocks[group].codes(vectors, part, j);
             }
             let [first, second] = blocks[group].scales(vectors, part);
             [scales[0][group], scales[1][group]] = [vectors.real(first), vectors.real(second)];
-            let [first, second] = blocks[group].minima(vectors, part);
-            let second = vectors.times(second, vectors.integer(pair([0, 1])));
-            minima[group] = vectors.plus(first, second);
+            minima[group] = blocks[group].minima(vectors, part);
         }
         Opened {
-            codes: join_codes(wide, &codes),
-            scales: [wide.join_lanes(scales[0]), wide.join_lanes(scales[1])],
-            minima: wide.join_ints(minima),
+            codes: join_codes(tile, &codes),
+            scales: [tile.join(scales[0]), tile.join(scales[1])],
+            minima: tile.minima(minima),
             heads: [
-                wide.join_lanes([heads[0][0], heads[1][0]]),
-                wide.join_lanes([heads[0][1], heads[1][1]]),
+                tile.join([heads[0][0], heads[1][0]]),
+                tile.join([heads[0][1], heads[1][1]]),
             ],
         }
     }
 
     #[inline(always)]
-    fn add<V: Vectors, W: Wide<V>, const P: usize, const N: usize>(
-        wide: W,
-        opened: &[Opened<V, W>; N],
-        activations: &Q8Panel<P>,
-        sums: &mut [[W::Lanes; P]; N],
+    fn add<V: Vectors, T: Tile<V>, const P: usize, const N: usize>(
+        tile: T,
+        opened: &[Opened<V, T>; N],
+        panel: &Q8Panel<P>,
+        sums: &mut [[T::Reals; P]; N],
     ) {
-        let first = dots::<B, V, W, P, N>(wide, opened, activations, 0);
-        let second = dots::<B, V, W, P, N>(wide, opened, activations, 1);
+        let first = dots::<B, V, T, P, N>(tile, opened, panel, 0);
+        let second = dots::<B, V, T, P, N>(tile, opened, panel, 1);
         for n in 0..N {
             let (scales, heads) = (opened[n].scales, opened[n].heads);
             for p in 0..P {
-                let scale = wide.splat(activations.scales[p]);
-                let first = wide.mul(wide.real(wide.finish(first[n][p])), scales[0]);
-                let second = wide.real(wide.finish(second[n][p]));
-                let weighed = wide.multiply_add(second, scales[1], first);
+                let scale = tile.all(panel.scales[p]);
+                let first = tile.product(tile.total(first[n][p]), scales[0]);
+                let weighed = tile.plus_product(first, tile.total(second[n][p]), scales[1]);
                 let sum = &mut sums[n][p];
-                *sum = wide.multiply_add(weighed, wide.mul(heads[0], scale), *sum);
+                *sum = tile.plus_product(*sum, weighed, tile.product(heads[0], scale));
                 if B::MINIMA {
-                    let minima = wide.weigh_sums(activations.sums[p], opened[n].minima);
-                    let minima = wide.real(minima);
-                    *sum = wide.multiply_add(minima, wide.mul(heads[1], scale), *sum);
+                    let minima = tile.weigh(panel.sums[p], opened[n].minima);
+                    *sum = tile.plus_product(*sum, minima, tile.product(heads[1], scale));
                 }
             }
         }
@@ -136,32 +132,31 @@ impl<B: Scale16> Family for By16<B> {
 
 /// Sums of the products of codes and activations of one half of a part, the zero point taken out.
 #[inline(always)]
-fn dots<B: Scale16, V: Vectors, W: Wide<V>, const P: usize, const N: usize>(
-    wide: W,
-    opened: &[Opened<V, W>; N],
-    activations: &Q8Panel<P>,
+fn dots<B: Scale16, V: Vectors, T: Tile<V>, const P: usize, const N: usize>(
+    tile: T,
+    opened: &[Opened<V, T>; N],
+    panel: &Q8Panel<P>,
     half: usize,
-) -> [[W::Dots; P]; N] {
-    let mut dots = [[wide.start(wide.integer(0)); P]; N];
-    if B::ZERO != 0 {
-        let mut weights = [0; 2];
-        weights[half] = -B::ZERO;
-        let weights = wide.integer(pair(weights));
-        for p in 0..P {
-            let first = wide.weigh_sums(activations.sums[p], weights);
-            for dots in &mut dots {
-                dots[p] = wide.start(first);
-            }
+) -> [[T::Dots; P]; N] {
+    let mut zeros = [0; 2];
+    zeros[half] = B::ZERO;
+    let mut dots = [[tile.start(panel.sums[0], zeros); P]; N];
+    for p in 1..P {
+        let first = tile.start(panel.sums[p], zeros);
+        for dots in &mut dots {
+            dots[p] = first;
         }
     }
+    let activations = tile.activations(panel);
     for vector in 0..4 {
+        let piece = 4 * half + vector;
         for p in 0..P {
-            let piece = activations.quants[p].as_chunks::<4>().0[4 * half + vector];
+            let place = (p, piece);
             for n in 0..N {
-                let (dots, codes) = (&mut dots[n][p], opened[n].codes[4 * half + vector]);
+                let (dots, codes) = (&mut dots[n][p], opened[n].codes[piece]);
                 *dots = match B::MOST {
-                    63 => wide.dot::<63>(*dots, vector, codes, piece),
-                    _ => wide.dot::<15>(*dots, vector, codes, piece),
+                    63 => tile.dot::<63, P>(*dots, vector, codes, activations, place),
+                    _ => tile.dot::<15, P>(*dots, vector, codes, activations, place),
                 };
             }
         }

@@ -9,8 +9,8 @@ use std::marker::PhantomData;
 use bytemuck::Pod;
 
 use super::product::{Family, join_codes};
-use crate::arch::vectors::{Vectors, pair};
-use crate::arch::wide::Wide;
+use crate::arch::tile::Tile;
+use crate::arch::vectors::Vectors;
 use crate::panel::Q8Panel;
 
 /// A packed block column of such a type.
@@ -40,27 +40,27 @@ pub(crate) trait Scale32: Pod {
 /// The family of such types.
 pub(crate) struct By32<B>(PhantomData<B>);
 
-/// A part of the row groups of a vector.
-pub(crate) struct Opened<V: Vectors, W: Wide<V>> {
+/// A part of the row groups of a tile.
+pub(crate) struct Opened<V: Vectors, T: Tile<V>> {
     /// Vectors of columns `4 j ..`, then of `16 + 4 j ..`.
-    codes: [W::Words; 8],
+    codes: [T::Codes; 8],
     /// Scales and minima.
-    scales: [W::Lanes; 2],
+    scales: [T::Reals; 2],
 }
 
-impl<V: Vectors, W: Wide<V>> Clone for Opened<V, W> {
+impl<V: Vectors, T: Tile<V>> Clone for Opened<V, T> {
     #[inline(always)]
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<V: Vectors, W: Wide<V>> Copy for Opened<V, W> {}
+impl<V: Vectors, T: Tile<V>> Copy for Opened<V, T> {}
 
 impl<B: Scale32> Family for By32<B> {
     type Block = B;
     const PARTS: usize = B::PARTS;
-    type Opened<V: Vectors, W: Wide<V>> = Opened<V, W>;
+    type Opened<V: Vectors, T: Tile<V>> = Opened<V, T>;
 
     #[inline(always)]
     fn heads<V: Vectors>(vectors: V, block: &B) -> [V::Lanes; 2] {
@@ -68,12 +68,12 @@ impl<B: Scale32> Family for By32<B> {
     }
 
     #[inline(always)]
-    fn open<V: Vectors, W: Wide<V>>(
-        (vectors, wide): (V, W),
+    fn open<V: Vectors, T: Tile<V>>(
+        (vectors, tile): (V, T),
         blocks: [&B; 2],
         heads: [[V::Lanes; 2]; 2],
         part: usize,
-    ) -> Opened<V, W> {
+    ) -> Opened<V, T> {
         let [first, second] = blocks;
         let mut codes = [[vectors.words(&[0; 32]); 2]; 8];
         for j in 0..4 {
@@ -83,32 +83,31 @@ impl<B: Scale32> Family for By32<B> {
         let first = first.scales(vectors, heads[0], part);
         let second = second.scales(vectors, heads[1], part);
         Opened {
-            codes: join_codes(wide, &codes),
+            codes: join_codes(tile, &codes),
             scales: [
-                wide.join_lanes([first[0], second[0]]),
-                wide.join_lanes([first[1], second[1]]),
+                tile.join([first[0], second[0]]),
+                tile.join([first[1], second[1]]),
             ],
         }
     }
 
     #[inline(always)]
-    fn add<V: Vectors, W: Wide<V>, const P: usize, const N: usize>(
-        wide: W,
-        opened: &[Opened<V, W>; N],
-        activations: &Q8Panel<P>,
-        sums: &mut [[W::Lanes; P]; N],
+    fn add<V: Vectors, T: Tile<V>, const P: usize, const N: usize>(
+        tile: T,
+        opened: &[Opened<V, T>; N],
+        panel: &Q8Panel<P>,
+        sums: &mut [[T::Reals; P]; N],
     ) {
-        let dots = dots::<B, V, W, P, N>(wide, opened, activations);
+        let dots = dots::<B, V, T, P, N>(tile, opened, panel);
         for n in 0..N {
             let [scales, minima] = opened[n].scales;
             for p in 0..P {
-                let scale = wide.mul(scales, wide.splat(activations.scales[p]));
-                let real = wide.real(wide.finish(dots[n][p]));
+                let scale = tile.product(scales, tile.all(panel.scales[p]));
                 let sum = &mut sums[n][p];
-                *sum = wide.multiply_add(real, scale, *sum);
+                *sum = tile.plus_product(*sum, tile.total(dots[n][p]), scale);
                 if B::MINIMA {
-                    let total = wide.splat(activations.totals[p]);
-                    *sum = wide.multiply_add(minima, total, *sum);
+                    let total = tile.all(panel.totals[p]);
+                    *sum = tile.plus_product(*sum, minima, total);
                 }
             }
         }
@@ -117,34 +116,32 @@ impl<B: Scale32> Family for By32<B> {
 
 /// Sums of the products of codes and activations of a part, the zero point taken out.
 #[inline(always)]
-fn dots<B: Scale32, V: Vectors, W: Wide<V>, const P: usize, const N: usize>(
-    wide: W,
-    opened: &[Opened<V, W>; N],
-    activations: &Q8Panel<P>,
-) -> [[W::Dots; P]; N] {
-    let zero = match B::MOST {
-        0 => V::SIGNED_ZERO,
-        _ => B::ZERO,
+fn dots<B: Scale32, V: Vectors, T: Tile<V>, const P: usize, const N: usize>(
+    tile: T,
+    opened: &[Opened<V, T>; N],
+    panel: &Q8Panel<P>,
+) -> [[T::Dots; P]; N] {
+    let start = |p: usize| match B::MOST {
+        0 => tile.start_signed(panel.sums[p]),
+        _ => tile.start(panel.sums[p], [B::ZERO; 2]),
     };
-    let mut dots = [[wide.start(wide.integer(0)); P]; N];
-    if zero != 0 {
-        let weights = wide.integer(pair([-zero; 2]));
-        for p in 0..P {
-            let first = wide.weigh_sums(activations.sums[p], weights);
-            for dots in &mut dots {
-                dots[p] = wide.start(first);
-            }
+    let mut dots = [[start(0); P]; N];
+    for p in 1..P {
+        let first = start(p);
+        for dots in &mut dots {
+            dots[p] = first;
         }
     }
-    for vector in 0..8 {
+    let activations = tile.activations(panel);
+    for piece in 0..8 {
         for p in 0..P {
-            let piece = activations.quants[p].as_chunks::<4>().0[vector];
+            let place = (p, piece);
             for n in 0..N {
-                let (dots, codes) = (&mut dots[n][p], opened[n].codes[vector]);
+                let (dots, codes) = (&mut dots[n][p], opened[n].codes[piece]);
                 *dots = match B::MOST {
-                    0 => wide.dot_signed(*dots, codes, piece),
-                    15 => wide.dot::<15>(*dots, vector, codes, piece),
-                    _ => wide.dot::<31>(*dots, vector, codes, piece),
+                    0 => tile.dot_signed(*dots, codes, activations, place),
+                    15 => tile.dot::<15, P>(*dots, piece, codes, activations, place),
+                    _ => tile.dot::<31, P>(*dots, piece, codes, activations, place),
                 };
             }
         }

@@ -7,12 +7,13 @@ use crate::contract::Kernel;
 
 mod plain;
 mod quantize;
+mod tile;
 
 pub(crate) use quantize::quantize_blocks;
 
 kernels! {
     #[doc = "On any CPU."]
-    crate::arch::floats::PlainFloats
+    crate::arch::tile::Proofs::alike(crate::arch::floats::PlainFloats)
 }
 
 /// The rows of the table for quantised types that exist everywhere.

@@ -7,7 +7,6 @@ use super::plain;
 use super::ymm::{Dot, Products, Ymm};
 use crate::arch::blocks::{kernels, quantised_rows};
 use crate::arch::rows::rows;
-use crate::arch::wide::Narrow;
 use crate::contract::Kernel;
 
 /// The instruction set.
@@ -17,12 +16,6 @@ pub(crate) struct Avx2;
 impl Products for Avx2 {
     const REGISTERS: usize = 16;
     const DOT: Option<Dot> = None;
-    type Wide = Narrow<Ymm<Avx2>>;
-
-    #[inline(always)]
-    fn wide(vectors: Ymm<Avx2>) -> Narrow<Ymm<Avx2>> {
-        Narrow(vectors)
-    }
 }
 
 impl Avx2 {
@@ -37,7 +30,7 @@ impl Avx2 {
 
 kernels! {
     #[target_feature(enable = "avx2,fma,f16c")]
-    super::Avx2::here()
+    crate::arch::tile::Proofs::alike(super::Avx2::here())
 }
 
 /// The rows of the table for quantised types.

@@ -4,6 +4,7 @@
 use super::ymm::{Dot, Products, Ymm};
 use super::zmm::Zmm;
 use crate::arch::blocks::{kernels, quantised_rows};
+use crate::arch::tile::Proofs;
 use crate::contract::Kernel;
 
 /// The instruction set.
@@ -13,12 +14,6 @@ pub(crate) struct Avx512Vnni;
 impl Products for Avx512Vnni {
     const REGISTERS: usize = 32;
     const DOT: Option<Dot> = Some(Dot::Evex);
-    type Wide = Zmm;
-
-    #[inline(always)]
-    fn wide(vectors: Ymm<Avx512Vnni>) -> Zmm {
-        Zmm::new(vectors)
-    }
 }
 
 impl Avx512Vnni {
@@ -29,11 +24,23 @@ impl Avx512Vnni {
         // SAFETY: this function's own target features.
         unsafe { Ymm::assume() }
     }
+
+    /// 256 bits, and 512 for many activations.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    fn tiles() -> Proofs<Ymm<Avx512Vnni>, Ymm<Avx512Vnni>, Zmm> {
+        let vectors = Avx512Vnni::here();
+        Proofs {
+            vectors,
+            few: vectors,
+            many: Zmm::new(vectors),
+        }
+    }
 }
 
 kernels! {
     #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-    super::Avx512Vnni::here()
+    super::Avx512Vnni::tiles()
 }
 
 /// The rows of the table for this instruction set.

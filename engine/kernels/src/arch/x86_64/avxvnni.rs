@@ -3,7 +3,6 @@
 
 use super::ymm::{Dot, Products, Ymm};
 use crate::arch::blocks::{kernels, quantised_rows};
-use crate::arch::wide::Narrow;
 use crate::contract::Kernel;
 
 /// The instruction set.
@@ -13,12 +12,6 @@ pub(crate) struct AvxVnni;
 impl Products for AvxVnni {
     const REGISTERS: usize = 16;
     const DOT: Option<Dot> = Some(Dot::Vex);
-    type Wide = Narrow<Ymm<AvxVnni>>;
-
-    #[inline(always)]
-    fn wide(vectors: Ymm<AvxVnni>) -> Narrow<Ymm<AvxVnni>> {
-        Narrow(vectors)
-    }
 }
 
 impl AvxVnni {
@@ -33,7 +26,7 @@ impl AvxVnni {
 
 kernels! {
     #[target_feature(enable = "avx2,fma,f16c,avxvnni")]
-    super::AvxVnni::here()
+    crate::arch::tile::Proofs::alike(super::AvxVnni::here())
 }
 
 /// The rows of the table for this instruction set.

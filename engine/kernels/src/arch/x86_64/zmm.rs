@@ -9,7 +9,8 @@ use std::arch::x86_64::*;
 
 use super::avx512vnni::Avx512Vnni;
 use super::ymm::Ymm;
-use crate::arch::wide::Wide;
+use crate::arch::tile::Tile;
+use crate::panel::Q8Panel;
 
 /// The proof that this CPU has AVX-512 F, BW, DQ, VL and VNNI.
 #[derive(Clone, Copy)]
@@ -41,54 +42,93 @@ macro_rules! instructions {
     };
 }
 
-impl Wide<Ymm<Avx512Vnni>> for Zmm {
+impl Tile<Ymm<Avx512Vnni>> for Zmm {
     const GROUPS: usize = 2;
-    const VECTORS: usize = 2;
+    const TILES: usize = 2;
 
-    type Words = __m512i;
-    type Ints = __m512i;
+    type Codes = __m512i;
+    type Reals = __m512;
+    /// As in 256 bits.
+    type Minima = __m512i;
     type Dots = __m512i;
-    type Lanes = __m512;
+    type Activations<'a, const P: usize> = &'a Q8Panel<P>;
 
     instructions! {
-        fn join_words(groups: [__m256i; 2]) -> __m512i = join(groups);
-        fn join_ints(groups: [__m256i; 2]) -> __m512i = join(groups);
-        fn join_lanes(groups: [__m256; 2]) -> __m512 =
+        fn codes(groups: [__m256i; 2]) -> __m512i = join(groups);
+        fn join(groups: [__m256; 2]) -> __m512 =
             _mm512_insertf32x8::<1>(_mm512_castps256_ps512(groups[0]), groups[1]);
-        fn split_lanes(lanes: __m512) -> [__m256; 2] =
-            [_mm512_castps512_ps256(lanes), _mm512_extractf32x8_ps::<1>(lanes)];
-        fn splat(value: f32) -> __m512 = _mm512_set1_ps(value);
-        fn mul(a: __m512, b: __m512) -> __m512 = _mm512_mul_ps(a, b);
-        fn multiply_add(a: __m512, b: __m512, c: __m512) -> __m512 = _mm512_fmadd_ps(a, b, c);
-        fn integer(value: i32) -> __m512i = _mm512_set1_epi32(value);
-        fn weigh_sums(sums: [i16; 2], weights: __m512i) -> __m512i =
-            _mm512_madd_epi16(_mm512_set1_epi32(bytemuck::cast(sums)), weights);
-        fn real(values: __m512i) -> __m512 = _mm512_cvtepi32_ps(values);
-        fn dot_signed(dots: __m512i, codes: __m512i, quants: [i8; 4]) -> __m512i =
-            _mm512_dpbusd_epi32(dots, codes, _mm512_set1_epi32(bytemuck::cast(quants)));
+        fn split(reals: __m512) -> [__m256; 2] =
+            [_mm512_castps512_ps256(reals), _mm512_extractf32x8_ps::<1>(reals)];
+        fn minima(groups: [[__m256i; 2]; 2]) -> __m512i = {
+            let [first, second] = [0, 1].map(|half| join([groups[0][half], groups[1][half]]));
+            _mm512_add_epi32(first, _mm512_slli_epi32::<16>(second))
+        };
+        fn all(value: f32) -> __m512 = _mm512_set1_ps(value);
+        fn product(a: __m512, b: __m512) -> __m512 = _mm512_mul_ps(a, b);
+        fn plus_product(c: __m512, a: __m512, b: __m512) -> __m512 = _mm512_fmadd_ps(a, b, c);
+        fn total(dots: __m512i) -> __m512 = _mm512_cvtepi32_ps(dots);
+        fn weigh(sums: [i16; 2], minima: __m512i) -> __m512 =
+            _mm512_cvtepi32_ps(weigh_pairs(sums, minima));
     }
 
     #[inline(always)]
-    fn start(self, first: __m512i) -> __m512i {
-        first
+    fn activations<const P: usize>(self, panel: &Q8Panel<P>) -> &Q8Panel<P> {
+        panel
     }
 
     #[inline(always)]
-    fn dot<const MOST: i32>(
+    fn start(self, sums: [i16; 2], zeros: [i16; 2]) -> __m512i {
+        match zeros {
+            [0, 0] => self.zero(),
+            _ => self.weigh_alike(sums, zeros.map(|zero| -zero)),
+        }
+    }
+
+    #[inline(always)]
+    fn start_signed(self, sums: [i16; 2]) -> __m512i {
+        self.start(sums, [128; 2])
+    }
+
+    #[inline(always)]
+    fn dot<const MOST: i32, const P: usize>(
         self,
         dots: __m512i,
-        _step: usize,
+        _done: usize,
         codes: __m512i,
-        quants: [i8; 4],
+        activations: &Q8Panel<P>,
+        (row, piece): (usize, usize),
     ) -> __m512i {
-        // Signed codes are unsigned here, as `Vectors::signed` made them.
-        self.dot_signed(dots, codes, quants)
+        self.dot_piece(dots, codes, activations.piece(row, piece))
     }
 
     #[inline(always)]
-    fn finish(self, dots: __m512i) -> __m512i {
-        dots
+    fn dot_signed<const P: usize>(
+        self,
+        dots: __m512i,
+        codes: __m512i,
+        activations: &Q8Panel<P>,
+        (row, piece): (usize, usize),
+    ) -> __m512i {
+        // Signed codes are unsigned here, as `Vectors::signed` made them.
+        self.dot_piece(dots, codes, activations.piece(row, piece))
     }
+}
+
+impl Zmm {
+    instructions! {
+        fn zero() -> __m512i = _mm512_setzero_si512();
+        fn weigh_alike(sums: [i16; 2], weights: [i16; 2]) -> __m512i =
+            weigh_pairs(sums, _mm512_set1_epi32(bytemuck::cast(weights)));
+        fn dot_piece(dots: __m512i, codes: __m512i, quants: [i8; 4]) -> __m512i =
+            _mm512_dpbusd_epi32(dots, codes, _mm512_set1_epi32(bytemuck::cast(quants)));
+    }
+}
+
+/// Two sums of activations, the same for all rows, times each row's two weights, added.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn weigh_pairs(sums: [i16; 2], weights: __m512i) -> __m512i {
+    _mm512_madd_epi16(_mm512_set1_epi32(bytemuck::cast(sums)), weights)
 }
 
 /// Two halves of a vector.

@@ -2,9 +2,8 @@
 
 use std::marker::PhantomData;
 
-use crate::arch::wide::Wide;
-
 mod floats;
+mod tile;
 mod vectors;
 
 /// Methods of a trait, each an expression that only a CPU with the instruction set may run.
@@ -32,11 +31,6 @@ pub(crate) trait Products: Copy {
     const REGISTERS: usize;
     /// Whether `vpdpbusd` is there: four products of unsigned and signed bytes added to 32 bits.
     const DOT: Option<Dot>;
-    /// Vectors in which opened weights meet many activations.
-    type Wide: Wide<Ymm<Self>>;
-
-    /// The proof for them.
-    fn wide(vectors: Ymm<Self>) -> Self::Wide;
 }
 
 /// The two encodings of `vpdpbusd`.
