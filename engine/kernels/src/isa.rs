@@ -30,28 +30,11 @@ impl Isa {
 
     /// Whether this CPU (and its operating system) has it. The standard library caches the answer.
     pub fn detected(self) -> bool {
-        match self {
-            Isa::Portable => true,
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => {
-                is_x86_feature_detected!("avx2")
-                    && is_x86_feature_detected!("fma")
-                    && is_x86_feature_detected!("f16c")
-            }
-            #[cfg(target_arch = "x86_64")]
-            Isa::AvxVnni => Isa::Avx2.detected() && is_x86_feature_detected!("avxvnni"),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Vnni => {
-                Isa::Avx2.detected()
-                    && is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512bw")
-                    && is_x86_feature_detected!("avx512dq")
-                    && is_x86_feature_detected!("avx512vl")
-                    && is_x86_feature_detected!("avx512vnni")
-            }
-            #[cfg(not(target_arch = "x86_64"))]
-            Isa::Avx2 | Isa::AvxVnni | Isa::Avx512Vnni => false,
+        #[cfg(test)]
+        if limit::hides(self) {
+            return false;
         }
+        self == Isa::Portable || crate::arch::detected(self)
     }
 }
 
@@ -62,4 +45,30 @@ pub fn detected_names() -> Vec<&'static str> {
         .filter(|isa| isa.detected())
         .map(Isa::name)
         .collect()
+}
+
+#[cfg(test)]
+pub(crate) mod limit {
+    //! Older CPUs, for tests: instruction sets that a thread does as if it had not.
+
+    use std::cell::Cell;
+
+    use super::Isa;
+
+    thread_local! {
+        static STRONGEST: Cell<Isa> = const { Cell::new(Isa::Avx512Vnni) };
+    }
+
+    /// Whether the present test does without.
+    pub(super) fn hides(isa: Isa) -> bool {
+        isa > STRONGEST.get()
+    }
+
+    /// Runs `test` as on a CPU that has nothing stronger.
+    pub(crate) fn to<T>(strongest: Isa, test: impl FnOnce() -> T) -> T {
+        let before = STRONGEST.replace(strongest);
+        let result = test();
+        STRONGEST.set(before);
+        result
+    }
 }

@@ -17,6 +17,8 @@ pub(crate) trait Floats: Copy {
     fn load(self, values: &[f32; 8]) -> Self::Lanes;
     /// Eight f16.
     fn load_f16(self, values: &[u16; 8]) -> Self::Lanes;
+    /// Eight bf16: the upper halves of f32.
+    fn load_bf16(self, values: &[u16; 8]) -> Self::Lanes;
     /// Eight signed bytes.
     fn load_i8(self, values: &[i8; 8]) -> Self::Lanes;
     /// Writes eight neighbours.
@@ -130,6 +132,11 @@ impl Floats for PlainFloats {
     }
 
     #[inline(always)]
+    fn load_bf16(self, values: &[u16; 8]) -> [f32; 8] {
+        values.map(|value| f32::from_bits(u32::from(value) << 16))
+    }
+
+    #[inline(always)]
     fn load_i8(self, values: &[i8; 8]) -> [f32; 8] {
         values.map(f32::from)
     }
@@ -167,7 +174,7 @@ impl Floats for PlainFloats {
     #[inline(always)]
     fn multiply_add(self, a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
         // Elsewhere a fused one is a function call.
-        if cfg!(target_arch = "aarch64") {
+        if crate::arch::PLAIN_RUST_FUSES {
             std::array::from_fn(|lane| a[lane].mul_add(b[lane], c[lane]))
         } else {
             std::array::from_fn(|lane| a[lane] * b[lane] + c[lane])

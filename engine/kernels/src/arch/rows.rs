@@ -4,7 +4,7 @@
 /// of one instruction set and numeric class, named `prefix + text + decode` and `prefix + text +
 /// prefill`.
 macro_rules! rows {
-    [($isa:ident, $numerics:ident, $prefix:literal, $decode:literal, $prefill:literal):
+    [($isa:ident, $numerics:expr, $prefix:literal, $decode:literal, $prefill:literal):
         $(($block:ident, $text:literal, $activations:ident, $module:ident::$body:ident)),+ $(,)?] => {
         &[$(
             $crate::arch::rows::rows!(@row $isa, $numerics, concat!($prefix, $text, $decode),
@@ -13,7 +13,7 @@ macro_rules! rows {
                 $block, Prefill, $activations, $module::$body),
         )+]
     };
-    (@row $isa:ident, $numerics:ident, $name:expr, $block:ident, $role:ident, $activations:ident,
+    (@row $isa:ident, $numerics:expr, $name:expr, $block:ident, $role:ident, $activations:ident,
         $module:ident::$body:ident) => {
         $crate::contract::Kernel {
             name: $name,
@@ -21,7 +21,7 @@ macro_rules! rows {
             role: $crate::contract::Role::$role,
             isa: $crate::isa::Isa::$isa,
             activations: $crate::panel::ActivationKind::$activations,
-            numerics: $crate::contract::Numerics::$numerics,
+            numerics: $numerics,
             bodies: [$module::$body::<1>, $module::$body::<2>, $module::$body::<4>],
         }
     };

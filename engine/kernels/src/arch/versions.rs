@@ -1,4 +1,4 @@
-//! One body, compiled once for every CPU and once for CPUs with wide vectors.
+//! One body, compiled once for every CPU and once for each instruction set that makes it faster.
 //!
 //! Loops over fixed-size arrays need no intrinsics: the compiler vectorises them as far as the
 //! instruction set of the enclosing function goes. What it does not find goes through
@@ -11,29 +11,28 @@ macro_rules! versions {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) => $body:ident) => {
         $(#[$meta])*
         $vis fn $name($($arg: $type),*) {
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(
-                    enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"
-                )]
-                fn many($($arg: $type),*) {
-                    $body($crate::arch::x86_64::avx512vnni::Avx512Vnni::here(), $($arg),*)
-                }
-                #[target_feature(enable = "avx2,fma,f16c")]
-                fn wide($($arg: $type),*) {
-                    $body($crate::arch::x86_64::avx2::Avx2::here(), $($arg),*)
-                }
-                if $crate::Isa::Avx512Vnni.detected() {
-                    // SAFETY: the instruction set was detected on the line above.
-                    return unsafe { many($($arg),*) };
-                }
-                if $crate::Isa::Avx2.detected() {
-                    // SAFETY: the instruction set was detected on the line above.
-                    return unsafe { wide($($arg),*) };
-                }
-            }
+            $crate::arch::stronger!($body($($arg: $type),*));
+            #[allow(unreachable_code, reason = "some architectures always have a stronger one")]
             $body($crate::arch::floats::PlainFloats, $($arg),*)
         }
     };
 }
 pub(crate) use versions;
+
+/// Runs `body(floats, args)` as a version with the `features` of an instruction set and returns, if this CPU
+/// has it.
+macro_rules! version {
+    ($isa:ident, $features:literal, $floats:expr, $body:ident($($arg:ident: $type:ty),*)) => {
+        {
+            #[target_feature(enable = $features)]
+            fn version($($arg: $type),*) {
+                $body($floats, $($arg),*)
+            }
+            if $crate::Isa::$isa.detected() {
+                // SAFETY: the instruction set was detected on the line above.
+                return unsafe { version($($arg),*) };
+            }
+        }
+    };
+}
+pub(crate) use version;

@@ -62,7 +62,7 @@ pub(crate) use kernels;
 /// Rows of the table for all quantised types: instruction set, numeric class, prefix of the name,
 /// its end for decode and for prefill.
 macro_rules! quantised_rows {
-    ($isa:ident, $numerics:ident, $prefix:literal, $decode:literal, $prefill:literal) => {
+    ($isa:ident, $numerics:expr, $prefix:literal, $decode:literal, $prefill:literal) => {
         $crate::arch::rows::rows![($isa, $numerics, $prefix, $decode, $prefill):
             (Q4_0, "q4_0", Q8, bodies::q4_0),
             (Q4_1, "q4_1", Q8, bodies::q4_1),

@@ -1,33 +1,38 @@
 //! Kernels in plain Rust: the fallback on every CPU, written over eight rows at a time so that the
 //! compiler can turn them into whatever vectors the architecture guarantees.
 
+use crate::arch::PLAIN_RUST_FUSES;
 use crate::arch::blocks::{kernels, quantised_rows};
-use crate::arch::rows::rows;
-use crate::contract::Kernel;
+use crate::arch::float_weights::{float_kernels, float_rows};
+use crate::contract::{Kernel, Numerics};
 
-mod plain;
 mod quantize;
+mod stream;
 mod tile;
 
 pub(crate) use quantize::quantize_blocks;
+pub(crate) use stream::xor_of;
 
 kernels! {
     #[doc = "On any CPU."]
     crate::arch::tile::Proofs::alike(crate::arch::floats::PlainFloats)
 }
 
-/// The rows of the table for quantised types that exist everywhere.
-#[cfg(not(target_arch = "aarch64"))]
+float_kernels! {
+    #[doc = "On any CPU."]
+    crate::arch::floats::PlainFloats
+}
+
+/// What plain Rust makes of a product and a sum.
+const NUMERICS: Numerics = if PLAIN_RUST_FUSES {
+    Numerics::Fused
+} else {
+    Numerics::Separate
+};
+
+/// The rows of the table for quantised types.
 pub(crate) static QUANTISED: &[Kernel] =
-    quantised_rows!(Portable, Separate, "portable-", "-r8", "-r8x4");
-/// The same where plain Rust has a fused multiply-add.
-#[cfg(target_arch = "aarch64")]
-pub(crate) static QUANTISED: &[Kernel] =
-    quantised_rows!(Portable, Fused, "portable-", "-r8", "-r8x4");
+    quantised_rows!(Portable, NUMERICS, "portable-", "-r8", "-r8x4");
 
 /// The rows of the table for weights that are floats.
-pub(crate) static PLAIN: &[Kernel] = rows![(Portable, Separate, "portable-", "-r8", "-r8x4"):
-    (F32, "f32", F32, plain::f32),
-    (F16, "f16", F32, plain::f16),
-    (BF16, "bf16", F32, plain::bf16),
-];
+pub(crate) static FLOATS: &[Kernel] = float_rows!(Portable, NUMERICS, "portable-", "-r8", "-r8x4");

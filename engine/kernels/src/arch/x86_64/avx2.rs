@@ -3,11 +3,10 @@
 use std::arch::x86_64::*;
 
 use super::mem::{load256, prefetch};
-use super::plain;
 use super::ymm::{Dot, Products, Ymm};
 use crate::arch::blocks::{kernels, quantised_rows};
-use crate::arch::rows::rows;
-use crate::contract::Kernel;
+use crate::arch::float_weights::{float_kernels, float_rows};
+use crate::contract::{Kernel, Numerics};
 
 /// The instruction set.
 #[derive(Clone, Copy)]
@@ -33,16 +32,18 @@ kernels! {
     crate::arch::tile::Proofs::alike(super::Avx2::here())
 }
 
+float_kernels! {
+    #[target_feature(enable = "avx2,fma,f16c")]
+    super::Avx2::here()
+}
+
 /// The rows of the table for quantised types.
 pub(crate) static QUANTISED: &[Kernel] =
-    quantised_rows!(Avx2, Fused, "x86_64-", "-avx2-r8", "-avx2-r8x4");
+    quantised_rows!(Avx2, Numerics::Fused, "x86_64-", "-avx2-r8", "-avx2-r8x4");
 
 /// The rows of the table for weights that are floats.
-pub(crate) static PLAIN: &[Kernel] = rows![(Avx2, Fused, "x86_64-", "-avx2-r8", "-avx2-r8x4"):
-    (F32, "f32", F32, plain::f32),
-    (F16, "f16", F32, plain::f16),
-    (BF16, "bf16", F32, plain::bf16),
-];
+pub(crate) static FLOATS: &[Kernel] =
+    float_rows!(Avx2, Numerics::Fused, "x86_64-", "-avx2-r8", "-avx2-r8x4");
 
 /// The portable quantiser, compiled for this instruction set.
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -52,7 +53,7 @@ pub(crate) fn quantize_blocks(values: &[f32], sink: impl FnMut(usize, f32, [i16;
 
 /// Exclusive or of all bytes, prefetching 2 KiB ahead.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(crate) fn stream_read(bytes: &[u8]) -> u64 {
+pub(crate) fn xor_of(bytes: &[u8]) -> u64 {
     const AHEAD: usize = 2048;
     let (chunks, rest) = bytes.as_chunks::<128>();
     let mut sums = [_mm256_setzero_si256(); 4];
@@ -71,5 +72,5 @@ pub(crate) fn stream_read(bytes: &[u8]) -> u64 {
         _mm256_extracti128_si256::<1>(sum),
     );
     let words = _mm_cvtsi128_si64(halves) ^ _mm_extract_epi64::<1>(halves);
-    words as u64 ^ crate::stream::fold(rest)
+    words as u64 ^ crate::arch::portable::xor_of(rest)
 }

@@ -5,7 +5,7 @@ use super::ymm::{Dot, Products, Ymm};
 use super::zmm::Zmm;
 use crate::arch::blocks::{kernels, quantised_rows};
 use crate::arch::tile::Proofs;
-use crate::contract::Kernel;
+use crate::contract::{Kernel, Numerics};
 
 /// The instruction set.
 #[derive(Clone, Copy)]
@@ -46,7 +46,7 @@ kernels! {
 /// The rows of the table for this instruction set.
 pub(crate) static KERNELS: &[Kernel] = quantised_rows!(
     Avx512Vnni,
-    Fused,
+    Numerics::Fused,
     "x86_64-",
     "-avx512vnni-r8",
     "-avx512vnni-r32x4"

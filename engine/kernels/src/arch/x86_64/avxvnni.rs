@@ -3,7 +3,7 @@
 
 use super::ymm::{Dot, Products, Ymm};
 use crate::arch::blocks::{kernels, quantised_rows};
-use crate::contract::Kernel;
+use crate::contract::{Kernel, Numerics};
 
 /// The instruction set.
 #[derive(Clone, Copy)]
@@ -30,5 +30,10 @@ kernels! {
 }
 
 /// The rows of the table for this instruction set.
-pub(crate) static KERNELS: &[Kernel] =
-    quantised_rows!(AvxVnni, Fused, "x86_64-", "-avxvnni-r8", "-avxvnni-r8x4");
+pub(crate) static KERNELS: &[Kernel] = quantised_rows!(
+    AvxVnni,
+    Numerics::Fused,
+    "x86_64-",
+    "-avxvnni-r8",
+    "-avxvnni-r8x4"
+);

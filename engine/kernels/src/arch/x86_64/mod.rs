@@ -1,14 +1,36 @@
-//! x86-64: which instruction sets contribute to the table, strongest first.
+//! x86-64: which instruction sets there are, strongest first.
 
 use crate::contract::Kernel;
+use crate::isa::Isa;
 
 pub(crate) mod avx2;
 pub(crate) mod avx512vnni;
 mod avxvnni;
-pub(crate) mod mem;
-mod plain;
+mod mem;
 mod ymm;
 mod zmm;
+
+/// A fused multiply-add of plain Rust is a call of a function.
+pub(crate) const PLAIN_RUST_FUSES: bool = false;
+
+/// Whether this CPU has an instruction set.
+pub(crate) fn detected(isa: Isa) -> bool {
+    let avx2 = is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("f16c");
+    match isa {
+        Isa::Avx2 => avx2,
+        Isa::AvxVnni => avx2 && is_x86_feature_detected!("avxvnni"),
+        Isa::Avx512Vnni => {
+            avx2 && is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512vnni")
+        }
+        Isa::Portable => false,
+    }
+}
 
 /// The tables of this architecture.
 pub(crate) fn tables() -> Vec<&'static [Kernel]> {
@@ -16,6 +38,43 @@ pub(crate) fn tables() -> Vec<&'static [Kernel]> {
         avx512vnni::KERNELS,
         avxvnni::KERNELS,
         avx2::QUANTISED,
-        avx2::PLAIN,
+        avx2::FLOATS,
     ]
+}
+
+/// Versions of a body for wide vectors.
+macro_rules! stronger {
+    ($body:ident($($arg:ident: $type:ty),*)) => {
+        $crate::arch::versions::version!(
+            Avx512Vnni,
+            "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni",
+            $crate::arch::x86_64::avx512vnni::Avx512Vnni::here(),
+            $body($($arg: $type),*)
+        );
+        $crate::arch::versions::version!(
+            Avx2,
+            "avx2,fma,f16c",
+            $crate::arch::x86_64::avx2::Avx2::here(),
+            $body($($arg: $type),*)
+        );
+    };
+}
+pub(crate) use stronger;
+
+/// Rounds `values` to 8 bits, block by block; `sink` gets index, step, half sums and multiples.
+pub(crate) fn quantize_blocks(values: &[f32], sink: impl FnMut(usize, f32, [i16; 2], [i8; 32])) {
+    if Isa::Avx2.detected() {
+        // SAFETY: the instruction set was detected on the line above.
+        return unsafe { avx2::quantize_blocks(values, sink) };
+    }
+    super::portable::quantize_blocks(values, sink);
+}
+
+/// The exclusive or of all bytes, by the widest loads.
+pub(crate) fn xor_of(bytes: &[u8]) -> u64 {
+    if Isa::Avx2.detected() {
+        // SAFETY: the instruction set was detected on the line above.
+        return unsafe { avx2::xor_of(bytes) };
+    }
+    super::portable::xor_of(bytes)
 }

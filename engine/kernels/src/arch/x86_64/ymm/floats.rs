@@ -16,6 +16,10 @@ impl<X: Products> Floats for Ymm<X> {
         fn load(values: &[f32; 8]) -> __m256 = mem::load_f32(values);
         fn load_f16(values: &[u16; 8]) -> __m256 =
             _mm256_cvtph_ps(mem::load128(bytemuck::cast_ref(values)));
+        fn load_bf16(values: &[u16; 8]) -> __m256 = {
+            let halves = _mm256_cvtepu16_epi32(mem::load128(bytemuck::cast_ref(values)));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(halves))
+        };
         fn load_i8(values: &[i8; 8]) -> __m256 = {
             let bytes = _mm_cvtsi64_si128(i64::from_le_bytes(bytemuck::cast(*values)));
             _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes))
