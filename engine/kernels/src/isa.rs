@@ -6,6 +6,10 @@
 pub enum Isa {
     /// What the compiler assumes of every CPU of the architecture.
     Portable,
+    /// AArch64 with NEON: every CPU of the architecture.
+    Neon,
+    /// AArch64 with the dot products of Armv8.4 (Kunpeng 920, Neoverse N1 and later).
+    Dotprod,
     /// x86-64 with AVX2, FMA and F16C (Haswell, Zen and later).
     Avx2,
     /// x86-64 with AVX-VNNI beside AVX2 (Alder Lake, Sierra Forest and later).
@@ -15,13 +19,22 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// All of them, weakest first.
-    pub const ALL: [Isa; 4] = [Isa::Portable, Isa::Avx2, Isa::AvxVnni, Isa::Avx512Vnni];
+    /// All of them, weakest first for each architecture.
+    pub const ALL: [Isa; 6] = [
+        Isa::Portable,
+        Isa::Neon,
+        Isa::Dotprod,
+        Isa::Avx2,
+        Isa::AvxVnni,
+        Isa::Avx512Vnni,
+    ];
 
     /// The name in kernel names and logs.
     pub fn name(self) -> &'static str {
         match self {
             Isa::Portable => "portable",
+            Isa::Neon => "neon",
+            Isa::Dotprod => "dotprod",
             Isa::Avx2 => "avx2",
             Isa::AvxVnni => "avxvnni",
             Isa::Avx512Vnni => "avx512vnni",

@@ -17,9 +17,14 @@ pub(crate) mod x86_64;
 #[cfg(target_arch = "x86_64")]
 use x86_64 as native;
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod aarch64;
+#[cfg(target_arch = "aarch64")]
+use aarch64 as native;
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) mod other;
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 use other as native;
 
 pub(crate) use native::{PLAIN_RUST_FUSES, detected, quantize_blocks, stronger, xor_of};

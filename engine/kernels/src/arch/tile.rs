@@ -17,6 +17,13 @@ pub(crate) trait Tile<V: Vectors>: Copy {
     /// Tiles of row groups that meet the same activations while those are in registers.
     const TILES: usize;
 
+    /// Most rows of activations that meet codes vector by vector, as they are opened: with more registers
+    /// than a part takes, nothing waits in memory. More rows meet parts that are opened as a whole.
+    const STREAMED: usize = 0;
+    /// Row groups that a single row of activations meets side by side then, so that enough sums are in
+    /// flight: one or two.
+    const SIDE_BY_SIDE: usize = 1;
+
     /// Four codes of each row.
     type Codes: Copy;
     /// An f32 for each sum.
@@ -65,6 +72,7 @@ pub(crate) trait Tile<V: Vectors>: Copy {
     fn dot_signed<const P: usize>(
         self,
         dots: Self::Dots,
+        done: usize,
         codes: Self::Codes,
         activations: Self::Activations<'_, P>,
         place: (usize, usize),

@@ -15,6 +15,8 @@ pub(crate) trait Family {
     type Block: Pod;
     /// Its parts.
     const PARTS: usize;
+    /// Whether the sums of a row group and what opens it take most registers.
+    const HEAVY: bool;
     /// A part of the row groups of a tile, ready to be multiplied.
     type Opened<V: Vectors, T: Tile<V>>: Copy;
 
@@ -35,6 +37,16 @@ pub(crate) trait Family {
         opened: &[Self::Opened<V, T>; N],
         panel: &Q8Panel<P>,
         sums: &mut [[T::Reals; P]; N],
+    );
+
+    /// The same for a part of `G` row groups, opened vector by vector.
+    fn stream<V: Vectors, T: Tile<V>, const P: usize, const G: usize>(
+        proofs: (V, T),
+        blocks: [&Self::Block; G],
+        heads: [[V::Lanes; 2]; G],
+        part: usize,
+        panel: &Q8Panel<P>,
+        sums: &mut [[T::Reals; P]; G],
     );
 }
 
@@ -61,6 +73,15 @@ pub(crate) fn run<F: Family, V: Vectors, L: Tile<V>, M: Tile<V>, const P: usize>
     };
     let vectors = proofs.vectors;
     let many = (vectors, proofs.many);
+    if call.panel_count == 1 && P <= L::STREAMED {
+        const { assert!(L::STREAMED == 0 || L::GROUPS == 1) };
+        let tile = (vectors, proofs.few);
+        return if P == 1 && L::SIDE_BY_SIDE == 2 && !F::HEAVY {
+            few.stream_all::<F, V, L, 2>(tile, blocks, out)
+        } else {
+            few.stream_all::<F, V, L, 1>(tile, blocks, out)
+        };
+    }
     // A single row is read as fast as memory gives it, and best in one stream.
     match (call.panel_count, P) {
         (1, 1) => return few.multiply_all::<F, V, _, 1>((vectors, proofs.few), blocks, out),
@@ -168,6 +189,72 @@ impl<const P: usize> Few<'_, P> {
                 for (lanes, group) in tile.split(lanes).into_iter().zip(pair) {
                     vectors.store(lanes, &mut out[group * self.shape.results + panel * P + p]);
                 }
+            }
+        }
+    }
+
+    /// All row groups against one panel, `G` of them side by side, vector by vector.
+    #[inline(always)]
+    fn stream_all<F: Family, V: Vectors, T: Tile<V>, const G: usize>(
+        &self,
+        proofs: (V, T),
+        blocks: &[F::Block],
+        out: &mut [[f32; ROWS]],
+    ) {
+        for (blocks, out) in self.shape.groups(G, blocks, out) {
+            if blocks.len() == G * self.shape.group {
+                self.stream::<F, V, T, G>(proofs, blocks, out);
+                continue;
+            }
+            for (blocks, out) in self.shape.groups(1, blocks, out) {
+                self.stream::<F, V, T, 1>(proofs, blocks, out);
+            }
+        }
+    }
+
+    /// `G` row groups.
+    #[inline(always)]
+    fn stream<F: Family, V: Vectors, T: Tile<V>, const G: usize>(
+        &self,
+        (vectors, tile): (V, T),
+        blocks: &[F::Block],
+        out: &mut [[f32; ROWS]],
+    ) {
+        let group = self.shape.group;
+        let mut sums = [[tile.all(0.0); P]; G];
+        let mut groups: [&[F::Block]; G] = [&[]; G];
+        for g in 0..G {
+            groups[g] = &blocks[g * group..][..group];
+        }
+        let panels = self.panels.chunks_exact(F::PARTS);
+        for (index, panels) in panels.enumerate().take(group) {
+            let mut blocks = [&groups[0][0]; G];
+            let mut heads = [[vectors.splat(0.0); 2]; G];
+            for g in 0..G {
+                blocks[g] = &groups[g][index];
+                heads[g] = F::heads(vectors, blocks[g]);
+            }
+            for part in 0..F::PARTS {
+                if self.prefetch_bytes > 0 {
+                    let distance = self.distance::<F>((index, part), G);
+                    for block in blocks {
+                        ahead(vectors, block, part, F::PARTS, distance);
+                    }
+                }
+                F::stream(
+                    (vectors, tile),
+                    blocks,
+                    heads,
+                    part,
+                    &panels[part],
+                    &mut sums,
+                );
+            }
+        }
+        for g in 0..G {
+            for p in 0..P {
+                let [lanes, _] = tile.split(sums[g][p]);
+                vectors.store(lanes, &mut out[g * self.shape.results + p]);
             }
         }
     }

@@ -68,6 +68,7 @@ impl<V: Vectors, T: Tile<V>> Copy for Opened<V, T> {}
 impl<B: Scale16> Family for By16<B> {
     type Block = B;
     const PARTS: usize = PARTS;
+    const HEAVY: bool = true;
     type Opened<V: Vectors, T: Tile<V>> = Opened<V, T>;
 
     #[inline(always)]
@@ -111,30 +112,75 @@ impl<B: Scale16> Family for By16<B> {
         panel: &Q8Panel<P>,
         sums: &mut [[T::Reals; P]; N],
     ) {
-        let first = dots::<B, V, T, P, N>(tile, opened, panel, 0);
-        let second = dots::<B, V, T, P, N>(tile, opened, panel, 1);
-        for n in 0..N {
-            let (scales, heads) = (opened[n].scales, opened[n].heads);
-            for p in 0..P {
-                let scale = tile.all(panel.scales[p]);
-                let first = tile.product(tile.total(first[n][p]), scales[0]);
-                let weighed = tile.plus_product(first, tile.total(second[n][p]), scales[1]);
-                let sum = &mut sums[n][p];
-                *sum = tile.plus_product(*sum, weighed, tile.product(heads[0], scale));
-                if B::MINIMA {
-                    let minima = tile.weigh(panel.sums[p], opened[n].minima);
-                    *sum = tile.plus_product(*sum, minima, tile.product(heads[1], scale));
+        let activations = tile.activations(panel);
+        let halves = [0, 1].map(|half| {
+            let mut dots = start::<B, V, T, P, N>(tile, panel, half);
+            for j in 0..4 {
+                let piece = 4 * half + j;
+                for p in 0..P {
+                    for n in 0..N {
+                        let (dots, codes) = (&mut dots[n][p], opened[n].codes[piece]);
+                        *dots = dot::<B, V, T, P>(tile, *dots, j, codes, activations, (p, piece));
+                    }
                 }
             }
+            dots
+        });
+        for n in 0..N {
+            let opened = &opened[n];
+            let (scales, heads) = (opened.scales, opened.heads);
+            let dots = halves.each_ref().map(|dots| &dots[n]);
+            scale::<B, V, T, P>(
+                tile,
+                dots,
+                scales,
+                opened.minima,
+                heads,
+                panel,
+                &mut sums[n],
+            );
+        }
+    }
+
+    #[inline(always)]
+    fn stream<V: Vectors, T: Tile<V>, const P: usize, const G: usize>(
+        (vectors, tile): (V, T),
+        blocks: [&B; G],
+        heads: [[V::Lanes; 2]; G],
+        part: usize,
+        panel: &Q8Panel<P>,
+        sums: &mut [[T::Reals; P]; G],
+    ) {
+        let activations = tile.activations(panel);
+        let mut halves = [0, 1].map(|half| start::<B, V, T, P, G>(tile, panel, half));
+        for j in 0..4 {
+            for g in 0..G {
+                let codes = blocks[g].codes(vectors, part, j);
+                for half in 0..2 {
+                    let codes = tile.codes([codes[half]; 2]);
+                    for p in 0..P {
+                        let (dots, place) = (&mut halves[half][g][p], (p, 4 * half + j));
+                        *dots = dot::<B, V, T, P>(tile, *dots, j, codes, activations, place);
+                    }
+                }
+            }
+        }
+        for g in 0..G {
+            let join = |lanes| tile.join([lanes; 2]);
+            let scales = blocks[g].scales(vectors, part);
+            let scales = scales.map(|scales| join(vectors.real(scales)));
+            let minima = tile.minima([blocks[g].minima(vectors, part); 2]);
+            let dots = halves.each_ref().map(|dots| &dots[g]);
+            let heads = heads[g].map(join);
+            scale::<B, V, T, P>(tile, dots, scales, minima, heads, panel, &mut sums[g]);
         }
     }
 }
 
-/// Sums of the products of codes and activations of one half of a part, the zero point taken out.
+/// Sums of one half of a part before any product: the zero point is taken out.
 #[inline(always)]
-fn dots<B: Scale16, V: Vectors, T: Tile<V>, const P: usize, const N: usize>(
+fn start<B: Scale16, V: Vectors, T: Tile<V>, const P: usize, const N: usize>(
     tile: T,
-    opened: &[Opened<V, T>; N],
     panel: &Q8Panel<P>,
     half: usize,
 ) -> [[T::Dots; P]; N] {
@@ -147,19 +193,45 @@ fn dots<B: Scale16, V: Vectors, T: Tile<V>, const P: usize, const N: usize>(
             dots[p] = first;
         }
     }
-    let activations = tile.activations(panel);
-    for vector in 0..4 {
-        let piece = 4 * half + vector;
-        for p in 0..P {
-            let place = (p, piece);
-            for n in 0..N {
-                let (dots, codes) = (&mut dots[n][p], opened[n].codes[piece]);
-                *dots = match B::MOST {
-                    63 => tile.dot::<63, P>(*dots, vector, codes, activations, place),
-                    _ => tile.dot::<15, P>(*dots, vector, codes, activations, place),
-                };
-            }
+    dots
+}
+
+/// Adds the products of one vector of codes.
+#[inline(always)]
+fn dot<B: Scale16, V: Vectors, T: Tile<V>, const P: usize>(
+    tile: T,
+    dots: T::Dots,
+    done: usize,
+    codes: T::Codes,
+    activations: T::Activations<'_, P>,
+    place: (usize, usize),
+) -> T::Dots {
+    match B::MOST {
+        63 => tile.dot::<63, P>(dots, done, codes, activations, place),
+        _ => tile.dot::<15, P>(dots, done, codes, activations, place),
+    }
+}
+
+/// Adds the sums of the halves of a part, scaled, and the minima.
+#[inline(always)]
+fn scale<B: Scale16, V: Vectors, T: Tile<V>, const P: usize>(
+    tile: T,
+    [first, second]: [&[T::Dots; P]; 2],
+    scales: [T::Reals; 2],
+    minima: T::Minima,
+    heads: [T::Reals; 2],
+    panel: &Q8Panel<P>,
+    sums: &mut [T::Reals; P],
+) {
+    for p in 0..P {
+        let scale = tile.all(panel.scales[p]);
+        let first = tile.product(tile.total(first[p]), scales[0]);
+        let weighed = tile.plus_product(first, tile.total(second[p]), scales[1]);
+        let sum = &mut sums[p];
+        *sum = tile.plus_product(*sum, weighed, tile.product(heads[0], scale));
+        if B::MINIMA {
+            let minima = tile.weigh(panel.sums[p], minima);
+            *sum = tile.plus_product(*sum, minima, tile.product(heads[1], scale));
         }
     }
-    dots
 }

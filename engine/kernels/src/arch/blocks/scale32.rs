@@ -60,6 +60,7 @@ impl<V: Vectors, T: Tile<V>> Copy for Opened<V, T> {}
 impl<B: Scale32> Family for By32<B> {
     type Block = B;
     const PARTS: usize = B::PARTS;
+    const HEAVY: bool = B::MOST == 31;
     type Opened<V: Vectors, T: Tile<V>> = Opened<V, T>;
 
     #[inline(always)]
@@ -98,27 +99,57 @@ impl<B: Scale32> Family for By32<B> {
         panel: &Q8Panel<P>,
         sums: &mut [[T::Reals; P]; N],
     ) {
-        let dots = dots::<B, V, T, P, N>(tile, opened, panel);
-        for n in 0..N {
-            let [scales, minima] = opened[n].scales;
+        let mut dots = start::<B, V, T, P, N>(tile, panel);
+        let activations = tile.activations(panel);
+        for piece in 0..8 {
             for p in 0..P {
-                let scale = tile.product(scales, tile.all(panel.scales[p]));
-                let sum = &mut sums[n][p];
-                *sum = tile.plus_product(*sum, tile.total(dots[n][p]), scale);
-                if B::MINIMA {
-                    let total = tile.all(panel.totals[p]);
-                    *sum = tile.plus_product(*sum, minima, total);
+                for n in 0..N {
+                    let (dots, codes) = (&mut dots[n][p], opened[n].codes[piece]);
+                    *dots = dot::<B, V, T, P>(tile, *dots, piece, codes, activations, (p, piece));
                 }
             }
+        }
+        for n in 0..N {
+            scale::<B, V, T, P>(tile, &dots[n], opened[n].scales, panel, &mut sums[n]);
+        }
+    }
+
+    #[inline(always)]
+    fn stream<V: Vectors, T: Tile<V>, const P: usize, const G: usize>(
+        (vectors, tile): (V, T),
+        blocks: [&B; G],
+        heads: [[V::Lanes; 2]; G],
+        part: usize,
+        panel: &Q8Panel<P>,
+        sums: &mut [[T::Reals; P]; G],
+    ) {
+        let mut dots = start::<B, V, T, P, G>(tile, panel);
+        let activations = tile.activations(panel);
+        for j in 0..4 {
+            for g in 0..G {
+                let codes = blocks[g].codes(vectors, part, j);
+                for half in 0..2 {
+                    let codes = tile.codes([codes[half]; 2]);
+                    for p in 0..P {
+                        let (dots, place) = (&mut dots[g][p], (p, 4 * half + j));
+                        let done = 2 * j + half;
+                        *dots = dot::<B, V, T, P>(tile, *dots, done, codes, activations, place);
+                    }
+                }
+            }
+        }
+        for g in 0..G {
+            let scales = blocks[g].scales(vectors, heads[g], part);
+            let scales = scales.map(|lanes| tile.join([lanes; 2]));
+            scale::<B, V, T, P>(tile, &dots[g], scales, panel, &mut sums[g]);
         }
     }
 }
 
-/// Sums of the products of codes and activations of a part, the zero point taken out.
+/// Sums of a part before any product: the zero point is taken out.
 #[inline(always)]
-fn dots<B: Scale32, V: Vectors, T: Tile<V>, const P: usize, const N: usize>(
+fn start<B: Scale32, V: Vectors, T: Tile<V>, const P: usize, const N: usize>(
     tile: T,
-    opened: &[Opened<V, T>; N],
     panel: &Q8Panel<P>,
 ) -> [[T::Dots; P]; N] {
     let start = |p: usize| match B::MOST {
@@ -132,19 +163,42 @@ fn dots<B: Scale32, V: Vectors, T: Tile<V>, const P: usize, const N: usize>(
             dots[p] = first;
         }
     }
-    let activations = tile.activations(panel);
-    for piece in 0..8 {
-        for p in 0..P {
-            let place = (p, piece);
-            for n in 0..N {
-                let (dots, codes) = (&mut dots[n][p], opened[n].codes[piece]);
-                *dots = match B::MOST {
-                    0 => tile.dot_signed(*dots, codes, activations, place),
-                    15 => tile.dot::<15, P>(*dots, piece, codes, activations, place),
-                    _ => tile.dot::<31, P>(*dots, piece, codes, activations, place),
-                };
-            }
+    dots
+}
+
+/// Adds the products of one vector of codes.
+#[inline(always)]
+fn dot<B: Scale32, V: Vectors, T: Tile<V>, const P: usize>(
+    tile: T,
+    dots: T::Dots,
+    done: usize,
+    codes: T::Codes,
+    activations: T::Activations<'_, P>,
+    place: (usize, usize),
+) -> T::Dots {
+    match B::MOST {
+        0 => tile.dot_signed(dots, done, codes, activations, place),
+        15 => tile.dot::<15, P>(dots, done, codes, activations, place),
+        _ => tile.dot::<31, P>(dots, done, codes, activations, place),
+    }
+}
+
+/// Adds the sums of a part, scaled, and the minima.
+#[inline(always)]
+fn scale<B: Scale32, V: Vectors, T: Tile<V>, const P: usize>(
+    tile: T,
+    dots: &[T::Dots; P],
+    [scales, minima]: [T::Reals; 2],
+    panel: &Q8Panel<P>,
+    sums: &mut [T::Reals; P],
+) {
+    for p in 0..P {
+        let scale = tile.product(scales, tile.all(panel.scales[p]));
+        let sum = &mut sums[p];
+        *sum = tile.plus_product(*sum, tile.total(dots[p]), scale);
+        if B::MINIMA {
+            let total = tile.all(panel.totals[p]);
+            *sum = tile.plus_product(*sum, minima, total);
         }
     }
-    dots
 }

@@ -88,6 +88,7 @@ impl Tile<PlainFloats> for PlainFloats {
     fn dot_signed<const P: usize>(
         self,
         mut dots: [i32; ROWS],
+        _done: usize,
         codes: [u32; ROWS],
         activations: &Q8Panel<P>,
         (row, piece): (usize, usize),

@@ -105,6 +105,7 @@ impl Tile<Ymm<Avx512Vnni>> for Zmm {
     fn dot_signed<const P: usize>(
         self,
         dots: __m512i,
+        _done: usize,
         codes: __m512i,
         activations: &Q8Panel<P>,
         (row, piece): (usize, usize),

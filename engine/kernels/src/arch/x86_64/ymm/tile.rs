@@ -130,6 +130,7 @@ impl<X: Products> Tile<Self> for Ymm<X> {
     fn dot_signed<const P: usize>(
         self,
         dots: Dots,
+        _done: usize,
         codes: __m256i,
         activations: &Q8Panel<P>,
         (row, piece): (usize, usize),
