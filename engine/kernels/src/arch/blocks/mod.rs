@@ -20,6 +20,18 @@ pub(crate) use scale32::By32;
 /// Row groups that a kernel is given at once where activations are many: two vectors of two.
 pub(crate) const GROUPS: usize = 4;
 
+/// A loop whose counter is a constant in every turn: lanes and shifts are parts of instructions, and
+/// the compiler need not unroll what is long.
+macro_rules! unrolled {
+    ($counter:ident in [$($turn:literal)+] $body:block) => {
+        $({
+            let $counter: usize = $turn;
+            $body
+        })+
+    };
+}
+pub(crate) use unrolled;
+
 /// Defines `bodies`, the kernels of all quantised types for one instruction set: an attribute for
 /// each of them and their [`Proofs`](super::tile::Proofs).
 macro_rules! kernels {

@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use bytemuck::Pod;
 
 use super::product::{Family, join_codes};
+use super::unrolled;
 use crate::arch::tile::Tile;
 use crate::arch::vectors::Vectors;
 use crate::panel::Q8Panel;
@@ -112,24 +113,12 @@ impl<B: Scale16> Family for By16<B> {
         panel: &Q8Panel<P>,
         sums: &mut [[T::Reals; P]; N],
     ) {
-        let activations = tile.activations(panel);
-        let halves = [0, 1].map(|half| {
-            let mut dots = start::<B, V, T, P, N>(tile, panel, half);
-            for j in 0..4 {
-                let piece = 4 * half + j;
-                for p in 0..P {
-                    for n in 0..N {
-                        let (dots, codes) = (&mut dots[n][p], opened[n].codes[piece]);
-                        *dots = dot::<B, V, T, P>(tile, *dots, j, codes, activations, (p, piece));
-                    }
-                }
-            }
-            dots
-        });
+        let first = dots::<B, V, T, P, N, 0>(tile, opened, panel);
+        let second = dots::<B, V, T, P, N, 1>(tile, opened, panel);
         for n in 0..N {
             let opened = &opened[n];
             let (scales, heads) = (opened.scales, opened.heads);
-            let dots = halves.each_ref().map(|dots| &dots[n]);
+            let dots = [&first[n], &second[n]];
             scale::<B, V, T, P>(
                 tile,
                 dots,
@@ -152,26 +141,29 @@ impl<B: Scale16> Family for By16<B> {
         sums: &mut [[T::Reals; P]; G],
     ) {
         let activations = tile.activations(panel);
-        let mut halves = [0, 1].map(|half| start::<B, V, T, P, G>(tile, panel, half));
-        for j in 0..4 {
+        let first = start::<B, V, T, P, G>(tile, panel, 0);
+        let mut halves = [first, start::<B, V, T, P, G>(tile, panel, 1)];
+        unrolled!(j in [0 1 2 3] {
             for g in 0..G {
                 let codes = blocks[g].codes(vectors, part, j);
-                for half in 0..2 {
+                unrolled!(half in [0 1] {
                     let codes = tile.codes([codes[half]; 2]);
                     for p in 0..P {
                         let (dots, place) = (&mut halves[half][g][p], (p, 4 * half + j));
                         *dots = dot::<B, V, T, P>(tile, *dots, j, codes, activations, place);
                     }
-                }
+                });
             }
-        }
+        });
         for g in 0..G {
-            let join = |lanes| tile.join([lanes; 2]);
-            let scales = blocks[g].scales(vectors, part);
-            let scales = scales.map(|scales| join(vectors.real(scales)));
+            let [first, second] = blocks[g].scales(vectors, part);
+            let scales = [
+                tile.join([vectors.real(first); 2]),
+                tile.join([vectors.real(second); 2]),
+            ];
             let minima = tile.minima([blocks[g].minima(vectors, part); 2]);
-            let dots = halves.each_ref().map(|dots| &dots[g]);
-            let heads = heads[g].map(join);
+            let heads = [tile.join([heads[g][0]; 2]), tile.join([heads[g][1]; 2])];
+            let dots = [&halves[0][g], &halves[1][g]];
             scale::<B, V, T, P>(tile, dots, scales, minima, heads, panel, &mut sums[g]);
         }
     }
@@ -193,6 +185,27 @@ fn start<B: Scale16, V: Vectors, T: Tile<V>, const P: usize, const N: usize>(
             dots[p] = first;
         }
     }
+    dots
+}
+
+/// Sums of the products of one half of an opened part.
+#[inline(always)]
+fn dots<B: Scale16, V: Vectors, T: Tile<V>, const P: usize, const N: usize, const HALF: usize>(
+    tile: T,
+    opened: &[Opened<V, T>; N],
+    panel: &Q8Panel<P>,
+) -> [[T::Dots; P]; N] {
+    let activations = tile.activations(panel);
+    let mut dots = start::<B, V, T, P, N>(tile, panel, HALF);
+    unrolled!(j in [0 1 2 3] {
+        let piece = 4 * HALF + j;
+        for p in 0..P {
+            for n in 0..N {
+                let (dots, codes) = (&mut dots[n][p], opened[n].codes[piece]);
+                *dots = dot::<B, V, T, P>(tile, *dots, j, codes, activations, (p, piece));
+            }
+        }
+    });
     dots
 }
 

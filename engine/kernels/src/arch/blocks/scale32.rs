@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use bytemuck::Pod;
 
 use super::product::{Family, join_codes};
+use super::unrolled;
 use crate::arch::tile::Tile;
 use crate::arch::vectors::Vectors;
 use crate::panel::Q8Panel;
@@ -101,14 +102,14 @@ impl<B: Scale32> Family for By32<B> {
     ) {
         let mut dots = start::<B, V, T, P, N>(tile, panel);
         let activations = tile.activations(panel);
-        for piece in 0..8 {
+        unrolled!(piece in [0 1 2 3 4 5 6 7] {
             for p in 0..P {
                 for n in 0..N {
                     let (dots, codes) = (&mut dots[n][p], opened[n].codes[piece]);
                     *dots = dot::<B, V, T, P>(tile, *dots, piece, codes, activations, (p, piece));
                 }
             }
-        }
+        });
         for n in 0..N {
             scale::<B, V, T, P>(tile, &dots[n], opened[n].scales, panel, &mut sums[n]);
         }
@@ -125,22 +126,22 @@ impl<B: Scale32> Family for By32<B> {
     ) {
         let mut dots = start::<B, V, T, P, G>(tile, panel);
         let activations = tile.activations(panel);
-        for j in 0..4 {
+        unrolled!(j in [0 1 2 3] {
             for g in 0..G {
                 let codes = blocks[g].codes(vectors, part, j);
-                for half in 0..2 {
+                unrolled!(half in [0 1] {
                     let codes = tile.codes([codes[half]; 2]);
                     for p in 0..P {
                         let (dots, place) = (&mut dots[g][p], (p, 4 * half + j));
                         let done = 2 * j + half;
                         *dots = dot::<B, V, T, P>(tile, *dots, done, codes, activations, place);
                     }
-                }
+                });
             }
-        }
+        });
         for g in 0..G {
-            let scales = blocks[g].scales(vectors, heads[g], part);
-            let scales = scales.map(|lanes| tile.join([lanes; 2]));
+            let [scales, minima] = blocks[g].scales(vectors, heads[g], part);
+            let scales = [tile.join([scales; 2]), tile.join([minima; 2])];
             scale::<B, V, T, P>(tile, &dots[g], scales, panel, &mut sums[g]);
         }
     }
@@ -152,13 +153,12 @@ fn start<B: Scale32, V: Vectors, T: Tile<V>, const P: usize, const N: usize>(
     tile: T,
     panel: &Q8Panel<P>,
 ) -> [[T::Dots; P]; N] {
-    let start = |p: usize| match B::MOST {
-        0 => tile.start_signed(panel.sums[p]),
-        _ => tile.start(panel.sums[p], [B::ZERO; 2]),
-    };
-    let mut dots = [[start(0); P]; N];
-    for p in 1..P {
-        let first = start(p);
+    let mut dots = [[tile.start_signed(panel.sums[0]); P]; N];
+    for p in 0..P {
+        let first = match B::MOST {
+            0 => tile.start_signed(panel.sums[p]),
+            _ => tile.start(panel.sums[p], [B::ZERO; 2]),
+        };
         for dots in &mut dots {
             dots[p] = first;
         }

@@ -28,9 +28,8 @@ impl<X: Products> Tile<Self> for Neon<X> {
             [vreinterpretq_s8_u8(groups[0][0]), vreinterpretq_s8_u8(groups[0][1])];
         fn weigh(sums: [i16; 2], minima: [Ints; 2]) -> Reals = {
             let [first, second] = sums.map(i32::from);
-            let [low, high] = [0, 1].map(|half| {
-                vmlaq_n_s32(vmulq_n_s32(minima[0][half], first), minima[1][half], second)
-            });
+            let low = vmlaq_n_s32(vmulq_n_s32(minima[0][0], first), minima[1][0], second);
+            let high = vmlaq_n_s32(vmulq_n_s32(minima[0][1], first), minima[1][1], second);
             [vcvtq_f32_s32(low), vcvtq_f32_s32(high)]
         };
     }
