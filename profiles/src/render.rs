@@ -227,9 +227,12 @@ impl Profile {
         let mut seen = Vec::new();
         let mut offset = 0;
         for line in plain.split_inclusive('\n') {
-            let is_inside = texts.iter().any(|span| span.contains(&offset));
+            // A line that a long text begins in ends inside it.
+            let end = offset + line.len() - 1;
+            let is_inside = |at| texts.iter().any(|span: &Range<usize>| span.contains(&at));
+            let without_comment = is_inside(offset) || is_inside(end);
             offset += line.len();
-            if is_inside {
+            if without_comment {
                 text.push_str(line);
                 continue;
             }

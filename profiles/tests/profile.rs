@@ -45,6 +45,23 @@ fn a_written_profile_reads_back_equal_and_explains_itself() {
     assert!(cpus.ends_with("93]"), "{cpus}");
 }
 
+/// TOML writes such texts over several lines, and some of these keys have a comment.
+#[test]
+fn texts_of_several_lines_stay_as_they_are() {
+    for text in ["one\n", "\\\n'two'\n", "\nmap = 3\n[host]\n", "\"\"\"\\\n"] {
+        let mut odd = profile();
+        odd.plan.decode.map = text.into();
+        odd.host.topology = text.into();
+        odd.model.fingerprint = text.into();
+        let written = odd.to_toml().expect("renders");
+        assert_eq!(
+            Profile::parse(&written, "test").expect("parses"),
+            odd,
+            "{written}"
+        );
+    }
+}
+
 #[test]
 fn a_profile_that_is_not_to_be_trusted_says_so_in_its_first_line() {
     let mut spoilt = profile();
