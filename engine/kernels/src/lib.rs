@@ -15,12 +15,13 @@
 //!   multiplies and adds and does nothing else: how fast cores are at the moment.
 //!
 //! Kernels of quantised types are loops (`arch/blocks`) over what an instruction set gives
-//! (`arch/vectors.rs`, and `arch/wide.rs` where registers hold two row groups). To add an instruction set: implement that trait, instantiate the loops, add its
-//! table to `arch`, run the battery (`tests/battery`), which finds its rows and compares them with an
-//! f64 oracle.
+//! (`arch/vectors.rs` opens weights, `arch/tile.rs` multiplies them). To add an instruction set: implement
+//! these traits, instantiate the loops, name it in the module of its architecture, run the battery
+//! (`tests/battery`), which finds its rows and compares them with an f64 oracle.
 
 pub mod activations;
 pub mod arch;
+mod architecture;
 pub mod arithmetic;
 pub mod attention;
 pub mod contract;

@@ -174,7 +174,7 @@ impl Floats for PlainFloats {
     #[inline(always)]
     fn multiply_add(self, a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
         // Elsewhere a fused one is a function call.
-        if crate::arch::PLAIN_RUST_FUSES {
+        if crate::architecture::PLAIN_RUST_FUSES {
             std::array::from_fn(|lane| a[lane].mul_add(b[lane], c[lane]))
         } else {
             std::array::from_fn(|lane| a[lane] * b[lane] + c[lane])

@@ -1,6 +1,23 @@
 //! The instruction sets that kernels are written for, found at run time: one binary per
 //! architecture runs on every CPU of it.
 
+use crate::architecture::by_architecture;
+
+by_architecture! {
+    x86_64 => {
+        mod x86_64;
+        use x86_64 as native;
+    }
+    aarch64 => {
+        mod aarch64;
+        use aarch64 as native;
+    }
+    other => {
+        mod other;
+        use other as native;
+    }
+}
+
 /// An instruction set that a kernel needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Isa {
@@ -47,7 +64,7 @@ impl Isa {
         if limit::hides(self) {
             return false;
         }
-        self == Isa::Portable || crate::arch::detected(self)
+        self == Isa::Portable || native::detected(self)
     }
 }
 

@@ -1,26 +1,13 @@
-//! AArch64: which instruction sets there are, strongest first.
+//! AArch64: which instruction sets contribute to the table, strongest first.
 //!
 //! NEON is what every CPU of the architecture has; what tells them apart is how they multiply bytes.
 
 use crate::contract::Kernel;
-use crate::isa::Isa;
 
 pub(crate) mod base;
 mod dotprod;
 mod insn;
 pub(crate) mod neon;
-
-/// A fused multiply-add of plain Rust is one instruction.
-pub(crate) const PLAIN_RUST_FUSES: bool = true;
-
-/// Whether this CPU has an instruction set.
-pub(crate) fn detected(isa: Isa) -> bool {
-    match isa {
-        Isa::Neon => std::arch::is_aarch64_feature_detected!("neon"),
-        Isa::Dotprod => Isa::Neon.detected() && std::arch::is_aarch64_feature_detected!("dotprod"),
-        _ => false,
-    }
-}
 
 /// The tables of this architecture.
 pub(crate) fn tables() -> Vec<&'static [Kernel]> {

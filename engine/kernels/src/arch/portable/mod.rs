@@ -1,9 +1,9 @@
 //! Kernels in plain Rust: the fallback on every CPU, written over eight rows at a time so that the
 //! compiler can turn them into whatever vectors the architecture guarantees.
 
-use crate::arch::PLAIN_RUST_FUSES;
 use crate::arch::blocks::{kernels, quantised_rows};
 use crate::arch::float_weights::{float_kernels, float_rows};
+use crate::architecture::PLAIN_RUST_FUSES;
 use crate::contract::{Kernel, Numerics};
 
 mod quantize;

@@ -1,4 +1,4 @@
-//! x86-64: which instruction sets there are, strongest first.
+//! x86-64: which instruction sets contribute to the table, strongest first.
 
 use crate::contract::Kernel;
 use crate::isa::Isa;
@@ -9,28 +9,6 @@ mod avxvnni;
 mod mem;
 mod ymm;
 mod zmm;
-
-/// A fused multiply-add of plain Rust is a call of a function.
-pub(crate) const PLAIN_RUST_FUSES: bool = false;
-
-/// Whether this CPU has an instruction set.
-pub(crate) fn detected(isa: Isa) -> bool {
-    let avx2 = is_x86_feature_detected!("avx2")
-        && is_x86_feature_detected!("fma")
-        && is_x86_feature_detected!("f16c");
-    match isa {
-        Isa::Avx2 => avx2,
-        Isa::AvxVnni => avx2 && is_x86_feature_detected!("avxvnni"),
-        Isa::Avx512Vnni => {
-            avx2 && is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx512vnni")
-        }
-        _ => false,
-    }
-}
 
 /// The tables of this architecture.
 pub(crate) fn tables() -> Vec<&'static [Kernel]> {
