@@ -30,7 +30,9 @@ unpack() { # folder, package...
     (cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "$@" >/dev/null) \
         || { rm -rf "$work"; cannot "the packages $* cannot be fetched from here"; }
     mkdir -p "$folder"
-    for package in "$work"/*.deb; do dpkg -x "$package" "$folder"; done
+    for package in "$work"/*.deb; do
+        dpkg -x "$package" "$folder" || { rm -rf "$work"; cannot "$package cannot be unpacked into $folder"; }
+    done
     rm -rf "$work"
 }
 
@@ -68,7 +70,7 @@ prepare() {
         dpkg -s "$package" >/dev/null 2>&1 || packages+=("$package")
     done
     if ! dpkg --print-foreign-architectures | grep -qx arm64; then
-        as_root dpkg --add-architecture arm64
+        as_root dpkg --add-architecture arm64 || cannot "the architecture arm64 cannot be added to dpkg"
         quietly update || cannot "the lists of Debian's arm64 packages cannot be fetched"
     fi
     if [ ${#packages[@]} -gt 0 ]; then
