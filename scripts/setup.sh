@@ -47,7 +47,7 @@ if ! pkg-config --exists 'hwloc >= 2.8.0 hwloc < 3'; then
 fi
 
 if ! command -v cargo >/dev/null; then
-    say "no Rust toolchain found: install Rust 1.89 or later first (https://rustup.rs)" >&2
+    say "no Rust toolchain found: install Rust 1.94 or later first (https://rustup.rs)" >&2
     exit 1
 fi
 

@@ -17,7 +17,7 @@ pub(crate) use product::run;
 pub(crate) use scale16::By16;
 pub(crate) use scale32::By32;
 
-/// Row groups that a kernel is given at once where activations are many: two vectors of two.
+/// Row groups that a kernel is given at once where activations are many: two tiles of two.
 pub(crate) const GROUPS: usize = 4;
 
 /// A loop whose counter is a constant in every turn: lanes and shifts are parts of instructions, and
