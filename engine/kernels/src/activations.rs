@@ -4,7 +4,7 @@
 //! so that a kernel walks weights and activations with one index and no bounds to check. How a row
 //! is stored is [`ActivationKind`]'s to say.
 
-use crate::panel::{ActivationKind, BLOCK, Q8Panel};
+use crate::panel::{ActivationKind, BLOCK, PANEL_ROWS, Q8Panel};
 
 /// Rows of activations in the form that one kernel reads. Allocated once, refilled every step.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub fn panel_rows_for(rows: usize) -> usize {
     match rows {
         0 | 1 => 1,
         2 => 2,
-        _ => 4,
+        _ => PANEL_ROWS,
     }
 }
 
@@ -161,7 +161,11 @@ fn dequantize<const P: usize>(words: &[f32], lane: usize) -> Vec<f32> {
     let blocks: &[Q8Panel<P>] = bytemuck::cast_slice(words);
     blocks
         .iter()
-        .flat_map(|block| block.quants[lane].map(|quant| f32::from(quant) * block.scales[lane]))
+        .flat_map(|block| {
+            block
+                .row(lane)
+                .map(|quant| f32::from(quant) * block.scale(lane))
+        })
         .collect()
 }
 
@@ -214,10 +218,10 @@ fn quantize_lane<const P: usize>(words: &mut [f32], lane: usize, values: &[f32])
     let blocks: &mut [Q8Panel<P>] = bytemuck::cast_slice_mut(words);
     crate::arch::quantize_blocks(values, |index, scale, sums, quants| {
         let block = &mut blocks[index];
-        block.scales[lane] = scale;
+        block.set_scale(lane, scale);
         block.totals[lane] = scale * f32::from(sums[0] + sums[1]);
         block.sums[lane] = sums;
-        block.quants[lane] = quants;
+        block.set_row(lane, &quants);
     });
 }
 

@@ -6,11 +6,10 @@ use crate::activations::Activations;
 use crate::arch::blocks::GROUPS;
 use crate::contract::{Call, Runnable};
 use crate::layout::ROWS;
+use crate::panel::PANEL_ROWS;
 
 /// Row groups handed to a kernel in one call while there is a single panel.
 const GROUPS_PER_CALL: usize = 16;
-/// Most rows of a panel.
-const PANEL_ROWS: usize = 4;
 /// Most panels of a call.
 const MOST_PANELS: usize = 64;
 /// Most results of a call with a single panel.

@@ -31,7 +31,5 @@ pub(crate) use native::{quantize_blocks, stronger, xor_of};
 
 /// The tables of this architecture, preferred ones first.
 pub(crate) fn tables() -> Vec<&'static [Kernel]> {
-    let mut tables = native::tables();
-    tables.extend([portable::QUANTISED, portable::FLOATS]);
-    tables
+    [native::tables(), portable::KERNELS.to_vec()].concat()
 }

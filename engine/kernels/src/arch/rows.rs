@@ -1,29 +1,21 @@
-//! Rows of the table from bodies that serve both phases.
+//! Rows of the table.
 
-/// A decode and a prefill row for each block type: `(block, text, activations, module::body)`, all
-/// of one instruction set and numeric class, named `prefix + text + decode` and `prefix + text +
-/// prefill`.
+/// A row for each block type: `(block, text, activations, module::body)`, all of one instruction set, numeric
+/// class and phase, named `prefix + text + end`.
 macro_rules! rows {
-    [($isa:ident, $numerics:expr, $prefix:literal, $decode:literal, $prefill:literal):
+    [($isa:ident, $numerics:expr, $role:ident, $prefix:literal, $end:literal):
         $(($block:ident, $text:literal, $activations:ident, $module:ident::$body:ident)),+ $(,)?] => {
         &[$(
-            $crate::arch::rows::rows!(@row $isa, $numerics, concat!($prefix, $text, $decode),
-                $block, Decode, $activations, $module::$body),
-            $crate::arch::rows::rows!(@row $isa, $numerics, concat!($prefix, $text, $prefill),
-                $block, Prefill, $activations, $module::$body),
+            $crate::contract::Kernel {
+                name: concat!($prefix, $text, $end),
+                block: sysinfer_formats::TensorType::$block,
+                role: $crate::contract::Role::$role,
+                isa: $crate::isa::Isa::$isa,
+                activations: $crate::panel::ActivationKind::$activations,
+                numerics: $numerics,
+                bodies: [$module::$body::<1>, $module::$body::<2>, $module::$body::<4>],
+            },
         )+]
-    };
-    (@row $isa:ident, $numerics:expr, $name:expr, $block:ident, $role:ident, $activations:ident,
-        $module:ident::$body:ident) => {
-        $crate::contract::Kernel {
-            name: $name,
-            block: sysinfer_formats::TensorType::$block,
-            role: $crate::contract::Role::$role,
-            isa: $crate::isa::Isa::$isa,
-            activations: $crate::panel::ActivationKind::$activations,
-            numerics: $numerics,
-            bodies: [$module::$body::<1>, $module::$body::<2>, $module::$body::<4>],
-        }
     };
 }
 pub(crate) use rows;

@@ -1,7 +1,8 @@
 //! What the products of opened weights with activations leave to each instruction set.
 //!
 //! Weights are opened by eight rows, with [`Vectors`]. A tile is what one vector of sums holds: the
-//! products of some row groups, side by side where registers are wide, with one row of activations.
+//! products of some row groups, side by side where registers are wide, with one row of activations, or
+//! with two where instructions multiply matrices.
 //! An instruction set may have two: one for a single row of activations, which streams weights, and one
 //! for many, which meet weights that are opened once.
 
@@ -14,15 +15,16 @@ use crate::panel::Q8Panel;
 pub(crate) trait Tile<V: Vectors>: Copy {
     /// Row groups side by side: one or two.
     const GROUPS: usize;
+    /// Rows of activations that meet them: one or two.
+    const ACROSS: usize = 1;
     /// Tiles of row groups that meet the same activations while those are in registers.
     const TILES: usize;
 
-    /// Most rows of activations that meet codes vector by vector, as they are opened: with more registers
-    /// than a part takes, nothing waits in memory. More rows meet parts that are opened as a whole.
-    const STREAMED: usize = 0;
-    /// Row groups that a single row of activations meets side by side then, so that enough sums are in
-    /// flight: one or two.
-    const SIDE_BY_SIDE: usize = 1;
+    /// Whether a single panel meets codes vector by vector, as they are opened: with enough registers
+    /// nothing waits in memory. Otherwise it meets parts that are opened as a whole.
+    const STREAMED: bool = false;
+    /// Whether codes lose their zero point when a part is opened for many rows, so that no sum has to.
+    const CENTRED: bool = false;
 
     /// Four codes of each row.
     type Codes: Copy;
@@ -37,15 +39,32 @@ pub(crate) trait Tile<V: Vectors>: Copy {
 
     /// The words of two row groups side by side; of the first where a tile has one.
     fn codes(self, groups: [V::Words; 2]) -> Self::Codes;
-    /// The same for f32.
+    /// Codes that stand for `code - zero` as signed ones, where they are [`Tile::CENTRED`].
+    #[inline(always)]
+    fn centred(self, codes: Self::Codes, _zero: i16) -> Self::Codes {
+        codes
+    }
+    /// Two vectors of codes of a part, of columns that follow one another, as they are multiplied.
+    #[inline(always)]
+    fn paired(self, codes: [Self::Codes; 2]) -> [Self::Codes; 2] {
+        codes
+    }
+    /// Numbers of the rows of two row groups, or of the first, for every row of activations.
     fn join(self, groups: [V::Lanes; 2]) -> Self::Reals;
-    /// What [`Tile::join`] joined; the same twice where a tile has one.
-    fn split(self, reals: Self::Reals) -> [V::Lanes; 2];
+    /// Sums by row of activations and row group.
+    fn gather(self, sums: [[V::Lanes; 2]; 2]) -> Self::Reals;
+    /// What [`Tile::gather`] gathered; what a tile has one of is there twice.
+    fn split(self, sums: Self::Reals) -> [[V::Lanes; 2]; 2];
     /// The minima of two halves of a part, of two row groups or of the first.
     fn minima(self, groups: [[V::Ints; 2]; 2]) -> Self::Minima;
 
-    /// The same f32 for all sums.
-    fn all(self, value: f32) -> Self::Reals;
+    /// Sums of nothing.
+    fn nothing(self) -> Self::Reals;
+    /// The values of one step of the rows of activations from `row` on that meet in a tile, for all rows of
+    /// weights.
+    fn scales<const P: usize>(self, panel: &Q8Panel<P>, row: usize) -> Self::Reals;
+    /// The same of the sums of their values.
+    fn totals<const P: usize>(self, panel: &Q8Panel<P>, row: usize) -> Self::Reals;
     /// `a * b`.
     fn product(self, a: Self::Reals, b: Self::Reals) -> Self::Reals;
     /// `a * b + c` as [`Floats::multiply_add`](crate::arch::floats::Floats::multiply_add).
@@ -54,12 +73,14 @@ pub(crate) trait Tile<V: Vectors>: Copy {
     /// The activations of a part.
     fn activations<const P: usize>(self, panel: &Q8Panel<P>) -> Self::Activations<'_, P>;
     /// Starts sums of codes that stand for `code - zero`: at what the zeros of the two halves of a part
-    /// take away, given the sums of their activations.
-    fn start(self, sums: [i16; 2], zeros: [i16; 2]) -> Self::Dots;
+    /// take away, given the sums of the activations of a row; of row `row`, and the next where two meet.
+    fn start<const P: usize>(self, sums: &[[i16; 2]; P], row: usize, zeros: [i16; 2])
+    -> Self::Dots;
     /// The same for codes from [`Vectors::signed`].
-    fn start_signed(self, sums: [i16; 2]) -> Self::Dots;
+    fn start_signed<const P: usize>(self, sums: &[[i16; 2]; P], row: usize) -> Self::Dots;
     /// Adds to each row's sum the products of its four codes, 0..=`MOST`, with columns `4 piece ..` of row
-    /// `row` of the activations. `done` counts what was added since the start.
+    /// `row` of the activations. `done` counts what was added since the start. Where two rows of activations
+    /// meet, it is half of the products of two pieces: of the rows of weights in the [`Tile::paired`] codes.
     fn dot<const MOST: i32, const P: usize>(
         self,
         dots: Self::Dots,
@@ -80,7 +101,12 @@ pub(crate) trait Tile<V: Vectors>: Copy {
     /// The sums.
     fn total(self, dots: Self::Dots) -> Self::Reals;
     /// Sums of the two halves of a part times each row's minima, added.
-    fn weigh(self, sums: [i16; 2], minima: Self::Minima) -> Self::Reals;
+    fn weigh<const P: usize>(
+        self,
+        sums: &[[i16; 2]; P],
+        row: usize,
+        minima: Self::Minima,
+    ) -> Self::Reals;
 }
 
 /// What opens weights, and the tiles that they meet activations in.

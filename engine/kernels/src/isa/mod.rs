@@ -27,6 +27,8 @@ pub enum Isa {
     Neon,
     /// AArch64 with the dot products of Armv8.4 (Kunpeng 920, Neoverse N1 and later).
     Dotprod,
+    /// The same with the integer matrix products of Armv8.6 (Neoverse V1, N2 and later).
+    I8mm,
     /// x86-64 with AVX2, FMA and F16C (Haswell, Zen and later).
     Avx2,
     /// x86-64 with AVX-VNNI beside AVX2 (Alder Lake, Sierra Forest and later).
@@ -37,10 +39,11 @@ pub enum Isa {
 
 impl Isa {
     /// All of them, weakest first for each architecture.
-    pub const ALL: [Isa; 6] = [
+    pub const ALL: [Isa; 7] = [
         Isa::Portable,
         Isa::Neon,
         Isa::Dotprod,
+        Isa::I8mm,
         Isa::Avx2,
         Isa::AvxVnni,
         Isa::Avx512Vnni,
@@ -52,6 +55,7 @@ impl Isa {
             Isa::Portable => "portable",
             Isa::Neon => "neon",
             Isa::Dotprod => "dotprod",
+            Isa::I8mm => "i8mm",
             Isa::Avx2 => "avx2",
             Isa::AvxVnni => "avxvnni",
             Isa::Avx512Vnni => "avx512vnni",

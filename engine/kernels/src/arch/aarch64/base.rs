@@ -23,40 +23,34 @@ pub(crate) struct Dots {
 }
 
 impl Products for Base {
-    /// A row group takes eight registers of sums.
-    const SIDE_BY_SIDE: usize = 1;
     type Dots = Dots;
 
     #[inline(always)]
-    fn start(_: Neon<Base>, first: i32) -> Dots {
+    fn start(neon: Neon<Base>) -> Dots {
+        Self::start_at(neon, 0)
+    }
+
+    #[inline(always)]
+    fn start_at(_: Neon<Base>, first: i32) -> Dots {
         // SAFETY: the proof exists, so the CPU has the instruction set.
         unsafe { start(first) }
     }
 
     #[inline(always)]
-    fn dot<const MOST: i32>(
+    fn dot<const MOST: i32, const LANE: i32>(
         _: Neon<Base>,
         dots: Dots,
         done: usize,
         codes: Codes,
         activations: int8x16_t,
-        lane: usize,
     ) -> Dots {
         // As many as fit 16 bits together.
         let fit = const { (i16::MAX as i32 / (127 * MOST)) as usize };
-        // The lane is a constant once the loops around are unrolled.
+        let full = done > 0 && done.is_multiple_of(fit);
         // SAFETY: as in `start`.
         unsafe {
-            let dots = match done > 0 && done.is_multiple_of(fit) {
-                true => widened(dots),
-                false => dots,
-            };
-            match lane {
-                0 => products::<0>(dots, codes, activations),
-                1 => products::<1>(dots, codes, activations),
-                2 => products::<2>(dots, codes, activations),
-                _ => products::<3>(dots, codes, activations),
-            }
+            let dots = if full { widened(dots) } else { dots };
+            products::<LANE>(dots, codes, activations)
         }
     }
 
@@ -123,9 +117,9 @@ impl Base {
     }
 }
 
-kernels! {
+kernels! { bodies:
     #[target_feature(enable = "neon")]
-    crate::arch::tile::Proofs::alike(super::Base::here())
+    crate::arch::tile::Proofs::alike(super::Base::here()), 1
 }
 
 float_kernels! {
@@ -133,10 +127,10 @@ float_kernels! {
     super::Base::here()
 }
 
-/// The rows of the table for quantised types.
-pub(super) static QUANTISED: &[Kernel] =
-    quantised_rows!(Neon, Numerics::Fused, "aarch64-", "-neon-r8", "-neon-r8x4");
-
-/// The rows of the table for weights that are floats.
-pub(super) static FLOATS: &[Kernel] =
-    float_rows!(Neon, Numerics::Fused, "aarch64-", "-neon-r8", "-neon-r8x4");
+/// The rows of the table for this instruction set.
+pub(super) static KERNELS: &[&[Kernel]] = &[
+    quantised_rows!(Neon, Numerics::Fused, Decode, "aarch64-", "-neon-r8", bodies),
+    quantised_rows!(Neon, Numerics::Fused, Prefill, "aarch64-", "-neon-r8x4", bodies),
+    float_rows!(Neon, Numerics::Fused, Decode, "aarch64-", "-neon-r8"),
+    float_rows!(Neon, Numerics::Fused, Prefill, "aarch64-", "-neon-r8x4"),
+];

@@ -3,9 +3,10 @@
 
 use std::arch::aarch64::*;
 
-use super::insn;
+use super::{insn, round};
 use super::neon::{Codes, Ints, Neon, Products, Reals};
 use crate::arch::blocks::{kernels, quantised_rows};
+use crate::arch::rows::rows;
 use crate::arch::tile::Proofs;
 use crate::contract::{Kernel, Numerics};
 
@@ -13,45 +14,42 @@ use crate::contract::{Kernel, Numerics};
 #[derive(Clone, Copy)]
 pub(super) struct Dotprod;
 
-/// 1.5 * 2^23 as bits: integers added to them are, read as f32, that number plus the integer. Taking it off
-/// again is one `fsub`, which more pipes do than `scvtf`; exact below 2^22, and a part has 32 products of
-/// 127 and 128 at most.
-const ROUND: i32 = 0x4B40_0000;
+/// Sums of eight rows, and what is to be taken off them in the end.
+#[derive(Clone, Copy)]
+pub(super) struct Dots {
+    sums: Ints,
+    less: float32x4_t,
+}
 
 impl Products for Dotprod {
-    /// Eight `sdot` follow one another in a row group, and cores have several under way.
-    const SIDE_BY_SIDE: usize = 2;
-    type Dots = Ints;
+    type Dots = Dots;
 
     #[inline(always)]
-    fn start(_: Neon<Dotprod>, first: i32) -> Ints {
+    fn start(_: Neon<Dotprod>) -> Dots {
         // SAFETY: the proof exists, so the CPU has the instruction set.
-        unsafe { start(ROUND + first) }
+        unsafe { start(round::plain()) }
     }
 
     #[inline(always)]
-    fn dot<const MOST: i32>(
+    fn start_at(_: Neon<Dotprod>, first: i32) -> Dots {
+        // SAFETY: as in `start`.
+        unsafe { start(round::less(first)) }
+    }
+
+    #[inline(always)]
+    fn dot<const MOST: i32, const LANE: i32>(
         _: Neon<Dotprod>,
-        dots: Ints,
+        dots: Dots,
         _done: usize,
         codes: Codes,
         activations: int8x16_t,
-        lane: usize,
-    ) -> Ints {
-        // The lane is a constant once the loops around are unrolled.
+    ) -> Dots {
         // SAFETY: as in `start`.
-        unsafe {
-            match lane {
-                0 => products::<0>(dots, codes, activations),
-                1 => products::<1>(dots, codes, activations),
-                2 => products::<2>(dots, codes, activations),
-                _ => products::<3>(dots, codes, activations),
-            }
-        }
+        unsafe { products::<LANE>(dots, codes, activations) }
     }
 
     #[inline(always)]
-    fn total(_: Neon<Dotprod>, dots: Ints) -> Reals {
+    fn total(_: Neon<Dotprod>, dots: Dots) -> Reals {
         // SAFETY: as in `start`.
         unsafe { total(dots) }
     }
@@ -59,26 +57,33 @@ impl Products for Dotprod {
 
 #[inline]
 #[target_feature(enable = "neon")]
-fn start(first: i32) -> Ints {
-    [vdupq_n_s32(first); 2]
+fn start(less: float32x4_t) -> Dots {
+    Dots {
+        sums: round::start(),
+        less,
+    }
 }
 
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-fn products<const LANE: i32>(dots: Ints, codes: Codes, activations: int8x16_t) -> Ints {
-    [
-        insn::sdot_lane::<LANE>(dots[0], codes[0], activations),
-        insn::sdot_lane::<LANE>(dots[1], codes[1], activations),
-    ]
+fn products<const LANE: i32>(dots: Dots, codes: Codes, activations: int8x16_t) -> Dots {
+    let [low, high] = dots.sums;
+    Dots {
+        sums: [
+            insn::sdot_lane::<LANE>(low, codes[0], activations),
+            insn::sdot_lane::<LANE>(high, codes[1], activations),
+        ],
+        ..dots
+    }
 }
 
 #[inline]
 #[target_feature(enable = "neon")]
-fn total(dots: Ints) -> Reals {
-    let round = vreinterpretq_f32_s32(vdupq_n_s32(ROUND));
+fn total(dots: Dots) -> Reals {
+    let [low, high] = dots.sums;
     [
-        vsubq_f32(vreinterpretq_f32_s32(dots[0]), round),
-        vsubq_f32(vreinterpretq_f32_s32(dots[1]), round),
+        round::off(low, dots.less),
+        round::off(high, dots.less),
     ]
 }
 
@@ -86,22 +91,65 @@ impl Dotprod {
     /// The proof, to be had only where the instruction set may be used already.
     #[inline]
     #[target_feature(enable = "neon,dotprod")]
-    fn here() -> Proofs<Neon<Dotprod>, Neon<Dotprod>, Neon<Dotprod>> {
+    pub(super) fn here() -> Proofs<Neon<Dotprod>, Neon<Dotprod>, Neon<Dotprod>> {
         // SAFETY: this function's own target features.
         Proofs::alike(unsafe { Neon::assume() })
     }
 }
 
-kernels! {
+kernels! { bodies:
     #[target_feature(enable = "neon,dotprod")]
-    super::Dotprod::here()
+    super::Dotprod::here(), 1
 }
 
-/// The rows of the table for this instruction set.
-pub(super) static KERNELS: &[Kernel] = quantised_rows!(
-    Dotprod,
-    Numerics::Fused,
-    "aarch64-",
-    "-dotprod-r8",
-    "-dotprod-r8x4"
-);
+/// The kernels of types that leave enough registers for row groups side by side.
+macro_rules! beside {
+    ($bodies:ident, $beside:literal: $($name:ident: $family:ident($packed:ident)),+ $(,)?) => {
+        mod $bodies {
+            //! Kernels of quantised types.
+
+            $crate::arch::blocks::kernels! {
+                #[target_feature(enable = "neon,dotprod")]
+                super::Dotprod::here(), $beside;
+                $($name: $family($packed)),+
+            }
+        }
+    };
+}
+
+beside! { two, 2:
+    q4_0: By32(PackedQ4_0),
+    q4_1: By32(PackedQ4_1),
+    q8_0: By32(PackedQ8_0),
+    q4_k: By32(PackedQ4K),
+    iq4_nl: By32(PackedIq4Nl),
+    iq4_xs: By32(PackedIq4Xs),
+}
+
+beside! { four, 4:
+    q4_0: By32(PackedQ4_0),
+    q4_1: By32(PackedQ4_1),
+    q8_0: By32(PackedQ8_0),
+    iq4_nl: By32(PackedIq4Nl),
+}
+
+/// The rows of the table for this instruction set. Eight products follow one another in a row group, and cores
+/// have several under way: how many row groups are best is the core's.
+pub(super) static KERNELS: &[&[Kernel]] = &[
+    rows![(Dotprod, Numerics::Fused, Decode, "aarch64-", "-dotprod-r16"):
+        (Q4_0, "q4_0", Q8, two::q4_0),
+        (Q4_1, "q4_1", Q8, two::q4_1),
+        (Q8_0, "q8_0", Q8, two::q8_0),
+        (Q4K, "q4_k", Q8, two::q4_k),
+        (Iq4Nl, "iq4_nl", Q8, two::iq4_nl),
+        (Iq4Xs, "iq4_xs", Q8, two::iq4_xs),
+    ],
+    quantised_rows!(Dotprod, Numerics::Fused, Decode, "aarch64-", "-dotprod-r8", bodies),
+    rows![(Dotprod, Numerics::Fused, Decode, "aarch64-", "-dotprod-r32"):
+        (Q4_0, "q4_0", Q8, four::q4_0),
+        (Q4_1, "q4_1", Q8, four::q4_1),
+        (Q8_0, "q8_0", Q8, four::q8_0),
+        (Iq4Nl, "iq4_nl", Q8, four::iq4_nl),
+    ],
+    quantised_rows!(Dotprod, Numerics::Fused, Prefill, "aarch64-", "-dotprod-r8x4", bodies),
+];

@@ -49,6 +49,42 @@ pub(super) fn sdot_lane<const LANE: i32>(
     sums
 }
 
+/// `sums += ` rows of `a` times rows of `b`, two of eight signed bytes each: `[a0 b0, a0 b1, a1 b0, a1 b1]`.
+#[inline]
+#[target_feature(enable = "neon,i8mm")]
+pub(super) fn smmla(mut sums: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
+    // SAFETY: registers only.
+    unsafe {
+        asm!("smmla {sums:v}.4s, {a:v}.16b, {b:v}.16b",
+            sums = inout(vreg) sums, a = in(vreg) a, b = in(vreg) b,
+            options(pure, nomem, nostack, preserves_flags));
+    }
+    sums
+}
+
+/// Eight integers, loaded every time: a copy of a register takes a vector pipe, or both where there are two,
+/// and the load pipes of the loops of products have time.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn reload(values: &'static [[i32; 4]; 2]) -> [int32x4_t; 2] {
+    let (first, second): (int32x4_t, int32x4_t);
+    // SAFETY: the reference covers the bytes. Not `pure`, or equal loads would be made one.
+    unsafe {
+        asm!("ldp {first:q}, {second:q}, [{from}]",
+            first = lateout(vreg) first, second = lateout(vreg) second, from = in(reg) values.as_ptr(),
+            options(readonly, nostack, preserves_flags));
+    }
+    [first, second]
+}
+
+/// Two f32, twice.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn load_twice(values: &[f32; 2]) -> float32x4_t {
+    // SAFETY: the reference covers the bytes; the load needs no alignment.
+    vreinterpretq_f32_f64(unsafe { vld1q_dup_f64(values.as_ptr().cast()) })
+}
+
 /// Asks for a cache line: into the first level, or the second only.
 #[inline]
 #[target_feature(enable = "neon")]

@@ -6,12 +6,14 @@ use crate::contract::Kernel;
 
 pub(crate) mod base;
 mod dotprod;
+mod i8mm;
 mod insn;
 pub(crate) mod neon;
+mod round;
 
 /// The tables of this architecture.
 pub(crate) fn tables() -> Vec<&'static [Kernel]> {
-    vec![dotprod::KERNELS, base::QUANTISED, base::FLOATS]
+    [i8mm::KERNELS, dotprod::KERNELS, base::KERNELS].concat()
 }
 
 /// The version of a body for vectors. Arithmetic on f32 is NEON's on every CPU.

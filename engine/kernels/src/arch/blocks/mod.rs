@@ -32,14 +32,15 @@ macro_rules! unrolled {
 }
 pub(crate) use unrolled;
 
-/// Defines `bodies`, the kernels of all quantised types for one instruction set: an attribute for
-/// each of them and their [`Proofs`](super::tile::Proofs).
+/// Defines a module of the kernels of all quantised types for one instruction set: an attribute for
+/// each of them, their [`Proofs`](super::tile::Proofs), and how many row groups a single row of activations
+/// meets side by side.
 macro_rules! kernels {
-    (# $attribute:tt $proofs:expr) => {
-        mod bodies {
+    ($bodies:ident: # $attribute:tt $proofs:expr, $beside:literal) => {
+        mod $bodies {
             //! The kernels of quantised types.
 
-            $crate::arch::blocks::kernels! { # $attribute $proofs;
+            $crate::arch::blocks::kernels! { # $attribute $proofs, $beside;
                 q4_0: By32(PackedQ4_0),
                 q4_1: By32(PackedQ4_1),
                 q5_0: By32(PackedQ5_0),
@@ -55,7 +56,7 @@ macro_rules! kernels {
             }
         }
     };
-    (# $attribute:tt $proofs:expr; $($name:ident: $family:ident($packed:ident)),+ $(,)?) => {
+    (# $attribute:tt $proofs:expr, $beside:literal; $($name:ident: $family:ident($packed:ident)),+ $(,)?) => {
         $(
             #[doc = concat!("The ", stringify!($packed), " kernel.")]
             # $attribute
@@ -64,30 +65,30 @@ macro_rules! kernels {
                 out: &mut [f32],
             ) {
                 type Family = $crate::arch::blocks::$family<$crate::layout::$packed>;
-                $crate::arch::blocks::run::<Family, _, _, _, P>($proofs, call, out);
+                $crate::arch::blocks::run::<Family, _, _, _, $beside, P>($proofs, call, out);
             }
         )+
     };
 }
 pub(crate) use kernels;
 
-/// Rows of the table for all quantised types: instruction set, numeric class, prefix of the name,
-/// its end for decode and for prefill.
+/// Rows of the table for all quantised types: instruction set, numeric class, phase, prefix of the name and
+/// its end, and the module of [`kernels!`].
 macro_rules! quantised_rows {
-    ($isa:ident, $numerics:expr, $prefix:literal, $decode:literal, $prefill:literal) => {
-        $crate::arch::rows::rows![($isa, $numerics, $prefix, $decode, $prefill):
-            (Q4_0, "q4_0", Q8, bodies::q4_0),
-            (Q4_1, "q4_1", Q8, bodies::q4_1),
-            (Q5_0, "q5_0", Q8, bodies::q5_0),
-            (Q5_1, "q5_1", Q8, bodies::q5_1),
-            (Q8_0, "q8_0", Q8, bodies::q8_0),
-            (Q2K, "q2_k", Q8, bodies::q2_k),
-            (Q3K, "q3_k", Q8, bodies::q3_k),
-            (Q4K, "q4_k", Q8, bodies::q4_k),
-            (Q5K, "q5_k", Q8, bodies::q5_k),
-            (Q6K, "q6_k", Q8, bodies::q6_k),
-            (Iq4Nl, "iq4_nl", Q8, bodies::iq4_nl),
-            (Iq4Xs, "iq4_xs", Q8, bodies::iq4_xs),
+    ($isa:ident, $numerics:expr, $role:ident, $prefix:literal, $end:literal, $bodies:ident) => {
+        $crate::arch::rows::rows![($isa, $numerics, $role, $prefix, $end):
+            (Q4_0, "q4_0", Q8, $bodies::q4_0),
+            (Q4_1, "q4_1", Q8, $bodies::q4_1),
+            (Q5_0, "q5_0", Q8, $bodies::q5_0),
+            (Q5_1, "q5_1", Q8, $bodies::q5_1),
+            (Q8_0, "q8_0", Q8, $bodies::q8_0),
+            (Q2K, "q2_k", Q8, $bodies::q2_k),
+            (Q3K, "q3_k", Q8, $bodies::q3_k),
+            (Q4K, "q4_k", Q8, $bodies::q4_k),
+            (Q5K, "q5_k", Q8, $bodies::q5_k),
+            (Q6K, "q6_k", Q8, $bodies::q6_k),
+            (Iq4Nl, "iq4_nl", Q8, $bodies::iq4_nl),
+            (Iq4Xs, "iq4_xs", Q8, $bodies::iq4_xs),
         ]
     };
 }

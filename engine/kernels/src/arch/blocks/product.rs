@@ -3,11 +3,12 @@
 
 use bytemuck::Pod;
 
+use super::GROUPS;
 use crate::arch::tile::{Proofs, Tile};
 use crate::arch::vectors::Vectors;
 use crate::contract::Call;
 use crate::layout::ROWS;
-use crate::panel::Q8Panel;
+use crate::panel::{PANEL_ROWS, Q8Panel};
 
 /// How blocks of a kind are opened and multiplied, by parts of 32 columns.
 pub(crate) trait Family {
@@ -15,8 +16,6 @@ pub(crate) trait Family {
     type Block: Pod;
     /// Its parts.
     const PARTS: usize;
-    /// Whether the sums of a row group and what opens it take most registers.
-    const HEAVY: bool;
     /// A part of the row groups of a tile, ready to be multiplied.
     type Opened<V: Vectors, T: Tile<V>>: Copy;
 
@@ -50,9 +49,17 @@ pub(crate) trait Family {
     );
 }
 
-/// The kernel of a family.
+/// The kernel of a family. A single row of activations meets `BESIDE` row groups side by side where codes
+/// are streamed, so that enough sums are in flight.
 #[inline(always)]
-pub(crate) fn run<F: Family, V: Vectors, L: Tile<V>, M: Tile<V>, const P: usize>(
+pub(crate) fn run<
+    F: Family,
+    V: Vectors,
+    L: Tile<V>,
+    M: Tile<V>,
+    const BESIDE: usize,
+    const P: usize,
+>(
     proofs: Proofs<V, L, M>,
     call: &Call<'_>,
     out: &mut [f32],
@@ -61,40 +68,37 @@ pub(crate) fn run<F: Family, V: Vectors, L: Tile<V>, M: Tile<V>, const P: usize>
     let blocks: &[F::Block] = bytemuck::cast_slice(call.weights);
     let out = out.as_chunks_mut::<ROWS>().0;
     let parts = panels.len() / call.panel_count;
-    let shape = Shape {
-        parts,
-        group: parts / F::PARTS,
-        results: call.panel_count * P,
-    };
-    let few = Few {
-        shape,
+    let product = Product {
+        shape: Shape {
+            parts,
+            group: parts / F::PARTS,
+            results: call.panel_count * P,
+        },
         panels,
         prefetch_bytes: call.prefetch_bytes,
     };
-    let vectors = proofs.vectors;
-    let many = (vectors, proofs.many);
-    if call.panel_count == 1 && P <= L::STREAMED {
-        const { assert!(L::STREAMED == 0 || L::GROUPS == 1) };
-        let tile = (vectors, proofs.few);
-        return if P == 1 && L::SIDE_BY_SIDE == 2 && !F::HEAVY {
-            few.stream_all::<F, V, L, 2>(tile, blocks, out)
+    let few = (proofs.vectors, proofs.few);
+    let many = (proofs.vectors, proofs.many);
+    // Panels are several only where all rows but the last few come by four; see `panel_rows_for`.
+    if P < PANEL_ROWS || product.count() == 1 {
+        assert_eq!(product.count(), 1, "panels of {P} rows");
+        return if L::STREAMED {
+            const { assert!(!L::STREAMED || L::GROUPS == 1) };
+            if P == 1 {
+                product.stream_all::<F, V, L, BESIDE>(few, blocks, out);
+            } else {
+                product.stream_all::<F, V, L, 1>(few, blocks, out);
+            }
+        } else if P == 1 {
+            // A single row is read as fast as memory gives it, and best in one stream.
+            product.multiply_all::<F, V, L, 1>(few, blocks, out);
         } else {
-            few.stream_all::<F, V, L, 1>(tile, blocks, out)
+            product.multiply_all::<F, V, M, 1>(many, blocks, out);
         };
     }
-    // A single row is read as fast as memory gives it, and best in one stream.
-    match (call.panel_count, P) {
-        (1, 1) => return few.multiply_all::<F, V, _, 1>((vectors, proofs.few), blocks, out),
-        (1, _) => return few.multiply_all::<F, V, _, 1>(many, blocks, out),
-        (2, _) => return few.multiply_all::<F, V, _, 2>(many, blocks, out),
-        _ => (),
-    }
-    for (blocks, out) in shape.groups(M::GROUPS * M::TILES, blocks, out) {
-        if M::TILES == 2 && blocks.len() > M::GROUPS * shape.group {
-            multiply_opened::<F, V, M, P, 2>(many, blocks, panels, shape, out);
-        } else {
-            multiply_opened::<F, V, M, P, 1>(many, blocks, panels, shape, out);
-        }
+    match product.count() {
+        2 => product.multiply_all::<F, V, M, 2>(many, blocks, out),
+        _ => product.open_all::<F, V, M>(many, blocks, out),
     }
 }
 
@@ -135,14 +139,42 @@ impl Shape {
     }
 }
 
-/// One or two panels, which all meet a part as it is opened.
-struct Few<'a, const P: usize> {
+/// Panels of activations that meet weights.
+struct Product<'a, const P: usize> {
     shape: Shape,
     panels: &'a [Q8Panel<P>],
     prefetch_bytes: usize,
 }
 
-impl<const P: usize> Few<'_, P> {
+impl<const P: usize> Product<'_, P> {
+    /// How many panels.
+    #[inline(always)]
+    fn count(&self) -> usize {
+        self.shape.results / P
+    }
+
+    /// All row groups against many panels, parts being opened once for all of them.
+    #[inline(always)]
+    fn open_all<F: Family, V: Vectors, T: Tile<V>>(
+        &self,
+        proofs: (V, T),
+        blocks: &[F::Block],
+        out: &mut [[f32; ROWS]],
+    ) {
+        let (panels, shape) = (self.panels, self.shape);
+        for (blocks, out) in shape.groups(GROUPS, blocks, out) {
+            if T::GROUPS * T::TILES == 1 {
+                for (blocks, out) in shape.groups(2, blocks, out) {
+                    multiply_opened::<F, V, T, P, 1, 2, 16>(proofs, blocks, panels, shape, out);
+                }
+            } else if blocks.len() > T::GROUPS * shape.group {
+                multiply_opened::<F, V, T, P, 2, 1, 8>(proofs, blocks, panels, shape, out);
+            } else {
+                multiply_opened::<F, V, T, P, 1, 1, 8>(proofs, blocks, panels, shape, out);
+            }
+        }
+    }
+
     /// All row groups against the `Q` panels, the groups of a tile at a time.
     #[inline(always)]
     fn multiply_all<F: Family, V: Vectors, T: Tile<V>, const Q: usize>(
@@ -165,8 +197,8 @@ impl<const P: usize> Few<'_, P> {
         out: &mut [[f32; ROWS]],
     ) {
         let group = self.shape.group;
-        let [pair] = pairs_of::<1>(T::GROUPS, blocks.len() / group);
-        let mut sums = [[[tile.all(0.0); P]; 1]; Q];
+        let [pair] = pairs_of::<1>(0, T::GROUPS, blocks.len() / group);
+        let mut sums = [[[tile.nothing(); P]; 1]; Q];
         for index in 0..group {
             let blocks = pair.map(|of| &blocks[of * group + index]);
             let heads = blocks.map(|block| F::heads(vectors, block));
@@ -184,12 +216,9 @@ impl<const P: usize> Few<'_, P> {
                 }
             }
         }
-        for (panel, [sums]) in sums.into_iter().enumerate() {
-            for (p, lanes) in sums.into_iter().enumerate() {
-                for (lanes, group) in tile.split(lanes).into_iter().zip(pair) {
-                    vectors.store(lanes, &mut out[group * self.shape.results + panel * P + p]);
-                }
-            }
+        for (panel, [sums]) in sums.iter().enumerate() {
+            let place = (self.shape.results, panel * P);
+            store::<V, T, P>((vectors, tile), sums, pair, place, out);
         }
     }
 
@@ -221,13 +250,12 @@ impl<const P: usize> Few<'_, P> {
         out: &mut [[f32; ROWS]],
     ) {
         let group = self.shape.group;
-        let mut sums = [[tile.all(0.0); P]; G];
+        let mut sums = [[tile.nothing(); P]; G];
         let mut groups: [&[F::Block]; G] = [&[]; G];
         for g in 0..G {
             groups[g] = &blocks[g * group..][..group];
         }
-        let panels = self.panels.chunks_exact(F::PARTS);
-        for (index, panels) in panels.enumerate().take(group) {
+        for (index, panels) in (0..group).zip(self.panels.chunks_exact(F::PARTS)) {
             let mut blocks = [&groups[0][0]; G];
             let mut heads = [[vectors.splat(0.0); 2]; G];
             for g in 0..G {
@@ -253,7 +281,7 @@ impl<const P: usize> Few<'_, P> {
         }
         for g in 0..G {
             for p in 0..P {
-                let [lanes, _] = tile.split(sums[g][p]);
+                let [[lanes, _], _] = tile.split(sums[g][p]);
                 vectors.store(lanes, &mut out[g * self.shape.results + p]);
             }
         }
@@ -270,13 +298,19 @@ impl<const P: usize> Few<'_, P> {
     }
 }
 
-/// Parts that are opened at a time: up to 13 KB, which stay in the first-level cache while all panels
-/// pass by.
-const OPENED: usize = 8;
-
-/// `N` tiles, their row groups one after another in `blocks`, against several panels.
+/// Row groups one after another in `blocks` against several panels: `PARTS` parts of `SETS` times `N` tiles are
+/// opened at a time, up to 20 KB, which stay in the first-level cache while all panels pass by; `N` tiles meet
+/// activations that are in registers, `SETS` of them those that are in that cache.
 #[inline(always)]
-fn multiply_opened<F: Family, V: Vectors, T: Tile<V>, const P: usize, const N: usize>(
+fn multiply_opened<
+    F: Family,
+    V: Vectors,
+    T: Tile<V>,
+    const P: usize,
+    const N: usize,
+    const SETS: usize,
+    const PARTS: usize,
+>(
     (vectors, tile): (V, T),
     blocks: &[F::Block],
     panels: &[Q8Panel<P>],
@@ -284,83 +318,164 @@ fn multiply_opened<F: Family, V: Vectors, T: Tile<V>, const P: usize, const N: u
     out: &mut [[f32; ROWS]],
 ) {
     let groups = blocks.len() / shape.group;
-    let pairs = pairs_of::<N>(T::GROUPS, groups);
+    let sets = groups.div_ceil(N * T::GROUPS).min(SETS);
     let nothing = F::open(
         (vectors, tile),
         [&blocks[0]; 2],
         [[vectors.splat(0.0); 2]; 2],
         0,
     );
-    let mut opened = [[nothing; N]; OPENED];
+    let mut opened = [[[nothing; N]; PARTS]; SETS];
     let panel_bytes = shape.parts * size_of::<Q8Panel<P>>();
-    for first in (0..shape.parts).step_by(OPENED) {
-        let count = OPENED.min(shape.parts - first);
-        let next = shape.next(first, OPENED, groups) * (size_of::<F::Block>() / F::PARTS);
-        for n in 0..N {
-            for (index, opened) in opened[..count].iter_mut().enumerate() {
-                let (block, part) = ((first + index) / F::PARTS, (first + index) % F::PARTS);
-                let [first, second] = pairs[n];
-                let blocks = [
-                    &blocks[first * shape.group + block],
-                    &blocks[second * shape.group + block],
-                ];
-                for block in &blocks[..T::GROUPS] {
-                    ahead(vectors, *block, part, F::PARTS, next);
+    for first in (0..shape.parts).step_by(PARTS) {
+        let count = PARTS.min(shape.parts - first);
+        let next = shape.next(first, PARTS, groups) * (size_of::<F::Block>() / F::PARTS);
+        for (set, opened) in opened[..sets].iter_mut().enumerate() {
+            let pairs = pairs_of::<N>(set, T::GROUPS, groups);
+            for n in 0..N {
+                for (index, opened) in opened[..count].iter_mut().enumerate() {
+                    let (block, part) = ((first + index) / F::PARTS, (first + index) % F::PARTS);
+                    let [first, second] = pairs[n];
+                    let blocks = [
+                        &blocks[first * shape.group + block],
+                        &blocks[second * shape.group + block],
+                    ];
+                    for block in &blocks[..T::GROUPS] {
+                        ahead(vectors, *block, part, F::PARTS, next);
+                    }
+                    let heads = [F::heads(vectors, blocks[0]), F::heads(vectors, blocks[1])];
+                    opened[n] = F::open((vectors, tile), blocks, heads, part);
                 }
-                let heads = [F::heads(vectors, blocks[0]), F::heads(vectors, blocks[1])];
-                opened[n] = F::open((vectors, tile), blocks, heads, part);
             }
         }
         for (index, panel) in panels.chunks_exact(shape.parts).enumerate() {
-            let place = |group: usize, p: usize| group * shape.results + index * P + p;
-            let mut sums = [[tile.all(0.0); P]; N];
-            if first > 0 {
-                for n in 0..N {
-                    for p in 0..P {
-                        let [first, second] = pairs[n];
-                        sums[n][p] = tile.join([
-                            vectors.load(&out[place(first, p)]),
-                            vectors.load(&out[place(second, p)]),
-                        ]);
+            let place = (shape.results, index * P);
+            for (set, opened) in opened[..sets].iter().enumerate() {
+                let pairs = pairs_of::<N>(set, T::GROUPS, groups);
+                let mut sums = [[tile.nothing(); P]; N];
+                if first > 0 {
+                    for n in 0..N {
+                        sums[n] = load::<V, T, P>((vectors, tile), pairs[n], place, out);
                     }
                 }
-            }
-            for (opened, activations) in opened.iter().zip(&panel[first..first + count]) {
-                // The next panel's part: what the second-level cache has is late otherwise.
-                ahead(vectors, activations, 0, 1, panel_bytes);
-                F::add(tile, opened, activations, &mut sums);
-            }
-            for n in 0..N {
-                for p in 0..P {
-                    let lanes = tile.split(sums[n][p]);
-                    for (lanes, group) in lanes.into_iter().zip(pairs[n]) {
-                        vectors.store(lanes, &mut out[place(group, p)]);
+                for (opened, activations) in opened.iter().zip(&panel[first..first + count]) {
+                    if set == 0 {
+                        // The next panel's part: what the second-level cache has is late otherwise.
+                        ahead(vectors, activations, 0, 1, panel_bytes);
                     }
+                    F::add(tile, opened, activations, &mut sums);
+                }
+                for n in 0..N {
+                    store::<V, T, P>((vectors, tile), &sums[n], pairs[n], place, out);
                 }
             }
         }
     }
 }
 
-/// The row groups of `N` tiles of `one` each where there are `groups`. A tile that lacks its second
-/// has its first twice, and computes the same twice.
+/// The sums of a tile's row groups, which lie in `out`: rows of results of a row group, and the first of
+/// them for this panel.
 #[inline(always)]
-fn pairs_of<const N: usize>(one: usize, groups: usize) -> [[usize; 2]; N] {
+fn load<V: Vectors, T: Tile<V>, const P: usize>(
+    (vectors, tile): (V, T),
+    pair: [usize; 2],
+    (results, first): (usize, usize),
+    out: &[[f32; ROWS]],
+) -> [T::Reals; P] {
+    let mut sums = [tile.nothing(); P];
+    for tiled in 0..P / T::ACROSS {
+        let p = tiled * T::ACROSS;
+        let mut lanes = [[vectors.splat(0.0); 2]; 2];
+        for across in 0..T::ACROSS {
+            for half in 0..T::GROUPS {
+                lanes[across][half] = vectors.load(&out[pair[half] * results + first + p + across]);
+            }
+        }
+        sums[p] = tile.gather(lanes);
+    }
+    sums
+}
+
+/// Puts such sums where they belong.
+#[inline(always)]
+fn store<V: Vectors, T: Tile<V>, const P: usize>(
+    (vectors, tile): (V, T),
+    sums: &[T::Reals; P],
+    pair: [usize; 2],
+    (results, first): (usize, usize),
+    out: &mut [[f32; ROWS]],
+) {
+    for tiled in 0..P / T::ACROSS {
+        let p = tiled * T::ACROSS;
+        let lanes = tile.split(sums[p]);
+        for across in 0..T::ACROSS {
+            for half in 0..T::GROUPS {
+                let place = pair[half] * results + first + p + across;
+                vectors.store(lanes[across][half], &mut out[place]);
+            }
+        }
+    }
+}
+
+/// The row groups of the `N` tiles of a set, of `one` each, where there are `groups`. A tile that lacks its
+/// second has its first twice, and computes the same twice.
+#[inline(always)]
+fn pairs_of<const N: usize>(set: usize, one: usize, groups: usize) -> [[usize; 2]; N] {
     std::array::from_fn(|n| {
-        let first = n * one;
+        let first = (set * N + n) * one;
         [first, (first + one).min(groups) - 1]
     })
 }
 
-/// The codes of a part, `[vector][row group]`, as a tile has them.
+/// Sums of a part, or of half of it, before any product: `zeros` are taken out. Each is started by itself,
+/// since a copy of another would take an instruction.
+#[inline(always)]
+pub(super) fn start<V: Vectors, T: Tile<V>, const P: usize, const N: usize>(
+    tile: T,
+    panel: &Q8Panel<P>,
+    zeros: [i16; 2],
+    signed: bool,
+) -> [[T::Dots; P]; N] {
+    let mut dots = [[start_row::<V, T, P>(tile, panel, 0, zeros, signed); P]; N];
+    for n in 0..N {
+        for tiled in 0..P / T::ACROSS {
+            if (n, tiled) != (0, 0) {
+                let p = tiled * T::ACROSS;
+                dots[n][p] = start_row::<V, T, P>(tile, panel, p, zeros, signed);
+            }
+        }
+    }
+    dots
+}
+
+#[inline(always)]
+fn start_row<V: Vectors, T: Tile<V>, const P: usize>(
+    tile: T,
+    panel: &Q8Panel<P>,
+    row: usize,
+    zeros: [i16; 2],
+    signed: bool,
+) -> T::Dots {
+    if signed {
+        tile.start_signed(&panel.sums, row)
+    } else {
+        tile.start(&panel.sums, row, zeros)
+    }
+}
+
+/// The codes of a part, `[vector][row group]`, as a tile has them that takes out `zero`.
 #[inline(always)]
 pub(super) fn join_codes<V: Vectors, T: Tile<V>>(
     tile: T,
     codes: &[[V::Words; 2]; 8],
+    zero: i16,
 ) -> [T::Codes; 8] {
     let mut joined = [tile.codes(codes[0]); 8];
     for (joined, codes) in joined.iter_mut().zip(codes) {
-        *joined = tile.codes(*codes);
+        *joined = tile.centred(tile.codes(*codes), zero);
+    }
+    for pair in joined.as_chunks_mut::<2>().0 {
+        *pair = tile.paired(*pair);
     }
     joined
 }

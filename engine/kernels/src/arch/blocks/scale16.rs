@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 
 use bytemuck::Pod;
 
-use super::product::{Family, join_codes};
+use super::product::{Family, join_codes, start};
 use super::unrolled;
 use crate::arch::tile::Tile;
 use crate::arch::vectors::Vectors;
@@ -69,7 +69,6 @@ impl<V: Vectors, T: Tile<V>> Copy for Opened<V, T> {}
 impl<B: Scale16> Family for By16<B> {
     type Block = B;
     const PARTS: usize = PARTS;
-    const HEAVY: bool = true;
     type Opened<V: Vectors, T: Tile<V>> = Opened<V, T>;
 
     #[inline(always)]
@@ -96,7 +95,7 @@ impl<B: Scale16> Family for By16<B> {
             minima[group] = blocks[group].minima(vectors, part);
         }
         Opened {
-            codes: join_codes(tile, &codes),
+            codes: join_codes(tile, &codes, B::ZERO),
             scales: [tile.join(scales[0]), tile.join(scales[1])],
             minima: tile.minima(minima),
             heads: [
@@ -113,21 +112,22 @@ impl<B: Scale16> Family for By16<B> {
         panel: &Q8Panel<P>,
         sums: &mut [[T::Reals; P]; N],
     ) {
-        let first = dots::<B, V, T, P, N, 0>(tile, opened, panel);
-        let second = dots::<B, V, T, P, N, 1>(tile, opened, panel);
+        // One half after the other, which takes fewer registers.
+        let dots = self::dots::<B, V, T, P, N, 0>(tile, opened, panel);
+        let mut firsts = [[tile.nothing(); P]; N];
         for n in 0..N {
-            let opened = &opened[n];
-            let (scales, heads) = (opened.scales, opened.heads);
-            let dots = [&first[n], &second[n]];
-            scale::<B, V, T, P>(
-                tile,
-                dots,
+            firsts[n] = first::<V, T, P>(tile, &dots[n], opened[n].scales[0]);
+        }
+        let dots = self::dots::<B, V, T, P, N, 1>(tile, opened, panel);
+        for n in 0..N {
+            let Opened {
                 scales,
-                opened.minima,
+                minima,
                 heads,
-                panel,
-                &mut sums[n],
-            );
+                ..
+            } = opened[n];
+            let halves = (&firsts[n], &dots[n]);
+            scale::<B, V, T, P>(tile, halves, scales[1], minima, heads, panel, &mut sums[n]);
         }
     }
 
@@ -141,8 +141,9 @@ impl<B: Scale16> Family for By16<B> {
         sums: &mut [[T::Reals; P]; G],
     ) {
         let activations = tile.activations(panel);
-        let first = start::<B, V, T, P, G>(tile, panel, 0);
-        let mut halves = [first, start::<B, V, T, P, G>(tile, panel, 1)];
+        let first = start::<V, T, P, G>(tile, panel, [B::ZERO, 0], false);
+        let second = start::<V, T, P, G>(tile, panel, [0, B::ZERO], false);
+        let mut halves = [first, second];
         unrolled!(j in [0 1 2 3] {
             for g in 0..G {
                 let codes = blocks[g].codes(vectors, part, j);
@@ -163,29 +164,11 @@ impl<B: Scale16> Family for By16<B> {
             ];
             let minima = tile.minima([blocks[g].minima(vectors, part); 2]);
             let heads = [tile.join([heads[g][0]; 2]), tile.join([heads[g][1]; 2])];
-            let dots = [&halves[0][g], &halves[1][g]];
-            scale::<B, V, T, P>(tile, dots, scales, minima, heads, panel, &mut sums[g]);
+            let firsts = self::first::<V, T, P>(tile, &halves[0][g], scales[0]);
+            let halves = (&firsts, &halves[1][g]);
+            scale::<B, V, T, P>(tile, halves, scales[1], minima, heads, panel, &mut sums[g]);
         }
     }
-}
-
-/// Sums of one half of a part before any product: the zero point is taken out.
-#[inline(always)]
-fn start<B: Scale16, V: Vectors, T: Tile<V>, const P: usize, const N: usize>(
-    tile: T,
-    panel: &Q8Panel<P>,
-    half: usize,
-) -> [[T::Dots; P]; N] {
-    let mut zeros = [0; 2];
-    zeros[half] = B::ZERO;
-    let mut dots = [[tile.start(panel.sums[0], zeros); P]; N];
-    for p in 1..P {
-        let first = tile.start(panel.sums[p], zeros);
-        for dots in &mut dots {
-            dots[p] = first;
-        }
-    }
-    dots
 }
 
 /// Sums of the products of one half of an opened part.
@@ -196,10 +179,15 @@ fn dots<B: Scale16, V: Vectors, T: Tile<V>, const P: usize, const N: usize, cons
     panel: &Q8Panel<P>,
 ) -> [[T::Dots; P]; N] {
     let activations = tile.activations(panel);
-    let mut dots = start::<B, V, T, P, N>(tile, panel, HALF);
+    let mut zeros = [0; 2];
+    if !T::CENTRED {
+        zeros[HALF] = B::ZERO;
+    }
+    let mut dots = start::<V, T, P, N>(tile, panel, zeros, false);
     unrolled!(j in [0 1 2 3] {
         let piece = 4 * HALF + j;
-        for p in 0..P {
+        for tiled in 0..P / T::ACROSS {
+            let p = tiled * T::ACROSS;
             for n in 0..N {
                 let (dots, codes) = (&mut dots[n][p], opened[n].codes[piece]);
                 *dots = dot::<B, V, T, P>(tile, *dots, j, codes, activations, (p, piece));
@@ -225,25 +213,40 @@ fn dot<B: Scale16, V: Vectors, T: Tile<V>, const P: usize>(
     }
 }
 
-/// Adds the sums of the halves of a part, scaled, and the minima.
+/// The sums of the first half of a part, scaled.
+#[inline(always)]
+fn first<V: Vectors, T: Tile<V>, const P: usize>(
+    tile: T,
+    dots: &[T::Dots; P],
+    scales: T::Reals,
+) -> [T::Reals; P] {
+    let mut firsts = [tile.nothing(); P];
+    for tiled in 0..P / T::ACROSS {
+        let p = tiled * T::ACROSS;
+        firsts[p] = tile.product(tile.total(dots[p]), scales);
+    }
+    firsts
+}
+
+/// Adds the sums of the first half of a part and those of the second, which are scaled, and the minima.
 #[inline(always)]
 fn scale<B: Scale16, V: Vectors, T: Tile<V>, const P: usize>(
     tile: T,
-    [first, second]: [&[T::Dots; P]; 2],
-    scales: [T::Reals; 2],
+    (firsts, seconds): (&[T::Reals; P], &[T::Dots; P]),
+    scales: T::Reals,
     minima: T::Minima,
     heads: [T::Reals; 2],
     panel: &Q8Panel<P>,
     sums: &mut [T::Reals; P],
 ) {
-    for p in 0..P {
-        let scale = tile.all(panel.scales[p]);
-        let first = tile.product(tile.total(first[p]), scales[0]);
-        let weighed = tile.plus_product(first, tile.total(second[p]), scales[1]);
+    for tiled in 0..P / T::ACROSS {
+        let p = tiled * T::ACROSS;
+        let scale = tile.scales(panel, p);
+        let weighed = tile.plus_product(firsts[p], tile.total(seconds[p]), scales);
         let sum = &mut sums[p];
         *sum = tile.plus_product(*sum, weighed, tile.product(heads[0], scale));
         if B::MINIMA {
-            let minima = tile.weigh(panel.sums[p], minima);
+            let minima = tile.weigh(&panel.sums, p, minima);
             *sum = tile.plus_product(*sum, minima, tile.product(heads[1], scale));
         }
     }

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 
 use bytemuck::Pod;
 
-use super::product::{Family, join_codes};
+use super::product::{Family, join_codes, start};
 use super::unrolled;
 use crate::arch::tile::Tile;
 use crate::arch::vectors::Vectors;
@@ -61,7 +61,6 @@ impl<V: Vectors, T: Tile<V>> Copy for Opened<V, T> {}
 impl<B: Scale32> Family for By32<B> {
     type Block = B;
     const PARTS: usize = B::PARTS;
-    const HEAVY: bool = B::MOST == 31;
     type Opened<V: Vectors, T: Tile<V>> = Opened<V, T>;
 
     #[inline(always)]
@@ -85,7 +84,7 @@ impl<B: Scale32> Family for By32<B> {
         let first = first.scales(vectors, heads[0], part);
         let second = second.scales(vectors, heads[1], part);
         Opened {
-            codes: join_codes(tile, &codes),
+            codes: join_codes(tile, &codes, B::ZERO),
             scales: [
                 tile.join([first[0], second[0]]),
                 tile.join([first[1], second[1]]),
@@ -100,10 +99,12 @@ impl<B: Scale32> Family for By32<B> {
         panel: &Q8Panel<P>,
         sums: &mut [[T::Reals; P]; N],
     ) {
-        let mut dots = start::<B, V, T, P, N>(tile, panel);
+        let zeros = if T::CENTRED { [0; 2] } else { [B::ZERO; 2] };
+        let mut dots = start::<V, T, P, N>(tile, panel, zeros, B::MOST == 0);
         let activations = tile.activations(panel);
         unrolled!(piece in [0 1 2 3 4 5 6 7] {
-            for p in 0..P {
+            for tiled in 0..P / T::ACROSS {
+                let p = tiled * T::ACROSS;
                 for n in 0..N {
                     let (dots, codes) = (&mut dots[n][p], opened[n].codes[piece]);
                     *dots = dot::<B, V, T, P>(tile, *dots, piece, codes, activations, (p, piece));
@@ -124,7 +125,7 @@ impl<B: Scale32> Family for By32<B> {
         panel: &Q8Panel<P>,
         sums: &mut [[T::Reals; P]; G],
     ) {
-        let mut dots = start::<B, V, T, P, G>(tile, panel);
+        let mut dots = start::<V, T, P, G>(tile, panel, [B::ZERO; 2], B::MOST == 0);
         let activations = tile.activations(panel);
         unrolled!(j in [0 1 2 3] {
             for g in 0..G {
@@ -145,25 +146,6 @@ impl<B: Scale32> Family for By32<B> {
             scale::<B, V, T, P>(tile, &dots[g], scales, panel, &mut sums[g]);
         }
     }
-}
-
-/// Sums of a part before any product: the zero point is taken out.
-#[inline(always)]
-fn start<B: Scale32, V: Vectors, T: Tile<V>, const P: usize, const N: usize>(
-    tile: T,
-    panel: &Q8Panel<P>,
-) -> [[T::Dots; P]; N] {
-    let mut dots = [[tile.start_signed(panel.sums[0]); P]; N];
-    for p in 0..P {
-        let first = match B::MOST {
-            0 => tile.start_signed(panel.sums[p]),
-            _ => tile.start(panel.sums[p], [B::ZERO; 2]),
-        };
-        for dots in &mut dots {
-            dots[p] = first;
-        }
-    }
-    dots
 }
 
 /// Adds the products of one vector of codes.
@@ -192,12 +174,13 @@ fn scale<B: Scale32, V: Vectors, T: Tile<V>, const P: usize>(
     panel: &Q8Panel<P>,
     sums: &mut [T::Reals; P],
 ) {
-    for p in 0..P {
-        let scale = tile.product(scales, tile.all(panel.scales[p]));
+    for tiled in 0..P / T::ACROSS {
+        let p = tiled * T::ACROSS;
+        let scale = tile.product(scales, tile.scales(panel, p));
         let sum = &mut sums[p];
         *sum = tile.plus_product(*sum, tile.total(dots[p]), scale);
         if B::MINIMA {
-            let total = tile.all(panel.totals[p]);
+            let total = tile.totals(panel, p);
             *sum = tile.plus_product(*sum, minima, total);
         }
     }

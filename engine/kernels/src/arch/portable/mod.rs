@@ -13,9 +13,9 @@ mod tile;
 pub(crate) use quantize::quantize_blocks;
 pub(crate) use stream::xor_of;
 
-kernels! {
+kernels! { bodies:
     #[doc = "On any CPU."]
-    crate::arch::tile::Proofs::alike(crate::arch::floats::PlainFloats)
+    crate::arch::tile::Proofs::alike(crate::arch::floats::PlainFloats), 1
 }
 
 float_kernels! {
@@ -30,9 +30,10 @@ const NUMERICS: Numerics = if PLAIN_RUST_FUSES {
     Numerics::Separate
 };
 
-/// The rows of the table for quantised types.
-pub(crate) static QUANTISED: &[Kernel] =
-    quantised_rows!(Portable, NUMERICS, "portable-", "-r8", "-r8x4");
-
-/// The rows of the table for weights that are floats.
-pub(crate) static FLOATS: &[Kernel] = float_rows!(Portable, NUMERICS, "portable-", "-r8", "-r8x4");
+/// The rows of the table for any CPU.
+pub(crate) static KERNELS: &[&[Kernel]] = &[
+    quantised_rows!(Portable, NUMERICS, Decode, "portable-", "-r8", bodies),
+    quantised_rows!(Portable, NUMERICS, Prefill, "portable-", "-r8x4", bodies),
+    float_rows!(Portable, NUMERICS, Decode, "portable-", "-r8"),
+    float_rows!(Portable, NUMERICS, Prefill, "portable-", "-r8x4"),
+];

@@ -27,8 +27,13 @@ impl Tile<PlainFloats> for PlainFloats {
     }
 
     #[inline(always)]
-    fn split(self, reals: [f32; ROWS]) -> [[f32; ROWS]; 2] {
-        [reals; 2]
+    fn gather(self, sums: [[[f32; ROWS]; 2]; 2]) -> [f32; ROWS] {
+        sums[0][0]
+    }
+
+    #[inline(always)]
+    fn split(self, sums: [f32; ROWS]) -> [[[f32; ROWS]; 2]; 2] {
+        [[sums; 2]; 2]
     }
 
     #[inline(always)]
@@ -37,8 +42,18 @@ impl Tile<PlainFloats> for PlainFloats {
     }
 
     #[inline(always)]
-    fn all(self, value: f32) -> [f32; ROWS] {
-        self.splat(value)
+    fn nothing(self) -> [f32; ROWS] {
+        self.splat(0.0)
+    }
+
+    #[inline(always)]
+    fn scales<const P: usize>(self, panel: &Q8Panel<P>, row: usize) -> [f32; ROWS] {
+        self.splat(panel.scale(row))
+    }
+
+    #[inline(always)]
+    fn totals<const P: usize>(self, panel: &Q8Panel<P>, row: usize) -> [f32; ROWS] {
+        self.splat(panel.totals[row])
     }
 
     #[inline(always)]
@@ -57,13 +72,19 @@ impl Tile<PlainFloats> for PlainFloats {
     }
 
     #[inline(always)]
-    fn start(self, sums: [i16; 2], zeros: [i16; 2]) -> [i32; ROWS] {
+    fn start<const P: usize>(
+        self,
+        sums: &[[i16; 2]; P],
+        row: usize,
+        zeros: [i16; 2],
+    ) -> [i32; ROWS] {
+        let sums = sums[row];
         let [first, second] = [0, 1].map(|half| i32::from(sums[half]) * i32::from(zeros[half]));
         [-(first + second); ROWS]
     }
 
     #[inline(always)]
-    fn start_signed(self, _sums: [i16; 2]) -> [i32; ROWS] {
+    fn start_signed<const P: usize>(self, _sums: &[[i16; 2]; P], _row: usize) -> [i32; ROWS] {
         [0; ROWS]
     }
 
@@ -107,8 +128,13 @@ impl Tile<PlainFloats> for PlainFloats {
     }
 
     #[inline(always)]
-    fn weigh(self, sums: [i16; 2], minima: [[i32; ROWS]; 2]) -> [f32; ROWS] {
-        let [first, second] = sums.map(i32::from);
+    fn weigh<const P: usize>(
+        self,
+        sums: &[[i16; 2]; P],
+        row: usize,
+        minima: [[i32; ROWS]; 2],
+    ) -> [f32; ROWS] {
+        let [first, second] = sums[row].map(i32::from);
         let weighed = |row| first * minima[0][row] + second * minima[1][row];
         self.real(std::array::from_fn(weighed))
     }

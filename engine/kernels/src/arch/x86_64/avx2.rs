@@ -27,9 +27,9 @@ impl Avx2 {
     }
 }
 
-kernels! {
+kernels! { bodies:
     #[target_feature(enable = "avx2,fma,f16c")]
-    crate::arch::tile::Proofs::alike(super::Avx2::here())
+    crate::arch::tile::Proofs::alike(super::Avx2::here()), 1
 }
 
 float_kernels! {
@@ -37,13 +37,13 @@ float_kernels! {
     super::Avx2::here()
 }
 
-/// The rows of the table for quantised types.
-pub(crate) static QUANTISED: &[Kernel] =
-    quantised_rows!(Avx2, Numerics::Fused, "x86_64-", "-avx2-r8", "-avx2-r8x4");
-
-/// The rows of the table for weights that are floats.
-pub(crate) static FLOATS: &[Kernel] =
-    float_rows!(Avx2, Numerics::Fused, "x86_64-", "-avx2-r8", "-avx2-r8x4");
+/// The rows of the table for this instruction set.
+pub(super) static KERNELS: &[&[Kernel]] = &[
+    quantised_rows!(Avx2, Numerics::Fused, Decode, "x86_64-", "-avx2-r8", bodies),
+    quantised_rows!(Avx2, Numerics::Fused, Prefill, "x86_64-", "-avx2-r8x4", bodies),
+    float_rows!(Avx2, Numerics::Fused, Decode, "x86_64-", "-avx2-r8"),
+    float_rows!(Avx2, Numerics::Fused, Prefill, "x86_64-", "-avx2-r8x4"),
+];
 
 /// The portable quantiser, compiled for this instruction set.
 #[target_feature(enable = "avx2,fma,f16c")]

@@ -38,16 +38,13 @@ impl Avx512Vnni {
     }
 }
 
-kernels! {
+kernels! { bodies:
     #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-    super::Avx512Vnni::tiles()
+    super::Avx512Vnni::tiles(), 1
 }
 
 /// The rows of the table for this instruction set.
-pub(crate) static KERNELS: &[Kernel] = quantised_rows!(
-    Avx512Vnni,
-    Numerics::Fused,
-    "x86_64-",
-    "-avx512vnni-r8",
-    "-avx512vnni-r32x4"
-);
+pub(super) static KERNELS: &[&[Kernel]] = &[
+    quantised_rows!(Avx512Vnni, Numerics::Fused, Decode, "x86_64-", "-avx512vnni-r8", bodies),
+    quantised_rows!(Avx512Vnni, Numerics::Fused, Prefill, "x86_64-", "-avx512vnni-r32x4", bodies),
+];

@@ -24,16 +24,13 @@ impl AvxVnni {
     }
 }
 
-kernels! {
+kernels! { bodies:
     #[target_feature(enable = "avx2,fma,f16c,avxvnni")]
-    crate::arch::tile::Proofs::alike(super::AvxVnni::here())
+    crate::arch::tile::Proofs::alike(super::AvxVnni::here()), 1
 }
 
 /// The rows of the table for this instruction set.
-pub(crate) static KERNELS: &[Kernel] = quantised_rows!(
-    AvxVnni,
-    Numerics::Fused,
-    "x86_64-",
-    "-avxvnni-r8",
-    "-avxvnni-r8x4"
-);
+pub(super) static KERNELS: &[&[Kernel]] = &[
+    quantised_rows!(AvxVnni, Numerics::Fused, Decode, "x86_64-", "-avxvnni-r8", bodies),
+    quantised_rows!(AvxVnni, Numerics::Fused, Prefill, "x86_64-", "-avxvnni-r8x4", bodies),
+];

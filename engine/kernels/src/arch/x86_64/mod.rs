@@ -12,12 +12,7 @@ mod zmm;
 
 /// The tables of this architecture.
 pub(crate) fn tables() -> Vec<&'static [Kernel]> {
-    vec![
-        avx512vnni::KERNELS,
-        avxvnni::KERNELS,
-        avx2::QUANTISED,
-        avx2::FLOATS,
-    ]
+    [avx512vnni::KERNELS, avxvnni::KERNELS, avx2::KERNELS].concat()
 }
 
 /// Versions of a body for wide vectors.

@@ -57,18 +57,31 @@ impl Tile<Ymm<Avx512Vnni>> for Zmm {
         fn codes(groups: [__m256i; 2]) -> __m512i = join(groups);
         fn join(groups: [__m256; 2]) -> __m512 =
             _mm512_insertf32x8::<1>(_mm512_castps256_ps512(groups[0]), groups[1]);
-        fn split(reals: __m512) -> [__m256; 2] =
-            [_mm512_castps512_ps256(reals), _mm512_extractf32x8_ps::<1>(reals)];
+        fn split(sums: __m512) -> [[__m256; 2]; 2] =
+            [[_mm512_castps512_ps256(sums), _mm512_extractf32x8_ps::<1>(sums)]; 2];
         fn minima(groups: [[__m256i; 2]; 2]) -> __m512i = {
             let [first, second] = [0, 1].map(|half| join([groups[0][half], groups[1][half]]));
             _mm512_add_epi32(first, _mm512_slli_epi32::<16>(second))
         };
-        fn all(value: f32) -> __m512 = _mm512_set1_ps(value);
+        fn nothing() -> __m512 = _mm512_setzero_ps();
         fn product(a: __m512, b: __m512) -> __m512 = _mm512_mul_ps(a, b);
         fn plus_product(c: __m512, a: __m512, b: __m512) -> __m512 = _mm512_fmadd_ps(a, b, c);
         fn total(dots: __m512i) -> __m512 = _mm512_cvtepi32_ps(dots);
-        fn weigh(sums: [i16; 2], minima: __m512i) -> __m512 =
-            _mm512_cvtepi32_ps(weigh_pairs(sums, minima));
+    }
+
+    #[inline(always)]
+    fn gather(self, sums: [[__m256; 2]; 2]) -> __m512 {
+        self.join(sums[0])
+    }
+
+    #[inline(always)]
+    fn scales<const P: usize>(self, panel: &Q8Panel<P>, row: usize) -> __m512 {
+        self.all(panel.scale(row))
+    }
+
+    #[inline(always)]
+    fn totals<const P: usize>(self, panel: &Q8Panel<P>, row: usize) -> __m512 {
+        self.all(panel.totals[row])
     }
 
     #[inline(always)]
@@ -77,16 +90,21 @@ impl Tile<Ymm<Avx512Vnni>> for Zmm {
     }
 
     #[inline(always)]
-    fn start(self, sums: [i16; 2], zeros: [i16; 2]) -> __m512i {
+    fn start<const P: usize>(self, sums: &[[i16; 2]; P], row: usize, zeros: [i16; 2]) -> __m512i {
         match zeros {
             [0, 0] => self.zero(),
-            _ => self.weigh_alike(sums, zeros.map(|zero| -zero)),
+            _ => self.weigh_alike(sums[row], zeros.map(|zero| -zero)),
         }
     }
 
     #[inline(always)]
-    fn start_signed(self, sums: [i16; 2]) -> __m512i {
-        self.start(sums, [128; 2])
+    fn start_signed<const P: usize>(self, sums: &[[i16; 2]; P], row: usize) -> __m512i {
+        self.start(sums, row, [128; 2])
+    }
+
+    #[inline(always)]
+    fn weigh<const P: usize>(self, sums: &[[i16; 2]; P], row: usize, minima: __m512i) -> __m512 {
+        self.weigh_minima(sums[row], minima)
     }
 
     #[inline(always)]
@@ -117,7 +135,10 @@ impl Tile<Ymm<Avx512Vnni>> for Zmm {
 
 impl Zmm {
     instructions! {
+        fn all(value: f32) -> __m512 = _mm512_set1_ps(value);
         fn zero() -> __m512i = _mm512_setzero_si512();
+        fn weigh_minima(sums: [i16; 2], minima: __m512i) -> __m512 =
+            _mm512_cvtepi32_ps(weigh_pairs(sums, minima));
         fn weigh_alike(sums: [i16; 2], weights: [i16; 2]) -> __m512i =
             weigh_pairs(sums, _mm512_set1_epi32(bytemuck::cast(weights)));
         fn dot_piece(dots: __m512i, codes: __m512i, quants: [i8; 4]) -> __m512i =

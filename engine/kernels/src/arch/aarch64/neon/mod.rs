@@ -7,6 +7,8 @@ mod floats;
 mod tile;
 mod vectors;
 
+pub(super) use tile::scales_of_two;
+
 /// Methods of a trait, each an expression that only a CPU with NEON may run.
 macro_rules! instructions {
     ($($(#[$meta:meta])* fn $name:ident($($arg:ident: $type:ty),*) $(-> $result:ty)? = $body:expr;)*) => {
@@ -25,7 +27,7 @@ macro_rules! instructions {
         )*
     };
 }
-use instructions;
+pub(super) use instructions;
 
 /// Eight f32.
 pub(crate) type Reals = [float32x4_t; 2];
@@ -36,22 +38,21 @@ pub(crate) type Codes = [int8x16_t; 2];
 
 /// How an extension multiplies and adds bytes.
 pub(crate) trait Products: Copy {
-    /// As [`Tile::SIDE_BY_SIDE`](crate::arch::tile::Tile::SIDE_BY_SIDE).
-    const SIDE_BY_SIDE: usize;
     /// Integer sums of eight rows while they are being added up.
     type Dots: Copy;
 
-    /// Starts sums at `first`, to which [`Products::total`] is relative.
-    fn start(neon: Neon<Self>, first: i32) -> Self::Dots;
-    /// Adds the products of four codes of each row, of size `MOST` at most, with activations `4 lane ..` of
+    /// Starts sums.
+    fn start(neon: Neon<Self>) -> Self::Dots;
+    /// Starts sums that [`Products::total`] adds `first` to.
+    fn start_at(neon: Neon<Self>, first: i32) -> Self::Dots;
+    /// Adds the products of four codes of each row, of size `MOST` at most, with activations `4 LANE ..` of
     /// sixteen. `done` counts what was added since the start.
-    fn dot<const MOST: i32>(
+    fn dot<const MOST: i32, const LANE: i32>(
         neon: Neon<Self>,
         dots: Self::Dots,
         done: usize,
         codes: Codes,
         activations: int8x16_t,
-        lane: usize,
     ) -> Self::Dots;
     /// The sums.
     fn total(neon: Neon<Self>, dots: Self::Dots) -> Reals;

@@ -4,6 +4,7 @@
 
 use std::arch::aarch64::*;
 
+use super::super::insn;
 use super::{Codes, Ints, Neon, Products, Reals, instructions};
 use crate::arch::floats::Floats;
 use crate::arch::tile::Tile;
@@ -13,24 +14,22 @@ use crate::panel::Q8Panel;
 impl<X: Products> Tile<Self> for Neon<X> {
     const GROUPS: usize = 1;
     const TILES: usize = 1;
-    const STREAMED: usize = 4;
-    const SIDE_BY_SIDE: usize = X::SIDE_BY_SIDE;
+    const STREAMED: bool = true;
+    const CENTRED: bool = true;
 
     type Codes = Codes;
     type Reals = Reals;
     type Minima = [Ints; 2];
     type Dots = X::Dots;
-    /// Columns 0..16 and 16..32 of each row.
+    /// Sixteen at a time, as they lie in the panel.
     type Activations<'a, const P: usize> = [[int8x16_t; 2]; P];
 
     instructions! {
         fn codes(groups: [[uint8x16_t; 2]; 2]) -> Codes =
             [vreinterpretq_s8_u8(groups[0][0]), vreinterpretq_s8_u8(groups[0][1])];
-        fn weigh(sums: [i16; 2], minima: [Ints; 2]) -> Reals = {
-            let [first, second] = sums.map(i32::from);
-            let low = vmlaq_n_s32(vmulq_n_s32(minima[0][0], first), minima[1][0], second);
-            let high = vmlaq_n_s32(vmulq_n_s32(minima[0][1], first), minima[1][1], second);
-            [vcvtq_f32_s32(low), vcvtq_f32_s32(high)]
+        fn centred(codes: Codes, zero: i16) -> Codes = {
+            let zero = vdupq_n_s8(zero as i8);
+            [vsubq_s8(codes[0], zero), vsubq_s8(codes[1], zero)]
         };
     }
 
@@ -40,8 +39,13 @@ impl<X: Products> Tile<Self> for Neon<X> {
     }
 
     #[inline(always)]
-    fn split(self, reals: Reals) -> [Reals; 2] {
-        [reals; 2]
+    fn gather(self, sums: [[Reals; 2]; 2]) -> Reals {
+        sums[0][0]
+    }
+
+    #[inline(always)]
+    fn split(self, sums: Reals) -> [[Reals; 2]; 2] {
+        [[sums; 2]; 2]
     }
 
     #[inline(always)]
@@ -50,8 +54,24 @@ impl<X: Products> Tile<Self> for Neon<X> {
     }
 
     #[inline(always)]
-    fn all(self, value: f32) -> Reals {
-        self.splat(value)
+    fn nothing(self) -> Reals {
+        self.splat(0.0)
+    }
+
+    #[inline(always)]
+    fn scales<const P: usize>(self, panel: &Q8Panel<P>, row: usize) -> Reals {
+        match P {
+            1 => self.splat(panel.scale(row)),
+            _ => self.lane_of(scales_of_two(panel, row), row % 2),
+        }
+    }
+
+    #[inline(always)]
+    fn totals<const P: usize>(self, panel: &Q8Panel<P>, row: usize) -> Reals {
+        match panel.totals.as_chunks().0 {
+            [totals] => self.lane_of(totals, row),
+            _ => self.splat(panel.totals[row]),
+        }
     }
 
     #[inline(always)]
@@ -66,22 +86,31 @@ impl<X: Products> Tile<Self> for Neon<X> {
 
     #[inline(always)]
     fn activations<const P: usize>(self, panel: &Q8Panel<P>) -> [[int8x16_t; 2]; P] {
-        let mut rows = [self.codes([self.words(&[0; 32]); 2]); P];
-        for (row, quants) in rows.iter_mut().zip(&panel.quants) {
-            *row = self.codes([self.words(bytemuck::cast_ref(quants)); 2]);
+        let mut all = [self.codes([self.words(&[0; 32]); 2]); P];
+        for (loaded, quants) in all.iter_mut().zip(&panel.quants) {
+            *loaded = self.codes([self.words(bytemuck::cast_ref(quants)); 2]);
         }
-        rows
+        all
     }
 
     #[inline(always)]
-    fn start(self, sums: [i16; 2], zeros: [i16; 2]) -> X::Dots {
-        let [first, second] = [0, 1].map(|half| i32::from(sums[half]) * i32::from(zeros[half]));
-        X::start(self, -(first + second))
+    fn start<const P: usize>(
+        self,
+        sums: &[[i16; 2]; P],
+        row: usize,
+        zeros: [i16; 2],
+    ) -> X::Dots {
+        if let [0, 0] = zeros {
+            return X::start(self);
+        }
+        let first = i32::from(sums[row][0]) * i32::from(zeros[0]);
+        let second = i32::from(sums[row][1]) * i32::from(zeros[1]);
+        X::start_at(self, -(first + second))
     }
 
     #[inline(always)]
-    fn start_signed(self, _sums: [i16; 2]) -> X::Dots {
-        X::start(self, 0)
+    fn start_signed<const P: usize>(self, _sums: &[[i16; 2]; P], _row: usize) -> X::Dots {
+        X::start(self)
     }
 
     #[inline(always)]
@@ -93,8 +122,15 @@ impl<X: Products> Tile<Self> for Neon<X> {
         activations: [[int8x16_t; 2]; P],
         (row, piece): (usize, usize),
     ) -> X::Dots {
-        let sixteen = activations[row][piece / 4];
-        X::dot::<MOST>(self, dots, done, codes, sixteen, piece % 4)
+        // All constants once the loops around are unrolled.
+        let place = Q8Panel::<P>::place(row, piece);
+        let sixteen = activations[place / 8][place / 4 % 2];
+        match place % 4 {
+            0 => X::dot::<MOST, 0>(self, dots, done, codes, sixteen),
+            1 => X::dot::<MOST, 1>(self, dots, done, codes, sixteen),
+            2 => X::dot::<MOST, 2>(self, dots, done, codes, sixteen),
+            _ => X::dot::<MOST, 3>(self, dots, done, codes, sixteen),
+        }
     }
 
     #[inline(always)]
@@ -112,5 +148,43 @@ impl<X: Products> Tile<Self> for Neon<X> {
     #[inline(always)]
     fn total(self, dots: X::Dots) -> Reals {
         X::total(self, dots)
+    }
+
+    #[inline(always)]
+    fn weigh<const P: usize>(
+        self,
+        sums: &[[i16; 2]; P],
+        row: usize,
+        minima: [Ints; 2],
+    ) -> Reals {
+        self.weighed(sums[row], minima)
+    }
+}
+
+/// Values of one step of row `row`, or of it and the next, and both again.
+#[inline(always)]
+pub(in crate::arch::aarch64) fn scales_of_two<const P: usize>(panel: &Q8Panel<P>, row: usize) -> &[f32; 4] {
+    &panel.scales.as_flattened().as_chunks().0[row / 2]
+}
+
+impl<X: Products> Neon<X> {
+    instructions! {
+        // One load for several rows: products take a number of a vector.
+        fn lane_of(rows: &[f32; 4], row: usize) -> Reals = {
+            let rows = insn::load_f32(rows);
+            let row = match row {
+                0 => vdupq_laneq_f32::<0>(rows),
+                1 => vdupq_laneq_f32::<1>(rows),
+                2 => vdupq_laneq_f32::<2>(rows),
+                _ => vdupq_laneq_f32::<3>(rows),
+            };
+            [row; 2]
+        };
+        fn weighed(sums: [i16; 2], minima: [Ints; 2]) -> Reals = {
+            let [first, second] = sums.map(i32::from);
+            let low = vmlaq_n_s32(vmulq_n_s32(minima[0][0], first), minima[1][0], second);
+            let high = vmlaq_n_s32(vmulq_n_s32(minima[0][1], first), minima[1][1], second);
+            [vcvtq_f32_s32(low), vcvtq_f32_s32(high)]
+        };
     }
 }

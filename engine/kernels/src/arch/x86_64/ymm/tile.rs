@@ -42,8 +42,13 @@ impl<X: Products> Tile<Self> for Ymm<X> {
     }
 
     #[inline(always)]
-    fn split(self, reals: __m256) -> [__m256; 2] {
-        [reals; 2]
+    fn gather(self, sums: [[__m256; 2]; 2]) -> __m256 {
+        sums[0][0]
+    }
+
+    #[inline(always)]
+    fn split(self, sums: __m256) -> [[__m256; 2]; 2] {
+        [[sums; 2]; 2]
     }
 
     #[inline(always)]
@@ -52,8 +57,18 @@ impl<X: Products> Tile<Self> for Ymm<X> {
     }
 
     #[inline(always)]
-    fn all(self, value: f32) -> __m256 {
-        self.splat(value)
+    fn nothing(self) -> __m256 {
+        self.splat(0.0)
+    }
+
+    #[inline(always)]
+    fn scales<const P: usize>(self, panel: &Q8Panel<P>, row: usize) -> __m256 {
+        self.splat(panel.scale(row))
+    }
+
+    #[inline(always)]
+    fn totals<const P: usize>(self, panel: &Q8Panel<P>, row: usize) -> __m256 {
+        self.splat(panel.totals[row])
     }
 
     #[inline(always)]
@@ -72,10 +87,10 @@ impl<X: Products> Tile<Self> for Ymm<X> {
     }
 
     #[inline(always)]
-    fn start(self, sums: [i16; 2], zeros: [i16; 2]) -> Dots {
+    fn start<const P: usize>(self, sums: &[[i16; 2]; P], row: usize, zeros: [i16; 2]) -> Dots {
         let wide = match zeros {
             [0, 0] => self.integer(0),
-            _ => self.weigh_alike(sums, zeros.map(|zero| -zero)),
+            _ => self.weigh_alike(sums[row], zeros.map(|zero| -zero)),
         };
         Dots {
             narrow: self.integer(0),
@@ -84,8 +99,8 @@ impl<X: Products> Tile<Self> for Ymm<X> {
     }
 
     #[inline(always)]
-    fn start_signed(self, sums: [i16; 2]) -> Dots {
-        self.start(sums, [if X::DOT.is_some() { 128 } else { 0 }; 2])
+    fn start_signed<const P: usize>(self, sums: &[[i16; 2]; P], row: usize) -> Dots {
+        self.start(sums, row, [if X::DOT.is_some() { 128 } else { 0 }; 2])
     }
 
     #[inline(always)]
@@ -155,8 +170,8 @@ impl<X: Products> Tile<Self> for Ymm<X> {
     }
 
     #[inline(always)]
-    fn weigh(self, sums: [i16; 2], minima: __m256i) -> __m256 {
-        self.real(self.weigh_pairs(sums, minima))
+    fn weigh<const P: usize>(self, sums: &[[i16; 2]; P], row: usize, minima: __m256i) -> __m256 {
+        self.real(self.weigh_pairs(sums[row], minima))
     }
 }
 
