@@ -108,6 +108,7 @@ fn program() -> Program {
     Program {
         path: path.map_or_else(|| binary("sysinfer-server"), Into::into),
         arguments: vec![ARGUMENT.into()],
+        start: Duration::from_secs(20),
         deadline: Duration::from_millis(250),
     }
 }

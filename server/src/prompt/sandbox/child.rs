@@ -76,6 +76,10 @@ enum Order {
 
 fn serve(orders: &Receiver<Order>) {
     let mut out = io::stdout().lock();
+    // From here on, it is the template's doing if this process ends.
+    if reply(&Ok(String::new()), &mut out).is_err() {
+        return;
+    }
     let mut template = Err("nothing was compiled".to_owned());
     while let Ok(order) = orders.recv() {
         let answer = match order {

@@ -23,6 +23,8 @@ pub struct Program {
     pub path: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
+    /// Longest time until it says that it is there, before a template is sent to it.
+    pub start: Duration,
     /// Longest time for compiling a template, or for rendering a conversation.
     pub deadline: Duration,
 }
@@ -33,9 +35,22 @@ impl Program {
         Self {
             path: "/proc/self/exe".into(),
             arguments: vec![ARGUMENT.into()],
-            // Templates take milliseconds, but the engine's threads may be on every CPU.
+            // Milliseconds, but the engine's threads may be on every CPU.
+            start: Duration::from_secs(20),
+            // Templates take milliseconds too.
             deadline: Duration::from_secs(5),
         }
+    }
+
+    /// Starts it and has it compile the template of `setup`.
+    fn run(&self, setup: &[u8]) -> Result<Running, Failure> {
+        Running::start(self, setup).map_err(|failure| match failure {
+            Failure::NoProcess(problem) => {
+                let path = self.path.display();
+                Failure::NoProcess(format!("{path}: {problem}"))
+            }
+            failure => failure,
+        })
     }
 }
 
@@ -84,7 +99,7 @@ impl TemplateProcess {
             problem,
         };
         let setup = setup.map_err(|error| broken(error.to_string()))?;
-        let running = Running::start(&program, &setup).map_err(|failure| match failure {
+        let running = program.run(&setup).map_err(|failure| match failure {
             // Compiling names the origin itself.
             Failure::Refused(message) => TemplateError::Refused(message),
             Failure::NoProcess(problem) => TemplateError::NoProcess {
@@ -126,7 +141,7 @@ impl TemplateProcess {
     ) -> Result<String, Failure> {
         let running = match slot {
             Some(running) => running,
-            None => slot.insert(Running::start(&self.program, &self.setup)?),
+            None => slot.insert(self.program.run(&self.setup)?),
         };
         let request = wire::frame(conversation);
         let request = request.map_err(|error| Failure::Refused(error.to_string()))?;
@@ -173,8 +188,25 @@ impl Running {
         };
         let reader = std::thread::Builder::new().name("sysinfer-template".into());
         reader.spawn(read).map_err(none)?;
+        running.wait_for_start(program.start)?;
         running.ask(setup, program.deadline)?;
         Ok(running)
+    }
+
+    /// Waits for its first word. Nothing that happens until then is the doing of a template, which it
+    /// has not seen.
+    fn wait_for_start(&mut self, limit: Duration) -> Result<(), Failure> {
+        let answer = self.answer(limit);
+        answer.map(drop).map_err(|failure| match failure {
+            Failure::TooSlow(limit) => {
+                let milliseconds = limit.as_millis();
+                Failure::NoProcess(format!("it said nothing for {milliseconds} ms"))
+            }
+            Failure::Ended(status) => {
+                Failure::NoProcess(format!("it ended before it answered ({status})"))
+            }
+            failure => failure,
+        })
     }
 
     /// Sends a frame and waits for the answer.
@@ -186,10 +218,14 @@ impl Running {
         if sent.is_err() {
             return Err(self.ended());
         }
-        match self.answers.recv_timeout(deadline) {
+        self.answer(deadline)
+    }
+
+    fn answer(&mut self, limit: Duration) -> Result<String, Failure> {
+        match self.answers.recv_timeout(limit) {
             Ok(Ok(answer)) => answer.map_err(Failure::Refused),
             Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => Err(self.ended()),
-            Err(RecvTimeoutError::Timeout) => Err(Failure::TooSlow(deadline)),
+            Err(RecvTimeoutError::Timeout) => Err(Failure::TooSlow(limit)),
         }
     }
 
