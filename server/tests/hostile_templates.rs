@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
+use sysinfer_machine::Runner;
 use sysinfer_server::prompt::sandbox::ARGUMENT;
 use sysinfer_server::prompt::sandbox::process::{Program, TemplateProcess};
 use sysinfer_server::prompt::template::{ChatTemplate, TokenTexts};
@@ -17,15 +18,18 @@ fn program() -> Program {
     Program {
         path: SERVER.into(),
         arguments: vec![ARGUMENT.into()],
+        runner: Runner::of_process(),
         start: Duration::from_secs(20),
         deadline: Duration::from_secs(1),
     }
 }
 
+/// A program of this host; it has the file that is to be started as an argument.
 fn of_this_host(path: impl Into<PathBuf>, arguments: &[&str]) -> Program {
     Program {
         path: path.into(),
         arguments: arguments.iter().map(Into::into).collect(),
+        runner: Runner::default(),
         ..program()
     }
 }
@@ -126,6 +130,20 @@ fn other_templates_render_as_in_this_process() {
     }
 }
 
+/// The server's program by a runner that its user names.
+fn by(runner: &str) -> Program {
+    Program {
+        runner: Runner::new(runner.as_ref()),
+        ..program()
+    }
+}
+
+/// Where programs are emulated, the emulator may know no better than that nothing was executed.
+fn says_that_there_is_no_file(error: &str) -> bool {
+    let words = ["No such file", "cannot be executed (exit status: 127)"];
+    words.iter().any(|words| error.contains(words))
+}
+
 /// It is not the template's fault, and another template would not help.
 #[test]
 fn a_program_that_cannot_be_started_is_what_the_error_names() {
@@ -135,10 +153,6 @@ fn a_program_that_cannot_be_started_is_what_the_error_names() {
         ..program
     };
     let cases: [(Program, &[&str]); 8] = [
-        (
-            of_this_host("/nonexistent", &[]),
-            &["/nonexistent", "No such file"],
-        ),
         (
             of_this_host("/bin/true", &[]),
             &["/bin/true", "exit status: 0"],
@@ -156,6 +170,10 @@ fn a_program_that_cannot_be_started_is_what_the_error_names() {
             &["exit status: 3"],
         ),
         (shell("exec <&- >&-; exec sleep 60"), &["did not end"]),
+        (
+            by("/bin/false"),
+            &["SYSINFER_RUNNER=\"/bin/false\"", SERVER, "exit status: 1"],
+        ),
     ];
     for (program, causes) in cases {
         let what = format!("{program:?}");
@@ -167,11 +185,28 @@ fn a_program_that_cannot_be_started_is_what_the_error_names() {
     }
 }
 
+#[test]
+fn a_program_that_is_not_there_is_what_the_error_names() {
+    let named = "SYSINFER_RUNNER=\"/nonexistent -L /x\"";
+    for (program, name) in [
+        (of_this_host("/nonexistent", &[]), "/nonexistent"),
+        (by("/nonexistent -L /x"), named),
+    ] {
+        let error = complaint(program);
+        let has_cause = error.contains("cannot be started") && says_that_there_is_no_file(&error);
+        assert!(has_cause && error.contains(name), "{error}");
+    }
+}
+
 /// A process that has less memory than its stack.
 #[test]
 fn a_process_without_a_thread_says_so() {
-    let line = format!("ulimit -v 200000; exec {SERVER} {ARGUMENT}");
-    let error = complaint(of_this_host("/bin/sh", &["-c", &line]));
+    let server = program().runner.command(SERVER);
+    let mut arguments = vec!["-c", "ulimit -v 200000; exec \"$@\"", "sh"];
+    let words = std::iter::once(server.get_program()).chain(server.get_args());
+    arguments.extend(words.map(|word| word.to_str().expect("text")));
+    arguments.push(ARGUMENT);
+    let error = complaint(of_this_host("/bin/sh", &arguments));
     assert!(
         error.contains("cannot be started") && error.contains("stack"),
         "{error}"
@@ -198,8 +233,6 @@ fn a_process_that_cannot_be_started_again_is_the_servers_trouble() {
     let error = process.render(&says("later")).expect_err("it is gone");
     assert!(matches!(&error, PromptError::NoRenderer(_)), "{error}");
     let error = error.to_string();
-    assert!(
-        error.contains(&gone) && error.contains("No such file"),
-        "{error}"
-    );
+    let has_cause = error.contains(&gone) && says_that_there_is_no_file(&error);
+    assert!(has_cause, "{error}");
 }

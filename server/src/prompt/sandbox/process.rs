@@ -3,15 +3,20 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use sysinfer_machine::Runner;
 
 use super::wire::{self, Answer, Setup};
 use super::{ARGUMENT, NO_THREAD};
 use crate::prompt::template::{TemplateError, TokenTexts};
 use crate::prompt::{Conversation, PromptError};
+
+/// The exit code by which shells, and a `posix_spawn` that is emulated, say that there is no such program.
+const NOT_EXECUTED: i32 = 127;
 
 /// Longest time from closed pipes to the end of a process; on a busy host it waits for a CPU.
 const TIME_TO_END: Duration = Duration::from_secs(5);
@@ -23,6 +28,8 @@ pub struct Program {
     pub path: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
+    /// What stands before it.
+    pub runner: Runner,
     /// Longest time until it says that it is there, before a template is sent to it.
     pub start: Duration,
     /// Longest time for compiling a template, or for rendering a conversation.
@@ -30,12 +37,21 @@ pub struct Program {
 }
 
 impl Program {
-    /// This program once more, whatever has become of its file.
-    pub fn this() -> Self {
+    /// This program once more, whatever has become of its file; with a runner, for which
+    /// `/proc/self/exe` would be the runner itself, what has its name.
+    pub fn this(runner: Runner) -> Self {
+        let named = if runner.is_none() {
+            None
+        } else {
+            std::env::current_exe().ok()
+        };
+        let path = named.unwrap_or_else(|| "/proc/self/exe".into());
         Self {
-            path: "/proc/self/exe".into(),
+            path,
             arguments: vec![ARGUMENT.into()],
-            // Milliseconds, but the engine's threads may be on every CPU.
+            runner,
+            // Milliseconds, but the engine's threads may be on every CPU, and an emulator reads the whole
+            // program first.
             start: Duration::from_secs(20),
             // Templates take milliseconds too.
             deadline: Duration::from_secs(5),
@@ -47,7 +63,10 @@ impl Program {
         Running::start(self, setup).map_err(|failure| match failure {
             Failure::NoProcess(problem) => {
                 let path = self.path.display();
-                Failure::NoProcess(format!("{path}: {problem}"))
+                Failure::NoProcess(match self.runner.is_none() {
+                    true => format!("{path}: {problem}"),
+                    false => format!("{path} by {}: {problem}", self.runner),
+                })
             }
             failure => failure,
         })
@@ -160,7 +179,9 @@ struct Running {
 impl Running {
     fn start(program: &Program, setup: &[u8]) -> Result<Self, Failure> {
         let none = |error: io::Error| Failure::NoProcess(error.to_string());
-        let mut child = Command::new(&program.path)
+        let mut child = program
+            .runner
+            .command(&program.path)
             .args(&program.arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -238,6 +259,9 @@ impl Running {
                     "it is allowed no thread, or not the memory for its stack of 256 MiB"
                         .to_owned(),
                 ),
+                Some(NOT_EXECUTED) => {
+                    Failure::NoProcess(format!("it cannot be executed ({status})"))
+                }
                 Some(_) => Failure::NoProcess(format!("it ended before it answered ({status})")),
                 None => Failure::Ended(status.to_string()),
             },
