@@ -36,7 +36,8 @@ pub fn run() -> ExitCode {
             current: Some(most),
             maximum: Some(most),
         };
-        // Without the limit there is still the server's deadline.
+        // Without the limit there is still the server's deadline: an emulator accepts one of memory and
+        // may not keep it.
         let _ = setrlimit(resource, limit);
     }
     let (send, received) = channel();
