@@ -11,7 +11,7 @@ export SYSINFER_TEST_VOCAB ?= $(CACHE)/vocab
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= cpu_list gguf profile split template tokenizer
 
-.PHONY: help demo test build setup model vocab golden fuzz bench bench-peers lint clean build-arm64 test-arm64 test-arm64-kernels
+.PHONY: help demo test build setup model vocab golden fuzz bench bench-peers lint clean build-arm64 test-arm64 test-arm64-kernels test-arm64-goldens
 
 help:
 	@echo "make demo          build, fetch a small model, tune, serve, stream one answer"
@@ -24,7 +24,7 @@ help:
 	@echo "make bench-peers   rates, start and memory beside llama.cpp's: make bench-peers ROUNDS=5 MODELS='smollm2 llama3.2-1b'"
 	@echo "make lint          formatting, clippy, documentation: no warnings"
 	@echo "make build-arm64   the release binaries for arm64, from an x86-64 Debian"
-	@echo "make test-arm64    arm64's kernels and logits on emulated CPUs, from an x86-64 Debian"
+	@echo "make test-arm64    arm64's kernels and all tests on emulated CPUs, from an x86-64 Debian"
 	@echo "make setup         install the system packages that a build needs"
 
 setup:
@@ -67,10 +67,15 @@ build-arm64: setup
 	@scripts/arm64.sh build
 
 test-arm64: setup
+	@scripts/model.sh || echo "NOTE: without the small real model, the tests that need it say SKIPPED"
+	@scripts/vocab.sh || echo "NOTE: without the vocabularies, the tests that need them say SKIPPED"
 	@scripts/arm64.sh test
 
 test-arm64-kernels: setup
 	@scripts/arm64.sh kernels
+
+test-arm64-goldens: setup
+	@scripts/arm64.sh goldens
 
 lint: setup
 	cargo fmt --all --check

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Builds and tests for arm64 on an x86-64 host: scripts/arm64.sh build | test | kernels
+# Builds and tests for arm64 on an x86-64 host: scripts/arm64.sh build | kernels | goldens | test
 #
 #   build     the release binaries, in target/arm64/aarch64-unknown-linux-gnu/release
-#   kernels   every kernel of arm64 against the oracle, on emulated CPUs of three kinds
-#   test      kernels, then the tests of the engine's logits with a whole model
+#   kernels   every kernel of arm64 against the oracle, on emulated CPUs of each kind
+#   goldens   kernels, then whole models against known logits
+#   test      kernels, then all tests of the workspace, programs included
 #
 # Rust for arm64 comes from rustup (rustup target add aarch64-unknown-linux-gnu) where that has it, else
 # from Debian's packages rustc-web and libstd-rust-web-dev. Debian has the linker, the arm64 libhwloc and
@@ -40,7 +41,7 @@ candidate() { apt-cache policy "$1" | sed -n 's/^  Candidate: //p'; }
 
 # The compiler and its standard library for both architectures, of one version.
 debian_rust() {
-    local rust=$cache/rust version std llvm
+    local rust=$cache/rust version std llvm name
     version=$(candidate rustc-web)
     [[ "$version" == [0-9]* ]] \
         || cannot "neither rustup nor Debian (package rustc-web) has Rust for arm64; rustup target add $target"
@@ -50,14 +51,16 @@ debian_rust() {
         std=$(apt-cache depends libstd-rust-web-dev | sed -n 's/^ *|\?Depends: \(libstd-rust-web-[0-9.]*\)$/\1/p' | head -n 1)
         llvm=$(apt-cache depends "$std" | sed -n 's/^ *|\?Depends: \(libllvm[0-9]*\)$/\1/p' | head -n 1)
         unpack "$rust" rustc-web libstd-rust-web-dev libstd-rust-web-dev:arm64 "$std" "$llvm"
-        mkdir -p "$rust/bin"
-        for name in rustc rustdoc; do
-            printf '#!/bin/sh\nLD_LIBRARY_PATH=%s/usr/lib/x86_64-linux-gnu exec %s/usr/bin/%s "$@"\n' \
-                "$rust" "$rust" "$name" >"$rust/bin/$name"
-            chmod +x "$rust/bin/$name"
-        done
         echo "$version" >"$rust/version"
     fi
+    # By bash: sh drops variables that have a hyphen in their names, as cargo's with paths of programs.
+    mkdir -p "$rust/bin"
+    for name in rustc rustdoc; do
+        printf '#!/bin/bash\nLD_LIBRARY_PATH=%s/usr/lib/x86_64-linux-gnu exec %s/usr/bin/%s "$@"\n' \
+            "$rust" "$rust" "$name" >"$rust/bin/$name.new"
+        chmod +x "$rust/bin/$name.new"
+        mv "$rust/bin/$name.new" "$rust/bin/$name" # another run may be using it
+    done
     export RUSTC=$rust/bin/rustc RUSTDOC=$rust/bin/rustdoc
 }
 
@@ -93,24 +96,65 @@ prepare() {
     export CARGO_TARGET_DIR=$PWD/target/arm64
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$gnu-gcc
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-Clink-arg=-Wl,-rpath-link,$root/usr/lib/$gnu"
-    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64-static -L /usr/$gnu -E LD_LIBRARY_PATH=$root/usr/lib/$gnu"
+    # cargo starts tests by the emulator, and these what they start themselves.
+    export SYSINFER_RUNNER="qemu-aarch64-static -L /usr/$gnu -E LD_LIBRARY_PATH=$root/usr/lib/$gnu"
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=$SYSINFER_RUNNER
     export PKG_CONFIG_ALLOW_CROSS_aarch64_unknown_linux_gnu=1
     export PKG_CONFIG_SYSROOT_DIR_aarch64_unknown_linux_gnu=$root
     export PKG_CONFIG_LIBDIR_aarch64_unknown_linux_gnu=$root/usr/lib/$gnu/pkgconfig
+    # Over the path of .cargo/config.toml, which has this host's hwloc.
+    export PKG_CONFIG_PATH_aarch64_unknown_linux_gnu=$root/usr/lib/$gnu/pkgconfig
+}
+
+# Everything is built by one selection of packages, since another one changes their features, and the
+# workspace would be compiled again.
+selected=()
+cargo_test() { cargo test --profile emulated --locked --target $target "${selected[@]}" "$@"; }
+
+# Builds tests, and finds those of the kernels: their unit tests, the battery, attention.
+kernel_tests=()
+build_tests() { # what to build...
+    say "building tests"
+    local built
+    built=$(cargo_test -q --no-run --message-format=json-render-diagnostics "$@" \
+        | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
+    mapfile -t kernel_tests < <(grep -E '/(sysinfer_kernels|battery|attention)-[0-9a-f]+$' <<<"$built")
+    [ ${#kernel_tests[@]} = 3 ] || { say "these are not the kernels' tests: ${kernel_tests[*]}"; exit 1; }
 }
 
 # Kernels on a CPU that is named, which must have the instruction sets that are named.
 kernels_on() { # emulated CPU, instruction sets
     say "kernels on an emulated $1: $2"
-    QEMU_CPU=$1 SYSINFER_EXPECT_ISA=$2 \
-        cargo test --locked -q -p sysinfer-kernels --target $target --tests
+    local program
+    for program in "${kernel_tests[@]}"; do
+        (cd engine/kernels && QEMU_CPU=$1 SYSINFER_EXPECT_ISA=$2 $SYSINFER_RUNNER "$program" --quiet)
+    done
 }
 
+# The CPU of all other tests, nearest to Kunpeng 920: Armv8.2 with sdot.
+cpu=neoverse-n1
+isa=neon,dotprod
+
 kernels() {
-    # Armv8.2 with sdot, as Kunpeng 920 and Neoverse N1; Armv8.0; all that the emulator has.
-    kernels_on neoverse-n1 neon,dotprod
-    kernels_on cortex-a72 neon
-    kernels_on max neon,dotprod
+    kernels_on $cpu $isa
+    kernels_on cortex-a72 neon # Armv8.0
+    # All that the emulator has, with vectors of every length that servers have.
+    local all=neon,dotprod
+    kernels_on max,sve=off $all
+    kernels_on max,sve-max-vq=1 $all # 128 bits: Neoverse V2, N2
+    kernels_on max,sve-max-vq=2 $all # 256 bits: Neoverse V1
+    kernels_on max,sve-max-vq=4 $all # 512 bits: A64FX
+}
+
+# What tests are left out is said, and why.
+skips=()
+skip() { # test, reason
+    say "SKIPPED $1: $2"
+    skips+=(--skip "$1")
+}
+
+run_tests() { # which...
+    QEMU_CPU=$cpu SYSINFER_EXPECT_ISA=$isa cargo_test -q --no-fail-fast "$@" -- "${skips[@]}"
 }
 
 case "${1:-}" in
@@ -121,14 +165,30 @@ build)
     ;;
 kernels)
     prepare
+    selected=(-p sysinfer-kernels)
+    build_tests --tests
     kernels
+    ;;
+goldens)
+    prepare
+    selected=(-p sysinfer-kernels -p sysinfer-conformance)
+    models=(--test logits --test lookup --test alibi --test mapped --test stored_forms)
+    build_tests --lib --test battery --test attention "${models[@]}"
+    kernels
+    say "logits of whole models on an emulated $cpu"
+    for name in the_bench_compares_answers_with_and_without the_server_says_where_weights_are \
+        the_programs_take_a_part_for_the_whole; do
+        skip $name "it starts programs, which only \`$0 test\` builds"
+    done
+    run_tests "${models[@]}"
     ;;
 test)
     prepare
+    selected=(--workspace)
+    build_tests --tests
     kernels
-    say "logits of whole models on an emulated neoverse-n1"
-    QEMU_CPU=neoverse-n1 cargo test --locked -q -p sysinfer-conformance --target $target \
-        --test logits --test lookup --test alibi --test stored_forms
+    say "all tests of the workspace on an emulated $cpu"
+    run_tests --tests
     ;;
 *)
     sed -n '2,/^[^#]/{/^#/s/^# \?//p}' "$0" >&2

@@ -26,7 +26,9 @@ Environment (the command line wins over it, and it wins over the profile):
   SYSINFER_WEIGHTS     auto, packed or mapped, as --weights
   SYSINFER_KEEP_FILE_CACHE  true: as --keep-file-cache; false: not, whatever the profile says
   SYSINFER_API_KEY     an API key, as --api-key; not visible in process lists
-  SYSINFER_LOG         log filter, for example debug or warn";
+  SYSINFER_LOG         log filter, for example debug or warn
+  SYSINFER_RUNNER      words before the server's own program where it starts that once more, to render
+                       chat templates: an emulator and its arguments, on a host of another architecture";
 
 /// Serve a GGUF model over the OpenAI API.
 #[derive(Clone, Debug, Parser)]

@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 
 use sysinfer_engine::{CacheType, WeightStorage};
-use sysinfer_machine::CpuList;
+use sysinfer_machine::{CpuList, Runner};
 
 use crate::cli::{self, LookupMode};
 
@@ -40,6 +40,8 @@ pub struct Environment {
     pub api_key: Option<String>,
     /// `SYSINFER_LOG`.
     pub log_filter: Option<String>,
+    /// `SYSINFER_RUNNER`.
+    pub runner: Runner,
 }
 
 /// A variable with a value that means nothing.
@@ -90,6 +92,8 @@ impl Environment {
             binding_off: binding_off.unwrap_or(false),
             api_key: get("SYSINFER_API_KEY", "sk-something")?,
             log_filter: get("SYSINFER_LOG", "info")?,
+            runner: variable(Runner::VARIABLE)
+                .map_or_else(Runner::default, |text| Runner::new(&text)),
         })
     }
 }
@@ -245,6 +249,21 @@ mod tests {
             let found = read(&[("SYSINFER_KEEP_FILE_CACHE", value)]).expect(value);
             assert_eq!(found.keep_file_cache, kept, "{value}");
         }
+    }
+
+    #[test]
+    fn a_runner_s_words_are_kept() {
+        let found = read(&[("SYSINFER_RUNNER", "qemu-aarch64  -L /usr/arm")]).expect("valid");
+        assert_eq!(
+            found.runner,
+            Runner::new("qemu-aarch64 -L /usr/arm".as_ref())
+        );
+        assert!(
+            read(&[("SYSINFER_RUNNER", " ")])
+                .expect("blank")
+                .runner
+                .is_none()
+        );
     }
 
     #[test]

@@ -79,7 +79,14 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
         tracing::info!("{note}");
         choice.notes.push(note);
     }
+    if !environment.runner.is_none() {
+        tracing::warn!(
+            "chat templates are rendered by {}; an emulator may not keep their limit of memory",
+            environment.runner
+        );
+    }
     let listener = bind(&arguments.host, arguments.port)?;
+    let runner = environment.runner.clone();
     let state = ServerState::new(settings(&arguments, environment));
     let runtime =
         runtime(spare_cpus(&choice.plan, &topology)).context("cannot start the HTTP threads")?;
@@ -91,6 +98,7 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
         lookup,
         context: arguments.context.map(|tokens| tokens as usize),
         chat_template: arguments.chat_template,
+        runner,
         profile: profile.as_ref().map(|profile| profile.shown.clone()),
         notes: choice.notes,
     };

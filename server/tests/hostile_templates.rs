@@ -2,20 +2,42 @@
 //! answers, and the next request finds a process that works.
 #![forbid(unsafe_code)]
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
+use sysinfer_machine::Runner;
 use sysinfer_server::prompt::sandbox::ARGUMENT;
 use sysinfer_server::prompt::sandbox::process::{Program, TemplateProcess};
 use sysinfer_server::prompt::template::{ChatTemplate, TokenTexts};
 use sysinfer_server::prompt::{Conversation, Message, PromptError, Role};
 
+const SERVER: &str = env!("CARGO_BIN_EXE_sysinfer-server");
+
 fn program() -> Program {
     Program {
-        path: env!("CARGO_BIN_EXE_sysinfer-server").into(),
+        path: SERVER.into(),
         arguments: vec![ARGUMENT.into()],
+        runner: Runner::of_process(),
+        start: Duration::from_secs(20),
         deadline: Duration::from_secs(1),
     }
+}
+
+/// A program of this host; it has the file that is to be started as an argument.
+fn of_this_host(path: impl Into<PathBuf>, arguments: &[&str]) -> Program {
+    Program {
+        path: path.into(),
+        arguments: arguments.iter().map(Into::into).collect(),
+        runner: Runner::default(),
+        ..program()
+    }
+}
+
+/// What is said of a template whose process is to be `program`.
+fn complaint(program: Program) -> String {
+    let started = TemplateProcess::start("x", "x.jinja", TokenTexts::default(), program);
+    started.map(drop).expect_err("no process").to_string()
 }
 
 fn start(source: &str) -> Result<TemplateProcess, String> {
@@ -108,58 +130,83 @@ fn other_templates_render_as_in_this_process() {
     }
 }
 
-/// It is not the template's fault, and another template would not help.
-#[test]
-fn a_program_that_cannot_be_started_is_what_the_error_names() {
-    for (path, cause) in [
-        ("/nonexistent", "No such file"),
-        ("/bin/true", "exit status: 0"),
-        ("/bin/false", "exit status: 1"),
-    ] {
-        let program = Program {
-            path: path.into(),
-            ..program()
-        };
-        let started = TemplateProcess::start("x", "x.jinja", TokenTexts::default(), program);
-        let error = started.map(drop).expect_err(path).to_string();
-        let named = error.contains("cannot be started") && error.contains(cause);
-        assert!(named && !error.contains("broken"), "{path}: {error}");
+/// The server's program by a runner that its user names.
+fn by(runner: &str) -> Program {
+    Program {
+        runner: Runner::new(runner.as_ref()),
+        ..program()
     }
 }
 
-/// Its pipes are closed some time before its status is there: that time is no fault of the template.
+/// Where programs are emulated, the emulator may know no better than that nothing was executed.
+fn says_that_there_is_no_file(error: &str) -> bool {
+    let words = ["No such file", "cannot be executed (exit status: 127)"];
+    words.iter().any(|words| error.contains(words))
+}
+
+/// It is not the template's fault, and another template would not help.
 #[test]
-fn a_program_that_ends_slowly_is_what_the_error_names() {
-    for (command, cause) in [
-        ("exec <&- >&-; sleep 0.2; exit 3", "exit status: 3"),
-        ("exec <&- >&-; exec sleep 60", "did not end"),
+fn a_program_that_cannot_be_started_is_what_the_error_names() {
+    let shell = |line| of_this_host("/bin/sh", &["-c", line]);
+    let brief = |program| Program {
+        start: Duration::from_millis(100),
+        ..program
+    };
+    let cases: [(Program, &[&str]); 8] = [
+        (
+            of_this_host("/bin/true", &[]),
+            &["/bin/true", "exit status: 0"],
+        ),
+        (of_this_host("/bin/false", &[]), &["exit status: 1"]),
+        (shell("kill -KILL $$"), &["signal: 9"]),
+        (
+            shell("echo usage: this is another program; exit 2"),
+            &["exit status: 2"],
+        ),
+        (brief(shell("exec sleep 60")), &["said nothing for 100 ms"]),
+        // Its pipes are closed some time before its status is there.
+        (
+            shell("exec <&- >&-; sleep 0.2; exit 3"),
+            &["exit status: 3"],
+        ),
+        (shell("exec <&- >&-; exec sleep 60"), &["did not end"]),
+        (
+            by("/bin/false"),
+            &["SYSINFER_RUNNER=\"/bin/false\"", SERVER, "exit status: 1"],
+        ),
+    ];
+    for (program, causes) in cases {
+        let what = format!("{program:?}");
+        let error = complaint(program);
+        let named = error.contains("cannot be started") && !error.contains("broken");
+        assert!(named, "{what}: {error}");
+        let has_all = causes.iter().all(|cause| error.contains(cause));
+        assert!(has_all, "{what}: {error}");
+    }
+}
+
+#[test]
+fn a_program_that_is_not_there_is_what_the_error_names() {
+    let named = "SYSINFER_RUNNER=\"/nonexistent -L /x\"";
+    for (program, name) in [
+        (of_this_host("/nonexistent", &[]), "/nonexistent"),
+        (by("/nonexistent -L /x"), named),
     ] {
-        let program = Program {
-            path: "/bin/sh".into(),
-            arguments: vec!["-c".into(), command.into()],
-            deadline: Duration::from_secs(10),
-        };
-        let started = TemplateProcess::start("x", "x.jinja", TokenTexts::default(), program);
-        let error = started.map(drop).expect_err(command).to_string();
-        let named = error.contains("cannot be started") && error.contains(cause);
-        assert!(named && !error.contains("broken"), "{command}: {error}");
+        let error = complaint(program);
+        let has_cause = error.contains("cannot be started") && says_that_there_is_no_file(&error);
+        assert!(has_cause && error.contains(name), "{error}");
     }
 }
 
 /// A process that has less memory than its stack.
 #[test]
 fn a_process_without_a_thread_says_so() {
-    let command = format!(
-        "ulimit -v 200000; exec {} {ARGUMENT}",
-        env!("CARGO_BIN_EXE_sysinfer-server")
-    );
-    let program = Program {
-        path: "/bin/sh".into(),
-        arguments: vec!["-c".into(), command.into()],
-        deadline: Duration::from_secs(10),
-    };
-    let started = TemplateProcess::start("x", "x.jinja", TokenTexts::default(), program);
-    let error = started.map(drop).expect_err("no memory").to_string();
+    let server = program().runner.command(SERVER);
+    let mut arguments = vec!["-c", "ulimit -v 200000; exec \"$@\"", "sh"];
+    let words = std::iter::once(server.get_program()).chain(server.get_args());
+    arguments.extend(words.map(|word| word.to_str().expect("text")));
+    arguments.push(ARGUMENT);
+    let error = complaint(of_this_host("/bin/sh", &arguments));
     assert!(
         error.contains("cannot be started") && error.contains("stack"),
         "{error}"
@@ -172,7 +219,8 @@ fn a_process_that_cannot_be_started_again_is_the_servers_trouble() {
     let folder = std::env::temp_dir().join(format!("sysinfer-renderer-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let path = folder.join("server");
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_sysinfer-server"), &path).expect("a link");
+    std::os::unix::fs::symlink(SERVER, &path).expect("a link");
+    let gone = path.display().to_string();
     let program = Program { path, ..program() };
     let source = on_demand("{% set ns = namespace() %}{% set ns.x = ns %}{{ ns }}");
     let process = TemplateProcess::start(&source, "x.jinja", TokenTexts::default(), program);
@@ -184,5 +232,7 @@ fn a_process_that_cannot_be_started_again_is_the_servers_trouble() {
     ));
     let error = process.render(&says("later")).expect_err("it is gone");
     assert!(matches!(&error, PromptError::NoRenderer(_)), "{error}");
-    assert!(error.to_string().contains("No such file"), "{error}");
+    let error = error.to_string();
+    let has_cause = error.contains(&gone) && says_that_there_is_no_file(&error);
+    assert!(has_cause, "{error}");
 }

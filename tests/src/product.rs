@@ -8,6 +8,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use sysinfer_machine::Runner;
 
 /// Longest that a server may take to load a small model on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -33,7 +34,7 @@ pub fn binary(name: &str) -> PathBuf {
 
 /// A command of this workspace without the variables that would change its plan.
 pub fn command(name: &str) -> Command {
-    let mut command = Command::new(binary(name));
+    let mut command = Runner::of_process().command(binary(name));
     let foreign = [
         "OMP_NUM_THREADS",
         "GOMP_CPU_AFFINITY",

@@ -39,6 +39,25 @@ fn what_cannot_be_is_refused_before_the_weights_are_read() {
     }
 }
 
+/// Words that go before the server's own program, on hosts that must emulate it.
+#[test]
+fn a_runner_that_cannot_be_started_is_named() {
+    let template = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(template.path(), "fine").expect("a small file");
+    let output = command("sysinfer-server")
+        .arg(tiny_model())
+        .args(["--host", "127.0.0.1", "--port", "0", "--chat-template"])
+        .arg(template.path())
+        .env("SYSINFER_RUNNER", "/nonexistent/emulator -L /x")
+        .output()
+        .expect("the server starts");
+    let said = said(&output);
+    assert!(!output.status.success(), "{said}");
+    let cause = "cannot be started: ";
+    let runner = "by SYSINFER_RUNNER=\"/nonexistent/emulator -L /x\": ";
+    assert!(said.contains(cause) && said.contains(runner), "{said}");
+}
+
 #[test]
 fn the_type_of_the_cache_can_be_chosen_and_seen() {
     let cases: [(&[&str], Option<&str>, &str, &str); 3] = [

@@ -4,9 +4,11 @@
 use std::fs::File;
 use std::process::{Command, Stdio};
 
+use sysinfer_machine::Runner;
+
 /// The tuner with commands that need no file.
 fn tuner(line: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sysinfer-tune"));
+    let mut command = Runner::of_process().command(env!("CARGO_BIN_EXE_sysinfer-tune"));
     command.args(line.split(' '));
     // Described hosts are refused.
     command.env_remove("HWLOC_SYNTHETIC");

@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use sysinfer_machine::Runner;
 use sysinfer_profiles::Profile;
 
 /// How often the run is killed.
@@ -21,7 +22,7 @@ impl Folder {
     }
 
     fn tune(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sysinfer-tune"));
+        let mut command = Runner::of_process().command(env!("CARGO_BIN_EXE_sysinfer-tune"));
         for variable in ["HWLOC_SYNTHETIC", "HWLOC_XMLFILE"] {
             command.env_remove(variable);
         }

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use sysinfer_machine::Runner;
+
 /// Files of a finished run that another one would replace.
 const LEFT: [(&str, &str); 3] = [
     ("samples.csv", "time,stage\n1,table\n"),
@@ -14,7 +16,7 @@ const LEFT: [(&str, &str); 3] = [
 ];
 
 fn tune(folder: &Path, line: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sysinfer-tune"));
+    let mut command = Runner::of_process().command(env!("CARGO_BIN_EXE_sysinfer-tune"));
     for variable in ["HWLOC_SYNTHETIC", "HWLOC_XMLFILE"] {
         command.env_remove(variable);
     }
@@ -109,7 +111,7 @@ fn on_a_busy_host(with: impl FnOnce()) {
 fn ctrl_c_while_waiting_for_a_quiet_host_costs_no_samples() {
     let folder = finished();
     on_a_busy_host(|| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sysinfer-tune"));
+        let mut command = Runner::of_process().command(env!("CARGO_BIN_EXE_sysinfer-tune"));
         for variable in ["HWLOC_SYNTHETIC", "HWLOC_XMLFILE"] {
             command.env_remove(variable);
         }

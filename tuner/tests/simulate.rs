@@ -2,9 +2,9 @@
 //! measurement.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
-use sysinfer_machine::{Topology, host_info};
+use sysinfer_machine::{Runner, Topology, host_info};
 use sysinfer_profiles::{HostMatch, Profile, matching};
 
 fn hosts() -> PathBuf {
@@ -12,7 +12,7 @@ fn hosts() -> PathBuf {
 }
 
 fn tune(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sysinfer-tune"));
+    let mut command = Runner::of_process().command(env!("CARGO_BIN_EXE_sysinfer-tune"));
     command
         .args(arguments)
         .env_remove("HWLOC_SYNTHETIC")
@@ -69,7 +69,7 @@ fn a_simulated_run_goes_over_no_profile_that_was_measured() {
     for name in measured {
         std::fs::write(path(name), "measured").expect("written");
     }
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sysinfer-tune"));
+    let mut command = Runner::of_process().command(env!("CARGO_BIN_EXE_sysinfer-tune"));
     command.current_dir(directory.path()).arg("--simulate");
     command.arg(hosts().join("smt-hurts.toml"));
     command.args(["--synthetic", "tiny", "--lengths", "32", "--quick"]);

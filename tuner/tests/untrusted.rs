@@ -1,9 +1,10 @@
 //! Runs that other load disturbed, by the binary: what they leave says so first and keeps the default.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
+use sysinfer_machine::Runner;
 use sysinfer_profiles::Profile;
 
 /// Said before anything else.
@@ -27,7 +28,7 @@ fn disturbed_host() -> tempfile::TempDir {
 }
 
 fn tune(folder: &Path, more: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sysinfer-tune"));
+    let mut command = Runner::of_process().command(env!("CARGO_BIN_EXE_sysinfer-tune"));
     for variable in ["HWLOC_SYNTHETIC", "HWLOC_XMLFILE"] {
         command.env_remove(variable);
     }
@@ -102,7 +103,7 @@ fn a_disturbed_profile_is_shown_with_a_warning_and_not_exported() {
     let folder = disturbed_host();
     tune(folder.path(), "");
     let run = |line: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sysinfer-tune"));
+        let mut command = Runner::of_process().command(env!("CARGO_BIN_EXE_sysinfer-tune"));
         command.current_dir(folder.path()).args(line.split(' '));
         command.output().expect("the tuner starts")
     };

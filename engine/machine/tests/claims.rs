@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use std::time::Duration;
 
-use sysinfer_machine::{Neighbours, Picked, Topology, seats, settle};
+use sysinfer_machine::{Neighbours, Picked, Runner, Topology, seats, settle};
 
 /// Says to the process of a test that it is one of those that start together.
 const ONE_OF_MANY: &str = "SYSINFER_TEST_ONE_OF_MANY";
@@ -46,7 +46,8 @@ struct Started {
 
 impl Started {
     fn new() -> Started {
-        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        let program = std::env::current_exe().expect("this program");
+        let mut command = Runner::of_process().command(program);
         command.args(["--exact", "no_two_take_the_same_core", "--nocapture"]);
         command.env(ONE_OF_MANY, "1");
         command.stdin(Stdio::piped()).stdout(Stdio::piped());

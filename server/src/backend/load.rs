@@ -11,7 +11,7 @@ use sysinfer_engine::model::files::ModelFiles;
 use sysinfer_engine::model::metadata;
 use sysinfer_engine::model::storage::decided;
 use sysinfer_engine::{Engine, EngineInfo, LoadStep, Lookup, PhasePlan, Plan, Precision};
-use sysinfer_machine::{Topology, usable_memory_bytes};
+use sysinfer_machine::{Runner, Topology, usable_memory_bytes};
 
 use super::answer::Words;
 use super::engine::EngineBackend;
@@ -45,6 +45,8 @@ pub struct LoadRequest {
     pub context: Option<usize>,
     /// `--chat-template`.
     pub chat_template: Option<String>,
+    /// What starts the process that renders a template, see [`Program`].
+    pub runner: Runner,
     /// The profile, and what becomes of it, for `/props`.
     pub profile: Option<Shown>,
     /// What was overridden, for `/props`.
@@ -69,7 +71,9 @@ pub struct Loaded {
 /// [`LoadError`], for the operator.
 pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     check_context(request)?;
-    let given = request.chat_template.as_deref().map(template_choice::given);
+    let renderer = Program::this(request.runner.clone());
+    let given = request.chat_template.as_deref();
+    let given = given.map(|name| template_choice::given(name, renderer.clone()));
     let given = given.transpose()?;
     let mut tenth = 0;
     let mut progress = |step: LoadStep| log_progress(&step, &mut tenth);
@@ -94,12 +98,8 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     let info = engine.info().clone();
     let context_tokens = context_tokens(request.context, info.context_length)?;
     let template = template_choice::chosen(given, &engine, &tokenizer);
-    let prompt = ModelPrompt::guarded_by(
-        Program::this(),
-        &template,
-        Arc::clone(&tokenizer),
-        Timestamp::now,
-    )?;
+    let prompt =
+        ModelPrompt::guarded_by(renderer, &template, Arc::clone(&tokenizer), Timestamp::now)?;
     let props = props(request, &engine, &template);
     let mut summary = vec![
         format!(

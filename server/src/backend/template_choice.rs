@@ -24,7 +24,7 @@ pub(super) enum Given {
 
 /// Reads the template that `--chat-template` names, and finds what is wrong with it before the model
 /// is loaded.
-pub(super) fn given(name: &str) -> Result<Given, LoadError> {
+pub(super) fn given(name: &str, renderer: Program) -> Result<Given, LoadError> {
     if builtin::is_name(name) {
         return Ok(Given::Name(name.into()));
     }
@@ -42,7 +42,7 @@ pub(super) fn given(name: &str) -> Result<Given, LoadError> {
     let source = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
     let origin = format!("the chat template {name}");
     // Compiled where it will be rendered: one that nests too deep ends that process, not this one.
-    TemplateProcess::start(&source, &origin, TokenTexts::default(), Program::this())?;
+    TemplateProcess::start(&source, &origin, TokenTexts::default(), renderer)?;
     Ok(Given::File(TemplateSource::Text { source, origin }))
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sysinfer_machine::Runner;
 use sysinfer_server::prompt::encode::{ModelPrompt, TemplateSource};
 use sysinfer_server::prompt::sandbox::ARGUMENT;
 use sysinfer_server::prompt::sandbox::process::Program;
@@ -108,6 +109,8 @@ fn program() -> Program {
     Program {
         path: path.map_or_else(|| binary("sysinfer-server"), Into::into),
         arguments: vec![ARGUMENT.into()],
+        runner: Runner::of_process(),
+        start: Duration::from_secs(20),
         deadline: Duration::from_millis(250),
     }
 }

@@ -36,7 +36,8 @@ pub fn run() -> ExitCode {
             current: Some(most),
             maximum: Some(most),
         };
-        // Without the limit there is still the server's deadline.
+        // Without the limit there is still the server's deadline: an emulator accepts one of memory and
+        // may not keep it.
         let _ = setrlimit(resource, limit);
     }
     let (send, received) = channel();
@@ -76,6 +77,10 @@ enum Order {
 
 fn serve(orders: &Receiver<Order>) {
     let mut out = io::stdout().lock();
+    // From here on, it is the template's doing if this process ends.
+    if reply(&Ok(String::new()), &mut out).is_err() {
+        return;
+    }
     let mut template = Err("nothing was compiled".to_owned());
     while let Ok(order) = orders.recv() {
         let answer = match order {

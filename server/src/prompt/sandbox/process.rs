@@ -3,15 +3,20 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use sysinfer_machine::Runner;
 
 use super::wire::{self, Answer, Setup};
 use super::{ARGUMENT, NO_THREAD};
 use crate::prompt::template::{TemplateError, TokenTexts};
 use crate::prompt::{Conversation, PromptError};
+
+/// The exit code by which shells, and a `posix_spawn` that is emulated, say that there is no such program.
+const NOT_EXECUTED: i32 = 127;
 
 /// Longest time from closed pipes to the end of a process; on a busy host it waits for a CPU.
 const TIME_TO_END: Duration = Duration::from_secs(5);
@@ -23,19 +28,48 @@ pub struct Program {
     pub path: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
+    /// What stands before it.
+    pub runner: Runner,
+    /// Longest time until it says that it is there, before a template is sent to it.
+    pub start: Duration,
     /// Longest time for compiling a template, or for rendering a conversation.
     pub deadline: Duration,
 }
 
 impl Program {
-    /// This program once more, whatever has become of its file.
-    pub fn this() -> Self {
+    /// This program once more, whatever has become of its file; with a runner, for which
+    /// `/proc/self/exe` would be the runner itself, what has its name.
+    pub fn this(runner: Runner) -> Self {
+        let named = if runner.is_none() {
+            None
+        } else {
+            std::env::current_exe().ok()
+        };
+        let path = named.unwrap_or_else(|| "/proc/self/exe".into());
         Self {
-            path: "/proc/self/exe".into(),
+            path,
             arguments: vec![ARGUMENT.into()],
-            // Templates take milliseconds, but the engine's threads may be on every CPU.
+            runner,
+            // Milliseconds, but the engine's threads may be on every CPU, and an emulator reads the whole
+            // program first.
+            start: Duration::from_secs(20),
+            // Templates take milliseconds too.
             deadline: Duration::from_secs(5),
         }
+    }
+
+    /// Starts it and has it compile the template of `setup`.
+    fn run(&self, setup: &[u8]) -> Result<Running, Failure> {
+        Running::start(self, setup).map_err(|failure| match failure {
+            Failure::NoProcess(problem) => {
+                let path = self.path.display();
+                Failure::NoProcess(match self.runner.is_none() {
+                    true => format!("{path}: {problem}"),
+                    false => format!("{path} by {}: {problem}", self.runner),
+                })
+            }
+            failure => failure,
+        })
     }
 }
 
@@ -84,7 +118,7 @@ impl TemplateProcess {
             problem,
         };
         let setup = setup.map_err(|error| broken(error.to_string()))?;
-        let running = Running::start(&program, &setup).map_err(|failure| match failure {
+        let running = program.run(&setup).map_err(|failure| match failure {
             // Compiling names the origin itself.
             Failure::Refused(message) => TemplateError::Refused(message),
             Failure::NoProcess(problem) => TemplateError::NoProcess {
@@ -126,7 +160,7 @@ impl TemplateProcess {
     ) -> Result<String, Failure> {
         let running = match slot {
             Some(running) => running,
-            None => slot.insert(Running::start(&self.program, &self.setup)?),
+            None => slot.insert(self.program.run(&self.setup)?),
         };
         let request = wire::frame(conversation);
         let request = request.map_err(|error| Failure::Refused(error.to_string()))?;
@@ -145,7 +179,9 @@ struct Running {
 impl Running {
     fn start(program: &Program, setup: &[u8]) -> Result<Self, Failure> {
         let none = |error: io::Error| Failure::NoProcess(error.to_string());
-        let mut child = Command::new(&program.path)
+        let mut child = program
+            .runner
+            .command(&program.path)
             .args(&program.arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -173,8 +209,25 @@ impl Running {
         };
         let reader = std::thread::Builder::new().name("sysinfer-template".into());
         reader.spawn(read).map_err(none)?;
+        running.wait_for_start(program.start)?;
         running.ask(setup, program.deadline)?;
         Ok(running)
+    }
+
+    /// Waits for its first word. Nothing that happens until then is the doing of a template, which it
+    /// has not seen.
+    fn wait_for_start(&mut self, limit: Duration) -> Result<(), Failure> {
+        let answer = self.answer(limit);
+        answer.map(drop).map_err(|failure| match failure {
+            Failure::TooSlow(limit) => {
+                let milliseconds = limit.as_millis();
+                Failure::NoProcess(format!("it said nothing for {milliseconds} ms"))
+            }
+            Failure::Ended(status) => {
+                Failure::NoProcess(format!("it ended before it answered ({status})"))
+            }
+            failure => failure,
+        })
     }
 
     /// Sends a frame and waits for the answer.
@@ -186,10 +239,14 @@ impl Running {
         if sent.is_err() {
             return Err(self.ended());
         }
-        match self.answers.recv_timeout(deadline) {
+        self.answer(deadline)
+    }
+
+    fn answer(&mut self, limit: Duration) -> Result<String, Failure> {
+        match self.answers.recv_timeout(limit) {
             Ok(Ok(answer)) => answer.map_err(Failure::Refused),
             Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => Err(self.ended()),
-            Err(RecvTimeoutError::Timeout) => Err(Failure::TooSlow(deadline)),
+            Err(RecvTimeoutError::Timeout) => Err(Failure::TooSlow(limit)),
         }
     }
 
@@ -202,6 +259,9 @@ impl Running {
                     "it is allowed no thread, or not the memory for its stack of 256 MiB"
                         .to_owned(),
                 ),
+                Some(NOT_EXECUTED) => {
+                    Failure::NoProcess(format!("it cannot be executed ({status})"))
+                }
                 Some(_) => Failure::NoProcess(format!("it ended before it answered ({status})")),
                 None => Failure::Ended(status.to_string()),
             },

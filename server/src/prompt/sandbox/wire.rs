@@ -1,7 +1,7 @@
 //! What the two processes say to each other: JSON values, each behind its length.
 //!
-//! First comes a [`Setup`], then any number of [`Conversation`](crate::prompt::Conversation)s; each is
-//! answered by an [`Answer`].
+//! The child begins with an empty [`Answer`]: it is there. Then it is sent a [`Setup`] and any number of
+//! [`Conversation`](crate::prompt::Conversation)s; each is answered by an [`Answer`].
 
 use std::io::{self, Read, Write};
 
@@ -21,7 +21,7 @@ pub(super) struct Setup {
     pub(super) tokens: TokenTexts,
 }
 
-/// What came of it: a text, nothing for a setup, or what the template says against it.
+/// What came of it: a text, nothing for a start or a setup, or what the template says against it.
 pub(super) type Answer = Result<String, String>;
 
 /// A value and its length, as they are written.
