@@ -77,6 +77,7 @@ impl SimulatedHost {
         let info = HostInfo {
             cpu_model: format!("{MARK} {}", description.name),
             architecture: description.architecture.clone(),
+            sve_bits: None,
             topology: topology.summary(),
             packages: topology.packages(),
             nodes,
