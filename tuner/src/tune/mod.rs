@@ -276,6 +276,7 @@ pub(crate) fn search(
         conditions,
         pins: String::new(),
         instruction_sets: Vec::new(),
+        sections: Vec::new(),
         halted,
     })
 }
