@@ -54,6 +54,10 @@ pub struct HostFacts {
     pub cpu_model: String,
     /// `x86_64` or `aarch64`.
     pub architecture: String,
+    /// Length of SVE vectors on arm64, bits, 0 without SVE; absent: another architecture, or not recorded.
+    /// For the record: no kernel uses SVE, so differences mean nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sve_bits: Option<usize>,
     /// One line: packages x nodes x cores x threads.
     pub topology: String,
     /// Sockets.
@@ -309,6 +313,7 @@ impl From<&HostInfo> for HostFacts {
         Self {
             cpu_model: host.cpu_model.clone(),
             architecture: host.architecture.clone(),
+            sve_bits: host.sve_bits,
             topology: host.topology.clone(),
             packages: host.packages,
             nodes: host.nodes,

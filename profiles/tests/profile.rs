@@ -363,7 +363,9 @@ fn saving_replaces_the_file_and_leaves_nothing_else() {
 fn hosts_differ_in_what_a_plan_depends_on() {
     type Change = fn(&mut HostInfo);
     let changes: [(&str, Change); 9] = [
-        ("cpu_model", |h| h.cpu_model = "other".into()),
+        ("cpu_model", |h| {
+            h.cpu_model = "HiSilicon Kunpeng 920B (HIP09, 0x48/0xd02)".into();
+        }),
         ("architecture", |h| h.architecture = "x86_64".into()),
         ("packages", |h| h.packages = 1),
         ("nodes", |h| h.nodes = 2),
@@ -391,6 +393,7 @@ fn hosts_differ_in_what_a_plan_depends_on() {
 fn what_does_not_matter_is_only_noted() {
     let mut later = host();
     later.kernel = "6.12.1".into();
+    later.sve_bits = Some(128);
     later.memory_bytes = later.memory_bytes * 95 / 100;
     assert_eq!(matching::check(&profile(), &later), HostMatch::Exact);
     assert_eq!(matching::notices(&profile(), &later).len(), 1);

@@ -55,6 +55,12 @@ fn a_simulated_run_ends_with_a_profile_that_no_host_takes() {
     let summary = std::fs::read_to_string(summary).expect("a summary");
     let heading = summary.lines().next().unwrap_or_default();
     assert!(heading.contains("SIMULATED"), "{heading}");
+    for words in [
+        "core speeds are modelled from kernels of this program, not measured",
+        "At 128 tokens bound by memory: kernels could read ",
+    ] {
+        assert!(summary.contains(words), "{words}");
+    }
 }
 
 #[test]

@@ -2,17 +2,20 @@
 
 use std::fs::read_to_string;
 
+use crate::cores::{core_kinds, cpu_model};
 use crate::kernel_text::{chosen_word, kib_field};
 use crate::{Topology, cpu_quota};
 
 /// A host in plain values. The host's name is not among them: it says nothing about speed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostInfo {
-    /// E.g. "AMD EPYC 9654 96-Core Processor", "HiSilicon Kunpeng-920 (0x48/0xd01)", or where a
-    /// topology came from that is not this host's.
+    /// E.g. "AMD EPYC 9654 96-Core Processor", "HiSilicon Kunpeng 920 (TSV110, 0x48/0xd01)", several kinds
+    /// of cores with the CPUs of each, or where a topology came from that is not this host's.
     pub cpu_model: String,
     /// "x86_64", "aarch64".
     pub architecture: String,
+    /// [`sve_bits`] of an arm64 host; `None` of any other, or where nobody has looked.
+    pub sve_bits: Option<usize>,
     /// [`Topology::summary`].
     pub topology: String,
     /// Packages with an allowed CPU.
@@ -39,8 +42,9 @@ pub struct HostInfo {
 /// that runs this process.
 pub fn host_info(topology: &Topology) -> HostInfo {
     let (cpu_model, memory_bytes) = if topology.is_this_host {
-        let text = read_to_string("/proc/cpuinfo").unwrap_or_default();
-        (cpu_model(&text), total_memory_bytes())
+        let cpus: Vec<usize> = topology.cpus.iter().map(|cpu| cpu.id).collect();
+        let kinds = core_kinds(&cpus, &|path| read_to_string(path).ok());
+        (cpu_model(&kinds), total_memory_bytes())
     } else {
         let memory = topology.nodes.iter().map(|node| node.memory_bytes);
         (topology.source.clone(), memory.fold(0, u64::saturating_add))
@@ -51,6 +55,7 @@ pub fn host_info(topology: &Topology) -> HostInfo {
     HostInfo {
         cpu_model,
         architecture: std::env::consts::ARCH.to_owned(),
+        sve_bits: (std::env::consts::ARCH == "aarch64").then(sve_bits),
         topology: topology.summary(),
         packages: topology.packages(),
         nodes: topology.nodes.len(),
@@ -70,94 +75,15 @@ pub(crate) fn total_memory_bytes() -> u64 {
     kib_field(&meminfo, "MemTotal").unwrap_or(0)
 }
 
-/// The first CPU of `/proc/cpuinfo`: x86 has "model name", arm64 has identification registers.
-fn cpu_model(cpuinfo: &str) -> String {
-    let field = |name: &str| {
-        let mut fields = cpuinfo.lines().filter_map(|line| line.split_once(':'));
-        fields
-            .find(|(key, _)| key.trim() == name)
-            .map(|(_, value)| value.trim())
-    };
-    if let Some(name) = field("model name").filter(|name| !name.is_empty()) {
-        return name.to_owned();
-    }
-    match (field("CPU implementer"), field("CPU part")) {
-        (Some(implementer), Some(part)) => {
-            format!("{} ({implementer}/{part})", arm_name(implementer, part))
-        }
-        _ => "unknown CPU".to_owned(),
-    }
-}
-
-/// Maker and core by the implementer and part numbers of the main ID register (MIDR_EL1), as far as
-/// servers have them.
-fn arm_name(implementer: &str, part: &str) -> String {
-    let (maker, cores): (&str, &[(&str, &str)]) = match implementer {
-        "0x41" => (
-            "Arm",
-            &[
-                ("0xd08", "Cortex-A72"),
-                ("0xd0c", "Neoverse-N1"),
-                ("0xd40", "Neoverse-V1"),
-                ("0xd49", "Neoverse-N2"),
-                ("0xd4f", "Neoverse-V2"),
-                ("0xd84", "Neoverse-V3"),
-                ("0xd8e", "Neoverse-N3"),
-            ],
-        ),
-        "0x48" => (
-            "HiSilicon",
-            &[("0xd01", "Kunpeng-920"), ("0xd02", "Kunpeng-920B")],
-        ),
-        "0x61" => ("Apple", &[]),
-        "0x70" => (
-            "Phytium",
-            &[
-                ("0x662", "FTC662"),
-                ("0x663", "FTC663"),
-                ("0x664", "FTC664"),
-            ],
-        ),
-        "0xc0" => ("Ampere", &[("0xac3", "Ampere-1"), ("0xac4", "Ampere-1A")]),
-        _ => return "arm64 CPU".to_owned(),
-    };
-    let core = cores
-        .iter()
-        .find(|(number, _)| *number == part)
-        .map_or("CPU", |(_, name)| *name);
-    format!("{maker} {core}")
+/// The length of this thread's SVE vectors, bits; 0 without SVE. The system may allow less than the CPU has.
+pub fn sve_bits() -> usize {
+    let found = rustix::thread::sve_vector_length_configuration();
+    found.map_or(0, |found| 8 * found.vector_length_in_bytes as usize)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_cpus() {
-        let cases = [
-            (
-                "processor\t: 0\nmodel name\t: AMD EPYC 9654 96-Core Processor\n",
-                "AMD EPYC 9654 96-Core Processor",
-            ),
-            (
-                "processor\t: 0\nBogoMIPS\t: 200.00\nCPU implementer\t: 0x48\nCPU part\t: 0xd01\n",
-                "HiSilicon Kunpeng-920 (0x48/0xd01)",
-            ),
-            (
-                "CPU implementer\t: 0x48\nCPU part\t: 0xfff\n",
-                "HiSilicon CPU (0x48/0xfff)",
-            ),
-            (
-                "CPU implementer\t: 0x99\nCPU part\t: 0x001\n",
-                "arm64 CPU (0x99/0x001)",
-            ),
-            ("", "unknown CPU"),
-            ("model name\t:\n", "unknown CPU"),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(cpu_model(text), expected);
-        }
-    }
 
     #[test]
     fn a_described_host_is_not_this_one() {

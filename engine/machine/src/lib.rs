@@ -9,6 +9,7 @@
 //! This is one of the two crates where `unsafe` may live: here it wraps system calls and hands each
 //! worker its own mutable part of a phase, so that callers need none.
 
+mod cores;
 mod cpu_list;
 mod effective;
 mod error;
@@ -25,6 +26,7 @@ mod runner;
 mod team;
 mod topology;
 
+pub use cores::{ArmCore, Core, CoreKind, core_kinds, without_releases};
 pub use cpu_list::CpuList;
 pub use effective::{
     cpu_quota, cpu_quota_of, effective_cpus, memory_left_bytes, surplus, throttled_periods,
@@ -32,7 +34,7 @@ pub use effective::{
 };
 pub use error::MachineError;
 pub use file_map::FileMap;
-pub use host::{HostInfo, host_info};
+pub use host::{HostInfo, host_info, sve_bits};
 pub use kernel_text::{chosen_word, kib_field};
 pub use memory::{NodeBuffer, Pages};
 pub use neighbours::{Blind, Claim, Neighbour, Neighbours, Picked, Seats, Why, seats, settle};

@@ -9,6 +9,7 @@ pub(crate) fn host() -> HostInfo {
     HostInfo {
         cpu_model: "Example \"E\" 9000".into(),
         architecture: "aarch64".into(),
+        sve_bits: Some(256),
         topology: "2 packages x 2 nodes x 24 cores x 1 thread".into(),
         packages: 2,
         nodes: 4,

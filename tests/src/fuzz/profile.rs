@@ -48,6 +48,7 @@ fn compare(profile: &Profile) {
     let host = HostInfo {
         cpu_model: "Example".into(),
         architecture: "x86_64".into(),
+        sve_bits: None,
         topology: "1 package x 1 node x 2 cores x 1 thread".into(),
         packages: 1,
         nodes: 1,

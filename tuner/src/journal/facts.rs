@@ -138,6 +138,7 @@ pub fn host_info(facts: &HostFacts) -> HostInfo {
     HostInfo {
         cpu_model: facts.cpu_model.clone(),
         architecture: facts.architecture.clone(),
+        sve_bits: facts.sve_bits,
         topology: facts.topology.clone(),
         packages: facts.packages,
         nodes: facts.nodes,

@@ -32,6 +32,9 @@ pub fn render(report: &Report<'_>, files: &[impl AsRef<Path>], profile: Option<&
         "host": {
             "cpu_model": host.cpu_model,
             "architecture": host.architecture,
+            "instruction_sets": report.instruction_sets,
+            // Null: not arm64. 0: without SVE.
+            "sve_bits": host.sve_bits,
             "topology": host.topology,
             "cpus": host.cpus,
             "cpu_quota": host.cpu_quota,

@@ -9,6 +9,7 @@ use super::figures::{duration, interval, said, share};
 use super::samples::Disturbed;
 use super::svg;
 use super::{Report, table};
+use crate::host::check::sve_words;
 use crate::journal::{blocking, cpu_list, kernels};
 use crate::measure::sampled;
 use crate::report::reference;
@@ -246,6 +247,8 @@ pub fn fact_list(report: &Report<'_>) -> Vec<(&'static str, String)> {
         ),
         ("read bandwidth", bandwidth),
     ];
+    let sve = host.sve_bits.map(sve_words);
+    facts.extend(sve.map(|words| ("vectors of SVE", words)));
     facts.extend(arithmetic.map(|found| ("arithmetic beside the prompts of the table", found)));
     facts.extend(exchange.map(|found| ("exchange between cores beside them", found)));
     facts.extend(host_drift(report).map(|found| ("drift of the host", found)));

@@ -81,6 +81,7 @@ fn host() -> HostInfo {
     HostInfo {
         cpu_model: format!("CPU {HOSTILE}"),
         architecture: "x86_64".into(),
+        sve_bits: None,
         topology: "1 package x 1 node x 4 cores x 1 thread".into(),
         packages: 1,
         nodes: 1,
@@ -488,6 +489,27 @@ fn what_may_be_no_gain_is_called_none_in_every_format() {
     let decode = &json["chosen"]["decode"];
     assert!(decode["gain"].is_null(), "{decode}");
     assert_eq!(decode["rate_over_default"]["low"], 0.99);
+}
+
+#[test]
+fn instruction_sets_and_the_length_of_vectors_are_said_everywhere() {
+    let mut planted = Planted::new();
+    planted.host.sve_bits = Some(256);
+    let report = planted.report();
+    let page = html::render(&report);
+    let summary = markdown::render(&report);
+    for text in [&page, &summary] {
+        assert!(
+            text.contains("avx2") && text.contains("SVE of 256 bits"),
+            "{text}"
+        );
+    }
+    let value = json::render(&report, &[""; 0], None);
+    assert_eq!(value["host"]["instruction_sets"][0], "avx2");
+    assert_eq!(value["host"]["sve_bits"], 256);
+    // Elsewhere there is no such thing.
+    planted.host.sve_bits = None;
+    assert!(!markdown::render(&planted.report()).contains("SVE"));
 }
 
 #[test]

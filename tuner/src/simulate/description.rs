@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::kernel_rate::{Clocks, KernelRate, Modelled};
+
 /// Why a host file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DescriptionError {
@@ -105,6 +107,8 @@ pub struct Description {
     pub prefetch: Prefetch,
     /// What samples suffer from.
     pub noise: Noise,
+    /// What kernels' rates were modelled with; absent: no rate needs it.
+    pub modelled: Option<Modelled>,
     /// Kernels to choose from; the first of a block type and role is its default.
     pub kernels: Vec<KernelRate>,
 }
@@ -205,20 +209,6 @@ pub struct Noise {
     pub void_chance: f64,
 }
 
-/// A kernel and its rate.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KernelRate {
-    /// Name in plans.
-    pub name: String,
-    /// Block type.
-    pub block: String,
-    /// `decode` or `prefill`.
-    pub role: String,
-    /// 10^9 multiply-adds per second and core.
-    pub gmac_per_second: f64,
-}
-
 const RATE: RangeInclusive<f64> = 0.01..=1e6;
 const FACTOR: RangeInclusive<f64> = 0.01..=4.0;
 const SHARE: RangeInclusive<f64> = 0.0..=0.9;
@@ -286,18 +276,34 @@ impl Description {
             return Err(out_of_range("simulated", 0, "false".into(), allowed));
         }
         for (entry, kernel) in description.kernels.iter().enumerate() {
-            check(
-                "kernels.gmac_per_second",
-                entry,
-                kernel.gmac_per_second,
-                RATE,
-            )?;
+            let Some((key, rate)) = kernel.rate() else {
+                let given = "none or several rates".into();
+                let allowed = "one of gmac_per_second, mac_per_cycle, weight_gb_per_second";
+                return Err(out_of_range("kernels.name", entry, given, allowed.into()));
+            };
+            if key == "weight_gb_per_second" && description.modelled.is_none() {
+                let allowed =
+                    "in a file with a section [modelled], which says at what clock".into();
+                let key = "kernels.weight_gb_per_second";
+                return Err(out_of_range(key, entry, rate.to_string(), allowed));
+            }
+            check(&format!("kernels.{key}"), entry, rate, RATE)?;
             if !["decode", "prefill"].contains(&kernel.role.as_str()) {
                 let (value, allowed) = (format!("\"{}\"", kernel.role), "decode or prefill".into());
                 return Err(out_of_range("kernels.role", entry, value, allowed));
             }
         }
         Ok(description)
+    }
+
+    /// The clocks that rates of kernels depend on.
+    pub fn clocks(&self) -> Clocks {
+        let host_ghz = self.compute.clock_ghz;
+        let modelled = self.modelled.as_ref();
+        Clocks {
+            host_ghz,
+            model_ghz: modelled.map_or(host_ghz, |modelled| modelled.clock_ghz),
+        }
     }
 
     /// Every number with its key and range, but those of kernels.
@@ -375,6 +381,9 @@ impl Description {
             ("noise.outlier_most", noise.outlier_most, SHARE),
             ("noise.void_chance", noise.void_chance, 0.0..=0.5),
         ];
+        if let Some(modelled) = &self.modelled {
+            all.push(("modelled.clock_ghz", modelled.clock_ghz, 0.01..=100.0));
+        }
         let nodes = memory.node_gb_per_second.values();
         all.extend(
             nodes
@@ -431,6 +440,16 @@ mod tests {
             ("sigma = 0.03", "sigma = 7.0", "noise.sigma"),
             ("simulated = true", "simulated = false", "simulated"),
             ("role = \"decode\"", "role = \"both\"", "kernels.role"),
+            (
+                "\ngmac_per_second = 1000.0",
+                "\nweight_gb_per_second = 9.0",
+                "kernels.weight_gb_per_second",
+            ),
+            (
+                "\ngmac_per_second = 1000.0",
+                "\nmac_per_cycle = -9.0",
+                "kernels.mac_per_cycle",
+            ),
             // Of the second kernel.
             (
                 "gmac_per_second = 2.0",
@@ -440,15 +459,28 @@ mod tests {
         ];
         for (good, bad, key) in cases {
             let text = HOST.replacen(good, bad, 1);
-            let line = 1 + text[..text.find(bad).expect("replaced")]
-                .matches('\n')
-                .count();
+            let at = text.find(bad).expect("replaced");
+            let line = 1 + text[..=at].matches('\n').count();
             let message = Description::parse(&text, "host.toml")
                 .expect_err(bad)
                 .to_string();
             assert!(message.contains(key), "{message}");
             assert!(message.contains(&format!("line {line}:")), "{message}");
         }
+    }
+
+    #[test]
+    fn a_kernel_has_one_rate() {
+        for rates in ["", "gmac_per_second = 1.0\nmac_per_cycle = 1.0"] {
+            let text = HOST.replace("gmac_per_second = 2.0", rates);
+            let message = Description::parse(&text, "h.toml").expect_err(rates);
+            let message = message.to_string();
+            assert!(message.contains("one of gmac_per_second"), "{message}");
+        }
+        let modelled = "[modelled]\nclock_ghz = 0.0\nsource = \"s\"\n\n[noise]";
+        let text = HOST.replace("[noise]", modelled);
+        let message = Description::parse(&text, "h.toml").expect_err("no clock");
+        assert!(message.to_string().contains("modelled.clock_ghz"));
     }
 
     #[test]

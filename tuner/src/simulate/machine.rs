@@ -34,18 +34,18 @@ pub struct Machine {
 
 /// Which kernels a product is multiplied with.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
+pub(super) enum Role {
     Decode,
     Prefill,
 }
 
 /// What all phases of a step have in common.
-struct Setting<'a> {
-    crew: &'a Crew,
-    plan: &'a Plan,
-    rows: usize,
+pub(super) struct Setting<'a> {
+    pub(super) crew: &'a Crew,
+    pub(super) plan: &'a Plan,
+    pub(super) rows: usize,
     /// Share of the weights that lies on the worker's own node.
-    local: f64,
+    pub(super) local: f64,
 }
 
 impl Machine {
@@ -187,7 +187,7 @@ impl Machine {
         })
     }
 
-    fn check(&self, plan: &Plan) -> Result<(), String> {
+    pub(super) fn check(&self, plan: &Plan) -> Result<(), String> {
         plan.validate().map_err(|error| error.to_string())?;
         for (block, choice) in &plan.kernels {
             for name in [&choice.decode, &choice.prefill].into_iter().flatten() {
@@ -203,7 +203,7 @@ impl Machine {
         Ok(())
     }
 
-    fn crew(&self, team: &PhasePlan) -> Result<Crew, String> {
+    pub(super) fn crew(&self, team: &PhasePlan) -> Result<Crew, String> {
         Crew::new(team, &self.layout, &self.description)
     }
 
@@ -218,30 +218,35 @@ impl Machine {
     }
 
     /// Everything of a step but attention.
-    fn step_seconds(&self, setting: &Setting<'_>, wanted: usize) -> f64 {
+    pub(super) fn step_seconds(&self, setting: &Setting<'_>, wanted: usize) -> f64 {
         let role = if setting.rows <= MOST_DECODE_ROWS {
             Role::Decode
         } else {
             Role::Prefill
         };
-        let mut seconds = self.description.step.fixed_us * 1e-6;
-        let mut runs = 0;
+        let mut seconds = self.overhead_seconds(setting, role, wanted);
         for product in &self.shape.layers {
             seconds +=
                 product.count as f64 * self.product_seconds(setting, product, role, setting.rows);
-            runs += product.count;
         }
         if wanted > 0 {
             seconds += self.product_seconds(setting, &self.shape.output, Role::Decode, wanted);
-            runs += 1;
         }
+        seconds + self.spill_seconds(setting)
+    }
+
+    /// Barriers of a step, and what it costs whatever it does.
+    pub(super) fn overhead_seconds(&self, setting: &Setting<'_>, role: Role, wanted: usize) -> f64 {
+        let layers = &self.shape.layers;
+        let runs: usize = layers.iter().map(|product| product.count).sum();
+        let runs = runs + usize::from(wanted > 0);
         // Appending keys and values, and attention, are phases too; with many rows the input of every
         // product is shared work of one more.
         let phases = runs * if role == Role::Prefill { 2 } else { 1 } + 2 * self.shape.info.layers;
-        seconds + phases as f64 * self.barrier_seconds(setting.crew) + self.spill_seconds(setting)
+        self.description.step.fixed_us * 1e-6 + phases as f64 * self.barrier_seconds(setting.crew)
     }
 
-    /// Memory, cores' share of it, and arithmetic of one product.
+    /// One product: memory, cores' share of it, and arithmetic overlap.
     fn product_seconds(
         &self,
         setting: &Setting<'_>,
@@ -249,6 +254,17 @@ impl Machine {
         role: Role,
         rows: usize,
     ) -> f64 {
+        overlapped(&self.product_parts(setting, product, role, rows))
+    }
+
+    /// Memory, cores' share of it, and arithmetic of one product, seconds.
+    pub(super) fn product_parts(
+        &self,
+        setting: &Setting<'_>,
+        product: &Product,
+        role: Role,
+        rows: usize,
+    ) -> [f64; 3] {
         let crew = setting.crew;
         let tile = setting
             .plan
@@ -291,7 +307,7 @@ impl Machine {
             .fold(0.0, f64::max);
         // Prefetching hides the latency that keeps a core below its own limit; a node that gives all
         // it has gives no more for it, but loses what waits in between.
-        overlapped(&[reading.0 / reached.sqrt(), reading.1 / reached, compute])
+        [reading.0 / reached.sqrt(), reading.1 / reached, compute]
     }
 
     /// The node that takes longest, and the core that takes longest, when every worker reads its bytes.
@@ -343,8 +359,9 @@ impl Machine {
                 && kernel.role == word
                 && name.is_none_or(|name| kernel.name == *name)
         });
-        let rate = listed.map_or(usual, |kernel| kernel.gmac_per_second);
-        (matrix.rows * matrix.columns) as f64 / (rate * 1e9)
+        let clocks = self.description.clocks();
+        let seconds = listed.and_then(|kernel| kernel.seconds(matrix, clocks));
+        seconds.unwrap_or((matrix.rows * matrix.columns) as f64 / (usual * 1e9))
     }
 
     /// Rate of a worker over that of a core of its own at the clock that rates are given for: the
@@ -425,7 +442,17 @@ impl Machine {
     /// Attention of one decode step over `positions`. Units are (key/value head, chunk of positions);
     /// the worker with most of them is waited for. Small chunks balance well, but every unit costs,
     /// and every worker merges the partial results of all chunks for itself.
-    fn attention_seconds(&self, setting: &Setting<'_>, positions: usize) -> f64 {
+    pub(super) fn attention_seconds(&self, setting: &Setting<'_>, positions: usize) -> f64 {
+        let (parts, merge) = self.attention_parts(setting, positions);
+        overlapped(&parts) + merge
+    }
+
+    /// Memory, cores' share of it, and arithmetic of a step's attention, and what merging adds, seconds.
+    pub(super) fn attention_parts(
+        &self,
+        setting: &Setting<'_>,
+        positions: usize,
+    ) -> ([f64; 3], f64) {
         let (crew, info) = (setting.crew, &self.shape.info);
         let chunks = positions.div_ceil(setting.plan.blocking.attention_chunk.max(1));
         let units = info.kv_heads * chunks;
@@ -447,7 +474,8 @@ impl Machine {
                 1.0,
                 |worker| if worker < units { bytes / busy } else { 0.0 },
             );
-        layers * (overlapped(&[most * unit, node, core]) + merge)
+        let parts = [node, core, most * unit].map(|part| layers * part);
+        (parts, layers * merge)
     }
 
     /// Attention of a chunk of a prompt behind `before` positions: its rows look at all of them and,

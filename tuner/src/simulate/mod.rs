@@ -1,7 +1,7 @@
 //! Simulated hosts: a host file in place of host, engine and clock.
 //!
-//! [`description`] is the file, [`crew`] puts a team on its cores, [`machine`] says how long a step
-//! takes there and why, [`probe`] adds noise and virtual time. The search sees no difference to a
+//! [`description`] is the file, [`kernel_rate`] its kernels, [`crew`] puts a team on its cores, [`machine`] says how long a step
+//! takes there and why, [`limits`] what binds it, [`probe`] adds noise and virtual time. The search sees no difference to a
 //! real host, but here the best plan is known: that is what [`crate::study`] holds it against.
 //!
 //! What comes out is a calculation, not a measurement: the processor of such a host is called
@@ -10,6 +10,8 @@
 
 pub mod crew;
 pub mod description;
+pub mod kernel_rate;
+pub mod limits;
 pub mod machine;
 pub mod on_simulated_host;
 pub mod probe;
@@ -22,7 +24,8 @@ use anyhow::{Context, bail};
 use sysinfer_engine::{KernelChoice, ModelShape, Plan, Precision};
 use sysinfer_machine::{HostInfo, Topology, whole_cpus};
 
-pub use description::{Description, DescriptionError, KernelRate};
+pub use description::{Description, DescriptionError};
+pub use kernel_rate::KernelRate;
 pub use machine::Machine;
 pub use probe::SimulatedProbe;
 
@@ -77,6 +80,7 @@ impl SimulatedHost {
         let info = HostInfo {
             cpu_model: format!("{MARK} {}", description.name),
             architecture: description.architecture.clone(),
+            sve_bits: None,
             topology: topology.summary(),
             packages: topology.packages(),
             nodes,

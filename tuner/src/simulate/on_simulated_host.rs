@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use anyhow::Context;
 
-use super::{SimulatedHost, SimulatedProbe, shape};
+use super::{SimulatedHost, SimulatedProbe, limits, shape};
 use crate::Ending;
 use crate::interrupt::Interrupt;
 use crate::journal::Journal;
@@ -73,6 +73,20 @@ pub fn run(description: &Path, arguments: &TuneArgs) -> anyhow::Result<Ending> {
     run.findings
         .remarks
         .insert(1, format!("what the description rests on: {basis}"));
+    if let Some(modelled) = &simulated.description.modelled {
+        let source = &modelled.source;
+        run.findings.remarks.insert(
+            2,
+            format!(
+                "core speeds are modelled from kernels of this program, not measured: {source}"
+            ),
+        );
+    }
+    let chosen = run.findings.confirmation.as_ref();
+    let plan = chosen.map_or(&run.default, |found| &found.plan);
+    let lengths = run.findings.data.decode_lengths();
+    let limits = limits::section(&machine, plan, &lengths).map_err(anyhow::Error::msg)?;
+    run.sections.extend(limits);
     run.pins = simulated.pins();
     run.instruction_sets = vec!["simulated".into()];
     conclude(arguments, host, &source, directory, run)

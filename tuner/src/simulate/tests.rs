@@ -7,6 +7,7 @@ use sysinfer_engine::{ModelShape, PhasePlan, Plan, Precision, Preset};
 use sysinfer_machine::{MapPolicy, place};
 
 use super::crew::OVERCOMMIT_SLOWDOWN;
+use super::limits::{Bound, section};
 use super::{Description, Machine, SimulatedHost, SimulatedProbe};
 use crate::measure::{Probe, Work};
 
@@ -128,6 +129,72 @@ fn decoding_is_bound_by_cores_first_and_by_the_node_then() {
         slow_kernel("slow") < 0.2 * slow_kernel("fast"),
         "bound by arithmetic"
     );
+}
+
+#[test]
+fn a_step_is_bound_by_what_takes_longest() {
+    let machine = machine(|_| {}, Preset::Llama3_8b);
+    let limits = |threads, kernel: &str| {
+        let mut plan = plan(&machine, MapPolicy::Compact, threads);
+        plan.kernels.entry("Q4_0".into()).or_default().decode = Some(kernel.into());
+        machine.decode_limits(&plan, 4096).expect("runs")
+    };
+    for (threads, kernel, bound, gb_per_second) in [
+        (1, "fast", Bound::Reading, 20.0),
+        (4, "fast", Bound::Memory, 50.0),
+        // 3.93 of 4.89 GB are Q4_0: at 4 x 2 x 10^9 products a second of 0.5625 bytes they take 0.87 s.
+        (4, "slow", Bound::Arithmetic, 5.5),
+    ] {
+        let found = limits(threads, kernel);
+        assert_eq!(found.bound(), bound, "{threads} {kernel}: {found:?}");
+        let parts = [found.memory, found.reading, found.arithmetic, found.rest];
+        let longest = parts.into_iter().fold(0.0, f64::max);
+        let rate = found.bytes / longest / 1e9;
+        assert!((rate / gb_per_second - 1.0).abs() < 0.15, "{rate}");
+        assert!(longest <= found.step && found.step <= parts.iter().sum());
+    }
+    let found = limits(4, "fast");
+    let kv = 4096.0 * machine.shape.info.kv_bytes_per_position as f64;
+    assert_eq!(found.bytes, machine.shape.info.decode_bytes as f64 + kv);
+    let section = section(
+        &machine,
+        &plan(&machine, MapPolicy::Compact, 4),
+        &[32, 4096],
+    );
+    let section = section.expect("runs").expect("two lengths");
+    assert!(section.lines[0].starts_with("At 32 tokens bound by memory: kernels could read "));
+    assert!(
+        section.lines[1].contains("memory gives 50 GB/s"),
+        "{section:?}"
+    );
+    assert!(
+        section
+            .rows
+            .iter()
+            .all(|row| row.len() == section.header.len())
+    );
+}
+
+#[test]
+fn shipped_hosts_have_kernels_of_this_program() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hosts");
+    let files = std::fs::read_dir(folder).expect("the folder of hosts");
+    let mut checked = 0;
+    for file in files.map(|entry| entry.expect("a file").path()) {
+        let host = Description::load(&file).expect("a good file");
+        // Tables of kernels are those of the architecture that this was built for.
+        if host.architecture != std::env::consts::ARCH {
+            continue;
+        }
+        for kernel in &host.kernels {
+            let found = sysinfer_kernels::table::named(&kernel.name);
+            let found = found.unwrap_or_else(|| panic!("{}: {}", file.display(), kernel.name));
+            let expected = (&*kernel.block, &*kernel.role);
+            assert_eq!((found.block.name(), found.role.name()), expected);
+        }
+        checked += 1;
+    }
+    assert!(checked > 0);
 }
 
 #[test]

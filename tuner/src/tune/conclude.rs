@@ -19,7 +19,7 @@ use crate::report::conditions::Conditions;
 use crate::report::distrust::Distrust;
 use crate::report::reference;
 use crate::report::samples::Samples;
-use crate::report::{self, Report, Row};
+use crate::report::{self, Report, Row, Section};
 use crate::search::confirm::Confirmation;
 use crate::search::staged::Log;
 use crate::source::Source;
@@ -55,6 +55,8 @@ pub struct Run {
     pub pins: String,
     /// Instruction sets of the host that kernels can use.
     pub instruction_sets: Vec<String>,
+    /// What else the report is to show.
+    pub sections: Vec<Section>,
     /// Why measuring stopped, if it did not end.
     pub halted: Option<Halt>,
 }
@@ -116,7 +118,7 @@ pub fn conclude(
         rows: report::rows(&data, report::roof(&bandwidth), reference),
         bandwidth,
         cores: data.cores_beside_prompts(),
-        sections: conditions.sections(),
+        sections: [run.sections, conditions.sections()].concat(),
         conditions,
         log: &log,
         distrust,

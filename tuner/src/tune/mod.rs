@@ -92,7 +92,7 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     let source = Source::required(&arguments.model)?;
     let folder = destination::take(arguments, &host.info.cpu_model, &source.name())?;
     let directory = folder.path();
-    let check = Check::of_this_host(&host.topology);
+    let check = Check::of_this_host(&host);
     check.findings.iter().for_each(|line| eprintln!("{line}"));
     let recorded = opening::to_resume(directory, &host, arguments)?;
     let clock = Rc::new(SampleClock::default());
@@ -276,6 +276,7 @@ pub(crate) fn search(
         conditions,
         pins: String::new(),
         instruction_sets: Vec::new(),
+        sections: Vec::new(),
         halted,
     })
 }

@@ -35,7 +35,7 @@ pub fn run(arguments: &CheckArgs) -> anyhow::Result<Ending> {
     }
     let host = Host::discover(None)?;
     host.require_real()?;
-    let check = Check::of_this_host(&host.topology);
+    let check = Check::of_this_host(&host);
     if arguments.json {
         println!("{}", serde_json::to_string(&check)?);
     } else {

@@ -28,6 +28,7 @@ fn profile(decode: PhasePlan, prefill: PhasePlan, (nodes, cpus): (usize, usize))
         host: HostFacts {
             cpu_model: "line\nbreak=1".into(),
             architecture: "aarch64".into(),
+            sve_bits: None,
             topology: "2 packages".into(),
             packages: 2,
             nodes,

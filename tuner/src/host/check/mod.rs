@@ -4,6 +4,7 @@
 //!
 //! Readers take a [`Root`], so that hosts are tested on recorded trees of /proc and /sys.
 
+mod cores;
 mod memory;
 mod neighbours;
 mod processors;
@@ -15,7 +16,9 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use sysinfer_machine::{CpuList, Topology};
 
+use super::Host;
 use crate::report::table;
+pub use cores::{InstructionSets, sve_words};
 pub use root::Root;
 
 /// What stands for a fact that cannot be read.
@@ -49,8 +52,14 @@ pub struct Check {
 }
 
 impl Check {
-    /// Reads all there is below `root`; `timer` is the step of this process' clock.
-    pub fn of(root: &Root, topology: &Topology, timer: Option<Duration>) -> Self {
+    /// Reads all there is below `root`; `sets` and `timer`, the step of its clock, are what this process
+    /// finds out for itself.
+    pub fn of(
+        root: &Root,
+        topology: &Topology,
+        sets: &InstructionSets,
+        timer: Option<Duration>,
+    ) -> Self {
         let mut check = Self::default();
         check.fact("topology", topology_text(topology));
         if topology.source == "flat" {
@@ -59,6 +68,7 @@ impl Check {
                 "let the process read /sys/devices/system (mount it into the container)",
             );
         }
+        cores::check(root, topology, sets, &mut check);
         processors::check(root, topology, &mut check);
         memory::check(root, topology, &mut check);
         neighbours::check(root, topology, &mut check);
@@ -67,8 +77,9 @@ impl Check {
     }
 
     /// The host that runs this process.
-    pub fn of_this_host(topology: &Topology) -> Self {
-        Self::of(&Root::of_this_host(), topology, timer_step())
+    pub fn of_this_host(host: &Host) -> Self {
+        let sets = InstructionSets::of_this_host(&host.info);
+        Self::of(&Root::of_this_host(), &host.topology, &sets, timer_step())
     }
 
     fn fact(&mut self, name: &'static str, value: impl Into<String>) {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use sysinfer_machine::Topology;
 
-use super::{Check, Finding, Root, UNKNOWN};
+use super::{Check, Finding, InstructionSets, Root, UNKNOWN};
+use crate::host::Host;
 
 const KUNPENG: &str = "pack:2 numa:2 l3:1 core:24 pu:1";
 const V2_MOUNT: &str = "30 23 0:26 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw";
@@ -88,8 +89,18 @@ fn check(tree: &tempfile::TempDir, topology: &Topology) -> Check {
     Check::of(
         &Root::at(tree.path()),
         topology,
+        &kunpeng_sets(),
         Some(Duration::from_nanos(10)),
     )
+}
+
+/// As on a Kunpeng 920 that has kernels for more than it can run.
+fn kunpeng_sets() -> InstructionSets {
+    InstructionSets {
+        here: vec!["neon", "dotprod"],
+        absent: vec!["i8mm"],
+        sve_bits: Some(0),
+    }
 }
 
 fn kunpeng() -> Topology {
@@ -268,11 +279,111 @@ fn load_is_that_of_all_cpus_of_the_host() {
     assert!(is_loud(&tree(&[load])), "as many as are allowed");
 }
 
+fn fact(check: &Check, name: &str) -> String {
+    let mut facts = check.facts.iter();
+    let fact = facts.find(|fact| fact.name == name);
+    fact.expect("a fact of every host").value.clone()
+}
+
+/// An arm64 CPU's register, as /sys has it.
+fn register(root: &Path, cpu: usize, text: &str) {
+    let path = format!("sys/devices/system/cpu/cpu{cpu}/regs/identification/midr_el1");
+    write(root, &path, text);
+}
+
+#[test]
+fn the_cores_are_named_with_what_they_can_do() {
+    let tree = server();
+    let found = check(&tree, &kunpeng());
+    assert_eq!(
+        fact(&found, "cores"),
+        "96 x HiSilicon Kunpeng 920 (TSV110, 0x48/0xd01)"
+    );
+    (0..96).for_each(|cpu| register(tree.path(), cpu, "0x00000000481fd010\n"));
+    let found = check(&tree, &kunpeng());
+    assert_eq!(
+        fact(&found, "cores"),
+        "96 x HiSilicon Kunpeng 920 (TSV110, MIDR 0x481fd010)"
+    );
+    assert_eq!(
+        fact(&found, "instruction sets"),
+        "neon, dotprod; no i8mm, no SVE"
+    );
+    // Hardware threads of a core are one core.
+    let threads = Topology::from_synthetic("pack:2 numa:2 l3:1 core:12 pu:2").expect("valid");
+    assert!(fact(&check(&tree, &threads), "cores").starts_with("48 x "));
+}
+
+#[test]
+fn sets_are_said_as_far_as_they_mean_something() {
+    let words = |sets| {
+        let found = Check::of(
+            &Root::at(Path::new("/nonexistent")),
+            &kunpeng(),
+            &sets,
+            None,
+        );
+        fact(&found, "instruction sets")
+    };
+    let x86 = InstructionSets {
+        here: vec!["avx2"],
+        absent: vec!["avxvnni"],
+        sve_bits: None,
+    };
+    assert_eq!(words(x86), "avx2; no avxvnni");
+    let long = InstructionSets {
+        here: vec!["neon", "dotprod", "i8mm"],
+        absent: Vec::new(),
+        sve_bits: Some(256),
+    };
+    assert_eq!(
+        words(long),
+        "neon, dotprod, i8mm; SVE of 256 bits, which no kernel uses"
+    );
+    let nothing = InstructionSets::default();
+    assert_eq!(words(nothing), "none that kernels use");
+}
+
+#[test]
+fn several_kinds_of_cores_are_listed_and_found() {
+    let tree = server();
+    let part = |cpu| if cpu < 64 { "0x410fd050" } else { "0x413fd0b1" };
+    (0..96).for_each(|cpu| register(tree.path(), cpu, part(cpu)));
+    let found = check(&tree, &kunpeng());
+    assert_eq!(
+        fact(&found, "cores"),
+        "64 x Arm Cortex-A55 (MIDR 0x410fd050) on CPUs 0-63; \
+         32 x Arm Cortex-A76 (MIDR 0x413fd0b1) on CPUs 64-95"
+    );
+    let [finding] = &found.findings[..] else {
+        panic!("{:?}", found.findings);
+    };
+    assert!(finding.what.contains("several kinds"), "{finding}");
+    assert!(finding.remedy.contains("`taskset -c 0-63`"), "{finding}");
+    // Another release of the same core is as fast.
+    (0..64).for_each(|cpu| register(tree.path(), cpu, "0x413fd0b0"));
+    let found = check(&tree, &kunpeng());
+    assert!(fact(&found, "cores").contains("0x413fd0b0"));
+    assert_eq!(found.findings, []);
+}
+
+#[test]
+fn cores_that_cannot_be_told_are_unknown() {
+    let large = "CPU part\t: 0xd01\n".repeat(1 << 19);
+    for cpuinfo in ["", "\u{0}\u{1}", "CPU implementer: H\nCPU part: 9", &large] {
+        let tree = tree(&[("proc/cpuinfo", cpuinfo)]);
+        register(tree.path(), 0, "garbage");
+        let found = check(&tree, &kunpeng());
+        assert_eq!(fact(&found, "cores"), "96 x unknown CPU");
+    }
+    let tree = tree(&[]);
+    register(tree.path(), 0, "0x00000000990fffff");
+    let named = "1 x arm64 CPU (MIDR 0x990fffff) on CPUs 0; 95 x unknown CPU on CPUs 1-95";
+    assert_eq!(fact(&check(&tree, &kunpeng()), "cores"), named);
+}
+
 fn virtualisation(files: &[(&str, &str)]) -> String {
-    let found = check(&tree(files), &kunpeng());
-    let mut facts = found.facts.into_iter();
-    let fact = facts.find(|fact| fact.name == "virtualisation");
-    fact.expect("a fact of every host").value
+    fact(&check(&tree(files), &kunpeng()), "virtualisation")
 }
 
 #[test]
@@ -321,7 +432,7 @@ fn a_clock_driver_in_hardware_may_say_powersave() {
 #[test]
 fn nothing_readable_is_unknown_and_never_a_failure() {
     let empty = tree(&[]);
-    let found = Check::of(&Root::at(empty.path()), &kunpeng(), None);
+    let found = Check::of(&Root::at(empty.path()), &kunpeng(), &kunpeng_sets(), None);
     assert_eq!(found.findings, []);
     let unknown = found
         .facts
@@ -330,8 +441,8 @@ fn nothing_readable_is_unknown_and_never_a_failure() {
         .count();
     assert_eq!(
         unknown,
-        found.facts.len() - 1,
-        "all but the topology: {found:?}"
+        found.facts.len() - 2,
+        "all but topology and instruction sets, which no file tells: {found:?}"
     );
     let paths = SERVER.map(|(path, _)| (path, "\0\u{1F980} 99999999999999999999999 -1 [x"));
     let hostile = tree(&paths);
@@ -344,9 +455,11 @@ fn nothing_readable_is_unknown_and_never_a_failure() {
 
 #[test]
 fn this_host_can_be_checked() {
-    let topology = Topology::discover().unwrap_or_else(|_| Topology::flat(&[0]));
-    let check = Check::of_this_host(&topology);
-    assert_eq!(check.facts.len(), 15, "{check:?}");
+    let host = Host::discover(None).expect("a host");
+    let check = Check::of_this_host(&host);
+    assert_eq!(check.facts.len(), 17, "{check:?}");
+    let is_arm64 = std::env::consts::ARCH == "aarch64";
+    assert_eq!(fact(&check, "instruction sets").contains("SVE"), is_arm64);
     let json = serde_json::to_string(&check).expect("renders");
     assert!(json.contains("\"findings\":["), "{json}");
 }
