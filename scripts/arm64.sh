@@ -139,7 +139,7 @@ kernels() {
     kernels_on $cpu $isa
     kernels_on cortex-a72 neon # Armv8.0
     # All that the emulator has, with vectors of every length that servers have.
-    local all=neon,dotprod
+    local all=neon,dotprod,i8mm
     kernels_on max,sve=off $all
     kernels_on max,sve-max-vq=1 $all # 128 bits: Neoverse V2, N2
     kernels_on max,sve-max-vq=2 $all # 256 bits: Neoverse V1

@@ -6,12 +6,17 @@
 //! all of them, a few parts at a time, into tiles as wide as the CPU has them
 //! ([`Tile`](super::tile::Tile)).
 
+mod family;
+mod opened;
+mod part;
 mod planes;
 mod product;
 mod scale16;
 mod scale16_types;
 mod scale32;
 mod scale32_types;
+mod shape;
+mod tiles;
 
 pub(crate) use product::run;
 pub(crate) use scale16::By16;

@@ -1,53 +1,16 @@
 //! The loops of every kernel of quantised weights: one or two panels of activations meet each part of a
 //! block as it is opened; where panels are many, parts are opened into memory once for all of them.
 
-use bytemuck::Pod;
-
 use super::GROUPS;
+use super::family::Family;
+use super::opened::multiply_opened;
+use super::shape::{Shape, ahead};
+use super::tiles::{pairs_of, store};
 use crate::arch::tile::{Proofs, Tile};
 use crate::arch::vectors::Vectors;
 use crate::contract::Call;
 use crate::layout::ROWS;
 use crate::panel::{PANEL_ROWS, Q8Panel};
-
-/// How blocks of a kind are opened and multiplied, by parts of 32 columns.
-pub(crate) trait Family {
-    /// A packed block column.
-    type Block: Pod;
-    /// Its parts.
-    const PARTS: usize;
-    /// A part of the row groups of a tile, ready to be multiplied.
-    type Opened<V: Vectors, T: Tile<V>>: Copy;
-
-    /// The f16 fields of a block.
-    fn heads<V: Vectors>(vectors: V, block: &Self::Block) -> [V::Lanes; 2];
-
-    /// Opens part `part` of the blocks of two row groups, or of the first where a tile has one.
-    fn open<V: Vectors, T: Tile<V>>(
-        proofs: (V, T),
-        blocks: [&Self::Block; 2],
-        heads: [[V::Lanes; 2]; 2],
-        part: usize,
-    ) -> Self::Opened<V, T>;
-
-    /// Adds the products of a part of `N` tiles with `P` rows of activations.
-    fn add<V: Vectors, T: Tile<V>, const P: usize, const N: usize>(
-        tile: T,
-        opened: &[Self::Opened<V, T>; N],
-        panel: &Q8Panel<P>,
-        sums: &mut [[T::Reals; P]; N],
-    );
-
-    /// The same for a part of `G` row groups, opened vector by vector.
-    fn stream<V: Vectors, T: Tile<V>, const P: usize, const G: usize>(
-        proofs: (V, T),
-        blocks: [&Self::Block; G],
-        heads: [[V::Lanes; 2]; G],
-        part: usize,
-        panel: &Q8Panel<P>,
-        sums: &mut [[T::Reals; P]; G],
-    );
-}
 
 /// The kernel of a family. A single row of activations meets `BESIDE` row groups side by side where codes
 /// are streamed, so that enough sums are in flight.
@@ -99,43 +62,6 @@ pub(crate) fn run<
     match product.count() {
         2 => product.multiply_all::<F, V, M, 2>(many, blocks, out),
         _ => product.open_all::<F, V, M>(many, blocks, out),
-    }
-}
-
-/// How weights and results of a call lie; results are `[group][panel][panel row][8]`.
-#[derive(Clone, Copy)]
-struct Shape {
-    /// Parts of 32 columns.
-    parts: usize,
-    /// Blocks of a row group.
-    group: usize,
-    /// Rows of eight results of a row group.
-    results: usize,
-}
-
-impl Shape {
-    /// How many parts after the `opened` ones from part `first` on those lie that will be opened next,
-    /// to be fetched meanwhile: further on in the same row groups, or in the `groups` after them.
-    #[inline(always)]
-    fn next(self, first: usize, opened: usize, groups: usize) -> usize {
-        if first + opened < self.parts {
-            opened
-        } else {
-            groups * self.parts - first
-        }
-    }
-
-    /// Blocks and results, `groups` row groups at a time; at the end perhaps fewer.
-    #[inline(always)]
-    fn groups<'a, B>(
-        self,
-        groups: usize,
-        blocks: &'a [B],
-        out: &'a mut [[f32; ROWS]],
-    ) -> impl Iterator<Item = (&'a [B], &'a mut [[f32; ROWS]])> {
-        blocks
-            .chunks(groups * self.group)
-            .zip(out.chunks_mut(groups * self.results))
     }
 }
 
@@ -295,197 +221,5 @@ impl<const P: usize> Product<'_, P> {
         let at = index * block + part * (block / F::PARTS);
         let ends = at + self.prefetch_bytes >= group * block;
         self.prefetch_bytes + usize::from(ends) * (groups - 1) * group * block
-    }
-}
-
-/// Row groups one after another in `blocks` against several panels: `PARTS` parts of `SETS` times `N` tiles are
-/// opened at a time, up to 20 KB, which stay in the first-level cache while all panels pass by; `N` tiles meet
-/// activations that are in registers, `SETS` of them those that are in that cache.
-#[inline(always)]
-fn multiply_opened<
-    F: Family,
-    V: Vectors,
-    T: Tile<V>,
-    const P: usize,
-    const N: usize,
-    const SETS: usize,
-    const PARTS: usize,
->(
-    (vectors, tile): (V, T),
-    blocks: &[F::Block],
-    panels: &[Q8Panel<P>],
-    shape: Shape,
-    out: &mut [[f32; ROWS]],
-) {
-    let groups = blocks.len() / shape.group;
-    let sets = groups.div_ceil(N * T::GROUPS).min(SETS);
-    let nothing = F::open(
-        (vectors, tile),
-        [&blocks[0]; 2],
-        [[vectors.splat(0.0); 2]; 2],
-        0,
-    );
-    let mut opened = [[[nothing; N]; PARTS]; SETS];
-    let panel_bytes = shape.parts * size_of::<Q8Panel<P>>();
-    for first in (0..shape.parts).step_by(PARTS) {
-        let count = PARTS.min(shape.parts - first);
-        let next = shape.next(first, PARTS, groups) * (size_of::<F::Block>() / F::PARTS);
-        for (set, opened) in opened[..sets].iter_mut().enumerate() {
-            let pairs = pairs_of::<N>(set, T::GROUPS, groups);
-            for n in 0..N {
-                for (index, opened) in opened[..count].iter_mut().enumerate() {
-                    let (block, part) = ((first + index) / F::PARTS, (first + index) % F::PARTS);
-                    let [first, second] = pairs[n];
-                    let blocks = [
-                        &blocks[first * shape.group + block],
-                        &blocks[second * shape.group + block],
-                    ];
-                    for block in &blocks[..T::GROUPS] {
-                        ahead(vectors, *block, part, F::PARTS, next);
-                    }
-                    let heads = [F::heads(vectors, blocks[0]), F::heads(vectors, blocks[1])];
-                    opened[n] = F::open((vectors, tile), blocks, heads, part);
-                }
-            }
-        }
-        for (index, panel) in panels.chunks_exact(shape.parts).enumerate() {
-            let place = (shape.results, index * P);
-            for (set, opened) in opened[..sets].iter().enumerate() {
-                let pairs = pairs_of::<N>(set, T::GROUPS, groups);
-                let mut sums = [[tile.nothing(); P]; N];
-                if first > 0 {
-                    for n in 0..N {
-                        sums[n] = load::<V, T, P>((vectors, tile), pairs[n], place, out);
-                    }
-                }
-                for (opened, activations) in opened.iter().zip(&panel[first..first + count]) {
-                    if set == 0 {
-                        // The next panel's part: what the second-level cache has is late otherwise.
-                        ahead(vectors, activations, 0, 1, panel_bytes);
-                    }
-                    F::add(tile, opened, activations, &mut sums);
-                }
-                for n in 0..N {
-                    store::<V, T, P>((vectors, tile), &sums[n], pairs[n], place, out);
-                }
-            }
-        }
-    }
-}
-
-/// The sums of a tile's row groups, which lie in `out`: rows of results of a row group, and the first of
-/// them for this panel.
-#[inline(always)]
-fn load<V: Vectors, T: Tile<V>, const P: usize>(
-    (vectors, tile): (V, T),
-    pair: [usize; 2],
-    (results, first): (usize, usize),
-    out: &[[f32; ROWS]],
-) -> [T::Reals; P] {
-    let mut sums = [tile.nothing(); P];
-    for tiled in 0..P / T::ACROSS {
-        let p = tiled * T::ACROSS;
-        let mut lanes = [[vectors.splat(0.0); 2]; 2];
-        for across in 0..T::ACROSS {
-            for half in 0..T::GROUPS {
-                lanes[across][half] = vectors.load(&out[pair[half] * results + first + p + across]);
-            }
-        }
-        sums[p] = tile.gather(lanes);
-    }
-    sums
-}
-
-/// Puts such sums where they belong.
-#[inline(always)]
-fn store<V: Vectors, T: Tile<V>, const P: usize>(
-    (vectors, tile): (V, T),
-    sums: &[T::Reals; P],
-    pair: [usize; 2],
-    (results, first): (usize, usize),
-    out: &mut [[f32; ROWS]],
-) {
-    for tiled in 0..P / T::ACROSS {
-        let p = tiled * T::ACROSS;
-        let lanes = tile.split(sums[p]);
-        for across in 0..T::ACROSS {
-            for half in 0..T::GROUPS {
-                let place = pair[half] * results + first + p + across;
-                vectors.store(lanes[across][half], &mut out[place]);
-            }
-        }
-    }
-}
-
-/// The row groups of the `N` tiles of a set, of `one` each, where there are `groups`. A tile that lacks its
-/// second has its first twice, and computes the same twice.
-#[inline(always)]
-fn pairs_of<const N: usize>(set: usize, one: usize, groups: usize) -> [[usize; 2]; N] {
-    std::array::from_fn(|n| {
-        let first = (set * N + n) * one;
-        [first, (first + one).min(groups) - 1]
-    })
-}
-
-/// Sums of a part, or of half of it, before any product: `zeros` are taken out. Each is started by itself,
-/// since a copy of another would take an instruction.
-#[inline(always)]
-pub(super) fn start<V: Vectors, T: Tile<V>, const P: usize, const N: usize>(
-    tile: T,
-    panel: &Q8Panel<P>,
-    zeros: [i16; 2],
-    signed: bool,
-) -> [[T::Dots; P]; N] {
-    let mut dots = [[start_row::<V, T, P>(tile, panel, 0, zeros, signed); P]; N];
-    for n in 0..N {
-        for tiled in 0..P / T::ACROSS {
-            if (n, tiled) != (0, 0) {
-                let p = tiled * T::ACROSS;
-                dots[n][p] = start_row::<V, T, P>(tile, panel, p, zeros, signed);
-            }
-        }
-    }
-    dots
-}
-
-#[inline(always)]
-fn start_row<V: Vectors, T: Tile<V>, const P: usize>(
-    tile: T,
-    panel: &Q8Panel<P>,
-    row: usize,
-    zeros: [i16; 2],
-    signed: bool,
-) -> T::Dots {
-    if signed {
-        tile.start_signed(&panel.sums, row)
-    } else {
-        tile.start(&panel.sums, row, zeros)
-    }
-}
-
-/// The codes of a part, `[vector][row group]`, as a tile has them that takes out `zero`.
-#[inline(always)]
-pub(super) fn join_codes<V: Vectors, T: Tile<V>>(
-    tile: T,
-    codes: &[[V::Words; 2]; 8],
-    zero: i16,
-) -> [T::Codes; 8] {
-    let mut joined = [tile.codes(codes[0]); 8];
-    for (joined, codes) in joined.iter_mut().zip(codes) {
-        *joined = tile.centred(tile.codes(*codes), zero);
-    }
-    for pair in joined.as_chunks_mut::<2>().0 {
-        *pair = tile.paired(*pair);
-    }
-    joined
-}
-
-/// Asks for what lies `distance` bytes beyond one of the `parts` parts of a block.
-#[inline(always)]
-fn ahead<B, V: Vectors>(vectors: V, block: &B, part: usize, parts: usize, distance: usize) {
-    // Parts are not whole lines: a line too many now and then costs less than one too few.
-    let bytes = size_of::<B>() / parts;
-    for line in 0..bytes.div_ceil(64) {
-        vectors.prefetch(block, distance + part * bytes + 64 * line);
     }
 }

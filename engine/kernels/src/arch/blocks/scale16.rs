@@ -8,7 +8,8 @@ use std::marker::PhantomData;
 
 use bytemuck::Pod;
 
-use super::product::{Family, join_codes, start};
+use super::family::Family;
+use super::part::{join_codes, start};
 use super::unrolled;
 use crate::arch::tile::Tile;
 use crate::arch::vectors::Vectors;
