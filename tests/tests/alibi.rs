@@ -14,7 +14,7 @@ fn what_is_out_of_reach_does_not_show_however_a_step_is_divided() {
     let path = folder.path().join("model.gguf");
     let recipe = Recipe {
         architecture: "baichuan",
-        kind: TensorType::F32,
+        kind: TensorType::Q8_0, // matters to nothing here, and is the least work
         layers: 40,
         tied: false,
     };
