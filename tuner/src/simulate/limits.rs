@@ -76,12 +76,7 @@ impl Machine {
     pub fn decode_limits(&self, plan: &Plan, length: usize) -> Result<Limits, String> {
         self.check(plan)?;
         let crew = self.crew(&plan.decode)?;
-        let setting = Setting {
-            crew: &crew,
-            plan,
-            rows: 1,
-            local: 1.0,
-        };
+        let setting = Setting::of_decode(&crew, plan);
         let (attention, merging) = self.attention_parts(&setting, length);
         let products = self.shape.layers.iter().chain([&self.shape.output]);
         let [memory, reading, arithmetic] = products.fold(attention, |sum, product| {

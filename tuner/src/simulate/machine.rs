@@ -48,6 +48,18 @@ pub(super) struct Setting<'a> {
     pub(super) local: f64,
 }
 
+impl<'a> Setting<'a> {
+    /// That of a decode step of one sequence, whose weights were placed by the workers that read them.
+    pub(super) fn of_decode(crew: &'a Crew, plan: &'a Plan) -> Self {
+        Setting {
+            crew,
+            plan,
+            rows: 1,
+            local: 1.0,
+        }
+    }
+}
+
 impl Machine {
     /// Puts host and model together.
     pub fn new(description: Description, topology: Topology, shape: ModelShape) -> Machine {
@@ -67,12 +79,7 @@ impl Machine {
     pub fn decode_seconds(&self, plan: &Plan, from: usize, to: usize) -> Result<f64, String> {
         self.check(plan)?;
         let crew = self.crew(&plan.decode)?;
-        let setting = Setting {
-            crew: &crew,
-            plan,
-            rows: 1,
-            local: 1.0,
-        };
+        let setting = Setting::of_decode(&crew, plan);
         let base = self.step_seconds(&setting, 1);
         let mut seconds = (to - from.min(to)) as f64 * base;
         let mut position = from;
