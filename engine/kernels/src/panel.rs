@@ -50,17 +50,23 @@ impl<const P: usize> Q8Panel<P> {
         }
     }
 
+    /// Where a row's value of one step lies first.
+    #[inline(always)]
+    const fn scale_place(row: usize) -> usize {
+        4 * (row / 2) + row % 2
+    }
+
     /// Value of one step of a row.
     #[inline(always)]
     pub(crate) fn scale(&self, row: usize) -> f32 {
-        self.scales.as_flattened()[4 * (row / 2) + row % 2]
+        self.scales.as_flattened()[Self::scale_place(row)]
     }
 
     /// Sets the value of one step of a row.
     #[inline(always)]
     pub(crate) fn set_scale(&mut self, row: usize, scale: f32) {
         let scales = self.scales.as_flattened_mut();
-        let place = 4 * (row / 2) + row % 2;
+        let place = Self::scale_place(row);
         scales[place] = scale;
         scales[place + P.min(2)] = scale;
     }

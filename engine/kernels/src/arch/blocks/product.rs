@@ -42,11 +42,11 @@ pub(crate) fn run<
     };
     let few = (proofs.vectors, proofs.few);
     let many = (proofs.vectors, proofs.many);
-    // Panels are several only where all rows but the last few come by four; see `panel_rows_for`.
+    // A product has several panels only where each has the most rows; see `panel_rows_for`.
     if P < PANEL_ROWS || product.count() == 1 {
         assert_eq!(product.count(), 1, "panels of {P} rows");
         return if L::STREAMED {
-            const { assert!(!L::STREAMED || L::GROUPS == 1) };
+            const { assert!(!L::STREAMED || (L::GROUPS == 1 && L::ACROSS == 1)) };
             if P == 1 {
                 product.stream_all::<F, V, L, BESIDE>(few, blocks, out);
             } else {
@@ -206,10 +206,8 @@ impl<const P: usize> Product<'_, P> {
             }
         }
         for g in 0..G {
-            for p in 0..P {
-                let [[lanes, _], _] = tile.split(sums[g][p]);
-                vectors.store(lanes, &mut out[g * self.shape.results + p]);
-            }
+            let place = (self.shape.results, 0);
+            store::<V, T, P>((vectors, tile), &sums[g], [g; 2], place, out);
         }
     }
 

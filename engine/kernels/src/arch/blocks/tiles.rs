@@ -4,8 +4,8 @@ use crate::arch::tile::Tile;
 use crate::arch::vectors::Vectors;
 use crate::layout::ROWS;
 
-/// The sums of a tile's row groups, which lie in `out`: rows of results of a row group, and the first of
-/// them for this panel.
+/// The sums of the tiles of row groups `pair` and one panel. A row group has `results` rows in `out`; `first`
+/// is the panel's first among them.
 #[inline(always)]
 pub(super) fn load<V: Vectors, T: Tile<V>, const P: usize>(
     (vectors, tile): (V, T),
