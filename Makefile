@@ -47,7 +47,6 @@ demo: setup build
 test: setup
 	@scripts/model.sh || echo "NOTE: without the small real model, the tests that need it say SKIPPED"
 	@scripts/vocab.sh || echo "NOTE: without the vocabularies, the tests that need them say SKIPPED"
-	cargo build --workspace --locked --bins
 	cargo test --workspace --locked --no-fail-fast
 
 golden: setup
