@@ -1,5 +1,7 @@
 //! The public face: a loaded model, its team of threads, and the step.
 
+mod cache;
+
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use crate::batch::{Entry, Logits, Wanted};
 use crate::choice::{chosen, kernels};
 use crate::error::EngineError;
 use crate::info::EngineInfo;
-use crate::kv::KvShape;
+use crate::kv::pool::KvPool;
 use crate::load_step::LoadStep;
 use crate::model::attention::Addition;
 use crate::model::config::Config;
@@ -28,7 +30,6 @@ use crate::model::step::Scratch;
 
 use crate::plan::Plan;
 use crate::precision::{Precision, WeightPrecision};
-use crate::sequence::Sequence;
 use crate::teams::{Teams, home, node_bounds, pages};
 use crate::times::StepTimes;
 use crate::tokenizer::Tokenizer;
@@ -58,6 +59,8 @@ pub struct Engine {
     teams: Teams,
     scratch: Vec<Scratch>,
     buffers: Buffers,
+    /// Memory of the sequences.
+    cache: KvPool,
     /// Logits of a step that was run in several parts.
     collected: Vec<f32>,
     /// Rows of these that have values which are not finite.
@@ -180,7 +183,9 @@ impl Engine {
         let model = Model::new(config, weights);
         plan.kernels = chosen(&model);
         let scratch = scratch(teams.most_threads());
+        let cache = KvPool::new(model.config.cache_shape(precision.cache), pages(&plan));
         Ok(Engine {
+            cache,
             info: EngineInfo::of(&model, precision),
             files: model.weights.files(),
             model,
@@ -268,37 +273,14 @@ impl Engine {
         self.model.weights.share(&decode_nodes, &prefill_nodes);
         plan.kernels = chosen(&self.model);
         self.scratch = scratch(teams.most_threads());
+        if pages(&plan) != self.cache.pages() {
+            let limit = self.cache.usage().limit;
+            self.cache = KvPool::new(self.cache.shape(), pages(&plan));
+            self.cache.set_limit(limit);
+        }
         self.teams = teams;
         self.plan = plan;
         Ok(())
-    }
-
-    /// An empty sequence for at most `capacity` tokens.
-    ///
-    /// # Errors
-    /// More than the model's context length.
-    pub fn sequence(&self, capacity: usize) -> Result<Sequence, EngineError> {
-        let limit = self.model.config.context_length;
-        if capacity > limit {
-            let limit_name = "the context length of the model";
-            return Err(EngineError::Context {
-                asked: capacity,
-                limit,
-                limit_name,
-            });
-        }
-        let pages = pages(&self.plan);
-        Ok(Sequence::new(self.kv_shape(), capacity, pages))
-    }
-
-    fn kv_shape(&self) -> KvShape {
-        let config = &self.model.config;
-        KvShape {
-            layers: config.layers,
-            heads: config.kv_heads,
-            head_size: config.head_size,
-            cache: self.precision.cache,
-        }
     }
 
     /// Runs new tokens of one or more sequences through the model.
@@ -409,7 +391,7 @@ impl Engine {
             role,
             loops,
             attention_chunk: blocking.attention_chunk,
-            cache: self.kv_shape(),
+            cache: self.cache.shape(),
         };
         let (model, scratch, buffers) = (&self.model, &mut self.scratch, &mut self.buffers);
         let team = self.teams.of(role);
@@ -438,7 +420,7 @@ impl Engine {
         for entry in &mut *batch {
             assert_eq!(
                 entry.sequence.shape(),
-                self.kv_shape(),
+                self.cache.shape(),
                 "a sequence of another model"
             );
             if let Some(&token) = entry

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use sysinfer_formats::GgufError;
 use sysinfer_machine::MachineError;
 
+use crate::kv::NoRoom;
+use crate::kv::pool::TakeError;
 use crate::not_finite::NotFinite;
 use crate::plan::PlanError;
 use crate::tokenizer::TokenizerError;
@@ -42,6 +44,9 @@ pub enum EngineError {
         /// Its name: `the context length of the model` or `the capacity of the sequence`.
         limit_name: &'static str,
     },
+    /// Live sequences leave the cache no room.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// Logits that no token can be drawn from.
     #[error(transparent)]
     NotFinite(#[from] NotFinite),
@@ -53,6 +58,15 @@ pub enum EngineError {
         /// Number of ids.
         vocabulary_size: usize,
     },
+}
+
+impl From<TakeError> for EngineError {
+    fn from(error: TakeError) -> Self {
+        match error {
+            TakeError::NoRoom(error) => EngineError::NoRoom(error),
+            TakeError::Memory(error) => EngineError::Machine(error),
+        }
+    }
 }
 
 /// The messages of an error and its causes, without causes that a message quotes already: how programs show

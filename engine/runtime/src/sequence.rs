@@ -1,30 +1,43 @@
 //! One request's state: its tokens and the cache of their keys and values.
 
-use sysinfer_machine::Pages;
+use std::sync::Arc;
 
 use crate::error::EngineError;
-use crate::kv::{BLOCK_POSITIONS, KvBlock, KvShape};
+use crate::kv::block::KvBlock;
+use crate::kv::pool::{KvPool, Promise};
+use crate::kv::prefix::{Known, common};
+use crate::kv::{BLOCK_POSITIONS, KvShape};
 
-/// Tokens that went through the model, with their keys and values. Grows block by block; freed when
-/// dropped.
+/// Tokens that went through the model, with their keys and values. Grows block by block; gives its blocks
+/// back when dropped.
 #[derive(Debug)]
 pub struct Sequence {
-    shape: KvShape,
-    blocks: Vec<KvBlock>,
+    /// Those that are full may be shared with others, and are not written then.
+    blocks: Vec<Arc<KvBlock>>,
     tokens: Vec<u32>,
     capacity: usize,
-    pages: Pages,
+    promise: Promise,
 }
 
 impl Sequence {
-    pub(crate) fn new(shape: KvShape, capacity: usize, pages: Pages) -> Self {
-        Self {
-            shape,
+    /// A sequence of at most `capacity` tokens, which begins with as many of `prompt` as the pool knows.
+    ///
+    /// # Errors
+    /// No room in the pool, no memory.
+    pub(crate) fn begin(
+        pool: &KvPool,
+        prompt: &[u32],
+        capacity: usize,
+    ) -> Result<Self, EngineError> {
+        let (known, promise) = pool.begin(prompt, capacity.div_ceil(BLOCK_POSITIONS))?;
+        let mut sequence = Self {
             blocks: Vec::new(),
             tokens: Vec::new(),
             capacity,
-            pages,
-        }
+            promise,
+        };
+        sequence.adopt(prompt, known)?;
+        Ok(sequence)
     }
 
     /// Tokens so far.
@@ -57,12 +70,71 @@ impl Sequence {
         self.tokens.truncate(len);
     }
 
-    pub(crate) fn shape(&self) -> KvShape {
-        self.shape
+    /// Takes over, instead of computing them, keys and values of the tokens that `prompt` and `other` begin
+    /// with in common, if those are more than it has. `prompt` begins with its own tokens.
+    ///
+    /// # Errors
+    /// No memory: it has a part of them then, or none.
+    ///
+    /// # Panics
+    /// If the other is of another model.
+    pub fn share(&mut self, prompt: &[u32], other: &Sequence) -> Result<(), EngineError> {
+        assert_eq!(self.shape(), other.shape(), "a sequence of another model");
+        let count = common(prompt, &other.tokens);
+        let (full, part) = (count / BLOCK_POSITIONS, count % BLOCK_POSITIONS);
+        let known = Known {
+            full: other.blocks[..full].to_vec(),
+            part: (part > 0).then(|| (Arc::clone(&other.blocks[full]), part)),
+        };
+        self.adopt(prompt, known)
     }
 
-    /// Makes room for `more` tokens.
-    pub(crate) fn reserve(&mut self, more: usize) -> Result<(), EngineError> {
+    /// As [`Sequence::share`], from sequences that ended and were kept.
+    ///
+    /// # Errors
+    /// As [`Sequence::share`].
+    pub fn recall(&mut self, prompt: &[u32]) -> Result<(), EngineError> {
+        let known = self.promise.pool().find(prompt);
+        self.adopt(prompt, known)
+    }
+
+    /// Begins with what is known of `prompt`, if that is more than it has.
+    fn adopt(&mut self, prompt: &[u32], known: Known<KvBlock>) -> Result<(), EngineError> {
+        let full = known.full.len() * BLOCK_POSITIONS;
+        let count = full + known.part.as_ref().map_or(0, |(_, count)| *count);
+        if count <= self.len() {
+            return Ok(());
+        }
+        // Full blocks of its own stay.
+        let own = self.len() / BLOCK_POSITIONS;
+        if known.full.len() > own {
+            let before = self.blocks.split_off(own);
+            self.promise.pool().put_back(before);
+            self.blocks.extend_from_slice(&known.full[own..]);
+            self.tokens = prompt[..full].to_vec();
+            let all = self.capacity.div_ceil(BLOCK_POSITIONS);
+            self.promise.lower_to(all.saturating_sub(known.full.len()));
+        }
+        if let Some((block, _)) = known.part {
+            self.tokens.truncate(full);
+            self.reserve(count - full)?;
+            for own in self.blocks_of_mut(full, count - full) {
+                own.copy_from(&block);
+            }
+            self.extend(&prompt[full..count]);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn shape(&self) -> KvShape {
+        self.promise.pool().shape()
+    }
+
+    /// Makes room for `more` tokens: takes the blocks that they go to.
+    ///
+    /// # Errors
+    /// More than its capacity, no memory.
+    pub fn reserve(&mut self, more: usize) -> Result<(), EngineError> {
         let asked = self.len() + more;
         if asked > self.capacity {
             let limit_name = "the capacity of the sequence";
@@ -72,8 +144,19 @@ impl Sequence {
                 limit_name,
             });
         }
+        // Blocks that are shared cannot be written: one that was cut into is copied.
+        let first = self.len() / BLOCK_POSITIONS;
+        for index in first..self.blocks.len().min(asked.div_ceil(BLOCK_POSITIONS)) {
+            if Arc::get_mut(&mut self.blocks[index]).is_none() {
+                let mut own = self.promise.take()?;
+                own.copy_from(&self.blocks[index]);
+                let shared = std::mem::replace(&mut self.blocks[index], Arc::new(own));
+                self.promise.pool().put_back(vec![shared]);
+            }
+        }
         while self.blocks.len() * BLOCK_POSITIONS < asked {
-            self.blocks.push(KvBlock::new(self.shape, self.pages)?);
+            let block = self.promise.take()?;
+            self.blocks.push(Arc::new(block));
         }
         Ok(())
     }
@@ -83,12 +166,31 @@ impl Sequence {
         self.tokens.extend_from_slice(tokens);
     }
 
-    pub(crate) fn blocks(&self) -> &[KvBlock] {
+    pub(crate) fn blocks(&self) -> &[Arc<KvBlock>] {
         &self.blocks
     }
 
-    /// The blocks that hold positions `first..first + count`.
-    pub(crate) fn blocks_of_mut(&mut self, first: usize, count: usize) -> &mut [KvBlock] {
-        &mut self.blocks[first / BLOCK_POSITIONS..(first + count).div_ceil(BLOCK_POSITIONS)]
+    /// The blocks that hold positions `first..first + count`, for which there was room made.
+    pub(crate) fn blocks_of_mut(
+        &mut self,
+        first: usize,
+        count: usize,
+    ) -> impl Iterator<Item = &mut KvBlock> {
+        let blocks = first / BLOCK_POSITIONS..(first + count).div_ceil(BLOCK_POSITIONS);
+        let own = |block| Arc::get_mut(block).expect("what is written is not shared");
+        self.blocks[blocks].iter_mut().map(own)
+    }
+
+    /// Ends the sequence and keeps its blocks for those that begin alike.
+    pub(crate) fn keep(mut self) {
+        let blocks = std::mem::take(&mut self.blocks);
+        self.promise.pool().keep(&self.tokens, blocks);
+    }
+}
+
+impl Drop for Sequence {
+    fn drop(&mut self) {
+        let blocks = std::mem::take(&mut self.blocks);
+        self.promise.pool().put_back(blocks);
     }
 }

@@ -1,8 +1,10 @@
 //! What a model is, as data.
 
 use sysinfer_kernels::ROWS;
+use sysinfer_kernels::attention::CacheType;
 
 use crate::error::EngineError;
+use crate::kv::KvShape;
 
 /// Which two values of a head are rotated together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -139,6 +141,16 @@ impl Config {
     /// Width of all queries of one position.
     pub fn query_width(&self) -> usize {
         self.heads * self.head_size
+    }
+
+    /// What its KV cache looks like, of that type.
+    pub fn cache_shape(&self, cache: CacheType) -> KvShape {
+        KvShape {
+            layers: self.layers,
+            heads: self.kv_heads,
+            head_size: self.head_size,
+            cache,
+        }
     }
 
     /// Refuses numbers that do not go together.

@@ -1,6 +1,7 @@
 //! The two passes of attention: new keys and values into the cache, queries against it.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use sysinfer_kernels::attention::{BLOCK, QueryRow, Span, longest};
 use sysinfer_kernels::elementwise::rms_norm;
@@ -8,7 +9,8 @@ use sysinfer_machine::{each, ranges, scattered};
 
 use super::Addition;
 use super::plan::{AttentionPlan, Unit};
-use crate::kv::{BLOCK_POSITIONS, KvBlock};
+use crate::kv::BLOCK_POSITIONS;
+use crate::kv::block::KvBlock;
 use crate::model::step::{Kind, Scratch, Step};
 
 /// What a layer does to its heads before they meet.
@@ -99,7 +101,7 @@ impl AttentionPlan {
         let width = qkv.len() / step.rows;
         let rows = Rows { values: qkv, width };
         // One slice of caches per addition, which workers may share.
-        let caches: Vec<&[KvBlock]> = additions
+        let caches: Vec<&[Arc<KvBlock>]> = additions
             .iter()
             .map(|addition| addition.sequence.blocks())
             .collect();
@@ -137,7 +139,7 @@ impl AttentionPlan {
         &self,
         unit: &Unit,
         layer: usize,
-        (cache, following): (&[KvBlock], [&[u8]; 2]),
+        (cache, following): (&[Arc<KvBlock>], [&[u8]; 2]),
         scratch: &mut Scratch,
     ) {
         for chunk in chunks_of(&unit.positions, self.chunk).rev() {
@@ -173,7 +175,7 @@ impl AttentionPlan {
         &self,
         unit: &Unit,
         layer: usize,
-        cache: &'c [KvBlock],
+        cache: &'c [Arc<KvBlock>],
         positions: Range<usize>,
     ) -> [&'c [u8]; 2] {
         let first = blocks_of(&positions).next();
@@ -187,7 +189,7 @@ impl AttentionPlan {
         &self,
         unit: &Unit,
         layer: usize,
-        cache: &'c [KvBlock],
+        cache: &'c [Arc<KvBlock>],
         positions: &Range<usize>,
     ) -> [&'c [u8]; 2] {
         let chunk = chunks_of(positions, self.chunk).next_back();
@@ -200,7 +202,7 @@ impl AttentionPlan {
         &self,
         unit: &Unit,
         layer: usize,
-        cache: &[KvBlock],
+        cache: &[Arc<KvBlock>],
         chunk: &Range<usize>,
     ) -> f32 {
         let own = self.positions[unit.rows.start]..self.positions[unit.rows.end - 1] + 1;
@@ -215,7 +217,7 @@ impl AttentionPlan {
         &self,
         unit: &Unit,
         layer: usize,
-        cache: &'c [KvBlock],
+        cache: &'c [Arc<KvBlock>],
         (block, positions): (usize, &Range<usize>),
     ) -> [&'c [u8]; 2] {
         let position_bytes = self.cache.cache.position_bytes(self.cache.head_size);
