@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bytesize::ByteSize;
 use clap::Parser;
 use sysinfer_engine::model::files::PartName;
 use sysinfer_engine::{CacheType, WeightStorage};
@@ -12,6 +13,7 @@ Examples:
   sysinfer-server model.gguf -t 0.0 -n 4096 --profile sysinfer-profile.toml
   sysinfer-server model.gguf --chat-template chatml --host 127.0.0.1
   sysinfer-server model.gguf --lookup off
+  sysinfer-server model.gguf --parallel 32 --kv-memory 24G   (32 users at once)
   sysinfer-server model.gguf --chat-template ./my-template.jinja
   sysinfer-server model.gguf --keep-file-cache   (quick to start again, at the price of memory)
   sysinfer-server larger-than-memory.gguf --weights mapped
@@ -81,7 +83,24 @@ pub struct Arguments {
     #[arg(long, value_name = "LIST")]
     pub cpus: Option<CpuList>,
 
-    /// Tokens that prompt and answer may have together [default: the model's context, at most 8192]
+    /// Requests that are answered at once, in shared steps; more wait (--queue). Answers are the same
+    /// whatever else runs [default: 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub parallel: Option<u32>,
+
+    /// Memory for keys and values of all requests, for example 8G or 512MiB; a request waits until it has
+    /// room for its prompt and its longest answer [default: what --parallel requests of --context tokens
+    /// need, at most half of the memory that the weights leave]
+    #[arg(long, value_name = "SIZE", value_parser = memory_size)]
+    pub kv_memory: Option<ByteSize>,
+
+    /// Longest time between two tokens of an answer while prompts of others are read, in milliseconds;
+    /// three steps of one token each, where those take longer
+    #[arg(long, value_name = "MS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub token_gap: u32,
+
+    /// Tokens that prompt and answer of one request may have together
+    /// [default: the model's context, at most 8192]
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(16..))]
     pub context: Option<u32>,
 
@@ -110,7 +129,7 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME")]
     pub model_name: Option<String>,
 
-    /// Requests that may wait for the one that runs; more get 429 and Retry-After
+    /// Requests that may wait for those that run; more get 429 and Retry-After
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub queue: u32,
 
@@ -178,6 +197,16 @@ pub fn lookup_mode(text: &str) -> Result<LookupMode, String> {
     let modes = [LookupMode::Auto, LookupMode::Off];
     let found = modes.into_iter().find(|mode| mode.name() == text);
     found.ok_or_else(|| "it must be auto or off".into())
+}
+
+/// A size of memory, at least a byte.
+///
+/// # Errors
+/// How to write one.
+pub fn memory_size(text: &str) -> Result<ByteSize, String> {
+    let size = text.parse::<ByteSize>().ok();
+    let size = size.filter(|size| size.as_u64() > 0);
+    size.ok_or_else(|| "it must be a size of memory, for example 8G or 512MiB".into())
 }
 
 fn temperature(text: &str) -> Result<f32, String> {
@@ -252,6 +281,10 @@ mod tests {
             ("s m.gguf --force-profile", "--profile"),
             ("s m.gguf --force-untrusted", "--profile"),
             ("s m.gguf --queue 0", "--queue"),
+            ("s m.gguf --parallel 0", "--parallel"),
+            ("s m.gguf --kv-memory 0", "8G or 512MiB"),
+            ("s m.gguf --kv-memory much", "8G or 512MiB"),
+            ("s m.gguf --token-gap 0", "--token-gap"),
             ("s m.gguf --cache-type q4_0", "f16 or q8_0"),
             ("s m.gguf --lookup on", "auto or off"),
             ("s m.gguf --weights ram", "auto, packed or mapped"),

@@ -22,6 +22,7 @@ use sysinfer_profiles::matching;
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
+use crate::backend::capacity::Wishes;
 use crate::backend::load::{LoadRequest, load};
 use crate::cli::Arguments;
 use crate::environment::{CACHE_TYPE, Environment, LOOKUP};
@@ -96,7 +97,12 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
         precision: Precision::with_cache(cache),
         topology,
         lookup,
-        context: arguments.context.map(|tokens| tokens as usize),
+        capacity: Wishes {
+            context: arguments.context.map(|tokens| tokens as usize),
+            parallel: arguments.parallel.map(|requests| requests as usize),
+            kv_memory: arguments.kv_memory,
+        },
+        token_gap: Duration::from_millis(arguments.token_gap.into()),
         chat_template: arguments.chat_template,
         runner,
         profile: profile.as_ref().map(|profile| profile.shown.clone()),

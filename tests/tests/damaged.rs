@@ -319,9 +319,10 @@ fn lookup_ends_the_turn_that_has_no_logits_and_no_other() {
     spoil(&mut bytes, "token_embd.weight", 301, f32::NAN);
     for drafts in [false, true] {
         let mut engine = engine(&bytes, 1);
+        let still = Box::new(|| std::time::Duration::ZERO);
         let mut lookup = match drafts {
-            false => Lookup::off(),
-            true => Lookup::auto(Box::new(|| std::time::Duration::ZERO)),
+            false => Lookup::off(still),
+            true => Lookup::auto(still),
         };
         let prompt: Vec<u32> = (0..24).map(|at| 260 + at % 6).collect();
         let mut sequences = [0; 2].map(|_| engine.sequence(64).expect("it fits"));
@@ -348,7 +349,7 @@ fn lookup_ends_the_turn_that_has_no_logits_and_no_other() {
             });
         let mut drawn = [0; 2];
         let spoilt = lookup
-            .step(&mut engine, &mut turns, &mut |turn, logits| {
+            .step(&mut engine, &mut turns, Vec::new(), &mut |turn, logits| {
                 assert!(logits.iter().all(|logit| logit.is_finite()));
                 drawn[turn] += 1;
                 Drawn {

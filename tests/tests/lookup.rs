@@ -12,10 +12,16 @@ use sysinfer_engine::{
 };
 use sysinfer_formats::TensorType;
 use sysinfer_server::backend::answer::Words;
-use sysinfer_server::backend::engine::EngineBackend;
+use sysinfer_server::backend::engine::{EngineBackend, Limits};
+use sysinfer_server::scheduler::compose::StepLimits;
 use sysinfer_server::scheduler::{Backend, Event, FinishReason, JobLimits, ValidJob};
 
 const CONTEXT: usize = 400;
+
+/// Never drafts; no time passes.
+fn plain() -> Lookup {
+    Lookup::off(Box::new(|| Duration::ZERO))
+}
 
 /// Every step seems to take the same time, so every match is drafted.
 fn eager() -> Lookup {
@@ -30,7 +36,14 @@ fn backend(lookup: Lookup) -> EngineBackend {
     let engine = open(tiny_model(), 1, |plan| plan.blocking.attention_chunk = 32);
     let tokenizer = engine.tokenizer().expect("it has one").clone();
     let words = Words::new(tokenizer, engine.info().vocabulary_size, &[]);
-    EngineBackend::new(engine, words, CONTEXT, lookup).expect("it fits")
+    let limits = Limits {
+        parallel: 1,
+        step: StepLimits {
+            rows: 512,
+            gap: Duration::from_millis(100),
+        },
+    };
+    EngineBackend::new(engine, words, lookup, limits)
 }
 
 /// Draws from four words only, so that nearly every end of the text was seen before.
@@ -124,7 +137,7 @@ fn clients_see_no_difference() {
         ),
         ("stops in a word", stop(&["302 w301 w"]), babble()),
     ];
-    let (mut plain, mut drafted) = (backend(Lookup::off()), backend(eager()));
+    let (mut plain, mut drafted) = (backend(plain()), backend(eager()));
     let (mut reasons, mut accepted) = (Vec::new(), 0);
     for (name, limits, options) in jobs {
         for logprobs in [None, Some(3)] {
@@ -155,7 +168,7 @@ fn clients_see_no_difference() {
 
 #[test]
 fn answers_end_on_their_last_token_wherever_drafts_end() {
-    let (mut plain, mut drafted) = (backend(Lookup::off()), backend(eager()));
+    let (mut plain, mut drafted) = (backend(plain()), backend(eager()));
     for max_tokens in (1..40).step_by(3) {
         let job = || job(prompt(), limits(max_tokens), SamplingOptions::default());
         let (wanted, _) = answer(&mut plain, job());
@@ -169,7 +182,7 @@ fn answers_end_on_their_last_token_wherever_drafts_end() {
 
 #[test]
 fn stop_texts_end_answers_in_the_middle_of_a_draft_too() {
-    let (mut plain, mut drafted) = (backend(Lookup::off()), backend(eager()));
+    let (mut plain, mut drafted) = (backend(plain()), backend(eager()));
     let job_of = |limits| job(prompt(), limits, babble());
     let (whole, _) = answer(&mut plain, job_of(limits(120)));
     assert_eq!(answer(&mut drafted, job_of(limits(120))).0, whole);
@@ -195,7 +208,7 @@ fn the_next_conversation_finds_what_it_would_find() {
     let first = || job(prompt(), limits(50), babble());
     let continued: Vec<u32> = prompt().into_iter().chain(300..330).collect();
     let next = || job(continued.clone(), limits(60), babble());
-    let (mut plain, mut drafted) = (backend(Lookup::off()), backend(eager()));
+    let (mut plain, mut drafted) = (backend(plain()), backend(eager()));
     answer(&mut plain, first());
     answer(&mut drafted, first());
     let (wanted, _) = answer(&mut plain, next());
@@ -241,7 +254,7 @@ fn tokens(engine: &mut Engine, mut lookup: Lookup) -> (Vec<(u32, Vec<f32>)>, Dra
             let over = drawn.len() == COUNT;
             Drawn { token, over }
         };
-        let stepped = lookup.step(engine, &mut [turn], &mut draw);
+        let stepped = lookup.step(engine, &mut [turn], Vec::new(), &mut draw);
         let spoilt = stepped.expect("the step runs");
         spoilt.require_none().expect("finite logits");
     }
@@ -281,7 +294,7 @@ fn every_family_and_cache_gives_the_same_bits() {
         let mut plan = Plan::with_threads(PhasePlan::unpinned(1));
         plan.blocking.attention_chunk = 32;
         let mut engine = open_as(&path, plan, precision);
-        let (wanted, _) = tokens(&mut engine, Lookup::off());
+        let (wanted, _) = tokens(&mut engine, plain());
         let (got, drafts) = tokens(&mut engine, eager());
         assert!(got == wanted, "{recipe:?}: tokens or logits differ");
         all.drafted += drafts.drafted;

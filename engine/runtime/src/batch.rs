@@ -25,6 +25,17 @@ pub struct Entry<'a> {
     pub wanted: Wanted,
 }
 
+impl Entry<'_> {
+    /// Rows of logits that it will have.
+    pub(crate) fn wanted_rows(&self) -> usize {
+        match self.wanted {
+            Wanted::None => 0,
+            Wanted::Last => 1,
+            Wanted::All => self.tokens.len(),
+        }
+    }
+}
+
 /// Rows of logits, in batch order.
 #[derive(Clone, Copy, Debug)]
 pub struct Logits<'a> {

@@ -22,16 +22,14 @@ pub struct Words {
     all: Vec<u32>,
 }
 
-/// The job at work.
+/// A job's answer.
 pub struct Answer {
     id: JobId,
     job: ValidJob,
     sampler: Sampler,
     text: TextStream,
     stop: StopMatcher,
-    /// Prompt tokens that are in the sequence.
-    computed: usize,
-    /// Of these, the ones that were there already.
+    /// Prompt tokens that did not have to be computed.
     cached: usize,
     generated: usize,
     last: u32,
@@ -58,7 +56,7 @@ impl Words {
 }
 
 impl Answer {
-    /// Nothing yet, after a prompt whose first `cached` tokens are in the sequence.
+    /// Nothing yet, after a prompt whose first `cached` tokens need not be computed.
     ///
     /// # Errors
     /// Options that no sampler follows.
@@ -77,7 +75,6 @@ impl Answer {
             sampler,
             text: TextStream::new(tokenizer, job.prompt().last().copied(), false),
             stop: StopMatcher::new(job.limits().stop.clone()),
-            computed: cached,
             cached,
             generated: 0,
             last: 0,
@@ -93,20 +90,19 @@ impl Answer {
         self.id
     }
 
-    /// Tokens of the prompt that are not in the sequence yet.
-    pub fn missing_of_prompt(&self) -> usize {
-        self.job.prompt().len() - self.computed
+    /// Tokens of the conversation.
+    pub fn prompt(&self) -> &[u32] {
+        self.job.prompt()
     }
 
-    /// The next of them, at most `chunk`.
-    pub fn next_of_prompt(&self, chunk: usize) -> &[u32] {
-        let count = self.missing_of_prompt().min(chunk.max(1));
-        &self.job.prompt()[self.computed..self.computed + count]
+    /// Notes that so many tokens of the prompt did not have to be computed.
+    pub fn set_cached(&mut self, cached: usize) {
+        self.cached = cached;
     }
 
-    /// Notes that the next `count` of them are in the sequence.
-    pub fn computed(&mut self, count: usize) {
-        self.computed += count;
+    /// Whether it has ended.
+    pub fn is_over(&self) -> bool {
+        self.ended.is_some()
     }
 
     /// The last token that was drawn.

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use sysinfer_engine::engine::pass_rows;
 use sysinfer_engine::lookup::MOST_DRAFTED;
 use sysinfer_engine::model::files::ModelFiles;
 use sysinfer_engine::model::metadata;
@@ -14,7 +15,8 @@ use sysinfer_engine::{Engine, EngineInfo, LoadStep, Lookup, PhasePlan, Plan, Pre
 use sysinfer_machine::{Runner, Topology, usable_memory_bytes};
 
 use super::answer::Words;
-use super::engine::EngineBackend;
+use super::capacity::{Capacity, Needs, Wishes, context_tokens};
+use super::engine::{EngineBackend, Limits};
 use super::inspector::Inspector;
 use super::load_error::LoadError;
 use super::template_choice;
@@ -23,10 +25,11 @@ use crate::plan_choice::compressed;
 use crate::profile_use::Shown;
 use crate::prompt::encode::{ModelPrompt, TemplateSource};
 use crate::prompt::sandbox::process::Program;
+use crate::scheduler::compose::StepLimits;
 use crate::state::ServedModel;
 
-/// Context unless asked for otherwise: caches grow with it.
-const DEFAULT_CONTEXT_TOKENS: usize = 8192;
+/// Tokens whose memory is made ready before the first request; more becomes ready as it is used.
+const STOCKED_TOKENS: usize = 1024;
 
 /// What to load and how.
 #[derive(Debug)]
@@ -41,8 +44,10 @@ pub struct LoadRequest {
     pub topology: Topology,
     /// Whether tokens are drafted.
     pub lookup: LookupMode,
-    /// `--context`.
-    pub context: Option<usize>,
+    /// How many requests of what length.
+    pub capacity: Wishes,
+    /// `--token-gap`.
+    pub token_gap: Duration,
     /// `--chat-template`.
     pub chat_template: Option<String>,
     /// What starts the process that renders a template, see [`Program`].
@@ -81,7 +86,7 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     let asked = plan.memory.weights;
     let (weights, why) = decided(asked, &request.model, usable_memory_bytes());
     plan.memory.weights = weights;
-    let engine = Engine::open(
+    let mut engine = Engine::open(
         &request.model,
         plan,
         request.precision,
@@ -96,14 +101,17 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
         tracing::warn!("{note}");
     }
     let info = engine.info().clone();
-    let context_tokens = context_tokens(request.context, info.context_length)?;
+    let needs = Needs::from(&info);
+    let capacity = Capacity::of(request.capacity, needs, usable_memory_bytes())?;
+    engine.limit_cache(capacity.cache_tokens);
+    engine.stock_cache(STOCKED_TOKENS.min(capacity.cache_tokens))?;
     let template = template_choice::chosen(given, &engine, &tokenizer);
     let prompt =
         ModelPrompt::guarded_by(renderer, &template, Arc::clone(&tokenizer), Timestamp::now)?;
     let props = props(request, &engine, &template);
     let mut summary = vec![
         format!(
-            "model: {} ({}, {}, {:.2} GB of weights), context {context_tokens} of {} tokens",
+            "model: {} ({}, {}, {:.2} GB of weights), made for {} tokens",
             info.name,
             info.architecture,
             info.quantisation,
@@ -111,25 +119,32 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
             info.context_length
         ),
         format!(
-            "KV cache: {}, {} bytes a token, {:.2} GB when the context is full",
+            "keys and values: {}, {} bytes a token",
             request.precision.cache.name(),
-            info.kv_bytes_per_position,
-            info.kv_bytes_per_position as f64 * context_tokens as f64 / 1e9
+            info.kv_bytes_per_position
         ),
         format!("chat template: {}", template.origin()),
         lookup_line(request.lookup),
     ];
+    summary.extend(capacity.lines(request.capacity, needs));
     summary.extend(why);
     summary.extend(plan_lines(engine.plan(), &engine.pins()));
     let turns = template_choice::turns(&template, &info.architecture);
     let words = Words::new(tokenizer, info.vocabulary_size, &turns);
-    let backend = EngineBackend::new(engine, words, context_tokens, lookup(request.lookup))?;
+    let limits = Limits {
+        parallel: capacity.parallel,
+        step: StepLimits {
+            rows: pass_rows(engine.plan()),
+            gap: request.token_gap,
+        },
+    };
+    let backend = EngineBackend::new(engine, words, lookup(request.lookup), limits);
     let inspector = Inspector::start(request.model.clone(), request.precision.cache);
     let backend = backend.with_inspector(inspector);
     let vocabulary_size = info.vocabulary_size;
     let model = ServedModel {
         prompt: Arc::new(prompt),
-        context_tokens,
+        context_tokens: capacity.context_tokens,
         vocabulary_size,
         props,
     };
@@ -161,25 +176,18 @@ fn check_context(request: &LoadRequest) -> Result<(), LoadError> {
     let files = ModelFiles::open(&request.model).ok();
     let config = files.and_then(|files| metadata::read(&files.stored().ok()?).ok());
     let model = config.map(|config| config.context_length);
-    match (request.context, model) {
-        (Some(asked), Some(model)) if asked > model => Err(LoadError::Context { asked, model }),
-        _ => Ok(()),
-    }
-}
-
-fn context_tokens(asked: Option<usize>, model: usize) -> Result<usize, LoadError> {
-    match asked {
-        Some(asked) if asked > model => Err(LoadError::Context { asked, model }),
-        Some(asked) => Ok(asked),
-        None => Ok(model.min(DEFAULT_CONTEXT_TOKENS)),
+    match model {
+        Some(model) => context_tokens(request.capacity.context, model).map(drop),
+        None => Ok(()),
     }
 }
 
 fn lookup(mode: LookupMode) -> Lookup {
     let start = Instant::now();
+    let clock = Box::new(move || start.elapsed());
     match mode {
-        LookupMode::Auto => Lookup::auto(Box::new(move || start.elapsed())),
-        LookupMode::Off => Lookup::off(),
+        LookupMode::Auto => Lookup::auto(clock),
+        LookupMode::Off => Lookup::off(clock),
     }
 }
 

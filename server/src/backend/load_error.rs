@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bytesize::ByteSize;
 use sysinfer_engine::EngineError;
 
 use crate::prompt::builtin;
@@ -29,6 +30,19 @@ pub enum LoadError {
         name: String,
         /// Why it cannot be read.
         problem: String,
+    },
+    /// A cache without room for one request.
+    #[error(
+        "the KV cache has room for {tokens} tokens, but one request may have {context} (--context): give it {} (--kv-memory), or half of that with --cache-type q8_0, or ask for a shorter context",
+        needed.display().si()
+    )]
+    Cache {
+        /// Tokens of a request.
+        context: usize,
+        /// Bytes of their keys and values.
+        needed: ByteSize,
+        /// Tokens there is room for.
+        tokens: usize,
     },
     /// More context than the model was made for.
     #[error("--context {asked} is more than the {model} tokens that the model was made for")]

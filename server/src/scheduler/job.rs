@@ -22,7 +22,7 @@ pub struct JobLimits {
 }
 
 /// A request that can be run: the prompt fits the context and every number is in range.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ValidJob {
     prompt: Vec<u32>,
     limits: JobLimits,

@@ -1,13 +1,12 @@
 //! Between HTTP and the engine: who runs when, and how answers come back.
 //!
 //! A [`ValidJob`] goes into the bounded [`Queue`]; the caller gets [`Events`]. One OS thread, the
-//! [`worker`], admits jobs to a [`Backend`] and drives it step by step. Dropping the [`Events`]
+//! [`worker`], admits jobs to a [`Backend`] as long as that has room and drives it step by step; all live
+//! jobs share a step, and [`compose`] says what goes into it. Dropping the [`Events`]
 //! cancels the job, at the next step or while it still waits, and touches no other job. Nothing
 //! here knows HTTP or a tokenizer.
-//!
-//! The seam is a step for all live jobs, not a call per job, so that a backend which packs several
-//! sequences into one step needs no change here: it says so by [`Backend::slots`].
 
+pub mod compose;
 pub mod events;
 pub mod job;
 pub mod queue;
@@ -25,19 +24,27 @@ pub type JobId = u64;
 #[error("the engine failed: {0}")]
 pub struct BackendError(pub String);
 
+/// Why a job is not live.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NotAdmitted {
+    /// There is no room for it until others are over.
+    Wait(ValidJob),
+    /// It cannot be run, and is to be answered with the error.
+    Failed(BackendError),
+}
+
 /// What generates tokens. It runs on the worker's thread only.
 pub trait Backend: Send {
-    /// Jobs that may be live at once, at least 1.
-    fn slots(&self) -> usize;
-
-    /// Takes a job in, without computing anything for it yet.
+    /// Takes a job in, without computing anything for it yet. One that was not admitted is not live, and
+    /// never released. With nothing else live there is room for any.
     ///
     /// # Errors
-    /// The job cannot be run; it is answered with the error and never released.
-    fn admit(&mut self, id: JobId, job: ValidJob) -> Result<(), BackendError>;
+    /// [`NotAdmitted`].
+    fn admit(&mut self, id: JobId, job: ValidJob) -> Result<(), NotAdmitted>;
 
-    /// One step for the live jobs: a part of a prompt, or the next token. A job is over after its
-    /// [`Event::Finished`], which the worker answers with [`Backend::release`].
+    /// One step for the live jobs: parts of prompts, and next tokens. A job is over after its
+    /// [`Event::Finished`], or another event that nothing follows, which the worker answers with
+    /// [`Backend::release`].
     ///
     /// # Errors
     /// The step failed: all live jobs are answered with the error and released.

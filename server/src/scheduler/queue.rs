@@ -106,6 +106,11 @@ impl Queue {
         pop_wanted(&mut self.lock())
     }
 
+    /// Puts a job back to where it was taken from, whatever the limit.
+    pub fn put_back(&self, ticket: Ticket) {
+        self.lock().jobs.push_front(ticket);
+    }
+
     /// Takes no more jobs; those that wait are still run.
     pub fn close(&self) {
         self.lock().open = false;

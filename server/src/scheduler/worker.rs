@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use super::events::EventSender;
-use super::{Backend, Event, JobId, Queue};
+use super::queue::Ticket;
+use super::{Backend, BackendError, Event, JobId, NotAdmitted, Queue};
 
 /// A job that the backend holds.
 struct Live {
@@ -18,35 +19,42 @@ pub fn run(backend: &mut dyn Backend, queue: &Queue) {
     let mut live: Vec<Live> = Vec::new();
     let mut next_id: JobId = 0;
     loop {
-        while live.len() < backend.slots().max(1) {
-            let ticket = if live.is_empty() {
-                queue.next()
-            } else {
-                queue.try_next()
-            };
-            let Some(mut ticket) = ticket else { break };
+        // The first of the queue keeps its place until there is room for it.
+        while let Some(Ticket { job, mut sender }) = next(queue, live.is_empty()) {
             next_id += 1;
-            match backend.admit(next_id, ticket.job) {
+            match backend.admit(next_id, job) {
                 Ok(()) => live.push(Live {
                     id: next_id,
-                    sender: ticket.sender,
+                    sender,
                     finished: false,
                 }),
-                Err(error) => ticket.sender.send(Event::Failed(error)),
+                Err(NotAdmitted::Wait(job)) if !live.is_empty() => {
+                    queue.put_back(Ticket { job, sender });
+                    break;
+                }
+                Err(NotAdmitted::Wait(_)) => {
+                    let reason = "an idle engine has no room for a request that it took";
+                    sender.send(Event::Failed(BackendError(reason.into())));
+                }
+                Err(NotAdmitted::Failed(error)) => sender.send(Event::Failed(error)),
             }
         }
         if live.is_empty() {
-            // `next` waits, so an empty house after it means closed; or an admission failed.
-            if queue.is_closed() && queue.is_empty() {
-                return;
-            }
-            continue;
+            return;
         }
         release(backend, &mut live, |job| job.sender.is_cancelled());
         if !live.is_empty() {
             step(backend, &mut live);
         }
         release(backend, &mut live, |job| job.finished);
+    }
+}
+
+/// The first job that waits; if `idle`, waits for one, and there is none only when the queue is closed.
+fn next(queue: &Queue, idle: bool) -> Option<Ticket> {
+    match idle {
+        true => queue.next(),
+        false => queue.try_next(),
     }
 }
 
@@ -103,13 +111,12 @@ mod tests {
     const FAILS: u32 = 8;
 
     impl Backend for Countdown {
-        fn slots(&self) -> usize {
-            self.slots
-        }
-
-        fn admit(&mut self, id: JobId, job: ValidJob) -> Result<(), BackendError> {
+        fn admit(&mut self, id: JobId, job: ValidJob) -> Result<(), NotAdmitted> {
             if job.prompt()[0] == REFUSED {
-                return Err(BackendError("refused".into()));
+                return Err(NotAdmitted::Failed(BackendError("refused".into())));
+            }
+            if self.jobs.len() == self.slots {
+                return Err(NotAdmitted::Wait(job));
             }
             self.jobs
                 .push((id, job.prompt()[0], job.limits().max_tokens));
@@ -215,6 +222,35 @@ mod tests {
             [Event::Failed(BackendError("broken".into()))]
         );
         assert_eq!(received(&mut good).last(), Some(&Event::Finished(finish())));
+    }
+
+    #[test]
+    fn a_job_that_waits_for_room_keeps_its_place() {
+        let queue = Queue::new(4);
+        let mut jobs: Vec<Events> = [3, 1, 1].map(|tokens| submit(&queue, 0, tokens)).into();
+        let leaves = submit(&queue, 0, 1);
+        let mut backend = Countdown {
+            slots: 2,
+            ..Countdown::default()
+        };
+        queue.close();
+        drop(leaves);
+        run(&mut backend, &queue);
+        // The second is over after a step, and the third after the next one; ids are given anew.
+        assert_eq!((backend.steps, backend.released.len()), (3, 3));
+        assert!(backend.released.is_sorted_by(|one, other| one != other));
+        for (events, tokens) in jobs.iter_mut().zip([3, 1, 1]) {
+            assert_eq!(received(events).len(), tokens + 1);
+        }
+    }
+
+    #[test]
+    fn room_that_never_comes_is_an_error_and_no_hang() {
+        let queue = Queue::new(4);
+        let mut events = submit(&queue, 0, 1);
+        run_all(&queue, 0);
+        let received = received(&mut events);
+        assert!(matches!(received[..], [Event::Failed(_)]), "{received:?}");
     }
 
     #[test]

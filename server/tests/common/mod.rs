@@ -16,8 +16,8 @@ use sysinfer_server::app::app;
 use sysinfer_server::backend::stop::StopMatcher;
 use sysinfer_server::prompt::{Conversation, PromptEncoder, PromptError};
 use sysinfer_server::scheduler::{
-    Backend, BackendError, Event, Finish, FinishReason, JobId, Logprob, TokenLogprobs, ValidJob,
-    worker,
+    Backend, BackendError, Event, Finish, FinishReason, JobId, Logprob, NotAdmitted, TokenLogprobs,
+    ValidJob, worker,
 };
 use sysinfer_server::state::{ServedModel, ServerState, Settings};
 use sysinfer_server::validate::Defaults;
@@ -78,11 +78,10 @@ struct Scripted {
 }
 
 impl Backend for Scripted {
-    fn slots(&self) -> usize {
-        1
-    }
-
-    fn admit(&mut self, id: JobId, job: ValidJob) -> Result<(), BackendError> {
+    fn admit(&mut self, id: JobId, job: ValidJob) -> Result<(), NotAdmitted> {
+        if self.live.is_some() {
+            return Err(NotAdmitted::Wait(job));
+        }
         self.seen.lock().unwrap().admitted += 1;
         let stop = StopMatcher::new(job.limits().stop.clone());
         self.live = Some((id, job, stop, 0));

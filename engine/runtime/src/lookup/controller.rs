@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::MOST_DRAFTED;
 use super::acceptance::Acceptance;
-use super::costs::StepCosts;
+use super::costs::{Rows, StepCosts};
 use crate::engine::MOST_DECODE_ROWS;
 
 /// How much better a step with drafts must look than one without: estimates err.
@@ -43,8 +43,8 @@ pub struct Controller {
 pub struct Outcome {
     /// Sequences in the step.
     pub sequences: usize,
-    /// Rows of the step, drafts included.
-    pub rows: usize,
+    /// Rows of the step: those of the sequences with their drafts, and those of prompts.
+    pub rows: Rows,
     /// Tokens that were drawn from its logits.
     pub tokens: usize,
     /// How long the engine took.
@@ -52,16 +52,26 @@ pub struct Outcome {
 }
 
 impl Controller {
+    /// What steps took.
+    pub fn costs(&self) -> &StepCosts {
+        &self.costs
+    }
+
     /// Lengths of the drafts of the next step, one per sequence: those that promise most tokens per
-    /// second. With the sequences themselves they fit a decode step.
-    pub fn drafts(&self, prospects: &[Prospect<'_>]) -> Vec<usize> {
+    /// second. With the sequences themselves they fit a decode step, though rows of prompts share it.
+    pub fn drafts(&self, prospects: &[Prospect<'_>], prompt_rows: usize) -> Vec<usize> {
         let sequences = prospects.len();
         let mut lengths = vec![0; sequences];
         let mut best = lengths.clone();
         // Without a fresh time of plain steps there is nothing to compare with: take one.
-        let Some(plain) = self.costs.measured(sequences) else {
+        let plain = Rows {
+            decode: sequences,
+            prompt: prompt_rows,
+        };
+        let Some(cost) = self.costs.with_drafts(plain) else {
             return best;
         };
+        let plain = cost(sequences);
         if self.lost > MOST_LOST {
             return best;
         }
@@ -77,7 +87,7 @@ impl Controller {
             tokens += chances[likeliest];
             lengths[likeliest] += 1;
             chances[likeliest] *= prospects[likeliest].chance(lengths[likeliest]);
-            let seconds = self.costs.expected(rows).unwrap_or(f64::INFINITY);
+            let seconds = cost(rows);
             if tokens / seconds > best_rate {
                 best_rate = tokens / seconds;
                 best.clone_from(&lengths);
@@ -88,14 +98,24 @@ impl Controller {
 
     /// Notes what a step came to.
     pub fn note(&mut self, outcome: Outcome) {
-        self.costs.note(outcome.rows, outcome.took);
+        let Outcome {
+            sequences, rows, ..
+        } = outcome;
+        self.costs.note(rows, outcome.took);
         let tokens = outcome.tokens as f64;
-        if outcome.rows > outcome.sequences
-            && let Some(plain) = self.costs.measured(outcome.sequences)
-        {
+        let plain = Rows {
+            decode: sequences,
+            prompt: rows.prompt,
+        };
+        let times = self.costs.with_drafts(plain).map(|cost| {
             // The usual time of such a step: one that the system disturbed says nothing of drafts.
-            let usual = self.costs.measured(outcome.rows);
-            let took = usual.unwrap_or(outcome.took.as_secs_f64());
+            let known = rows.prompt > 0 || self.costs.measured(rows.decode).is_some();
+            let usual = known.then(|| cost(rows.decode));
+            (cost(sequences), usual.unwrap_or(outcome.took.as_secs_f64()))
+        });
+        if rows.decode > sequences
+            && let Some((plain, took)) = times
+        {
             self.lost += took / plain * outcome.sequences as f64 - tokens;
         }
         self.lost = (self.lost - FORGIVEN * tokens).max(-MOST_CREDIT);

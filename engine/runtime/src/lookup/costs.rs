@@ -1,46 +1,100 @@
 //! How long a step takes by its number of rows, from the steps that were run.
+//!
+//! Rows of decode steps are few, and each number of them is measured for itself; rows of prompts that share
+//! a step are many, and one is like another.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::engine::MOST_DECODE_ROWS;
-
+/// Most rows of decode steps that are told apart; there are seldom more sequences.
+const MOST_ROWS: usize = 64;
 /// Steps of one number of rows that are remembered, ...
 const MOST_SAMPLES: usize = 8;
 /// ... and how many it takes to believe them.
 const FEWEST_SAMPLES: usize = 2;
 /// A sample counts during so many steps: sequences grow, and hosts get other things to do.
 const LIFETIME_STEPS: u64 = 512;
+/// What is left of a step's time for the rows of a prompt, at least: their part cannot be nothing.
+const LEAST_PROMPT_PART: f64 = 0.1;
 /// What a row is assumed to add to a step, as a part of a step of one row, until it is measured.
 const ASSUMED_ROW_COST: f64 = 0.12;
 
 /// Recent times of decode steps.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct StepCosts {
     /// By rows - 1: (number of the step, seconds), oldest first.
-    samples: [VecDeque<(u64, f64)>; MOST_DECODE_ROWS],
+    samples: [VecDeque<(u64, f64)>; MOST_ROWS],
+    /// Seconds that a row of a prompt added to its step.
+    prompt_rows: VecDeque<(u64, f64)>,
     steps: u64,
 }
 
+impl Default for StepCosts {
+    fn default() -> Self {
+        Self {
+            samples: [const { VecDeque::new() }; MOST_ROWS],
+            prompt_rows: VecDeque::new(),
+            steps: 0,
+        }
+    }
+}
+
+/// The rows of a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// Next tokens and drafts.
+    pub decode: usize,
+    /// Tokens of prompts.
+    pub prompt: usize,
+}
+
 impl StepCosts {
-    /// Notes a step. Steps of no rows, or more than a decode step has, are passed over.
-    pub fn note(&mut self, rows: usize, took: Duration) {
+    /// Notes a step. Decode steps of no rows, or more than are told apart, are passed over.
+    pub fn note(&mut self, rows: Rows, took: Duration) {
         self.steps += 1;
-        let now = self.steps;
-        let row = rows.wrapping_sub(1);
-        let Some(samples) = self.samples.get_mut(row) else {
-            return;
+        let seconds = took.as_secs_f64();
+        let (samples, sample) = match rows.prompt {
+            0 => (self.samples.get_mut(rows.decode.wrapping_sub(1)), seconds),
+            prompt => {
+                // Weights are read once for both kinds of rows.
+                let decode = self.expected(rows.decode.max(1)).unwrap_or(0.0);
+                let rest = (seconds - decode).max(seconds * LEAST_PROMPT_PART);
+                (Some(&mut self.prompt_rows), rest / prompt as f64)
+            }
         };
-        samples.push_back((now, took.as_secs_f64()));
+        let Some(samples) = samples else { return };
+        samples.push_back((self.steps, sample));
         if samples.len() > MOST_SAMPLES {
             samples.pop_front();
         }
     }
 
-    /// Measured seconds of a step of `rows` rows: the median, the lower one of two.
+    /// Measured seconds of a decode step of `rows` rows: the median, the lower one of two.
     pub fn measured(&self, rows: usize) -> Option<f64> {
-        let samples = self.samples.get(rows.wrapping_sub(1))?.iter();
-        let fresh = samples.filter(|(step, _)| step + LIFETIME_STEPS > self.steps);
+        self.median(self.samples.get(rows.wrapping_sub(1))?)
+    }
+
+    /// Measured seconds that a row of a prompt adds to a step.
+    pub fn prompt_row(&self) -> Option<f64> {
+        self.median(&self.prompt_rows)
+    }
+
+    /// Seconds of a step like `plain`, but of so many decode rows. Beside a prompt a row of a draft is like
+    /// one of the prompt. `None` where there is no fresh time of steps like `plain`.
+    pub fn with_drafts(&self, plain: Rows) -> Option<impl Fn(usize) -> f64 + '_> {
+        let decode = self.measured(plain.decode)?;
+        let prompt_row = match plain.prompt {
+            0 => 0.0,
+            _ => self.prompt_row()?,
+        };
+        Some(move |rows: usize| match plain.prompt {
+            0 => self.expected(rows).unwrap_or(f64::INFINITY),
+            prompt => decode + (prompt + rows - plain.decode) as f64 * prompt_row,
+        })
+    }
+
+    fn median(&self, samples: &VecDeque<(u64, f64)>) -> Option<f64> {
+        let fresh = (samples.iter()).filter(|(step, _)| step + LIFETIME_STEPS > self.steps);
         let mut seconds: Vec<f64> = fresh.map(|(_, seconds)| *seconds).collect();
         seconds.sort_by(f64::total_cmp);
         let middle = seconds.len().saturating_sub(1) / 2;
@@ -48,12 +102,12 @@ impl StepCosts {
         enough.then(|| seconds[middle])
     }
 
-    /// What a step of `rows` rows is expected to take: as measured, or between the measured ones
+    /// What a decode step of `rows` rows is expected to take: as measured, or between the measured ones
     /// beside it, or an assumption beyond them. `None` where nothing is measured.
     pub fn expected(&self, rows: usize) -> Option<f64> {
         let at = |rows: usize| self.measured(rows).map(|seconds| (rows, seconds));
         let below = (1..=rows).rev().find_map(at);
-        let above = (rows..=MOST_DECODE_ROWS).find_map(at);
+        let above = (rows..=MOST_ROWS).find_map(at);
         let assumed = |rows: usize| 1.0 + ASSUMED_ROW_COST * (rows - 1) as f64;
         match (below, above) {
             (Some((low, seconds)), Some((high, _))) if low == high => Some(seconds),
@@ -75,10 +129,14 @@ mod tests {
 
     const MILLISECOND: Duration = Duration::from_millis(1);
 
+    fn decode(decode: usize) -> Rows {
+        Rows { decode, prompt: 0 }
+    }
+
     fn noted(steps: &[(usize, u32)]) -> StepCosts {
         let mut costs = StepCosts::default();
         for (rows, milliseconds) in steps {
-            costs.note(*rows, MILLISECOND * *milliseconds);
+            costs.note(decode(*rows), MILLISECOND * *milliseconds);
         }
         costs
     }
@@ -90,7 +148,7 @@ mod tests {
 
     #[test]
     fn what_is_not_measured_is_expected_between_its_neighbours() {
-        let nothing = noted(&[(1, 10), (0, 5), (9, 5)]);
+        let nothing = noted(&[(1, 10), (0, 5), (MOST_ROWS + 1, 5)]);
         assert_eq!(milliseconds(&nothing, 1), None, "one sample is no measure");
         let one = noted(&[(1, 10), (1, 10)]);
         let two = noted(&[(1, 10), (1, 12), (1, 90), (5, 22), (5, 22)]);
@@ -112,8 +170,28 @@ mod tests {
     fn times_are_forgotten() {
         let mut costs = noted(&[(1, 10), (1, 10), (4, 90), (4, 90)]);
         assert_eq!(milliseconds(&costs, 4), Some(90.0));
-        (0..LIFETIME_STEPS).for_each(|_| costs.note(1, 20 * MILLISECOND));
+        (0..LIFETIME_STEPS).for_each(|_| costs.note(decode(1), 20 * MILLISECOND));
         assert_eq!(milliseconds(&costs, 1), Some(20.0));
         assert_eq!(milliseconds(&costs, 4), Some(27.2));
+    }
+
+    #[test]
+    fn a_row_of_a_prompt_costs_what_it_adds() {
+        let mixed = |decode, prompt| Rows { decode, prompt };
+        let mut costs = noted(&[(1, 10), (1, 10), (2, 12), (2, 12)]);
+        costs.note(mixed(2, 100), 62 * MILLISECOND);
+        assert_eq!(costs.prompt_row(), None, "one sample is no measure");
+        costs.note(mixed(0, 100), 60 * MILLISECOND);
+        let row = costs.prompt_row().expect("two samples");
+        assert!((row - 0.0005).abs() < 1e-9, "{row}");
+        // A step that was faster than its decode rows alone says no nonsense.
+        (0..9).for_each(|_| costs.note(mixed(2, 100), 2 * MILLISECOND));
+        let row = costs.prompt_row().expect("many samples");
+        assert!((row - 2e-6).abs() < 1e-9, "{row}");
+        assert_eq!(
+            milliseconds(&costs, 2),
+            Some(12.0),
+            "they are no decode steps"
+        );
     }
 }

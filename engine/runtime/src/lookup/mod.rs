@@ -18,6 +18,7 @@ pub mod step;
 #[cfg(test)]
 mod tests;
 
+pub use costs::StepCosts;
 pub use step::{Drafter, Drafts, Drawn, Lookup, Spoilt, Turn};
 
 /// Most tokens of one draft: with the token before it they fill a decode step.

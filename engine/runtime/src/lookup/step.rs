@@ -1,10 +1,12 @@
-//! A decode step of all live sequences: draft, run, draw, take back.
+//! A step of all live sequences: draft, run, draw, take back; parts of prompts share it.
 
 use std::fmt;
 use std::time::Duration;
 
+use super::MOST_DRAFTED;
 use super::acceptance::Acceptance;
 use super::controller::{Controller, Outcome, Prospect};
+use super::costs::{Rows, StepCosts};
 use super::index::NgramIndex;
 use crate::batch::{Entry, Wanted};
 use crate::engine::Engine;
@@ -15,11 +17,11 @@ use crate::sequence::Sequence;
 /// Time since some moment that stays the same.
 pub type Clock = Box<dyn FnMut() -> Duration + Send>;
 
-/// Runs decode steps, with drafts where they pay. One for all sequences of an engine.
+/// Runs steps, with drafts where they pay. One for all sequences of an engine.
 pub struct Lookup {
     controller: Controller,
-    /// `None`: never drafts.
-    clock: Option<Clock>,
+    clock: Clock,
+    drafts: bool,
 }
 
 /// What one answer is drafted from, and how that went. It belongs to one sequence from the end of its
@@ -71,14 +73,14 @@ pub struct Drawn {
     pub over: bool,
 }
 
-/// The turns of a step that came to logits which are not finite: they drew nothing from these and have no
+/// The turns and prompts of a step that came to logits which are not finite: they drew nothing from these and have no
 /// next token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "a turn without logits has no next token"]
 pub struct Spoilt(Vec<usize>);
 
 impl Spoilt {
-    /// Whether the turn of that number is one of them.
+    /// Whether the turn, or prompt, of that number is one of them.
     pub fn contains(&self, turn: usize) -> bool {
         self.0.contains(&turn)
     }
@@ -100,23 +102,38 @@ impl Lookup {
     pub fn auto(clock: Clock) -> Self {
         Self {
             controller: Controller::default(),
-            clock: Some(clock),
+            clock,
+            drafts: true,
         }
     }
 
     /// Plain steps only.
-    pub fn off() -> Self {
+    pub fn off(clock: Clock) -> Self {
         Self {
-            controller: Controller::default(),
-            clock: None,
+            drafts: false,
+            ..Self::auto(clock)
         }
     }
 
-    /// One step for all of `turns`. `draw` gets the number of a turn and the logits after its last
-    /// token, and, as long as what it draws was drafted and the answer is not over, those after the
-    /// drawn token: the same calls, in the same order for each turn, as without drafts. Every
-    /// sequence then holds what it would hold after as many plain steps. Logits that are not finite are
-    /// not drawn from; they end their own turn, and what was drawn before them stands.
+    /// Most rows of turns and their drafts in a step of fewer turns.
+    pub fn most_rows(&self) -> usize {
+        match self.drafts {
+            true => MOST_DRAFTED + 1,
+            false => 0,
+        }
+    }
+
+    /// What steps took so far.
+    pub fn costs(&self) -> &StepCosts {
+        self.controller.costs()
+    }
+
+    /// One step for all of `turns`, and for `prompts`, which are numbered after them. `draw` gets the number
+    /// of a turn and the logits after its last token, and, as long as what it draws was drafted and the
+    /// answer is not over, those after the drawn token: the same calls, in the same order for each turn, as
+    /// without drafts. Every sequence then holds what it would hold after as many plain steps. Of a prompt
+    /// `draw` gets what is wanted. Logits that are not finite are not drawn from; they end their own
+    /// turn or prompt, and what was drawn before them stands.
     ///
     /// # Errors
     /// Those of [`Engine::step`].
@@ -124,11 +141,13 @@ impl Lookup {
         &mut self,
         engine: &mut Engine,
         turns: &mut [Turn<'_>],
+        prompts: Vec<Entry<'_>>,
         draw: &mut dyn FnMut(usize, &[f32]) -> Drawn,
     ) -> Result<Spoilt, EngineError> {
-        self.draft(turns);
+        let prompt_rows = prompts.iter().map(|entry| entry.tokens.len()).sum();
+        self.draft(turns, prompt_rows);
         let inputs: Vec<Vec<u32>> = turns.iter().map(Turn::input).collect();
-        let began = self.clock.as_mut().map(|clock| clock());
+        let began = (self.clock)();
         let mut batch: Vec<Entry<'_>> = turns
             .iter_mut()
             .zip(&inputs)
@@ -138,8 +157,10 @@ impl Lookup {
                 wanted: Wanted::All,
             })
             .collect();
+        let wanted: Vec<usize> = prompts.iter().map(Entry::wanted_rows).collect();
+        batch.extend(prompts);
         let logits = engine.step(&mut batch)?;
-        let ended = self.clock.as_mut().map(|clock| clock());
+        let took = (self.clock)().saturating_sub(began);
         let (mut first_row, mut tokens, mut spoilt) = (0, 0, Spoilt::default());
         for (number, (turn, input)) in turns.iter_mut().zip(&inputs).enumerate() {
             let row = |row: usize| logits.row(first_row + row);
@@ -150,27 +171,38 @@ impl Lookup {
             }
             first_row += input.len();
         }
-        if let (Some(began), Some(ended)) = (began, ended) {
-            self.controller.note(Outcome {
-                sequences: turns.len(),
-                rows: first_row,
-                tokens,
-                took: ended.saturating_sub(began),
-            });
+        let rows = Rows {
+            decode: first_row,
+            prompt: prompt_rows,
+        };
+        for (number, count) in (turns.len()..).zip(wanted) {
+            for row in first_row..first_row + count {
+                match logits.row(row) {
+                    Ok(logits) => drop(draw(number, logits)),
+                    Err(NotFinite) => spoilt.0.push(number),
+                }
+            }
+            first_row += count;
         }
+        self.controller.note(Outcome {
+            sequences: turns.len(),
+            rows,
+            tokens,
+            took,
+        });
         Ok(spoilt)
     }
 
     /// Leaves in every turn's drafter the draft of this step.
-    fn draft(&mut self, turns: &mut [Turn<'_>]) {
-        if self.clock.is_none() {
+    fn draft(&mut self, turns: &mut [Turn<'_>], prompt_rows: usize) {
+        if !self.drafts {
             return;
         }
         for turn in &mut *turns {
             turn.drafter.catch_up(turn.sequence.tokens(), turn.last);
         }
         let prospects: Vec<Prospect<'_>> = turns.iter().map(Turn::prospect).collect();
-        let lengths = self.controller.drafts(&prospects);
+        let lengths = self.controller.drafts(&prospects, prompt_rows);
         for (turn, length) in turns.iter_mut().zip(lengths) {
             let Drafter { index, draft, .. } = &mut *turn.drafter;
             index.draft(length, draft);
@@ -183,8 +215,8 @@ impl fmt::Debug for Lookup {
         formatter
             .debug_struct("Lookup")
             .field("controller", &self.controller)
-            .field("on", &self.clock.is_some())
-            .finish()
+            .field("drafts", &self.drafts)
+            .finish_non_exhaustive()
     }
 }
 

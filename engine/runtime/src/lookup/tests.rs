@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sysinfer_machine::{Topology, allowed_cpus};
 
+use super::step::Clock;
 use super::*;
 use crate::sampling::Sampled;
 use crate::{
@@ -23,6 +24,11 @@ fn engine() -> Engine {
         &mut |_| {},
     )
     .expect("a small model")
+}
+
+/// No time passes.
+fn still() -> Clock {
+    Box::new(|| Duration::ZERO)
 }
 
 /// Every step takes the same time: rows cost nothing, so every match is drafted.
@@ -128,7 +134,7 @@ fn step(engine: &mut Engine, lookup: &mut Lookup, answers: &mut [Answer]) {
     }
     let mut draw = |turn: usize, logits: &[f32]| voices[turn].draw(logits);
     lookup
-        .step(engine, &mut turns, &mut draw)
+        .step(engine, &mut turns, Vec::new(), &mut draw)
         .expect("the step runs")
         .require_none()
         .expect("finite logits");
@@ -178,7 +184,7 @@ fn babble() -> SamplingOptions {
 /// Checks an answer with drafts against the one without; returns the former's drafts.
 fn check(engine: &mut Engine, wish: &Wish) -> Drafts {
     let wishes = std::slice::from_ref(wish);
-    let (plain, _) = together(engine, Lookup::off(), wishes);
+    let (plain, _) = together(engine, Lookup::off(still()), wishes);
     let (drafted, _) = together(engine, eager(), wishes);
     let drafts = drafted[0].drafter.drafts();
     assert_eq!(plain[0].drafter.drafts(), Drafts::default());
@@ -279,7 +285,7 @@ fn sequences_in_one_step_draft_without_touching_each_other() {
         );
         for (drafted, wish) in drafted.into_iter().zip(&wishes) {
             let wish = std::slice::from_ref(wish);
-            let (mut alone, _) = together(&mut engine, Lookup::off(), wish);
+            let (mut alone, _) = together(&mut engine, Lookup::off(still()), wish);
             let alone = alone.remove(0).outcome();
             assert_eq!(drafted.outcome(), alone, "{count} sequences, {wish:?}");
         }

@@ -5,7 +5,7 @@
 //! that a server does per token but the text.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use serde::Serialize;
@@ -137,18 +137,18 @@ fn compare(
         let ends = |token| tokenizer.is_end(token);
         generate(engine, &mut sequence, (&prompt, most), lookup, &ends)
     };
-    run(Lookup::off(), WARM_TOKENS.min(most))?;
+    run(Lookup::off(clock()), WARM_TOKENS.min(most))?;
     let mut done: Vec<(Trial, Trial)> = Vec::new();
     for round in 0..rounds {
         if interrupt.is_set() {
             break;
         }
         let pair = if round % 2 == 0 {
-            let plain = run(Lookup::off(), most)?;
-            (plain, run(with_clock(), most)?)
+            let plain = run(Lookup::off(clock()), most)?;
+            (plain, run(Lookup::auto(clock()), most)?)
         } else {
-            let lookup = run(with_clock(), most)?;
-            (run(Lookup::off(), most)?, lookup)
+            let lookup = run(Lookup::auto(clock()), most)?;
+            (run(Lookup::off(clock()), most)?, lookup)
         };
         require_same(&name, &pair.0.tokens, &pair.1.tokens)?;
         done.push(pair);
@@ -156,10 +156,10 @@ fn compare(
     Ok(Comparison::of(name, prompt.tokens, &done))
 }
 
-/// Lookup as the server runs it, knowing nothing yet.
-fn with_clock() -> Lookup {
+/// Time from now on. Every run has a lookup as the server's, which knows nothing yet.
+fn clock() -> Box<dyn FnMut() -> Duration + Send> {
     let start = Instant::now();
-    Lookup::auto(Box::new(move || start.elapsed()))
+    Box::new(move || start.elapsed())
 }
 
 /// Computes the prompt into a sequence that has room for the answer.
@@ -220,7 +220,7 @@ fn generate(
             last: tokens[tokens.len() - 1],
             most_tokens: most - tokens.len(),
         };
-        let spoilt = lookup.step(engine, &mut [turn], &mut |_, logits| {
+        let spoilt = lookup.step(engine, &mut [turn], Vec::new(), &mut |_, logits| {
             let token = sampler.sample(logits);
             sampler.accept(token);
             tokens.push(token);

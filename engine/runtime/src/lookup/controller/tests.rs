@@ -32,6 +32,10 @@ fn random(state: &mut u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
+fn decode(decode: usize) -> Rows {
+    Rows { decode, prompt: 0 }
+}
+
 /// Tokens drawn evenly from `kinds`.
 fn noise(count: usize, kinds: u64) -> Vec<u32> {
     let mut state = kinds;
@@ -61,7 +65,7 @@ fn run(prompt: &[u32], answer: &[u32], machine: Machine) -> Run {
             match_length: index.current().map_or(0, |found| found.length),
             most: answer.len() - at - 1,
         };
-        let length = controller.drafts(&[prospect])[0];
+        let length = controller.drafts(&[prospect], 0)[0];
         if length >= 3 {
             first_long.get_or_insert(at);
         }
@@ -81,7 +85,7 @@ fn run(prompt: &[u32], answer: &[u32], machine: Machine) -> Run {
         let disturbed = if steps % 50 == 7 { 10.0 } else { 1.0 };
         controller.note(Outcome {
             sequences: 1,
-            rows: 1 + length,
+            rows: decode(1 + length),
             tokens,
             took: Duration::from_secs_f64(seconds * disturbed),
         });
@@ -152,7 +156,7 @@ fn trained(machine: Machine) -> Controller {
     let mut controller = Controller::default();
     for rows in (1..=MOST_DECODE_ROWS).chain(1..=MOST_DECODE_ROWS) {
         let took = Duration::from_secs_f64(machine(rows));
-        controller.costs.note(rows, took);
+        controller.costs.note(decode(rows), took);
     }
     controller
 }
@@ -179,7 +183,7 @@ fn sequences_share_the_rows_of_a_step() {
     ];
     let controller = trained(NEARLY_FREE);
     for (prospects, wanted) in cases {
-        let drafts = controller.drafts(prospects);
+        let drafts = controller.drafts(prospects, 0);
         assert_eq!(drafts, wanted, "{prospects:?}");
     }
 }
@@ -192,10 +196,10 @@ fn the_cost_of_rows_limits_drafts() {
         match_length: 6,
         most: MOST_DRAFTED,
     };
-    let lengths = MACHINES.map(|(_, machine)| trained(machine).drafts(&[prospect])[0]);
+    let lengths = MACHINES.map(|(_, machine)| trained(machine).drafts(&[prospect], 0)[0]);
     assert_eq!(lengths, [7, 7, 1, 0, 0]);
     let nothing_known = Controller::default();
-    assert_eq!(nothing_known.drafts(&[prospect]), [0]);
+    assert_eq!(nothing_known.drafts(&[prospect], 0), [0]);
 }
 
 #[test]
@@ -209,21 +213,43 @@ fn losses_end_drafts_until_tokens_have_made_up_for_them() {
     let mut controller = trained(IN_FOURS);
     let step = |rows: usize, tokens| Outcome {
         sequences: 1,
-        rows,
+        rows: decode(rows),
         tokens,
         took: Duration::from_secs_f64(IN_FOURS(rows)),
     };
     let mut drafted = 0;
-    while controller.drafts(&[sure]) != [0] {
+    while controller.drafts(&[sure], 0) != [0] {
         controller.note(step(8, 1));
         drafted += 1;
         assert!(drafted < 10, "drafts that always fail go on");
     }
     let mut rested = 0;
-    while controller.drafts(&[sure]) == [0] {
+    while controller.drafts(&[sure], 0) == [0] {
         controller.note(step(1, 1));
         rested += 1;
         assert!(rested < 100, "drafts never come back");
     }
     assert!(rested > 20, "only {rested} tokens");
+}
+
+#[test]
+fn beside_a_prompt_a_drafted_row_costs_as_much_as_one_of_the_prompt() {
+    let acceptance = Acceptance::default();
+    let sure = Prospect {
+        acceptance: &acceptance,
+        match_length: 20,
+        most: MOST_DRAFTED,
+    };
+    // Rows of decode steps are so dear that no draft pays.
+    let mut controller = trained(CLIFF);
+    assert_eq!(controller.drafts(&[sure], 0), [0]);
+    assert_eq!(controller.drafts(&[sure], 100), [0], "not measured");
+    let rows = Rows {
+        decode: 1,
+        prompt: 100,
+    };
+    for _ in 0..2 {
+        controller.costs.note(rows, Duration::from_secs(11));
+    }
+    assert_eq!(controller.drafts(&[sure], 100), [7]);
 }
