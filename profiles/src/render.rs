@@ -116,6 +116,11 @@ const KEYS: &[(&str, &str, &str)] = &[
     ),
     (
         "[plan.blocking]",
+        "decode_rows",
+        "tokens of a step that decode kernels run; more: prefill",
+    ),
+    (
+        "[plan.blocking]",
         "prefill_rows",
         "prompt tokens per tile loop over the weights",
     ),

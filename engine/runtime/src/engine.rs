@@ -35,13 +35,19 @@ use crate::times::StepTimes;
 use crate::tokenizer::Tokenizer;
 use crate::weight_storage::WeightStorage;
 
-/// A step of at most this many tokens is run by the decode team and kernels.
-pub const MOST_DECODE_ROWS: usize = 8;
-
 /// Most rows that an engine with this plan runs in one pass: its `prefill_chunk`, but no fewer than a
 /// decode step may have.
 pub fn pass_rows(plan: &Plan) -> usize {
-    plan.blocking.prefill_chunk.max(MOST_DECODE_ROWS)
+    let blocking = &plan.blocking;
+    blocking.prefill_chunk.max(blocking.decode_rows)
+}
+
+/// Who runs a pass of so many rows: kernels and team.
+pub fn role(plan: &Plan, rows: usize) -> Role {
+    match rows <= plan.blocking.decode_rows {
+        true => Role::Decode,
+        false => Role::Prefill,
+    }
 }
 
 /// Seed of synthetic weights: the same numbers on every host.
@@ -377,11 +383,7 @@ impl Engine {
         (additions, rows, wanted): (&mut [Addition<'_>], usize, &[usize]),
         stopwatch: Option<&Stopwatch<'_>>,
     ) -> usize {
-        let role = if rows <= MOST_DECODE_ROWS {
-            Role::Decode
-        } else {
-            Role::Prefill
-        };
+        let role = role(&self.plan, rows);
         let blocking = &self.plan.blocking;
         let loops = Loops {
             prefetch_bytes: blocking.prefetch_bytes,

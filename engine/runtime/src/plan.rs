@@ -60,6 +60,8 @@ pub struct KernelChoice {
 pub struct Blocking {
     /// How far ahead of its reads a decode kernel prefetches weights; 0: not at all.
     pub prefetch_bytes: usize,
+    /// Most rows of a step that the decode team runs with decode kernels; more are the prefill team's.
+    pub decode_rows: usize,
     /// Activation rows that a prefill tile loop keeps in cache while all weights pass by; more than
     /// 256 count as 256.
     pub prefill_rows: usize,
@@ -73,6 +75,7 @@ impl Default for Blocking {
     fn default() -> Self {
         Self {
             prefetch_bytes: 1536,
+            decode_rows: 8,
             prefill_rows: 128,
             prefill_chunk: 512,
             attention_chunk: 256,
@@ -222,6 +225,7 @@ impl Plan {
             0..=65_536,
             "0 to 65536",
         )?;
+        in_range("blocking.decode_rows", b.decode_rows, 1..=256, "1 to 256")?;
         in_range(
             "blocking.prefill_rows",
             b.prefill_rows,
@@ -277,12 +281,13 @@ mod tests {
     fn a_default_plan_is_valid_and_each_bad_field_is_named() {
         let good = Plan::with_threads(PhasePlan::unpinned(2));
         assert_eq!(good.validate(), Ok(()));
-        let spoil: [Spoilt; 6] = [
+        let spoil: [Spoilt; 7] = [
             ("decode.threads", |p| p.decode.threads = 0),
             ("prefill.cpus", |p| p.prefill.cpus = vec![0]),
             ("blocking.prefetch_bytes", |p| {
                 p.blocking.prefetch_bytes = 1 << 20
             }),
+            ("blocking.decode_rows", |p| p.blocking.decode_rows = 257),
             ("blocking.prefill_rows", |p| p.blocking.prefill_rows = 0),
             ("blocking.prefill_chunk", |p| p.blocking.prefill_chunk = 0),
             ("blocking.attention_chunk", |p| {

@@ -241,6 +241,10 @@ fn sizes(profile: &Profile) -> Vec<(String, String)> {
             value(sizes.prefetch_bytes, usual.prefetch_bytes, "bytes"),
         ),
         (
+            "decode rows",
+            value(sizes.decode_rows, usual.decode_rows, "tokens"),
+        ),
+        (
             "prefill rows",
             value(sizes.prefill_rows, usual.prefill_rows, "tokens"),
         ),

@@ -10,7 +10,7 @@ mod watched;
 
 use std::time::Instant;
 
-use sysinfer_engine::engine::{MOST_DECODE_ROWS, pass_rows};
+use sysinfer_engine::engine::pass_rows;
 use sysinfer_engine::{Engine, EngineError, EngineInfo, Entry, PhasePlan, Plan, Sequence, Wanted};
 use sysinfer_machine::Topology;
 
@@ -302,7 +302,7 @@ impl<'a> EngineProbe<'a> {
             logits.require_finite().map_err(failed)?;
             if place > WARM_STEPS {
                 split.decode.push(times);
-            } else if place == 0 && tokens.len() > MOST_DECODE_ROWS {
+            } else if place == 0 && tokens.len() > self.plan.blocking.decode_rows {
                 split.prefill.push(times);
             }
         }

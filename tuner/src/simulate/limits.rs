@@ -4,8 +4,9 @@
 use std::fmt;
 
 use sysinfer_engine::Plan;
+use sysinfer_kernels::Role;
 
-use super::machine::{Machine, Role, Setting};
+use super::machine::{Machine, Setting};
 use crate::report::Section;
 
 /// The parts of one decode step, each as long as if it were alone, seconds.

@@ -5,8 +5,9 @@
 //! and the worker that multiplies most. They overlap, but not perfectly: near the point where two
 //! are equal both cost, which `overlapped` makes a smooth knee of.
 
-use sysinfer_engine::engine::{MOST_DECODE_ROWS, pass_rows};
+use sysinfer_engine::engine::{pass_rows, role};
 use sysinfer_engine::{MatrixShape, ModelShape, PhasePlan, Plan, Product};
+use sysinfer_kernels::Role;
 use sysinfer_machine::MapPolicy;
 use sysinfer_machine::Topology;
 
@@ -30,13 +31,6 @@ pub struct Machine {
     /// The model.
     pub shape: ModelShape,
     layout: Layout,
-}
-
-/// Which kernels a product is multiplied with.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    Decode,
-    Prefill,
 }
 
 /// What all phases of a step have in common.
@@ -226,11 +220,7 @@ impl Machine {
 
     /// Everything of a step but attention.
     pub(super) fn step_seconds(&self, setting: &Setting<'_>, wanted: usize) -> f64 {
-        let role = if setting.rows <= MOST_DECODE_ROWS {
-            Role::Decode
-        } else {
-            Role::Prefill
-        };
+        let role = role(setting.plan, setting.rows);
         let mut seconds = self.overhead_seconds(setting, role, wanted);
         for product in &self.shape.layers {
             seconds +=

@@ -4,10 +4,9 @@
 
 use std::time::Duration;
 
-use super::MOST_DRAFTED;
 use super::acceptance::Acceptance;
 use super::costs::{Rows, StepCosts};
-use crate::engine::MOST_DECODE_ROWS;
+use super::{MOST_DRAFTED, MOST_ROWS};
 
 /// How much better a step with drafts must look than one without: estimates err.
 const FEWEST_GAIN: f64 = 1.03;
@@ -79,7 +78,7 @@ impl Controller {
         let mut best_rate = tokens / plain * FEWEST_GAIN;
         // For each sequence: the chance that a draft that is one longer is accepted to its end.
         let mut chances: Vec<f64> = prospects.iter().map(|one| one.chance(0)).collect();
-        for rows in sequences + 1..=MOST_DECODE_ROWS {
+        for rows in sequences + 1..=MOST_ROWS {
             let likeliest = (0..sequences).max_by(|a, b| chances[*a].total_cmp(&chances[*b]));
             let Some(likeliest) = likeliest.filter(|at| chances[*at] > 0.0) else {
                 break;

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Most rows of decode steps that are told apart; there are seldom more sequences.
-const MOST_ROWS: usize = 64;
+const MOST_TOLD_APART: usize = 64;
 /// Steps of one number of rows that are remembered, ...
 const MOST_SAMPLES: usize = 8;
 /// ... and how many it takes to believe them.
@@ -23,7 +23,7 @@ const ASSUMED_ROW_COST: f64 = 0.12;
 #[derive(Clone, Debug)]
 pub struct StepCosts {
     /// By rows - 1: (number of the step, seconds), oldest first.
-    samples: [VecDeque<(u64, f64)>; MOST_ROWS],
+    samples: [VecDeque<(u64, f64)>; MOST_TOLD_APART],
     /// Seconds that a row of a prompt added to its step.
     prompt_rows: VecDeque<(u64, f64)>,
     steps: u64,
@@ -32,7 +32,7 @@ pub struct StepCosts {
 impl Default for StepCosts {
     fn default() -> Self {
         Self {
-            samples: [const { VecDeque::new() }; MOST_ROWS],
+            samples: [const { VecDeque::new() }; MOST_TOLD_APART],
             prompt_rows: VecDeque::new(),
             steps: 0,
         }
@@ -107,7 +107,7 @@ impl StepCosts {
     pub fn expected(&self, rows: usize) -> Option<f64> {
         let at = |rows: usize| self.measured(rows).map(|seconds| (rows, seconds));
         let below = (1..=rows).rev().find_map(at);
-        let above = (rows..=MOST_ROWS).find_map(at);
+        let above = (rows..=MOST_TOLD_APART).find_map(at);
         let assumed = |rows: usize| 1.0 + ASSUMED_ROW_COST * (rows - 1) as f64;
         match (below, above) {
             (Some((low, seconds)), Some((high, _))) if low == high => Some(seconds),
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn what_is_not_measured_is_expected_between_its_neighbours() {
-        let nothing = noted(&[(1, 10), (0, 5), (MOST_ROWS + 1, 5)]);
+        let nothing = noted(&[(1, 10), (0, 5), (MOST_TOLD_APART + 1, 5)]);
         assert_eq!(milliseconds(&nothing, 1), None, "one sample is no measure");
         let one = noted(&[(1, 10), (1, 10)]);
         let two = noted(&[(1, 10), (1, 12), (1, 90), (5, 22), (5, 22)]);

@@ -21,5 +21,9 @@ mod tests;
 pub use costs::StepCosts;
 pub use step::{Drafter, Drafts, Drawn, Lookup, Spoilt, Turn};
 
-/// Most tokens of one draft: with the token before it they fill a decode step.
-pub const MOST_DRAFTED: usize = crate::engine::MOST_DECODE_ROWS - 1;
+/// Most rows of a step that has drafts: what decode kernels of all instruction sets multiply for little more
+/// than one row costs.
+pub const MOST_ROWS: usize = 8;
+
+/// Most tokens of one draft, beside the token before it.
+pub const MOST_DRAFTED: usize = MOST_ROWS - 1;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::MOST_DRAFTED;
+use super::MOST_ROWS;
 use super::acceptance::Acceptance;
 use super::controller::{Controller, Outcome, Prospect};
 use super::costs::{Rows, StepCosts};
@@ -118,7 +118,7 @@ impl Lookup {
     /// Most rows of turns and their drafts in a step of fewer turns.
     pub fn most_rows(&self) -> usize {
         match self.drafts {
-            true => MOST_DRAFTED + 1,
+            true => MOST_ROWS,
             false => 0,
         }
     }

@@ -151,6 +151,7 @@ fn take_phase(base: &Plan, donor: &Plan, phase: Phase) -> Plan {
     plan.blocking = match phase {
         Phase::Decode => Blocking {
             prefetch_bytes: donor.blocking.prefetch_bytes,
+            decode_rows: donor.blocking.decode_rows,
             attention_chunk: donor.blocking.attention_chunk,
             ..plan.blocking
         },
@@ -175,6 +176,7 @@ mod tests {
         tuned.prefill.threads = 2;
         tuned.blocking = Blocking {
             prefetch_bytes: 0,
+            decode_rows: 6,
             prefill_rows: 32,
             prefill_chunk: 128,
             attention_chunk: 64,

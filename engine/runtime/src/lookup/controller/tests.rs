@@ -154,7 +154,7 @@ fn quotes_are_found_at_once_and_pay() {
 /// A controller that knows what steps of 1..=8 rows take.
 fn trained(machine: Machine) -> Controller {
     let mut controller = Controller::default();
-    for rows in (1..=MOST_DECODE_ROWS).chain(1..=MOST_DECODE_ROWS) {
+    for rows in (1..=MOST_ROWS).chain(1..=MOST_ROWS) {
         let took = Duration::from_secs_f64(machine(rows));
         controller.costs.note(decode(rows), took);
     }
