@@ -147,6 +147,40 @@ fn probe_body<F: Floats>(floats: F, values: &[f32], wrong: &mut f32) {
     *wrong += floats.sum(sums) + rest.iter().map(|value| value * 0.0).sum::<f32>();
 }
 
+versions! {
+    /// `out = e^((x - highest) / divisor)`, which is 1 at the highest; 0 for what is not a number.
+    ///
+    /// # Panics
+    /// If the slices differ in length.
+    pub fn exp_differences(x: &[f32], highest: f32, divisor: f32, out: &mut [f32]) => exp_differences_body
+}
+
+#[inline(always)]
+fn exp_differences_body<F: Floats>(
+    floats: F,
+    x: &[f32],
+    highest: f32,
+    divisor: f32,
+    out: &mut [f32],
+) {
+    assert_eq!(x.len(), out.len());
+    let zero = floats.splat(0.0);
+    let eight = |x: &[f32; 8]| {
+        let difference = floats.sub(floats.load(x), floats.splat(highest));
+        floats.max(
+            floats.exp(floats.div(difference, floats.splat(divisor))),
+            zero,
+        )
+    };
+    let ((chunks, rest), (outs, out_rest)) = (x.as_chunks::<8>(), out.as_chunks_mut::<8>());
+    for (x, out) in chunks.iter().zip(outs) {
+        floats.store(eight(x), out);
+    }
+    for (x, out) in rest.iter().zip(out_rest) {
+        *out = floats.array(eight(&[*x; 8]))[0];
+    }
+}
+
 /// Whether all values are finite: one pass at the speed of memory.
 pub fn all_finite(values: &[f32]) -> bool {
     let mut wrong = 0.0;
@@ -192,6 +226,28 @@ mod tests {
                 (f64::from(*got) - want).abs() <= 1e-6 * want.abs().max(1e-6),
                 "{got} for {want}"
             );
+        }
+    }
+
+    #[test]
+    fn differences_are_weighed_by_the_definition() {
+        for count in [0, 1, 7, 8, 9, 33, 100] {
+            let mut x = ramp(count);
+            if count > 6 {
+                (x[2], x[4]) = (f32::NAN, f32::NEG_INFINITY);
+            }
+            let highest = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            for divisor in [1e-30, 0.8, 3.0, 1e30] {
+                let mut out = vec![9.0; count];
+                exp_differences(&x, highest, divisor, &mut out);
+                for (x, out) in x.iter().zip(out) {
+                    let exponent = (f64::from(*x) - f64::from(highest)) / f64::from(divisor);
+                    // What is below the smallest power is nothing.
+                    let want = exponent.exp().max(0.0);
+                    let near = (f64::from(out) - want).abs() <= 1e-6 * want.max(1e-30);
+                    assert!(near, "{x} / {divisor}: {out} for {want}");
+                }
+            }
         }
     }
 

@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 
 use super::SamplingOptions;
+use super::weights::{Weights, weight};
 
 /// How many candidates [`nucleus`] looks at first; most nuclei are smaller.
 const FIRST_NUCLEUS: usize = 64;
@@ -65,16 +66,6 @@ fn highest(logits: &[f32]) -> f32 {
         .fold(f32::NEG_INFINITY, higher)
 }
 
-/// How likely a token is relative to the most likely one, whose logit is `highest`: 1 for equals, 0
-/// for what is not a number.
-pub(super) fn weight(logit: f32, highest: f32, temperature: f32) -> f32 {
-    if logit == highest {
-        // Also where infinities of the same sign meet: their difference would not be a number.
-        return 1.0;
-    }
-    ((logit - highest) / temperature).exp().max(0.0)
-}
-
 /// Puts the `count` most likely tokens into `found`, in order.
 ///
 /// One pass that keeps twice as many as wanted and halves them when full, by selection: most tokens
@@ -122,12 +113,13 @@ fn in_order(left: &Candidate, right: &Candidate) -> Ordering {
 }
 
 /// Puts the tokens that `top_k`, `top_p` and `min_p` leave into `found`, in order; at least one
-/// when there are logits. `highest` is the highest logit.
+/// when there are logits. `highest` is the highest logit, and
+/// `weights` is memory to work in.
 pub(super) fn nucleus(
     logits: &[f32],
     highest: f32,
     options: &SamplingOptions,
-    found: &mut Vec<Candidate>,
+    (weights, found): (&mut Weights, &mut Vec<Candidate>),
 ) {
     let weigh = |logit: f32| f64::from(weight(logit, highest, options.temperature));
     if options.top_k > 0 {
@@ -137,7 +129,8 @@ pub(super) fn nucleus(
         found.truncate(kept);
         return;
     }
-    let total = logits.iter().map(|&logit| weigh(logit)).sum();
+    weights.weigh(logits, highest, options.temperature, 0.0);
+    let total = weights.total();
     let mut looked_at = FIRST_NUCLEUS.min(logits.len());
     loop {
         most_likely_tokens(logits, looked_at, found);
@@ -284,7 +277,12 @@ mod tests {
                 min_p,
                 ..SamplingOptions::default()
             };
-            nucleus(&logits, highest_of(&logits), &options, &mut found);
+            nucleus(
+                &logits,
+                highest_of(&logits),
+                &options,
+                (&mut Weights::default(), &mut found),
+            );
             assert_eq!(tokens(&found), wanted, "{options:?}");
         }
     }
@@ -299,7 +297,12 @@ mod tests {
                 top_p: 0.9,
                 ..SamplingOptions::default()
             };
-            nucleus(&logits, highest_of(&logits), &options, &mut found);
+            nucleus(
+                &logits,
+                highest_of(&logits),
+                &options,
+                (&mut Weights::default(), &mut found),
+            );
             assert_eq!(found.len(), wanted, "{temperature}");
         }
     }
@@ -313,7 +316,12 @@ mod tests {
             ..SamplingOptions::default()
         };
         let mut found = Vec::new();
-        nucleus(&logits, highest_of(&logits), &options, &mut found);
+        nucleus(
+            &logits,
+            highest_of(&logits),
+            &options,
+            (&mut Weights::default(), &mut found),
+        );
         assert_eq!(tokens(&found), (0..2500).collect::<Vec<u32>>());
     }
 

@@ -9,13 +9,15 @@ mod filters;
 mod history;
 mod options;
 mod rng;
+mod weights;
 
 pub use error::SamplingError;
 pub use options::SamplingOptions;
 
-use filters::{Candidate, most_likely, most_likely_tokens, nucleus, weight};
+use filters::{Candidate, most_likely, most_likely_tokens, nucleus};
 use history::History;
 use rng::Rng;
+use weights::{Weights, pick, weight};
 
 /// A chosen token and what the model itself thought of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +38,7 @@ pub struct Sampler {
     history: History,
     adjusted: Vec<f32>,
     candidates: Vec<Candidate>,
-    weights: Vec<f32>,
+    weights: Weights,
 }
 
 impl Sampler {
@@ -53,7 +55,7 @@ impl Sampler {
             history: History::default(),
             adjusted: Vec::new(),
             candidates: Vec::new(),
-            weights: Vec::new(),
+            weights: Weights::default(),
         })
     }
 
@@ -168,54 +170,22 @@ impl Sampler {
         }
         let temperature = self.options.temperature;
         if self.options.top_k == 0 && self.options.top_p >= 1.0 {
-            return self.draw_from_all(logits, highest).unwrap_or(best);
+            let weights = &mut self.weights;
+            weights.weigh(logits, highest, temperature, self.options.min_p);
+            return weights.draw(&mut self.rng).unwrap_or(best);
         }
         let mut candidates = std::mem::take(&mut self.candidates);
-        nucleus(logits, highest, &self.options, &mut candidates);
+        let memory = (&mut self.weights, &mut candidates);
+        nucleus(logits, highest, &self.options, memory);
         let weights = candidates.iter().map(|candidate| {
-            (
-                candidate.token,
-                f64::from(weight(candidate.logit, highest, temperature)),
-            )
+            let weight = weight(candidate.logit, highest, temperature);
+            (candidate.token, f64::from(weight))
         });
-        let token = draw(weights, &mut self.rng).unwrap_or(best);
+        let total: f64 = weights.clone().map(|(_, weight)| weight).sum();
+        let token = pick(weights, self.rng.next_unit() * total).unwrap_or(best);
         self.candidates = candidates;
         token
     }
-
-    /// Draws where at most `min_p` filters: no order is needed. The weights are kept for the second
-    /// look of [`draw`], because most of the time here goes into `exp`.
-    fn draw_from_all(&mut self, logits: &[f32], highest: f32) -> Option<u32> {
-        let SamplingOptions {
-            temperature, min_p, ..
-        } = self.options;
-        self.weights.clear();
-        self.weights.extend(logits.iter().map(|&logit| {
-            let weight = weight(logit, highest, temperature);
-            if weight >= min_p { weight } else { 0.0 }
-        }));
-        let numbered = (0..).zip(&self.weights);
-        draw(
-            numbered.map(|(token, &weight)| (token, f64::from(weight))),
-            &mut self.rng,
-        )
-    }
-}
-
-/// Draws one of the tokens by its weight, or `None` when all weights are zero.
-fn draw(weights: impl Iterator<Item = (u32, f64)> + Clone, rng: &mut Rng) -> Option<u32> {
-    let total: f64 = weights.clone().map(|(_, weight)| weight).sum();
-    let mut left = rng.next_unit() * total;
-    let mut drawn = None;
-    for (token, weight) in weights.filter(|&(_, weight)| weight > 0.0) {
-        // Kept in case rounding carries the draw past the last weight.
-        drawn = Some(token);
-        if left < weight {
-            break;
-        }
-        left -= weight;
-    }
-    drawn
 }
 
 /// The logarithm of the sum that turns logits into probabilities.
