@@ -8,7 +8,7 @@ use sysinfer_engine::tokenizer::Segment;
 
 use super::builtin::{Builtin, RoleTokens};
 use super::guard::{Guard, unused_mark};
-use super::sandbox::process::{Program, TemplateProcess};
+use super::sandbox::process::{Program, TemplateProcesses};
 use super::template::{ChatTemplate, Clock, TemplateError, TokenTexts};
 use super::{Conversation, Message, PromptEncoder, PromptError};
 
@@ -44,7 +44,7 @@ enum Renderer {
     /// In this process: our own templates.
     Here(Box<ChatTemplate>),
     /// In another one: everybody else's.
-    Apart(TemplateProcess),
+    Apart(TemplateProcesses),
 }
 
 impl Renderer {
@@ -100,7 +100,7 @@ impl ModelPrompt {
             TemplateSource::Builtin(_) => Self::new(template, tokenizer, clock),
             TemplateSource::Text { .. } => {
                 Self::build(template, tokenizer, |source, origin, tokens| {
-                    let process = TemplateProcess::start(source, origin, tokens, program)?;
+                    let process = TemplateProcesses::start(source, origin, tokens, program)?;
                     Ok(Renderer::Apart(process))
                 })
             }

@@ -39,6 +39,9 @@ pub enum PromptError {
     /// The server's trouble, not the client's: nothing renders chat templates.
     #[error("the process that renders chat templates cannot be started: {0}")]
     NoRenderer(String),
+    /// The same: what renders them was ended by somebody else, twice.
+    #[error("the process that renders chat templates was ended ({0}), and so was another one")]
+    RendererEnded(String),
     /// No character is left to mark places with.
     #[error("the messages use every private-use character of Unicode plane 16; remove some")]
     NoMark,

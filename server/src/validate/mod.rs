@@ -175,7 +175,7 @@ impl Checked {
     /// The text of the prompt that the model would be given. Not for an asynchronous thread either.
     ///
     /// # Errors
-    /// A 400: the template refuses the conversation. A 500: there is no process to render it.
+    /// A 400: the template refuses the conversation. A 503: there is no process to render it.
     pub fn into_prompt(self, prompt: &dyn PromptEncoder) -> Result<String, ApiError> {
         prompt.render(&self.conversation).map_err(refused)
     }
@@ -183,7 +183,10 @@ impl Checked {
 
 fn refused(error: PromptError) -> ApiError {
     match error {
-        PromptError::NoRenderer(_) => ApiError::internal(error.to_string()),
+        PromptError::NoRenderer(_) | PromptError::RendererEnded(_) => {
+            tracing::error!(%error, "no conversation is rendered");
+            ApiError::unavailable(error.to_string())
+        }
         _ => ApiError::invalid_param("messages", error.to_string()),
     }
 }
