@@ -4,15 +4,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
-use tokio::sync::Semaphore;
 
 use crate::error::ApiError;
+use crate::intake::Intake;
 use crate::prompt::PromptEncoder;
 use crate::scheduler::Queue;
 use crate::validate::Defaults;
-
-/// Bodies that are turned into prompts at once; further ones wait as bytes.
-const MOST_READ: usize = 2;
 
 /// Known before the model is loaded.
 #[derive(Clone, Debug)]
@@ -61,8 +58,8 @@ pub struct ServerState {
     pub settings: Settings,
     /// Jobs on their way to the engine.
     pub queue: Queue,
-    /// Leave to turn a body into a prompt, which may take many times its bytes.
-    pub reading: Arc<Semaphore>,
+    /// Room for bodies, and leave to turn them into prompts.
+    pub intake: Intake,
     model: OnceLock<ServedModel>,
     status: AtomicU8,
 }
@@ -75,7 +72,7 @@ impl ServerState {
         Arc::new(Self {
             settings,
             queue,
-            reading: Arc::new(Semaphore::new(MOST_READ)),
+            intake: Intake::default(),
             model: OnceLock::new(),
             status,
         })
