@@ -48,6 +48,8 @@ pub enum Status {
     Ready,
     /// The server is stopping: running requests finish, new ones are refused.
     Draining,
+    /// The same, and nobody waits for running requests any more; the process is about to end.
+    CutOff,
     /// The engine is gone; the process is about to end.
     Failed,
 }
@@ -95,7 +97,13 @@ impl ServerState {
         self.queue.close();
     }
 
-    /// Ends all requests with an error.
+    /// Ends all requests with an error, because the time for them is over.
+    pub fn set_cut_off(&self) {
+        self.status.store(Status::CutOff as u8, Ordering::Release);
+        self.queue.cut_off();
+    }
+
+    /// Ends all requests with an error, because the engine is gone.
     pub fn set_failed(&self) {
         self.status.store(Status::Failed as u8, Ordering::Release);
         self.queue.abandon();
@@ -104,7 +112,12 @@ impl ServerState {
     /// What can be expected now.
     pub fn status(&self) -> Status {
         let now = self.status.load(Ordering::Acquire);
-        let all = [Status::Loading, Status::Ready, Status::Draining];
+        let all = [
+            Status::Loading,
+            Status::Ready,
+            Status::Draining,
+            Status::CutOff,
+        ];
         all.into_iter()
             .find(|status| *status as u8 == now)
             .unwrap_or(Status::Failed)
@@ -118,7 +131,7 @@ impl ServerState {
         let reason = match (self.status(), self.model.get()) {
             (Status::Ready, Some(model)) => return Ok(model),
             (Status::Ready | Status::Loading, _) => "the model is being loaded",
-            (Status::Draining, _) => "the server is stopping",
+            (Status::Draining | Status::CutOff, _) => "the server is stopping",
             (Status::Failed, _) => "the engine has stopped",
         };
         Err(ApiError::unavailable(reason))

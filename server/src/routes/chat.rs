@@ -24,7 +24,8 @@ use crate::validate::{Delivery, check};
 /// headers leave before the prompt is computed.
 ///
 /// # Errors
-/// 400 for the request, 429 when the queue is full, 500 when the engine fails, 503 while loading.
+/// 400 for the request, 429 when the queue is full, 500 when the engine fails, 503 while loading or
+/// stopping.
 pub async fn completions(
     State(state): State<Arc<ServerState>>,
     Extension(id): Extension<RequestId>,
@@ -45,7 +46,7 @@ pub async fn completions(
         Refusal::Full { limit } => ApiError::queue_full(limit),
         Refusal::Closed => ApiError::unavailable("the server is stopping"),
     })?;
-    let log = GenerationLog::new(id, prompt_tokens, began);
+    let log = GenerationLog::new(id, prompt_tokens, began, Arc::clone(&state));
     let head = Head::new(&state.settings.model_name);
     let mut response = if stream {
         sse::answer(head, include_usage, events, log)
