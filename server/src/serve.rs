@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 use crate::app::app;
-use crate::connections;
+use crate::connections::{self, Limits};
 use crate::state::ServerState;
 
 /// Time that error answers have to leave when the process ends before the answers are complete.
@@ -70,7 +70,12 @@ pub async fn serve_until(
         // An error means that the sender is gone, which is a reason to stop as well.
         let _ = stopped.wait_for(|stop| *stop).await;
     };
-    let serving = connections::serve(listener, app(Arc::clone(&state)), stopped);
+    let serving = connections::serve(
+        listener,
+        app(Arc::clone(&state)),
+        Limits::of_process(),
+        stopped,
+    );
     tokio::pin!(serving);
     tokio::select! {
         // A worker that died has the last word even if a signal came at the same moment.
