@@ -17,6 +17,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::net::{TcpListener, TcpStream};
 
 use socket::{Socket, hung_up, linger};
@@ -25,6 +26,10 @@ use waiting::{Place, Waiting};
 
 /// Most bytes of the head of a request, and of what is read ahead or not written yet.
 const BUFFER_BYTES: usize = 64 << 10;
+
+/// Most bytes of an answer that the system keeps for a client: megabytes otherwise, of memory that we pay for
+/// too, and only when they are full is it seen that nobody reads.
+const SYSTEM_BYTES: usize = 256 << 10;
 
 /// After a failure to accept, such as too many open files.
 const BREATHER: Duration = Duration::from_secs(1);
@@ -92,6 +97,9 @@ async fn accept(listener: &TcpListener) -> Option<TcpStream> {
             // A token must not wait for the client's receipt of the one before it.
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "a connection may be slow: it cannot send at once");
+            }
+            if let Err(error) = set_socket_send_buffer_size(&stream, SYSTEM_BYTES) {
+                tracing::debug!(%error, "a connection may take memory: the system keeps much for it");
             }
             Some(stream)
         }
