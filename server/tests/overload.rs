@@ -129,7 +129,8 @@ async fn post(address: std::net::SocketAddr, body: &Value) -> TcpStream {
 
 async fn rest(mut socket: TcpStream) -> String {
     let mut all = String::new();
-    socket.read_to_string(&mut all).await.unwrap();
+    let read = tokio::time::timeout(MINUTE, socket.read_to_string(&mut all));
+    read.await.expect("an end in time").unwrap();
     all
 }
 

@@ -119,7 +119,8 @@ impl AsyncWrite for Socket {
 }
 
 /// Completes when the client has closed its end, or the connection is lost. Bytes that nobody has read are
-/// not in the way: a second request behind the one that is answered, or what should not be there.
+/// not in the way: a second request behind the one that is answered, or what should not be there. (The end
+/// comes behind them, so it is seen if the system has room for them, some dozens of kilobytes at least.)
 ///
 /// To close only the sending half is to hang up as well. Servers of this API take it for that, since a
 /// client that has died cannot be told from it.
