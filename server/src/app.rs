@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -12,7 +12,6 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
 use crate::error::ApiError;
-use crate::routes::body::BODY_LIMIT_BYTES;
 use crate::routes::{apply_template, chat, health, models, props};
 use crate::state::ServerState;
 use crate::{auth, observe};
@@ -31,7 +30,6 @@ pub fn app(state: Arc<ServerState>) -> Router {
         // Behind the key check, so that probes need none.
         .route("/health", get(health::health))
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(CorsLayer::permissive())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(observe::observe))

@@ -11,12 +11,14 @@ use sysinfer_engine::Plan;
 use sysinfer_machine::{Topology, confine_to};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::intake;
+
 /// Most threads that serve connections. Prompts are tokenised elsewhere, and one thread writes the
 /// tokens of many answers.
 const MOST_WORKERS: usize = 2;
 
-/// Threads that tokenise prompts; requests beyond wait for one.
-const BLOCKING: usize = 4;
+/// Threads that make prompts of bodies, one for each that has leave, and one for whatever else there is.
+const BLOCKING: usize = intake::AT_ONCE + 1;
 
 /// CPUs that neither phase of the plan uses; empty when the plan does not pin, or uses all.
 pub fn spare_cpus(plan: &Plan, topology: &Topology) -> Vec<usize> {

@@ -18,6 +18,7 @@ pub mod connections;
 pub mod environment;
 pub mod error;
 pub mod http_threads;
+pub mod intake;
 pub mod observe;
 pub mod plan_choice;
 pub mod profile_use;

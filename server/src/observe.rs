@@ -4,6 +4,7 @@
 //! generation logs its own line when it ends ([`GenerationLog`]), long after its response began;
 //! everything else is logged here.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::Request;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use crate::error::Refused;
 use crate::scheduler::Finish;
+use crate::state::{ServerState, Status};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_ID_BYTES: usize = 128;
@@ -71,32 +73,39 @@ fn log(what: &str, id: &str, status: StatusCode, took: Duration, reason: &str) {
     }
 }
 
-/// Writes the line of one generation when dropped: finished, failed, or left by its client.
-#[derive(Debug)]
+/// Writes the line of one generation when dropped: finished, failed, left by its client, or cut off.
 pub struct GenerationLog {
     id: String,
     prompt_tokens: usize,
     began: Instant,
     first_text: Option<Duration>,
     outcome: Outcome,
+    state: Arc<ServerState>,
 }
 
 #[derive(Debug)]
 enum Outcome {
-    Cancelled,
+    /// By its client, or by a server that stops.
+    Unfinished,
     Finished(Finish),
     Failed(String),
 }
 
 impl GenerationLog {
     /// A generation that began with the request's arrival.
-    pub fn new(id: RequestId, prompt_tokens: usize, began: Instant) -> Self {
+    pub fn new(
+        id: RequestId,
+        prompt_tokens: usize,
+        began: Instant,
+        state: Arc<ServerState>,
+    ) -> Self {
         Self {
             id: id.0,
             prompt_tokens,
             began,
             first_text: None,
-            outcome: Outcome::Cancelled,
+            outcome: Outcome::Unfinished,
+            state,
         }
     }
 
@@ -141,7 +150,17 @@ impl Drop for GenerationLog {
                     "answered"
                 );
             }
-            Outcome::Cancelled => {
+            Outcome::Unfinished if self.state.status() == Status::CutOff => {
+                tracing::warn!(
+                    id,
+                    status = 503,
+                    prompt_tokens,
+                    first_token_ms,
+                    total_ms,
+                    "cut off: the server is stopping"
+                );
+            }
+            Outcome::Unfinished => {
                 tracing::info!(
                     id,
                     status = 499,

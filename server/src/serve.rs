@@ -8,10 +8,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 use crate::app::app;
-use crate::connections;
+use crate::connections::{self, Limits};
 use crate::state::ServerState;
 
-/// Time that error answers have to leave after the engine has died.
+/// Time that error answers have to leave when the process ends before the answers are complete.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Why serving ended.
@@ -70,7 +70,12 @@ pub async fn serve_until(
         // An error means that the sender is gone, which is a reason to stop as well.
         let _ = stopped.wait_for(|stop| *stop).await;
     };
-    let serving = connections::serve(listener, app(Arc::clone(&state)), stopped);
+    let serving = connections::serve(
+        listener,
+        app(Arc::clone(&state)),
+        Limits::of_process(),
+        stopped,
+    );
     tokio::pin!(serving);
     tokio::select! {
         // A worker that died has the last word even if a signal came at the same moment.
@@ -90,18 +95,26 @@ pub async fn serve_until(
     stop.send_replace(true);
     tokio::select! {
         biased;
-        end = &mut engine_end => lost(&state, serving, end).await,
-        () = &mut serving => Ended::Drained,
-        () = received(&mut signals, 2) => Ended::CutOff,
-        () = tokio::time::sleep(drain_timeout) => Ended::CutOff,
+        end = &mut engine_end => return lost(&state, serving, end).await,
+        () = &mut serving => return Ended::Drained,
+        () = received(&mut signals, 2) => {}
+        () = tokio::time::sleep(drain_timeout) => {}
     }
+    state.set_cut_off();
+    last_words(serving).await;
+    Ended::CutOff
 }
 
-/// Ends all requests with an error; whether or not all clients read it in time, the process ends.
+/// Ends all requests with an error.
 async fn lost(state: &ServerState, serving: impl Future<Output = ()>, end: EngineReport) -> Ended {
     state.set_failed();
-    let _ = tokio::time::timeout(LAST_WORDS, serving).await;
+    last_words(serving).await;
     Ended::EngineLost(reason(end))
+}
+
+/// Whether or not all clients read the end of their answers in time, the process ends.
+async fn last_words(serving: impl Future<Output = ()>) {
+    let _ = tokio::time::timeout(LAST_WORDS, serving).await;
 }
 
 /// Completes when `count` signals have come.

@@ -4,15 +4,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
-use tokio::sync::Semaphore;
 
 use crate::error::ApiError;
+use crate::intake::Intake;
 use crate::prompt::PromptEncoder;
 use crate::scheduler::Queue;
 use crate::validate::Defaults;
-
-/// Bodies that are turned into prompts at once; further ones wait as bytes.
-const MOST_READ: usize = 2;
 
 /// Known before the model is loaded.
 #[derive(Clone, Debug)]
@@ -51,6 +48,8 @@ pub enum Status {
     Ready,
     /// The server is stopping: running requests finish, new ones are refused.
     Draining,
+    /// The same, and nobody waits for running requests any more; the process is about to end.
+    CutOff,
     /// The engine is gone; the process is about to end.
     Failed,
 }
@@ -61,8 +60,8 @@ pub struct ServerState {
     pub settings: Settings,
     /// Jobs on their way to the engine.
     pub queue: Queue,
-    /// Leave to turn a body into a prompt, which may take many times its bytes.
-    pub reading: Arc<Semaphore>,
+    /// Room for bodies, and leave to turn them into prompts.
+    pub intake: Intake,
     model: OnceLock<ServedModel>,
     status: AtomicU8,
 }
@@ -75,7 +74,7 @@ impl ServerState {
         Arc::new(Self {
             settings,
             queue,
-            reading: Arc::new(Semaphore::new(MOST_READ)),
+            intake: Intake::default(),
             model: OnceLock::new(),
             status,
         })
@@ -98,7 +97,13 @@ impl ServerState {
         self.queue.close();
     }
 
-    /// Ends all requests with an error.
+    /// Ends all requests with an error, because the time for them is over.
+    pub fn set_cut_off(&self) {
+        self.status.store(Status::CutOff as u8, Ordering::Release);
+        self.queue.cut_off();
+    }
+
+    /// Ends all requests with an error, because the engine is gone.
     pub fn set_failed(&self) {
         self.status.store(Status::Failed as u8, Ordering::Release);
         self.queue.abandon();
@@ -107,7 +112,12 @@ impl ServerState {
     /// What can be expected now.
     pub fn status(&self) -> Status {
         let now = self.status.load(Ordering::Acquire);
-        let all = [Status::Loading, Status::Ready, Status::Draining];
+        let all = [
+            Status::Loading,
+            Status::Ready,
+            Status::Draining,
+            Status::CutOff,
+        ];
         all.into_iter()
             .find(|status| *status as u8 == now)
             .unwrap_or(Status::Failed)
@@ -121,7 +131,7 @@ impl ServerState {
         let reason = match (self.status(), self.model.get()) {
             (Status::Ready, Some(model)) => return Ok(model),
             (Status::Ready | Status::Loading, _) => "the model is being loaded",
-            (Status::Draining, _) => "the server is stopping",
+            (Status::Draining | Status::CutOff, _) => "the server is stopping",
             (Status::Failed, _) => "the engine has stopped",
         };
         Err(ApiError::unavailable(reason))

@@ -5,10 +5,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use sysinfer_machine::Runner;
 use sysinfer_server::prompt::sandbox::ARGUMENT;
-use sysinfer_server::prompt::sandbox::process::{Program, TemplateProcess};
+use sysinfer_server::prompt::sandbox::process::{Program, TemplateProcesses};
 use sysinfer_server::prompt::template::{ChatTemplate, TokenTexts};
 use sysinfer_server::prompt::{Conversation, Message, PromptError, Role};
 
@@ -36,12 +37,13 @@ fn of_this_host(path: impl Into<PathBuf>, arguments: &[&str]) -> Program {
 
 /// What is said of a template whose process is to be `program`.
 fn complaint(program: Program) -> String {
-    let started = TemplateProcess::start("x", "x.jinja", TokenTexts::default(), program);
+    let started = TemplateProcesses::start("x", "x.jinja", TokenTexts::default(), program);
     started.map(drop).expect_err("no process").to_string()
 }
 
-fn start(source: &str) -> Result<TemplateProcess, String> {
-    let started = TemplateProcess::start(source, "hostile.jinja", TokenTexts::default(), program());
+fn start(source: &str) -> Result<TemplateProcesses, String> {
+    let started =
+        TemplateProcesses::start(source, "hostile.jinja", TokenTexts::default(), program());
     started.map_err(|error| error.to_string())
 }
 
@@ -58,16 +60,18 @@ fn on_demand(hostile: &str) -> String {
     format!("{{% if messages[0].content == 'now' %}}{hostile}{{% endif %}}fine")
 }
 
+/// Two lists that nobody compares within a lifetime.
+const LISTS: &str = "{% set ns = namespace(x=['a'], y=['a']) %}{% for i in range(40) %}\
+                     {% set ns.x = [ns.x, ns.x] %}{% set ns.y = [ns.y, ns.y] %}{% endfor %}";
+
 #[test]
 fn nothing_that_a_template_does_ends_the_server() {
-    let lists = "{% set ns = namespace(x=['a'], y=['a']) %}{% for i in range(40) %}\
-                 {% set ns.x = [ns.x, ns.x] %}{% set ns.y = [ns.y, ns.y] %}{% endfor %}";
     let circle = "{% set ns = namespace() %}{% set ns.x = ns %}";
     let cases = [
         circle.to_owned() + "{{ ns }}",
         circle.to_owned() + "{{ ns | tojson }}",
-        lists.to_owned() + "{{ ns.x == ns.y }}",
-        lists.to_owned() + "{{ ns.x | tojson }}",
+        LISTS.to_owned() + "{{ ns.x == ns.y }}",
+        LISTS.to_owned() + "{{ ns.x | tojson }}",
         "{% set s = 'x' * 100000 %}{{ s.replace('', s) }}".to_owned(),
         "{% set s = 'é' * 1000000 %}{% for i in range(90000) %}{% set t = s[900000] %}{% endfor %}"
             .to_owned(),
@@ -201,19 +205,116 @@ fn a_program_that_is_not_there_is_what_the_error_names() {
 /// A process that has less memory than its stack, and than an emulator takes with it.
 #[test]
 fn a_process_without_a_thread_says_so() {
+    let emulated = !Runner::of_process().is_none();
+    let kib = if emulated { 400_000 } else { 200_000 };
+    let error = complaint(after(&format!("ulimit -v {kib}")));
+    assert!(
+        error.contains("cannot be started") && error.contains("stack"),
+        "{error}"
+    );
+}
+
+/// The server's program, which is what remains of a shell that does `first`. Where it is emulated, that is
+/// the emulator.
+fn after(first: &str) -> Program {
     let runner = Runner::of_process();
-    let kib = if runner.is_none() { 200_000 } else { 400_000 };
-    let line = format!("ulimit -v {kib}; exec \"$@\"");
+    let line = format!("{first}; exec \"$@\"");
     let server = runner.command(SERVER);
     let mut arguments = vec!["-c", &line, "sh"];
     let words = std::iter::once(server.get_program()).chain(server.get_args());
     arguments.extend(words.map(|word| word.to_str().expect("text")));
     arguments.push(ARGUMENT);
-    let error = complaint(of_this_host("/bin/sh", &arguments));
-    assert!(
-        error.contains("cannot be started") && error.contains("stack"),
-        "{error}"
+    of_this_host("/bin/sh", &arguments)
+}
+
+/// As many lines as processes were started, each with the number of one.
+struct Numbers(tempfile::TempDir);
+
+impl Numbers {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    /// What a shell does to write its line.
+    fn write(&self) -> String {
+        format!("echo $$ >> '{}'", self.0.path().join("numbers").display())
+    }
+
+    fn read(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.0.path().join("numbers"));
+        text.expect("somebody was started")
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+/// What a shell does to say that it is there, and that it has compiled its template, and to be killed in the
+/// middle of the first conversation.
+const KILLED: &str = r#"answer='\011\000\000\000{"Ok":""}'; printf "$answer$answer"
+    length=$(head -c 4 | od -An -tu4); head -c $length > /dev/null; head -c 4 > /dev/null; kill -KILL $$"#;
+
+fn started_by(first: &str) -> TemplateProcesses {
+    let program = after(first);
+    let started = TemplateProcesses::start("fine", "x.jinja", TokenTexts::default(), program);
+    started.expect("it is there")
+}
+
+/// Somebody ended it, or the system that was out of memory: the template has no part in it.
+#[test]
+fn a_process_that_is_killed_is_started_again() {
+    let numbers = Numbers::new();
+    let processes = started_by(&numbers.write());
+    assert_eq!(processes.render(&says("x")), Ok("fine".into()));
+    let number = numbers.read()[0].parse().ok().and_then(Pid::from_raw);
+    kill_process(number.expect("a number"), Signal::KILL).expect("it is there");
+    assert_eq!(processes.render(&says("x")), Ok("fine".into()));
+    assert_eq!(numbers.read().len(), 2);
+
+    let numbers = Numbers::new();
+    let count = format!(
+        "{}; read other < '{}'",
+        numbers.write(),
+        numbers.0.path().join("numbers").display()
     );
+    let processes = started_by(&format!("{count}; if [ $other = $$ ]; then {KILLED}; fi"));
+    assert_eq!(
+        processes.render(&says("x")),
+        Ok("fine".into()),
+        "the second try"
+    );
+    assert_eq!(numbers.read().len(), 2);
+}
+
+#[test]
+fn a_process_that_is_killed_again_is_the_servers_trouble() {
+    let numbers = Numbers::new();
+    let processes = started_by(&format!("{}; {KILLED}", numbers.write()));
+    let error = processes.render(&says("x")).expect_err("killed");
+    assert!(
+        matches!(&error, PromptError::RendererEnded(how) if how.contains("signal: 9")),
+        "{error:?}"
+    );
+    assert_eq!(numbers.read().len(), 2, "no third try");
+}
+
+#[test]
+fn a_conversation_does_not_wait_while_another_is_rendered() {
+    let endless = on_demand(&(LISTS.to_owned() + "{{ ns.x == ns.y }}"));
+    let program = Program {
+        deadline: Duration::from_secs(4),
+        ..program()
+    };
+    let processes = TemplateProcesses::start(&endless, "x.jinja", TokenTexts::default(), program);
+    let processes = processes.expect("it is there");
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| processes.render(&says("now")));
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(processes.render(&says("later")), Ok("fine".into()));
+        assert!(!slow.is_finished(), "it had to wait");
+        let slow = slow.join().expect("no panic");
+        assert!(matches!(slow, Err(PromptError::Template(_))), "{slow:?}");
+    });
 }
 
 /// The program can go away while the server runs; that is no fault of the conversation either.
@@ -226,7 +327,7 @@ fn a_process_that_cannot_be_started_again_is_the_servers_trouble() {
     let gone = path.display().to_string();
     let program = Program { path, ..program() };
     let source = on_demand("{% set ns = namespace() %}{% set ns.x = ns %}{{ ns }}");
-    let process = TemplateProcess::start(&source, "x.jinja", TokenTexts::default(), program);
+    let process = TemplateProcesses::start(&source, "x.jinja", TokenTexts::default(), program);
     let process = process.expect("it is there");
     std::fs::remove_dir_all(&folder).expect("it is ours");
     assert!(matches!(

@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
@@ -15,6 +15,7 @@ use sysinfer_server::state::Status;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
+use tracing::subscriber::DefaultGuard;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -128,7 +129,8 @@ async fn post(address: std::net::SocketAddr, body: &Value) -> TcpStream {
 
 async fn rest(mut socket: TcpStream) -> String {
     let mut all = String::new();
-    socket.read_to_string(&mut all).await.unwrap();
+    let read = tokio::time::timeout(MINUTE, socket.read_to_string(&mut all));
+    read.await.expect("an end in time").unwrap();
     all
 }
 
@@ -186,26 +188,77 @@ async fn stopping_finishes_what_runs_and_waits_and_refuses_the_rest() {
     drop(running.engine);
 }
 
+/// What is logged on this thread from now on.
+fn logged() -> (Arc<Mutex<Vec<u8>>>, DefaultGuard) {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&log);
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || Kept(Arc::clone(&kept)));
+    (log, tracing::subscriber::set_default(subscriber.finish()))
+}
+
+struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 #[tokio::test]
 async fn stopping_gives_up_at_its_limit() {
+    let (log, _logged) = logged();
     let server = gated(4);
     let running = listen(&server, Duration::ZERO).await;
-    let _hangs = post(running.address, &streamed()).await;
+    let streams = post(running.address, &streamed()).await;
     server.until(|seen| seen.admitted == 1).await;
+    server.allow(1);
+    server.until(|seen| seen.steps == 1).await;
     running.signals.send(1).unwrap();
     assert_eq!(running.served.await.unwrap(), Ended::CutOff);
+    let all = rest(streams).await;
+    let (said, error) = (
+        all.find("Hel"),
+        all.find("stopped before the answer was complete"),
+    );
+    assert!(
+        said.is_some() && said < error && !all.contains("[DONE]"),
+        "{all}"
+    );
+    assert_eq!(server.state.status(), Status::CutOff);
+    let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+    let is_said = log.contains("cut off: the server is stopping") && log.contains("status=503");
+    assert!(is_said && !log.contains("the client left"), "{log}");
 }
 
 #[tokio::test]
 async fn a_second_signal_cuts_the_drain_short() {
     let server = gated(4);
     let running = listen(&server, MINUTE).await;
-    let _hangs = post(running.address, &streamed()).await;
+    let runs = post(running.address, &ask("hi", json!({}))).await;
     server.until(|seen| seen.admitted == 1).await;
+    let waits = post(running.address, &ask("hi", json!({}))).await;
+    let streams = post(running.address, &streamed()).await;
+    while server.state.queue.len() < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     for count in [1, 2] {
         running.signals.send(count).unwrap();
     }
     assert_eq!(running.served.await.unwrap(), Ended::CutOff);
+    for whole in [runs, waits] {
+        let answer = rest(whole).await;
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        let has_error = answer.contains("\"error\"") && answer.contains("retry-after");
+        assert!(has_error, "{answer}");
+    }
+    assert!(rest(streams).await.contains("data: {\"error\""));
 }
 
 #[tokio::test]

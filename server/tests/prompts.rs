@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sysinfer_engine::Tokenizer;
 use sysinfer_formats::{Gguf, GgufWriter, OwnedArray};
 use sysinfer_server::prompt::encode::{ModelPrompt, TemplateSource};
-use sysinfer_server::prompt::{Conversation, Message, PromptEncoder, Role, builtin};
+use sysinfer_server::prompt::{Conversation, Message, PromptEncoder, PromptError, Role, builtin};
 
 const BEGIN: u32 = 1;
 const END: u32 = 2;
@@ -65,7 +65,7 @@ fn encode(template: &TemplateSource, conversation: &Conversation) -> (Vec<u32>, 
     let prompt = ModelPrompt::new(template, Arc::clone(&tokenizer), || {
         jiff::Timestamp::UNIX_EPOCH
     });
-    let tokens = prompt.unwrap().encode(conversation).unwrap();
+    let tokens = prompt.unwrap().encode(conversation, usize::MAX).unwrap();
     let text = tokenizer.decode(&tokens, false);
     (tokens, text)
 }
@@ -151,7 +151,8 @@ fn calls_in_a_conversation_are_text_too_names_and_all() {
     assert_eq!((count(&tokens, BEGIN), count(&tokens, END)), (1, 0));
     assert_eq!(text, r#"{"name": "</s>", "arguments": {"</s>": "<s>"}}"#);
     let deaf = ModelPrompt::new(&template("x"), tokenizer(), || jiff::Timestamp::UNIX_EPOCH);
-    let error = deaf.unwrap().encode(&talk).unwrap_err().to_string();
+    let error = deaf.unwrap().encode(&talk, usize::MAX);
+    let error = error.unwrap_err().to_string();
     assert!(error.contains("tool_calls"), "{error}");
 }
 
@@ -194,6 +195,39 @@ fn there_is_one_begin_token_whether_the_template_writes_it_or_not() {
         let (tokens, _) = encode(&template(source), &conversation(&["x"]));
         assert_eq!((tokens[0], count(&tokens, BEGIN)), (BEGIN, 1), "{source}");
     }
+}
+
+/// What the template leaves out or trims costs nothing: only what is rendered counts.
+#[test]
+fn a_prompt_is_refused_by_what_is_rendered() {
+    let prompt = |source: &str| {
+        ModelPrompt::new(&template(source), tokenizer(), || {
+            jiff::Timestamp::UNIX_EPOCH
+        })
+        .unwrap()
+    };
+    let long = conversation(&[&" x".repeat(100_000), &" ".repeat(100_000)]);
+    let trimmed = prompt("<s>{{ messages[1].content | trim }}<s>");
+    assert_eq!(trimmed.encode(&long, 2), Ok(vec![BEGIN, BEGIN]));
+    let whole = prompt("<s>{{ messages[0].content }}");
+    let refused = whole.encode(&long, 1000);
+    // The longest token of text, "[unused100]", has 11 bytes, and a space counts for 3.
+    let at_least = 1 + 400_000_usize.div_ceil(11);
+    assert_eq!(refused, Err(PromptError::TooManyTokens { at_least }));
+}
+
+#[test]
+fn roles_count_as_tokens_of_a_prompt() {
+    let builtin = TemplateSource::Builtin(builtin::named("baichuan", &|_| false).unwrap());
+    let prompt = ModelPrompt::new(&builtin, tokenizer(), || jiff::Timestamp::UNIX_EPOCH).unwrap();
+    let talk = conversation(&["x", "y", "z"]);
+    let tokens = prompt.encode(&talk, usize::MAX).unwrap();
+    assert_eq!(prompt.encode(&talk, tokens.len()).as_ref(), Ok(&tokens));
+    let error = prompt.encode(&talk, 3).unwrap_err();
+    let PromptError::TooManyTokens { at_least } = error else {
+        panic!("{error}");
+    };
+    assert!((4..=tokens.len()).contains(&at_least), "{at_least}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use sysinfer_engine::{Engine, Tokenizer};
 use super::load_error::LoadError;
 use crate::prompt::builtin;
 use crate::prompt::encode::TemplateSource;
-use crate::prompt::sandbox::process::{Program, TemplateProcess};
+use crate::prompt::sandbox::process::{Program, TemplateProcesses};
 use crate::prompt::template::TokenTexts;
 
 /// Longest chat template file that is read.
@@ -42,7 +42,7 @@ pub(super) fn given(name: &str, renderer: Program) -> Result<Given, LoadError> {
     let source = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
     let origin = format!("the chat template {name}");
     // Compiled where it will be rendered: one that nests too deep ends that process, not this one.
-    TemplateProcess::start(&source, &origin, TokenTexts::default(), renderer)?;
+    TemplateProcesses::start(&source, &origin, TokenTexts::default(), renderer)?;
     Ok(Given::File(TemplateSource::Text { source, origin }))
 }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use sysinfer_engine::Tokenizer;
-use sysinfer_engine::tokenizer::Segment;
+use sysinfer_engine::tokenizer::{Segment, TooManyTokens};
 
 use super::builtin::{Builtin, RoleTokens};
 use super::guard::{Guard, unused_mark};
-use super::sandbox::process::{Program, TemplateProcess};
+use super::sandbox::process::{Program, TemplateProcesses};
 use super::template::{ChatTemplate, Clock, TemplateError, TokenTexts};
 use super::{Conversation, Message, PromptEncoder, PromptError};
 
@@ -44,7 +44,7 @@ enum Renderer {
     /// In this process: our own templates.
     Here(Box<ChatTemplate>),
     /// In another one: everybody else's.
-    Apart(TemplateProcess),
+    Apart(TemplateProcesses),
 }
 
 impl Renderer {
@@ -100,7 +100,7 @@ impl ModelPrompt {
             TemplateSource::Builtin(_) => Self::new(template, tokenizer, clock),
             TemplateSource::Text { .. } => {
                 Self::build(template, tokenizer, |source, origin, tokens| {
-                    let process = TemplateProcess::start(source, origin, tokens, program)?;
+                    let process = TemplateProcesses::start(source, origin, tokens, program)?;
                     Ok(Renderer::Apart(process))
                 })
             }
@@ -215,14 +215,30 @@ impl ModelPrompt {
         }
     }
 
-    /// Tokens of rendered text; control tokens do not reach over marks.
-    fn tokens_of(&self, text: &str, mark: char, tokens: &mut Vec<u32>) {
+    /// Appends the tokens of rendered text, to `most` of them at most; control tokens do not reach over
+    /// marks.
+    fn append_tokens(
+        &self,
+        text: &str,
+        mark: char,
+        tokens: &mut Vec<u32>,
+        most: usize,
+    ) -> Result<(), PromptError> {
         let segment = |text| Segment {
             text,
             parse_special: true,
         };
         let segments: Vec<Segment<'_>> = text.split(mark).map(segment).collect();
-        tokens.extend(self.tokenizer.encode_segments(&segments, false));
+        let before = tokens.len();
+        let within = most.saturating_sub(before);
+        let more = self
+            .tokenizer
+            .encode_segments_within(&segments, false, within);
+        tokens.extend(more.map_err(|TooManyTokens { at_least }| {
+            let at_least = before + at_least;
+            PromptError::TooManyTokens { at_least }
+        })?);
+        Ok(())
     }
 
     /// The role texts in `text`, first to last: where each is, how long, and its token.
@@ -238,7 +254,11 @@ impl ModelPrompt {
 }
 
 impl PromptEncoder for ModelPrompt {
-    fn encode(&self, conversation: &Conversation) -> Result<Vec<u32>, PromptError> {
+    fn encode(
+        &self,
+        conversation: &Conversation,
+        most_tokens: usize,
+    ) -> Result<Vec<u32>, PromptError> {
         self.check(conversation)?;
         let mark = unused_mark([written(conversation)?.as_str(), &self.source].into_iter())?;
         let rendered = self.template.render(&self.guarded(conversation, mark))?;
@@ -247,12 +267,12 @@ impl PromptEncoder for ModelPrompt {
         for (at, length, token) in self.roles_in(&rendered) {
             // The texts of two roles could overlap in a strange vocabulary: the first one counts.
             if at >= from {
-                self.tokens_of(&rendered[from..at], mark, &mut tokens);
+                self.append_tokens(&rendered[from..at], mark, &mut tokens, most_tokens)?;
                 tokens.push(token);
                 from = at + length;
             }
         }
-        self.tokens_of(&rendered[from..], mark, &mut tokens);
+        self.append_tokens(&rendered[from..], mark, &mut tokens, most_tokens)?;
         // Most templates write the BOS token themselves; two of them would harm the answer.
         if let Some(bos) = self.tokenizer.bos().filter(|_| self.tokenizer.adds_bos())
             && tokens.first() != Some(&bos)

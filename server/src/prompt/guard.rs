@@ -15,6 +15,8 @@ use super::PromptError;
 #[derive(Clone, Debug)]
 pub struct Guard {
     texts: Vec<Box<str>>,
+    /// Which bytes a text begins with: at most places of a message there is nothing to look for.
+    begins: [bool; 256],
 }
 
 impl Guard {
@@ -26,7 +28,11 @@ impl Guard {
         let mut texts: Vec<Box<str>> = texts.map(Box::from).collect();
         texts.sort_unstable();
         texts.dedup();
-        Self { texts }
+        let mut begins = [false; 256];
+        for byte in texts.iter().filter_map(|text| text.bytes().next()) {
+            begins[usize::from(byte)] = true;
+        }
+        Self { texts, begins }
     }
 
     /// `text` with `mark` behind the first character of every guarded text in it, and of every
@@ -38,7 +44,9 @@ impl Guard {
         let mut guarded = String::with_capacity(text.len());
         for (at, character) in text.char_indices() {
             guarded.push(character);
-            if self.begins_at(&bytes[at..], trimmed.saturating_sub(at)) {
+            if self.begins[usize::from(bytes[at])]
+                && self.begins_at(&bytes[at..], trimmed.saturating_sub(at))
+            {
                 guarded.push(mark);
             }
         }

@@ -36,9 +36,18 @@ pub enum PromptError {
         "the model's chat template does not render tool_calls; leave them and the answers to them out"
     )]
     ToolCalls,
+    /// More tokens than were wanted.
+    #[error("the conversation has at least {at_least} tokens")]
+    TooManyTokens {
+        /// What is certain without counting them all.
+        at_least: usize,
+    },
     /// The server's trouble, not the client's: nothing renders chat templates.
     #[error("the process that renders chat templates cannot be started: {0}")]
     NoRenderer(String),
+    /// The same: what renders them was ended by somebody else, twice.
+    #[error("the process that renders chat templates was ended ({0}), and so was another one")]
+    RendererEnded(String),
     /// No character is left to mark places with.
     #[error("the messages use every private-use character of Unicode plane 16; remove some")]
     NoMark,
@@ -46,15 +55,20 @@ pub enum PromptError {
 
 /// Turns conversations into tokens; shared by all requests.
 pub trait PromptEncoder: Send + Sync {
-    /// The tokens that the model continues with the assistant's answer.
+    /// The tokens that the model continues with the assistant's answer, unless there are more than
+    /// `most_tokens`, which is found out before they are all made.
     ///
     /// # Errors
-    /// [`PromptError`], the client's to solve.
-    fn encode(&self, conversation: &Conversation) -> Result<Vec<u32>, PromptError>;
+    /// [`PromptError`], the client's to solve but for the renderer's.
+    fn encode(
+        &self,
+        conversation: &Conversation,
+        most_tokens: usize,
+    ) -> Result<Vec<u32>, PromptError>;
 
     /// The text of the prompt, as the chat template writes it.
     ///
     /// # Errors
-    /// [`PromptError`], the client's to solve.
+    /// [`PromptError`], the client's to solve but for the renderer's.
     fn render(&self, conversation: &Conversation) -> Result<String, PromptError>;
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 
-use super::{Head, lost, token_entry, usage};
+use super::{Head, cut_off, lost, token_entry, usage};
 use crate::api::response::{AnswerMessage, ChatCompletion, Choice, Logprobs};
 use crate::error::ApiError;
 use crate::observe::GenerationLog;
@@ -12,7 +12,7 @@ use crate::scheduler::{Event, Events, Finish};
 /// Collects the events of a job. Dropping the future cancels the job.
 ///
 /// # Errors
-/// 500 when the engine fails.
+/// 500 when the engine fails, 503 when the server stops first.
 pub async fn answer(
     head: &Head,
     mut events: Events,
@@ -44,6 +44,7 @@ pub async fn answer(
                 log.failed(&error.to_string());
                 return Err(ApiError::not_finite(error.to_string()));
             }
+            Some(Event::CutOff) => return Err(cut_off()),
             None => {
                 log.failed("the worker died");
                 return Err(lost());

@@ -49,6 +49,11 @@ fn lost() -> ApiError {
     ApiError::internal("the engine stopped unexpectedly; the server's log says more")
 }
 
+/// The error of a job that the server does not wait for any longer.
+fn cut_off() -> ApiError {
+    ApiError::unavailable("the server stopped before the answer was complete")
+}
+
 fn usage(finish: &Finish) -> Usage {
     Usage {
         prompt_tokens: finish.prompt_tokens,

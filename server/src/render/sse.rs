@@ -21,7 +21,7 @@ use serde::Serialize;
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_stream::Stream;
 
-use super::{Head, lost, token_entry, usage};
+use super::{Head, cut_off, lost, token_entry, usage};
 use crate::api::response::{Chunk, ChunkChoice, Delta, Logprobs, Usage};
 use crate::error::ApiError;
 use crate::observe::GenerationLog;
@@ -121,6 +121,7 @@ impl AnswerStream {
                 self.log.failed(&error.to_string());
                 self.fail(&ApiError::not_finite(error.to_string()));
             }
+            Some(Event::CutOff) => self.fail(&cut_off()),
             None => {
                 self.log.failed("the worker died");
                 self.fail(&lost());

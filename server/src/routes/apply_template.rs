@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde_json::{Value, json};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
 
 use crate::error::ApiError;
-use crate::routes::body::JsonObject;
+use crate::routes::body::JsonBody;
 use crate::state::ServerState;
 use crate::validate::check;
 
@@ -19,19 +20,13 @@ use crate::validate::check;
 /// loading.
 pub async fn apply_template(
     State(state): State<Arc<ServerState>>,
-    JsonObject(body, leave): JsonObject,
-) -> Result<Json<Value>, ApiError> {
-    let model = state.ready()?;
-    let checked = check(body, state.settings.defaults, model.vocabulary_size)?;
-    let encoder = Arc::clone(&model.prompt);
-    let render = move || {
-        let _leave = leave;
-        checked.into_prompt(encoder.as_ref())
-    };
-    let failed =
-        |_| ApiError::internal("the prompt could not be rendered; the server's log says more");
-    let prompt = tokio::task::spawn_blocking(render)
-        .await
-        .map_err(failed)??;
-    Ok(Json(json!({"prompt": prompt})))
+    body: JsonBody,
+) -> Result<Response, ApiError> {
+    body.work(move |body| {
+        let model = state.ready()?;
+        let checked = check(body, state.settings.defaults, model.vocabulary_size)?;
+        let prompt = checked.into_prompt(model.prompt.as_ref())?;
+        Ok(Json(json!({"prompt": prompt})).into_response())
+    })
+    .await
 }

@@ -1,17 +1,18 @@
-//! [`JsonObject`]: a request body as a JSON object, with our error object for every way to fail.
+//! [`JsonBody`]: a request body that is a JSON object, with our error object for every way to fail.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt;
 use serde_json::{Map, Value};
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::error::ApiError;
+use crate::intake::{Held, Intake, Leave};
 use crate::state::ServerState;
 
 /// Largest request body: a context full of text many times over.
@@ -20,37 +21,90 @@ pub const BODY_LIMIT_BYTES: usize = 8 << 20;
 /// Longest time for a body to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The object that a request body holds, with leave to work on it: to be kept until all that was made
-/// from it is gone, but the prompt's tokens.
+/// A request body that has arrived, with leave to work on it.
 #[derive(Debug)]
-pub struct JsonObject(pub Map<String, Value>, pub OwnedSemaphorePermit);
+pub struct JsonBody {
+    bytes: Vec<u8>,
+    leave: Leave,
+}
 
-impl FromRequest<Arc<ServerState>> for JsonObject {
+impl FromRequest<Arc<ServerState>> for JsonBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &Arc<ServerState>) -> Result<Self, ApiError> {
+        state.ready()?;
         if !is_json(request.headers()) {
             return Err(ApiError::not_json());
         }
-        let body = timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await;
-        let body = body
-            .map_err(|_| ApiError::too_slow(BODY_TIMEOUT))?
-            .map_err(|rejection| {
-                if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                    ApiError::body_too_large(BODY_LIMIT_BYTES)
-                } else {
-                    ApiError::invalid("the request body could not be read")
-                }
-            })?;
-        let leave = Arc::clone(&state.reading).acquire_owned().await;
-        let leave = leave.map_err(|_| ApiError::unavailable("the server is stopping"))?;
-        match serde_json::from_slice(&body) {
-            Ok(Value::Object(object)) => Ok(Self(object, leave)),
-            Ok(_) => Err(ApiError::invalid("the request body must be a JSON object")),
-            Err(error) => Err(ApiError::invalid(format!(
-                "the request body is not valid JSON: {error}"
-            ))),
+        let (bytes, held) = read(request.into_body(), &state.intake).await?;
+        let leave = state.intake.leave(bytes.len(), held).await?;
+        Ok(Self { bytes, leave })
+    }
+}
+
+impl JsonBody {
+    /// Does `work` with the object, where it may take its time: neither it nor parsing keeps the threads
+    /// that speak HTTP.
+    ///
+    /// # Errors
+    /// 400 if the body is no JSON object, 500 if the work panics, else those of the work.
+    pub async fn work<T, W>(self, work: W) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        W: FnOnce(Map<String, Value>) -> Result<T, ApiError> + Send + 'static,
+    {
+        let Self { bytes, leave } = self;
+        let worked = tokio::task::spawn_blocking(move || {
+            let worked = object(bytes).and_then(work);
+            drop(leave);
+            worked
+        });
+        worked.await.unwrap_or_else(|_| {
+            let failed = "the request could not be worked on; the server's log says more";
+            Err(ApiError::internal(failed))
+        })
+    }
+}
+
+/// Reads a body, once there is room for what it says it has; for one that does not say, as soon as it is
+/// more than a small one.
+async fn read(mut body: Body, intake: &Intake) -> Result<(Vec<u8>, Held), ApiError> {
+    let declared = body.size_hint().lower() as usize;
+    if declared > BODY_LIMIT_BYTES {
+        return Err(ApiError::body_too_large(BODY_LIMIT_BYTES));
+    }
+    let mut held = intake.hold(declared).await?;
+    let mut bytes = Vec::with_capacity(declared);
+    let deadline = Instant::now() + BODY_TIMEOUT;
+    loop {
+        let frame = timeout_at(deadline, body.frame()).await;
+        let Some(frame) = frame.map_err(|_| ApiError::too_slow(BODY_TIMEOUT))? else {
+            return Ok((bytes, held));
+        };
+        let frame = frame.map_err(|_| ApiError::invalid("the request body could not be read"))?;
+        // Trailers say nothing here.
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        let together = bytes.len() + data.len();
+        if together > BODY_LIMIT_BYTES {
+            return Err(ApiError::body_too_large(BODY_LIMIT_BYTES));
         }
+        if !held.is_enough_for(together) {
+            held = intake.hold(BODY_LIMIT_BYTES).await?;
+            bytes.reserve_exact(BODY_LIMIT_BYTES - bytes.len());
+        }
+        bytes.extend_from_slice(&data);
+    }
+}
+
+fn object(bytes: Vec<u8>) -> Result<Map<String, Value>, ApiError> {
+    match serde_json::from_slice(&bytes) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(ApiError::invalid("the request body must be a JSON object")),
+        Err(error) => Err(ApiError::invalid(format!(
+            "the request body is not valid JSON: {error}"
+        ))),
     }
 }
 

@@ -6,12 +6,13 @@ use std::time::Instant;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::error::ApiError;
 use crate::observe::{GenerationLog, LoggedElsewhere, RequestId};
 use crate::render::{Head, json, sse};
-use crate::routes::body::JsonObject;
+use crate::routes::body::JsonBody;
 use crate::routes::room::Room;
 use crate::scheduler::{Refusal, ValidJob};
 use crate::state::ServerState;
@@ -23,40 +24,29 @@ use crate::validate::{Delivery, check};
 /// headers leave before the prompt is computed.
 ///
 /// # Errors
-/// 400 for the request, 429 when the queue is full, 500 when the engine fails, 503 while loading.
+/// 400 for the request, 429 when the queue is full, 500 when the engine fails, 503 while loading or
+/// stopping.
 pub async fn completions(
     State(state): State<Arc<ServerState>>,
     Extension(id): Extension<RequestId>,
     _: Room,
-    JsonObject(body, leave): JsonObject,
+    body: JsonBody,
 ) -> Result<Response, ApiError> {
     let began = Instant::now();
-    let defaults = state.settings.defaults;
-    let checked = check(body, defaults, state.ready()?.vocabulary_size)?;
+    let (job, delivery) = {
+        let state = Arc::clone(&state);
+        body.work(move |body| encoded(&state, body)).await?
+    };
     let Delivery {
         stream,
         include_usage,
-    } = checked.delivery;
-    let job = {
-        let state = Arc::clone(&state);
-        let encode = move || -> Result<ValidJob, ApiError> {
-            let _leave = leave;
-            let model = state.ready()?;
-            let seed = Uuid::new_v4().as_u64_pair().0;
-            checked.into_job(model.prompt.as_ref(), model.context_tokens, seed)
-        };
-        let failed =
-            |_| ApiError::internal("the prompt could not be encoded; the server's log says more");
-        tokio::task::spawn_blocking(encode)
-            .await
-            .map_err(failed)??
-    };
+    } = delivery;
     let prompt_tokens = job.prompt().len();
     let events = state.queue.submit(job).map_err(|refusal| match refusal {
         Refusal::Full { limit } => ApiError::queue_full(limit),
         Refusal::Closed => ApiError::unavailable("the server is stopping"),
     })?;
-    let log = GenerationLog::new(id, prompt_tokens, began);
+    let log = GenerationLog::new(id, prompt_tokens, began, Arc::clone(&state));
     let head = Head::new(&state.settings.model_name);
     let mut response = if stream {
         sse::answer(head, include_usage, events, log)
@@ -66,4 +56,17 @@ pub async fn completions(
     };
     response.extensions_mut().insert(LoggedElsewhere);
     Ok(response)
+}
+
+/// What is to be generated, and how it is wanted.
+fn encoded(
+    state: &ServerState,
+    body: Map<String, Value>,
+) -> Result<(ValidJob, Delivery), ApiError> {
+    let model = state.ready()?;
+    let checked = check(body, state.settings.defaults, model.vocabulary_size)?;
+    let delivery = checked.delivery;
+    let seed = Uuid::new_v4().as_u64_pair().0;
+    let job = checked.into_job(model.prompt.as_ref(), model.context_tokens, seed)?;
+    Ok((job, delivery))
 }

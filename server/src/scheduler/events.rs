@@ -27,6 +27,10 @@ pub struct EventSender {
     times: Option<Times>,
 }
 
+/// A way past the worker to the client of a job, for what ends all answers at once.
+#[derive(Debug)]
+pub struct Bypass(mpsc::WeakSender<Vec<Event>>);
+
 /// The client's end of a job's events. Dropping it cancels the job.
 #[derive(Debug)]
 pub struct Events {
@@ -84,6 +88,11 @@ impl EventSender {
         self.times = Some(Times { left, given: now });
     }
 
+    /// A way past this end, which does not keep it open.
+    pub fn bypass(&self) -> Bypass {
+        Bypass(self.sender.downgrade())
+    }
+
     /// Whether nobody listens any more.
     pub fn is_cancelled(&self) -> bool {
         self.sender.is_closed()
@@ -102,6 +111,21 @@ impl Drop for EventSender {
     /// What was said before the worker died is part of the answer.
     fn drop(&mut self) {
         self.deliver();
+    }
+}
+
+impl Bypass {
+    /// Whether the worker still has the job.
+    pub fn is_open(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+
+    /// Ends the answer with [`Event::CutOff`], behind what has been delivered.
+    pub fn cut_off(&self) {
+        if let Some(sender) = self.0.upgrade() {
+            // As in `deliver`, there is room, or nobody.
+            let _ = sender.try_send(vec![Event::CutOff]);
+        }
     }
 }
 
@@ -204,6 +228,22 @@ mod tests {
                 assert_eq!(events.poll_next(&mut context), Poll::Ready(event));
             }
         }
+    }
+
+    #[test]
+    fn an_answer_is_cut_off_without_its_worker() {
+        let (mut sender, mut events) = channel(10);
+        let bypass = sender.bypass();
+        sender.send(text("a"));
+        sender.step_ended(Instant::now());
+        sender.send(text("kept for the next step"));
+        bypass.cut_off();
+        assert_eq!(received(&mut events), [text("a"), Event::CutOff]);
+        assert!(bypass.is_open());
+        drop(sender);
+        assert!(!bypass.is_open(), "it keeps nothing open");
+        bypass.cut_off();
+        assert_eq!(received(&mut events), [text("kept for the next step")]);
     }
 
     #[test]

@@ -159,6 +159,8 @@ pub enum Event {
     Failed(BackendError),
     /// The model gave this job no logits to draw from.
     NotFinite(NotFinite),
+    /// The server stops, and does not wait for the rest.
+    CutOff,
 }
 
 /// A token, how likely it was, and what else was.

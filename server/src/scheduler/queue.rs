@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::ValidJob;
-use super::events::{EventSender, Events, channel};
+use super::events::{Bypass, EventSender, Events, channel};
 
 /// Jobs that wait.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Queue {
 struct Waiting {
     jobs: VecDeque<Ticket>,
     open: bool,
+    /// Ways to the clients of all jobs that wait or run.
+    bypasses: Vec<Bypass>,
 }
 
 /// A job with the way back to its client.
@@ -52,6 +54,7 @@ impl Queue {
         let waiting = Waiting {
             jobs: VecDeque::new(),
             open: true,
+            bypasses: Vec::new(),
         };
         Self {
             waiting: Mutex::new(waiting),
@@ -73,6 +76,8 @@ impl Queue {
             return Err(Refusal::Full { limit: self.limit });
         }
         let (sender, events) = channel(job.limits().max_tokens);
+        waiting.bypasses.retain(Bypass::is_open);
+        waiting.bypasses.push(sender.bypass());
         waiting.jobs.push_back(Ticket { job, sender });
         drop(waiting);
         self.arrived.notify_one();
@@ -126,6 +131,19 @@ impl Queue {
         self.arrived.notify_all();
     }
 
+    /// Takes no more jobs and ends the answers of all that wait or run with [`Event::CutOff`], without
+    /// waiting for the worker.
+    ///
+    /// [`Event::CutOff`]: super::Event::CutOff
+    pub fn cut_off(&self) {
+        let mut waiting = self.lock();
+        for bypass in waiting.bypasses.drain(..) {
+            bypass.cut_off();
+        }
+        drop(waiting);
+        self.abandon();
+    }
+
     /// Jobs that wait now.
     pub fn len(&self) -> usize {
         self.lock().jobs.len()
@@ -173,8 +191,10 @@ fn pop_wanted(waiting: &mut Waiting) -> Option<Ticket> {
 mod tests {
     use sysinfer_engine::SamplingOptions;
 
+    use std::task::{Context, Poll, Waker};
+
     use super::*;
-    use crate::scheduler::JobLimits;
+    use crate::scheduler::{Event, JobLimits};
 
     fn job(token: u32) -> ValidJob {
         let limits = JobLimits {
@@ -201,6 +221,29 @@ mod tests {
         assert_eq!(first(queue.next()), Some(1));
         assert_eq!(first(queue.try_next()), Some(3));
         assert_eq!(first(queue.try_next()), None);
+    }
+
+    #[test]
+    fn cutting_off_reaches_what_waits_and_what_runs() {
+        let queue = Queue::new(2);
+        let mut runs = queue.submit(job(1)).expect("room");
+        let mut waits = queue.submit(job(2)).expect("room");
+        let running = queue.next();
+        queue.cut_off();
+        for events in [&mut runs, &mut waits] {
+            let mut context = Context::from_waker(Waker::noop());
+            assert_eq!(
+                events.poll_next(&mut context),
+                Poll::Ready(Some(Event::CutOff))
+            );
+        }
+        assert_eq!(
+            first(running),
+            Some(1),
+            "the worker has it until its step ends"
+        );
+        assert_eq!(first(queue.next()), None);
+        assert_eq!(queue.submit(job(3)).err(), Some(Refusal::Closed));
     }
 
     #[test]

@@ -21,6 +21,11 @@ const MOST_STOPS: usize = 16;
 const LONGEST_STOP_BYTES: usize = 1024;
 const MOST_TOP_LOGPROBS: usize = 20;
 
+/// A conversation that does not fit is told how many tokens it has, which says how much to leave out, if
+/// it has no more than so many contexts full. To count the tokens of one that is longer would be work for
+/// nothing.
+const COUNTED_CONTEXTS: usize = 2;
+
 /// What the server sets for requests that say nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Defaults {
@@ -144,14 +149,21 @@ impl Checked {
     ///
     /// # Errors
     /// A 400: the template refuses the conversation, or it does not fit `context_tokens` with its
-    /// answer.
+    /// answer. A 503: there is no process to render it.
     pub fn into_job(
         self,
         prompt: &dyn PromptEncoder,
         context_tokens: usize,
         fallback_seed: u64,
     ) -> Result<ValidJob, ApiError> {
-        let tokens = prompt.encode(&self.conversation).map_err(refused)?;
+        let counted = context_tokens.saturating_mul(COUNTED_CONTEXTS);
+        let tokens = prompt.encode(&self.conversation, counted);
+        let tokens = tokens.map_err(|error| match error {
+            PromptError::TooManyTokens { .. } => ApiError::context_length(format!(
+                "{error} and the context holds {context_tokens}, answer included; shorten it"
+            )),
+            error => refused(error),
+        })?;
         let job = ValidJob::new(
             tokens,
             context_tokens,
@@ -175,7 +187,7 @@ impl Checked {
     /// The text of the prompt that the model would be given. Not for an asynchronous thread either.
     ///
     /// # Errors
-    /// A 400: the template refuses the conversation. A 500: there is no process to render it.
+    /// A 400: the template refuses the conversation. A 503: there is no process to render it.
     pub fn into_prompt(self, prompt: &dyn PromptEncoder) -> Result<String, ApiError> {
         prompt.render(&self.conversation).map_err(refused)
     }
@@ -183,7 +195,10 @@ impl Checked {
 
 fn refused(error: PromptError) -> ApiError {
     match error {
-        PromptError::NoRenderer(_) => ApiError::internal(error.to_string()),
+        PromptError::NoRenderer(_) | PromptError::RendererEnded(_) => {
+            tracing::error!(%error, "no conversation is rendered");
+            ApiError::unavailable(error.to_string())
+        }
         _ => ApiError::invalid_param("messages", error.to_string()),
     }
 }

@@ -15,10 +15,22 @@ const VOCABULARY: usize = 1000;
 struct Words;
 
 impl PromptEncoder for Words {
-    fn encode(&self, conversation: &Conversation) -> Result<Vec<u32>, PromptError> {
+    fn encode(
+        &self,
+        conversation: &Conversation,
+        most_tokens: usize,
+    ) -> Result<Vec<u32>, PromptError> {
         let text: Vec<&str> = contents(conversation).collect();
         if text.contains(&"refuse") {
             return Err(PromptError::Template("no such role".into()));
+        }
+        if text.contains(&"endless") {
+            return Err(PromptError::TooManyTokens {
+                at_least: most_tokens + 1,
+            });
+        }
+        if text.contains(&"unrendered") {
+            return Err(PromptError::RendererEnded("signal: 9".into()));
         }
         Ok(vec![5; text.join(" ").split_whitespace().count()])
     }
@@ -92,6 +104,26 @@ fn fields_reach_the_job() {
 fn more_tokens_than_the_server_gives_are_cut_not_refused() {
     let checked = check(with(json!({"max_tokens": 8192})), DEFAULTS, VOCABULARY).expect("valid");
     assert_eq!(checked.limits.max_tokens, 100);
+}
+
+#[test]
+fn what_is_not_counted_is_said_to_be_so_much_at_least() {
+    let says = |content: &str| json!({"messages": [{"role": "user", "content": content}]});
+    let error = job(says("endless")).expect_err("too long").body();
+    assert_eq!(error["error"]["code"], "context_length_exceeded");
+    let message = error["error"]["message"].as_str().expect("text");
+    assert!(
+        message.contains("at least 101 tokens") && message.contains("holds 50"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_prompt_that_nothing_renders_is_not_the_clients_fault() {
+    let says = json!({"messages": [{"role": "user", "content": "unrendered"}]});
+    let error = job(says).expect_err("no renderer");
+    assert_eq!(error.status(), 503);
+    assert!(error.message().contains("signal: 9"), "{error:?}");
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub(crate) const CONTEXT_TOKENS: usize = 4096;
 pub(crate) struct Words;
 
 impl PromptEncoder for Words {
-    fn encode(&self, conversation: &Conversation) -> Result<Vec<u32>, PromptError> {
+    fn encode(&self, conversation: &Conversation, _: usize) -> Result<Vec<u32>, PromptError> {
         let words = contents(conversation).flat_map(str::split_whitespace);
         let token = |word| match word {
             "panic" => PANIC,
@@ -177,6 +177,7 @@ pub(crate) struct Options {
     pub(crate) queue_limit: usize,
     pub(crate) api_keys: Vec<String>,
     pub(crate) ready: bool,
+    pub(crate) prompt: Arc<dyn PromptEncoder>,
 }
 
 impl Default for Options {
@@ -188,6 +189,7 @@ impl Default for Options {
             queue_limit: 4,
             api_keys: Vec::new(),
             ready: true,
+            prompt: Arc::new(Words),
         }
     }
 }
@@ -206,7 +208,7 @@ impl Server {
         });
         if options.ready {
             state.set_ready(ServedModel {
-                prompt: Arc::new(Words),
+                prompt: options.prompt,
                 context_tokens: CONTEXT_TOKENS,
                 vocabulary_size: 100,
                 props: json!({"plan": {"threads": 2}}),

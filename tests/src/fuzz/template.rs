@@ -88,7 +88,7 @@ fn given(source: String, conversation: &Conversation) {
     };
     let Sample { tokenizer, .. } = &samples()[0];
     match ModelPrompt::guarded_by(program(), &template, Arc::clone(tokenizer), epoch) {
-        Ok(prompt) => match prompt.encode(conversation) {
+        Ok(prompt) => match prompt.encode(conversation, usize::MAX) {
             Ok(tokens) => {
                 let size = tokenizer.vocabulary_size();
                 assert!(tokens.iter().all(|token| (*token as usize) < size));
@@ -130,7 +130,7 @@ fn built_in(name: &str, conversation: &Conversation) {
         let prompt = ModelPrompt::new(&TemplateSource::Builtin(builtin), tokenizer, epoch);
         let prompt = prompt.expect("our own templates compile");
         let controls = |conversation| {
-            let tokens = prompt.encode(conversation).ok()?;
+            let tokens = prompt.encode(conversation, usize::MAX).ok()?;
             let is_control = |token: &&u32| sample.tokenizer.is_control(**token);
             Some(
                 tokens

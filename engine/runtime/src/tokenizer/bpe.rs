@@ -5,6 +5,7 @@
 //! hundred thousand merges, and what they take in memory stays within a few times their bytes.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 use sysinfer_formats::Metadata;
 
@@ -29,6 +30,8 @@ pub(super) struct Bpe {
     merges: Merges,
     /// Which bytes are tokens; some vocabularies lack a few that their training text never had.
     bytes: [Option<u32>; 256],
+    /// Bytes of the longest token that merging may come to.
+    longest_bytes: usize,
 }
 
 impl Bpe {
@@ -47,7 +50,13 @@ impl Bpe {
             byte_level::encode_byte(byte as u8, &mut spelled);
             find(&ids, &vocabulary.texts, spelled.as_bytes())
         });
+        let texts = vocabulary
+            .iter()
+            .filter(|(_, kind, _)| *kind != TokenKind::Control);
+        let texts = texts.filter_map(|(.., text)| std::str::from_utf8(text).ok());
+        let longest_bytes = texts.filter_map(byte_level::decoded_length).max();
         Ok(Self {
+            longest_bytes: longest_bytes.unwrap_or(1).max(1),
             words: PreTokenizer::compile(way),
             ignores_merges: way.ignores_merges,
             ids,
@@ -57,11 +66,19 @@ impl Bpe {
     }
 
     /// Appends the tokens of `text`; `texts` are those of the vocabulary that this was made for. Bytes
-    /// that the vocabulary lacks are left out, and nothing merges over the gap, as in llama.cpp.
-    pub(super) fn encode(&self, texts: &ByteStrings, text: &str, tokens: &mut Vec<u32>) {
+    /// that the vocabulary lacks are left out, and nothing merges over the gap, as in llama.cpp. No
+    /// more words are taken once `tokens` are more than `most`.
+    pub(super) fn encode(
+        &self,
+        texts: &ByteStrings,
+        text: &str,
+        tokens: &mut Vec<u32>,
+        most: usize,
+    ) {
         let mut spelled = String::new();
         let mut merging = Word::default();
-        self.words.split(text, &mut |word| {
+        // Whether it was stopped can be told from the tokens.
+        let _ = self.words.split(text, &mut |word| {
             let unspelled = |byte: &u8| self.bytes[usize::from(*byte)].is_none();
             for part in word.as_bytes().split(unspelled) {
                 if self.ignores_merges {
@@ -79,7 +96,19 @@ impl Bpe {
                     .map(|&byte| self.bytes[usize::from(byte)].unwrap_or_default());
                 merging.merge(bytes, &self.merges, tokens);
             }
+            if tokens.len() > most {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
         });
+    }
+
+    /// Tokens that `text` has at least: no token has more bytes than the longest. Bytes that are left
+    /// out count for nothing.
+    pub(super) fn fewest_tokens(&self, text: &str) -> usize {
+        let spelled = |byte: &u8| self.bytes[usize::from(*byte)].is_some();
+        let spelled = text.bytes().filter(spelled).count();
+        spelled.div_ceil(self.longest_bytes)
     }
 }
 

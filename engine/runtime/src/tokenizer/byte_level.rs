@@ -63,6 +63,13 @@ pub(super) fn decode(text: &str, decoded: &mut Vec<u8>) {
     }
 }
 
+/// How many bytes `text` stands for; nothing if it has a character outside the alphabet, so that no
+/// bytes are spelled like this.
+pub(super) fn decoded_length(text: &str) -> Option<usize> {
+    let is_byte = |character: char| matches!(BYTES.get(character as usize), Some(Some(_)));
+    text.chars().all(is_byte).then(|| text.chars().count())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@
 mod bpe;
 mod byte_level;
 mod byte_strings;
+mod encode;
 mod error;
 mod keys;
 mod kinds;
@@ -29,6 +30,7 @@ use std::borrow::Cow;
 
 use sysinfer_formats::Metadata;
 
+pub use encode::{Encode, Segment, TooManyTokens};
 pub use error::TokenizerError;
 pub use stream::TextStream;
 
@@ -37,28 +39,9 @@ use byte_strings::ByteStrings;
 use keys::MODEL;
 use pretokenizers::Way;
 use roles::{Defaults, Roles};
-use specials::{Fragment, Specials};
+use specials::Specials;
 use spm::Spm;
 use vocabulary::{TokenKind, Vocabulary};
-
-/// How a whole text is encoded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Encode {
-    /// Adds the BOS and EOS tokens that the model file asks for.
-    pub add_special: bool,
-    /// Takes control tokens written in the text for the tokens they name. Not for a user's text.
-    pub parse_special: bool,
-}
-
-/// A part of a text whose parts come from different hands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Segment<'t> {
-    /// The text.
-    pub text: &'t str,
-    /// Takes control tokens written in this part for the tokens they name: true for a template's
-    /// own text, false for what a user put into it.
-    pub parse_special: bool,
-}
 
 /// The merging rules of a vocabulary.
 #[derive(Debug)]
@@ -182,56 +165,6 @@ impl Tokenizer {
     #[must_use]
     pub fn vocabulary_size(&self) -> usize {
         self.vocabulary.len()
-    }
-
-    /// The tokens of a text.
-    #[must_use]
-    pub fn encode(&self, text: &str, options: Encode) -> Vec<u32> {
-        let segment = Segment {
-            text,
-            parse_special: options.parse_special,
-        };
-        self.encode_segments(&[segment], options.add_special)
-    }
-
-    /// The tokens of a text in parts. Control tokens are read only in parts that allow it; all else
-    /// is as if the parts were one text, so words reach over the seams as they did in training.
-    #[must_use]
-    pub fn encode_segments(&self, segments: &[Segment<'_>], add_special: bool) -> Vec<u32> {
-        let mut fragments = Vec::new();
-        for segment in segments {
-            let Segment {
-                text,
-                parse_special,
-            } = *segment;
-            self.specials
-                .split(&self.vocabulary, text, parse_special, &mut fragments);
-        }
-        let mut tokens = Vec::new();
-        if add_special && self.roles.adds_bos {
-            tokens.extend(self.roles.bos);
-        }
-        // A text begins at the front and after each token that was written out.
-        let mut at_start = true;
-        for fragment in &fragments {
-            match fragment {
-                Fragment::Token(token) => tokens.push(*token),
-                Fragment::Text(text) => self.encode_text(text, at_start, &mut tokens),
-            }
-            at_start = matches!(fragment, Fragment::Token(_));
-        }
-        if add_special && self.roles.adds_eos {
-            tokens.extend(self.roles.eos);
-        }
-        tokens
-    }
-
-    fn encode_text(&self, text: &str, at_start: bool, tokens: &mut Vec<u32>) {
-        let texts = &self.vocabulary.texts;
-        match &self.rules {
-            Rules::Bpe(bpe) => bpe.encode(texts, text, tokens),
-            Rules::Spm(spm) => spm.encode(texts, text, at_start && spm.adds_space_prefix, tokens),
-        }
     }
 
     /// The text of tokens; what is not UTF-8 becomes U+FFFD. Control tokens appear, by their names,

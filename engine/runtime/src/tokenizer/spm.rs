@@ -127,6 +127,19 @@ impl Spm {
         }
     }
 
+    /// Tokens that `text` has at least: one for as many bytes, as they are spelled, as the longest token
+    /// has. What a token cannot be found for is written in bytes, or stands, character by character, for
+    /// the unknown token; without either, text may vanish.
+    pub(super) fn fewest_tokens(&self, text: &str) -> usize {
+        const LONGEST_CHARACTER: usize = 4;
+        if self.unknown.is_none() && self.bytes.contains(&None) {
+            return 0;
+        }
+        let spaces = text.bytes().filter(|byte| *byte == b' ').count();
+        let spelled = text.len() + spaces * (SPACE.len() - 1);
+        spelled.div_ceil(self.longest_bytes.max(LONGEST_CHARACTER))
+    }
+
     /// Merges neighbours as long as their union is a token.
     fn merge(&self, texts: &ByteStrings, text: &[u8], mut symbols: Vec<Symbol>) -> Vec<Symbol> {
         let mut queue = BinaryHeap::with_capacity(symbols.len());

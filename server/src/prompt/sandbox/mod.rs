@@ -5,12 +5,14 @@
 //! without being charged, expressions as deep as the source is long. They end in exhausted stacks,
 //! gigabytes, or hours. So the server starts itself once more as a small process that renders and
 //! nothing else, with little memory; it is stopped when it takes too long, and started again for the
-//! next request.
+//! next request. Requests that come at once have a process each.
 //!
-//! [`process`] is the server's side, [`child`] the other, `wire` what they say to each other.
+//! [`process`] is the server's side, over `running`, a single process; [`child`] is the other side, `wire`
+//! what they say to each other.
 
 pub mod child;
 pub mod process;
+mod running;
 mod wire;
 
 /// The argument that makes one of our programs the rendering process.

@@ -1,103 +1,27 @@
-//! The server's side of rendering in another process.
+//! The server's side of rendering in other processes.
 
-use std::ffi::OsString;
-use std::io::{self, Write};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sysinfer_machine::Runner;
-
-use super::wire::{self, Answer, Setup};
-use super::{ARGUMENT, NO_THREAD};
+use super::running::{Failure, Running};
+use super::wire::{self, Setup};
 use crate::prompt::template::{TemplateError, TokenTexts};
 use crate::prompt::{Conversation, PromptError};
 
-/// The exit code by which shells, and a `posix_spawn` that is emulated, say that there is no such program.
-const NOT_EXECUTED: i32 = 127;
+pub use super::running::Program;
 
-/// Longest time from closed pipes to the end of a process; on a busy host it waits for a CPU.
-const TIME_TO_END: Duration = Duration::from_secs(5);
-
-/// How the rendering process is started and how long it may take.
-#[derive(Clone, Debug)]
-pub struct Program {
-    /// A program that runs [`super::child::run`] when it is given these arguments.
-    pub path: PathBuf,
-    /// Its arguments.
-    pub arguments: Vec<OsString>,
-    /// What stands before it.
-    pub runner: Runner,
-    /// Longest time until it says that it is there, before a template is sent to it.
-    pub start: Duration,
-    /// Longest time for compiling a template, or for rendering a conversation.
-    pub deadline: Duration,
-}
-
-impl Program {
-    /// This program once more, whatever has become of its file; with a runner, for which
-    /// `/proc/self/exe` would be the runner itself, what has its name.
-    pub fn this(runner: Runner) -> Self {
-        let named = if runner.is_none() {
-            None
-        } else {
-            std::env::current_exe().ok()
-        };
-        let path = named.unwrap_or_else(|| "/proc/self/exe".into());
-        Self {
-            path,
-            arguments: vec![ARGUMENT.into()],
-            runner,
-            // Milliseconds, but the engine's threads may be on every CPU, and an emulator reads the whole
-            // program first.
-            start: Duration::from_secs(20),
-            // Templates take milliseconds too.
-            deadline: Duration::from_secs(5),
-        }
-    }
-
-    /// Starts it and has it compile the template of `setup`.
-    fn run(&self, setup: &[u8]) -> Result<Running, Failure> {
-        Running::start(self, setup).map_err(|failure| match failure {
-            Failure::NoProcess(problem) => {
-                let path = self.path.display();
-                Failure::NoProcess(match self.runner.is_none() {
-                    true => format!("{path}: {problem}"),
-                    false => format!("{path} by {}: {problem}", self.runner),
-                })
-            }
-            failure => failure,
-        })
-    }
-}
-
-/// A template that is rendered in another process; one request at a time.
+/// A template that is rendered in other processes. Each conversation has one to itself, so that none waits
+/// while another is rendered; there are as many as callers were at once.
 #[derive(Debug)]
-pub struct TemplateProcess {
+pub struct TemplateProcesses {
     program: Program,
     /// The frame that every new process is sent first.
     setup: Vec<u8>,
-    running: Mutex<Option<Running>>,
+    /// Processes that render nothing now.
+    idle: Mutex<Vec<Running>>,
 }
 
-/// Why the other process gave no text. The text is for the client.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-enum Failure {
-    #[error("{0}")]
-    Refused(String),
-    #[error("it took more than {} ms and was stopped", .0.as_millis())]
-    TooSlow(Duration),
-    #[error("the process that renders it ended ({0}); it nests too deep or takes too much memory")]
-    Ended(String),
-    /// Not the template's doing.
-    #[error("{0}")]
-    NoProcess(String),
-}
-
-impl TemplateProcess {
-    /// Starts the process and has it compile `source`; `origin` names it in errors.
+impl TemplateProcesses {
+    /// Starts a process and has it compile `source`; `origin` names it in errors.
     ///
     /// # Errors
     /// [`TemplateError`] when the template does not compile, within its limits of time and memory, or
@@ -121,7 +45,7 @@ impl TemplateProcess {
         let running = program.run(&setup).map_err(|failure| match failure {
             // Compiling names the origin itself.
             Failure::Refused(message) => TemplateError::Refused(message),
-            Failure::NoProcess(problem) => TemplateError::NoProcess {
+            Failure::NoProcess(problem) | Failure::Killed(problem) => TemplateError::NoProcess {
                 origin: origin.to_owned(),
                 problem,
             },
@@ -130,164 +54,58 @@ impl TemplateProcess {
         Ok(Self {
             program,
             setup,
-            running: Mutex::new(Some(running)),
+            idle: Mutex::new(vec![running]),
         })
     }
 
-    /// Renders a conversation.
+    /// Renders a conversation; once more, in a new process, where somebody else has ended the first.
     ///
     /// # Errors
     /// [`PromptError::Template`] with what the template said, or that it took too much;
-    /// [`PromptError::NoRenderer`] when there is no process.
+    /// [`PromptError::NoRenderer`] and [`PromptError::RendererEnded`] when there is no process.
     pub fn render(&self, conversation: &Conversation) -> Result<String, PromptError> {
-        // A panic elsewhere leaves a process that is running or none, and both are fine.
-        let mut slot = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let rendered = self.render_in(&mut slot, conversation);
-        if !matches!(rendered, Ok(_) | Err(Failure::Refused(_))) {
-            // Dropping it ends it; the next request starts another.
-            *slot = None;
-        }
+        let request = wire::frame(conversation);
+        let request = request.map_err(|error| PromptError::Template(error.to_string()))?;
+        let rendered = match self.render_once(&request) {
+            Err(Failure::Killed(how) | Failure::NoProcess(how)) => {
+                tracing::warn!("a process that renders chat templates is lost ({how})");
+                self.render_once(&request)
+            }
+            rendered => rendered,
+        };
         rendered.map_err(|failure| match failure {
             Failure::NoProcess(problem) => PromptError::NoRenderer(problem),
+            Failure::Killed(how) => PromptError::RendererEnded(how),
             failure => PromptError::Template(failure.to_string()),
         })
     }
 
-    fn render_in(
-        &self,
-        slot: &mut Option<Running>,
-        conversation: &Conversation,
-    ) -> Result<String, Failure> {
-        let running = match slot {
+    fn render_once(&self, request: &[u8]) -> Result<String, Failure> {
+        let mut running = match self.take_idle() {
             Some(running) => running,
-            None => slot.insert(self.program.run(&self.setup)?),
+            None => self.program.run(&self.setup)?,
         };
-        let request = wire::frame(conversation);
-        let request = request.map_err(|error| Failure::Refused(error.to_string()))?;
-        running.ask(&request, self.program.deadline)
-    }
-}
-
-/// A process and the thread that reads its answers.
-#[derive(Debug)]
-struct Running {
-    child: Child,
-    input: ChildStdin,
-    answers: Receiver<io::Result<Answer>>,
-}
-
-impl Running {
-    fn start(program: &Program, setup: &[u8]) -> Result<Self, Failure> {
-        let none = |error: io::Error| Failure::NoProcess(error.to_string());
-        let mut child = program
-            .runner
-            .command(&program.path)
-            .args(&program.arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            // All it could say is that its stack is exhausted.
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(none)?;
-        let (Some(input), Some(mut output)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(Failure::NoProcess("it has no pipes".to_owned()));
-        };
-        let (send, answers) = sync_channel(1);
-        let mut running = Self {
-            child,
-            input,
-            answers,
-        };
-        let read = move || {
-            loop {
-                let answer = wire::read(&mut output);
-                let is_last = answer.is_err();
-                if send.send(answer).is_err() || is_last {
-                    break;
-                }
-            }
-        };
-        let reader = std::thread::Builder::new().name("sysinfer-template".into());
-        reader.spawn(read).map_err(none)?;
-        running.wait_for_start(program.start)?;
-        running.ask(setup, program.deadline)?;
-        Ok(running)
-    }
-
-    /// Waits for its first word. Nothing that happens until then is the doing of a template, which it
-    /// has not seen.
-    fn wait_for_start(&mut self, limit: Duration) -> Result<(), Failure> {
-        let answer = self.answer(limit);
-        answer.map(drop).map_err(|failure| match failure {
-            Failure::TooSlow(limit) => {
-                let milliseconds = limit.as_millis();
-                Failure::NoProcess(format!("it said nothing for {milliseconds} ms"))
-            }
-            Failure::Ended(status) => {
-                Failure::NoProcess(format!("it ended before it answered ({status})"))
-            }
-            failure => failure,
-        })
-    }
-
-    /// Sends a frame and waits for the answer.
-    fn ask(&mut self, frame: &[u8], deadline: Duration) -> Result<String, Failure> {
-        let sent = self
-            .input
-            .write_all(frame)
-            .and_then(|()| self.input.flush());
-        if sent.is_err() {
-            return Err(self.ended());
+        let rendered = running.ask(request, self.program.deadline);
+        if matches!(rendered, Ok(_) | Err(Failure::Refused(_))) {
+            self.idle().push(running);
         }
-        self.answer(deadline)
+        // Any other is dropped, which ends it.
+        rendered
     }
 
-    fn answer(&mut self, limit: Duration) -> Result<String, Failure> {
-        match self.answers.recv_timeout(limit) {
-            Ok(Ok(answer)) => answer.map_err(Failure::Refused),
-            Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => Err(self.ended()),
-            Err(RecvTimeoutError::Timeout) => Err(Failure::TooSlow(limit)),
-        }
-    }
-
-    fn ended(&mut self) -> Failure {
-        match self.status() {
-            Ok(None) => Failure::NoProcess("it closed its pipes and did not end".to_owned()),
-            // Whatever a template does ends it by a signal.
-            Ok(Some(status)) => match status.code() {
-                Some(NO_THREAD) => Failure::NoProcess(
-                    "it is allowed no thread, or not the memory for its stack of 256 MiB"
-                        .to_owned(),
-                ),
-                Some(NOT_EXECUTED) => {
-                    Failure::NoProcess(format!("it cannot be executed ({status})"))
-                }
-                Some(_) => Failure::NoProcess(format!("it ended before it answered ({status})")),
-                None => Failure::Ended(status.to_string()),
-            },
-            Err(error) => Failure::NoProcess(error.to_string()),
-        }
-    }
-
-    /// How it ended, which is some time after its pipes were closed; nothing if it goes on.
-    ///
-    /// It is not killed here: a signal of ours would hide the status that says why it ended.
-    fn status(&mut self) -> io::Result<Option<ExitStatus>> {
-        let closed = Instant::now();
+    /// A process that goes on. What ended while it rendered nothing was no template's doing.
+    fn take_idle(&self) -> Option<Running> {
         loop {
-            let status = self.child.try_wait()?;
-            if status.is_some() || closed.elapsed() > TIME_TO_END {
-                return Ok(status);
+            let mut running = self.idle().pop()?;
+            if running.is_alive() {
+                return Some(running);
             }
-            std::thread::sleep(Duration::from_millis(1));
+            tracing::warn!("a process that renders chat templates was ended; another is started");
         }
     }
-}
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself; either way it must be waited for.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    /// Nothing panics while it holds the lock.
+    fn idle(&self) -> MutexGuard<'_, Vec<Running>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,6 +13,8 @@
 mod choice;
 mod ways;
 
+use std::ops::ControlFlow;
+
 use regex::Regex;
 
 #[cfg(test)]
@@ -56,30 +58,38 @@ impl PreTokenizer {
         }
     }
 
-    /// Hands the words of `text` to `each`, in order; together they are the whole text.
-    pub(super) fn split<'t>(&self, text: &'t str, each: &mut impl FnMut(&'t str)) {
-        split(text, &self.steps, each);
+    /// Hands the words of `text` to `each`, in order, until it breaks off; together they are the whole
+    /// text.
+    pub(super) fn split<'t>(
+        &self,
+        text: &'t str,
+        each: &mut impl FnMut(&'t str) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        split(text, &self.steps, each)
     }
 }
 
 /// Cuts `text` by the first step and its pieces by the others.
-fn split<'t>(text: &'t str, steps: &[Step], each: &mut impl FnMut(&'t str)) {
+fn split<'t>(
+    text: &'t str,
+    steps: &[Step],
+    each: &mut impl FnMut(&'t str) -> ControlFlow<()>,
+) -> ControlFlow<()> {
     if text.is_empty() {
-        return;
+        return ControlFlow::Continue(());
     }
     let Some((step, others)) = steps.split_first() else {
-        each(text);
-        return;
+        return each(text);
     };
     let mut rest = text;
     while let Some(found) = step.expression.find(rest) {
         let start = found.start();
         let end = start + step.spaces.kept(found.as_str(), &rest[found.end()..]);
-        split(&rest[..start], others, each);
-        split(&rest[start..end], others, each);
+        split(&rest[..start], others, each)?;
+        split(&rest[start..end], others, each)?;
         rest = &rest[end..];
     }
-    split(rest, others, each);
+    split(rest, others, each)
 }
 
 impl Spaces {

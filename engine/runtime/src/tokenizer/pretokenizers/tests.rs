@@ -7,10 +7,35 @@ use serde::Deserialize;
 use super::*;
 
 fn words(name: &str, text: &str) -> Vec<String> {
-    let mut words = Vec::new();
     let way = PreTokenizer::compile(Way::named(name).expect(name));
-    way.split(text, &mut |word| words.push(word.to_owned()));
+    cut(&way, text).into_iter().map(str::to_owned).collect()
+}
+
+fn cut<'t>(way: &PreTokenizer, text: &'t str) -> Vec<&'t str> {
+    let mut words = Vec::new();
+    let all = way.split(text, &mut |word| {
+        words.push(word);
+        ControlFlow::Continue(())
+    });
+    assert_eq!(all, ControlFlow::Continue(()));
     words
+}
+
+#[test]
+fn no_word_is_looked_for_after_the_last_that_was_wanted() {
+    for way in Way::all() {
+        let mut words = 0;
+        let ended = PreTokenizer::compile(way).split("one two, three\n four", &mut |_| {
+            words += 1;
+            ControlFlow::Break(())
+        });
+        assert_eq!(
+            (ended, words),
+            (ControlFlow::Break(()), 1),
+            "{:?}",
+            way.names
+        );
+    }
 }
 
 #[test]
@@ -68,10 +93,9 @@ fn recorded_texts_are_cut_as_recorded() {
         let recorded = recording.bytes.get(name);
         let recorded = recorded.unwrap_or_else(|| panic!("{name} has no recording"));
         assert_eq!(recorded.len(), recording.texts.len(), "{name}");
-        let cut = PreTokenizer::compile(way);
+        let way = PreTokenizer::compile(way);
         for (text, wanted) in recording.texts.iter().zip(recorded) {
-            let mut found = Vec::new();
-            cut.split(text, &mut |word| found.push(word.len()));
+            let found: Vec<usize> = cut(&way, text).into_iter().map(str::len).collect();
             let with = &recording.recorded_with;
             assert_eq!(&found, wanted, "{name} {text:?} ({with})");
         }
@@ -105,10 +129,9 @@ fn long_texts_of_one_kind_are_cut_to_the_end() {
         "'".repeat(300_000),
     ];
     for way in Way::all() {
-        let cut = PreTokenizer::compile(way);
+        let compiled = PreTokenizer::compile(way);
         for text in &texts {
-            let mut bytes = 0;
-            cut.split(text, &mut |word| bytes += word.len());
+            let bytes: usize = cut(&compiled, text).into_iter().map(str::len).sum();
             assert_eq!(bytes, text.len(), "{:?}", way.names);
         }
     }

@@ -5,6 +5,7 @@ mod decoding;
 mod documented;
 mod encoding;
 mod ends;
+mod limits;
 mod notes;
 mod refusals;
 mod round_trips;
