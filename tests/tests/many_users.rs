@@ -67,7 +67,11 @@ impl Ask {
         };
         // Few words, so that there is something to draft; odd ones are greedy.
         let options = SamplingOptions {
-            temperature: if self.seed % 2 == 0 { 1.0 } else { 0.0 },
+            temperature: if self.seed.is_multiple_of(2) {
+                1.0
+            } else {
+                0.0
+            },
             logit_bias: (300..306).map(|token| (token, 30.0)).collect(),
             ..SamplingOptions::default()
         };
@@ -96,7 +100,7 @@ fn run(
                 Ok(()) => drop(live.insert(id, Default::default())),
                 Err(NotAdmitted::Wait(job)) => {
                     assert!(!live.is_empty(), "no room for one alone");
-                    waiting.push((id, job));
+                    waiting.push((id, *job));
                 }
                 Err(NotAdmitted::Failed(error)) => panic!("{error}"),
             }

@@ -164,21 +164,28 @@ fn exp_differences_body<F: Floats>(
     out: &mut [f32],
 ) {
     assert_eq!(x.len(), out.len());
-    let zero = floats.splat(0.0);
-    let eight = |x: &[f32; 8]| {
-        let difference = floats.sub(floats.load(x), floats.splat(highest));
-        floats.max(
-            floats.exp(floats.div(difference, floats.splat(divisor))),
-            zero,
-        )
-    };
     let ((chunks, rest), (outs, out_rest)) = (x.as_chunks::<8>(), out.as_chunks_mut::<8>());
     for (x, out) in chunks.iter().zip(outs) {
-        floats.store(eight(x), out);
+        exp_eight_differences(floats, x, highest, divisor, out);
     }
     for (x, out) in rest.iter().zip(out_rest) {
-        *out = floats.array(eight(&[*x; 8]))[0];
+        let mut lanes = [0.0; 8];
+        exp_eight_differences(floats, &[*x; 8], highest, divisor, &mut lanes);
+        *out = lanes[0];
     }
+}
+
+#[inline(always)]
+fn exp_eight_differences<F: Floats>(
+    floats: F,
+    x: &[f32; 8],
+    highest: f32,
+    divisor: f32,
+    out: &mut [f32; 8],
+) {
+    let difference = floats.sub(floats.load(x), floats.splat(highest));
+    let exp = floats.exp(floats.div(difference, floats.splat(divisor)));
+    floats.store(floats.max(exp, floats.splat(0.0)), out);
 }
 
 /// Whether all values are finite: one pass at the speed of memory.

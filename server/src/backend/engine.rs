@@ -122,6 +122,7 @@ impl EngineBackend {
             answers,
             decode: costs.expected(answers.max(1)),
             prompt_row: costs.prompt_row(),
+            known_rows: costs.most_prompt_rows(),
         };
         let reads = |live: &Live| live.lacking() > 0 && live.shares.is_none() && !live.is_over();
         let lacking: Vec<usize> = (self.live.iter())
@@ -219,11 +220,11 @@ impl EngineBackend {
 impl Backend for EngineBackend {
     fn admit(&mut self, id: JobId, job: ValidJob) -> Result<(), NotAdmitted> {
         if self.live.len() >= self.limits.parallel {
-            return Err(NotAdmitted::Wait(job));
+            return Err(NotAdmitted::Wait(Box::new(job)));
         }
         let sequence = match self.sequence(&job) {
             Ok(sequence) => sequence,
-            Err(EngineError::NoRoom(_)) => return Err(NotAdmitted::Wait(job)),
+            Err(EngineError::NoRoom(_)) => return Err(NotAdmitted::Wait(Box::new(job))),
             Err(error) => return Err(NotAdmitted::Failed(BackendError(error.to_string()))),
         };
         let shares = self.shared_with(job.prompt(), sequence.len());

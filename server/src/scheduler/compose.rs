@@ -11,6 +11,10 @@ const FIRST_ROWS: usize = 32;
 /// ... and fewest rows in any step: a prompt always goes on.
 const FEWEST_ROWS: usize = 4;
 
+/// Part of the gap that a step is expected to take: some take longer than expected, and text waits for its
+/// way to the client.
+const PART_OF_GAP: f64 = 0.75;
+
 /// Decode steps that a gap between tokens may last, if that is longer than asked.
 const GAP_STEPS: f64 = 3.0;
 
@@ -25,8 +29,10 @@ pub struct Pace {
     pub answers: usize,
     /// Seconds that a step of these alone takes, or of one if there are none.
     pub decode: Option<f64>,
-    /// Seconds that every row of a prompt adds.
+    /// Seconds that every row of a prompt adds, ...
     pub prompt_row: Option<f64>,
+    /// ... as known from steps of so many at most.
+    pub known_rows: usize,
 }
 
 /// Limits of every step.
@@ -48,11 +54,16 @@ impl StepLimits {
             0 => ALONE.max(self.gap).as_secs_f64(),
             _ => self.gap.as_secs_f64(),
         };
-        let time = target.max(GAP_STEPS * step) - step;
+        let time = target.max(GAP_STEPS * step) * PART_OF_GAP - step;
         let rows = match pace.prompt_row {
             // The conversion saturates.
             Some(row) => (time / row) as usize,
             None => FIRST_ROWS,
+        };
+        // Somebody would notice if so many more took longer than expected.
+        let rows = match pace.answers {
+            0 => rows,
+            _ => rows.min(2 * pace.known_rows.max(FIRST_ROWS)),
         };
         rows.clamp(FEWEST_ROWS, room)
     }
@@ -97,6 +108,7 @@ mod tests {
             answers,
             decode,
             prompt_row,
+            known_rows: 400,
         };
         LIMITS.prompt_rows(pace, 8)
     }
@@ -104,11 +116,11 @@ mod tests {
     #[test]
     fn a_step_takes_no_longer_than_the_gap_or_three_decode_steps() {
         // A small model: 5 ms a step, 0.7 ms a row.
-        assert_eq!(rows(4, Some(0.005), Some(0.0007)), 135);
+        assert_eq!(rows(4, Some(0.005), Some(0.0007)), 100);
         // A large one on a slow host: 400 ms, 25 ms.
-        assert_eq!(rows(1, Some(0.4), Some(0.025)), 32);
+        assert_eq!(rows(1, Some(0.4), Some(0.025)), 20);
         // Nobody waits: a second, ...
-        assert_eq!(rows(0, Some(0.005), Some(0.01)), 99);
+        assert_eq!(rows(0, Some(0.005), Some(0.01)), 74);
         // ... or what reads the weights once.
         assert_eq!(rows(0, Some(0.005), Some(0.0007)), 504);
         assert_eq!(rows(1, Some(0.005), Some(1e-9)), 504);
@@ -119,6 +131,16 @@ mod tests {
         assert_eq!(rows(1, None, None), 32);
         assert_eq!(rows(1, None, Some(10.0)), 4);
         assert_eq!(rows(1, Some(f64::INFINITY), Some(f64::NAN)), 4);
+        // Small parts have been measured only: a large one is come to step by step.
+        for (known_rows, wanted) in [(0, 64), (20, 64), (64, 128), (300, 504)] {
+            let pace = Pace {
+                answers: 1,
+                decode: Some(0.005),
+                prompt_row: Some(1e-6),
+                known_rows,
+            };
+            assert_eq!(LIMITS.prompt_rows(pace, 8), wanted, "{known_rows}");
+        }
         let pace = Pace::default();
         assert_eq!(LIMITS.prompt_rows(pace, 600), 4);
     }

@@ -28,7 +28,7 @@ pub struct BackendError(pub String);
 #[derive(Clone, Debug, PartialEq)]
 pub enum NotAdmitted {
     /// There is no room for it until others are over.
-    Wait(ValidJob),
+    Wait(Box<ValidJob>),
     /// It cannot be run, and is to be answered with the error.
     Failed(BackendError),
 }

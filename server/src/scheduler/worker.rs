@@ -29,7 +29,7 @@ pub fn run(backend: &mut dyn Backend, queue: &Queue) {
                     finished: false,
                 }),
                 Err(NotAdmitted::Wait(job)) if !live.is_empty() => {
-                    queue.put_back(Ticket { job, sender });
+                    queue.put_back(Ticket { job: *job, sender });
                     break;
                 }
                 Err(NotAdmitted::Wait(_)) => {
@@ -116,7 +116,7 @@ mod tests {
                 return Err(NotAdmitted::Failed(BackendError("refused".into())));
             }
             if self.jobs.len() == self.slots {
-                return Err(NotAdmitted::Wait(job));
+                return Err(NotAdmitted::Wait(Box::new(job)));
             }
             self.jobs
                 .push((id, job.prompt()[0], job.limits().max_tokens));

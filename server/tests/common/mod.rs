@@ -80,7 +80,7 @@ struct Scripted {
 impl Backend for Scripted {
     fn admit(&mut self, id: JobId, job: ValidJob) -> Result<(), NotAdmitted> {
         if self.live.is_some() {
-            return Err(NotAdmitted::Wait(job));
+            return Err(NotAdmitted::Wait(Box::new(job)));
         }
         self.seen.lock().unwrap().admitted += 1;
         let stop = StopMatcher::new(job.limits().stop.clone());

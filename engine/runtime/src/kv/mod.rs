@@ -1,7 +1,7 @@
 //! The KV cache: keys and values of all sequences, in blocks of positions from one pool.
 //!
-//! [`shape`] says what a block looks like and [`block`] is one. [`pool`] gives blocks to sequences, as many
-//! as its limit allows, and keeps those of finished sequences in [`prefix`], a tree of blocks by their
+//! `shape` says what a block looks like and `block` is one. `pool` gives blocks to sequences, as many
+//! as its limit allows, and keeps those of finished sequences in `prefix`, a tree of blocks by their
 //! tokens, for sequences that begin alike: full blocks are shared, the last one is copied.
 
 pub(crate) mod block;

@@ -24,8 +24,8 @@ const ASSUMED_ROW_COST: f64 = 0.12;
 pub struct StepCosts {
     /// By rows - 1: (number of the step, seconds), oldest first.
     samples: [VecDeque<(u64, f64)>; MOST_TOLD_APART],
-    /// Seconds that a row of a prompt added to its step.
-    prompt_rows: VecDeque<(u64, f64)>,
+    /// (number of the step, rows of prompts in it, seconds that they added), oldest first.
+    prompts: VecDeque<(u64, usize, f64)>,
     steps: u64,
 }
 
@@ -33,7 +33,7 @@ impl Default for StepCosts {
     fn default() -> Self {
         Self {
             samples: [const { VecDeque::new() }; MOST_TOLD_APART],
-            prompt_rows: VecDeque::new(),
+            prompts: VecDeque::new(),
             steps: 0,
         }
     }
@@ -53,19 +53,13 @@ impl StepCosts {
     pub fn note(&mut self, rows: Rows, took: Duration) {
         self.steps += 1;
         let seconds = took.as_secs_f64();
-        let (samples, sample) = match rows.prompt {
-            0 => (self.samples.get_mut(rows.decode.wrapping_sub(1)), seconds),
-            prompt => {
-                // Weights are read once for both kinds of rows.
-                let decode = self.expected(rows.decode.max(1)).unwrap_or(0.0);
-                let rest = (seconds - decode).max(seconds * LEAST_PROMPT_PART);
-                (Some(&mut self.prompt_rows), rest / prompt as f64)
-            }
-        };
-        let Some(samples) = samples else { return };
-        samples.push_back((self.steps, sample));
-        if samples.len() > MOST_SAMPLES {
-            samples.pop_front();
+        if rows.prompt > 0 {
+            // Weights are read once for both kinds of rows.
+            let decode = self.expected(rows.decode.max(1)).unwrap_or(0.0);
+            let added = (seconds - decode).max(seconds * LEAST_PROMPT_PART);
+            keep(&mut self.prompts, (self.steps, rows.prompt, added));
+        } else if let Some(samples) = self.samples.get_mut(rows.decode.wrapping_sub(1)) {
+            keep(samples, (self.steps, seconds));
         }
     }
 
@@ -74,9 +68,24 @@ impl StepCosts {
         self.median(self.samples.get(rows.wrapping_sub(1))?)
     }
 
-    /// Measured seconds that a row of a prompt adds to a step.
+    /// Measured seconds that a row of a prompt adds to a step, those of large parts counting most.
     pub fn prompt_row(&self) -> Option<f64> {
-        self.median(&self.prompt_rows)
+        let sum = |(count, rows, seconds), (_, more, added): &(u64, usize, f64)| {
+            (count + 1, rows + more, seconds + added)
+        };
+        let (count, rows, seconds) = self.fresh_prompts().fold((0, 0, 0.0), sum);
+        (count >= FEWEST_SAMPLES && seconds > 0.0).then(|| seconds / rows as f64)
+    }
+
+    /// Most rows of prompts in one of the steps that this is known from.
+    pub fn most_prompt_rows(&self) -> usize {
+        let rows = self.fresh_prompts().map(|(_, rows, _)| *rows);
+        rows.max().unwrap_or(0)
+    }
+
+    fn fresh_prompts(&self) -> impl Iterator<Item = &(u64, usize, f64)> {
+        let fresh = |(step, ..): &&(u64, usize, f64)| step + LIFETIME_STEPS > self.steps;
+        self.prompts.iter().filter(fresh)
     }
 
     /// Seconds of a step like `plain`, but of so many decode rows. Beside a prompt a row of a draft is like
@@ -120,6 +129,13 @@ impl StepCosts {
             }
             (None, None) => None,
         }
+    }
+}
+
+fn keep<T>(samples: &mut VecDeque<T>, sample: T) {
+    samples.push_back(sample);
+    if samples.len() > MOST_SAMPLES {
+        samples.pop_front();
     }
 }
 
@@ -184,6 +200,10 @@ mod tests {
         costs.note(mixed(0, 100), 60 * MILLISECOND);
         let row = costs.prompt_row().expect("two samples");
         assert!((row - 0.0005).abs() < 1e-9, "{row}");
+        // Few rows say little: their part of a step is mostly not theirs.
+        costs.note(mixed(2, 1), 112 * MILLISECOND);
+        assert!(costs.prompt_row().expect("three samples") < 0.001);
+        assert_eq!(costs.most_prompt_rows(), 100);
         // A step that was faster than its decode rows alone says no nonsense.
         (0..9).for_each(|_| costs.note(mixed(2, 100), 2 * MILLISECOND));
         let row = costs.prompt_row().expect("many samples");
