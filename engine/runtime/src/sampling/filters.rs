@@ -129,7 +129,7 @@ pub(super) fn nucleus(
         found.truncate(kept);
         return;
     }
-    weights.weigh(logits, highest, options.temperature, 0.0);
+    weights.weigh(logits, (highest, options.temperature), 0.0, &[]);
     let total = weights.total();
     let mut looked_at = FIRST_NUCLEUS.min(logits.len());
     loop {

@@ -89,11 +89,11 @@ impl Sampler {
     pub fn sample_without(&mut self, excluded: &[u32], logits: &[f32]) -> u32 {
         let mut adjusted = std::mem::take(&mut self.adjusted);
         let is_adjusted = self.adjust(logits, &mut adjusted);
-        let token = if excluded.is_empty() && !is_adjusted {
-            self.choose(logits)
-        } else if let Some(token) = self.greedy_choice(excluded, logits, is_adjusted) {
-            token
-        } else {
+        let in_place = match is_adjusted {
+            true => None,
+            false => self.choose_in_place(excluded, logits),
+        };
+        let token = in_place.unwrap_or_else(|| {
             if !is_adjusted {
                 adjusted.clear();
                 adjusted.extend_from_slice(logits);
@@ -104,7 +104,7 @@ impl Sampler {
                 }
             }
             self.choose(&adjusted)
-        };
+        });
         self.adjusted = adjusted;
         token
     }
@@ -149,31 +149,40 @@ impl Sampler {
         true
     }
 
-    /// The greedy choice from `logits` as they are, if `excluded` does not change it. It saves the copy
-    /// without these, for which the next step would wait.
-    fn greedy_choice(&self, excluded: &[u32], logits: &[f32], is_adjusted: bool) -> Option<u32> {
-        if is_adjusted || !self.options.is_greedy() {
+    /// The choice from `logits` as they are, where that needs no order of them and no copy without the
+    /// `excluded` ones, for which the next step would wait.
+    fn choose_in_place(&mut self, excluded: &[u32], logits: &[f32]) -> Option<u32> {
+        let best = most_likely(logits);
+        if excluded.contains(&best) {
             return None;
         }
-        Some(most_likely(logits)).filter(|token| !excluded.contains(token))
+        let highest = highest(logits, best);
+        let SamplingOptions {
+            temperature,
+            top_k,
+            top_p,
+            min_p,
+            ..
+        } = self.options;
+        if self.options.is_greedy() || highest == f32::NEG_INFINITY {
+            return Some(best);
+        }
+        if top_k > 0 || top_p < 1.0 {
+            return None;
+        }
+        let weights = &mut self.weights;
+        weights.weigh(logits, (highest, temperature), min_p, excluded);
+        Some(weights.draw(&mut self.rng).unwrap_or(best))
     }
 
     /// Chooses from adjusted logits.
     fn choose(&mut self, logits: &[f32]) -> u32 {
+        if let Some(token) = self.choose_in_place(&[], logits) {
+            return token;
+        }
         let best = most_likely(logits);
-        let highest = logits
-            .get(best as usize)
-            .copied()
-            .unwrap_or(f32::NEG_INFINITY);
-        if self.options.is_greedy() || highest == f32::NEG_INFINITY {
-            return best;
-        }
+        let highest = highest(logits, best);
         let temperature = self.options.temperature;
-        if self.options.top_k == 0 && self.options.top_p >= 1.0 {
-            let weights = &mut self.weights;
-            weights.weigh(logits, highest, temperature, self.options.min_p);
-            return weights.draw(&mut self.rng).unwrap_or(best);
-        }
         let mut candidates = std::mem::take(&mut self.candidates);
         let memory = (&mut self.weights, &mut candidates);
         nucleus(logits, highest, &self.options, memory);
@@ -186,6 +195,12 @@ impl Sampler {
         self.candidates = candidates;
         token
     }
+}
+
+/// The logit of the most likely token, if there are any.
+fn highest(logits: &[f32], best: u32) -> f32 {
+    let highest = logits.get(best as usize).copied();
+    highest.unwrap_or(f32::NEG_INFINITY)
 }
 
 /// The logarithm of the sum that turns logits into probabilities.

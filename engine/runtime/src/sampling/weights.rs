@@ -32,9 +32,15 @@ pub(super) struct Weights {
 }
 
 impl Weights {
-    /// Weighs all `logits`, of which `highest` is the highest; those that weigh less than `least` weigh
-    /// nothing.
-    pub(super) fn weigh(&mut self, logits: &[f32], highest: f32, temperature: f32, least: f32) {
+    /// Weighs all `logits`, of which `highest` is the highest; those that weigh less than `least`, and
+    /// tokens that are `excluded`, weigh nothing.
+    pub(super) fn weigh(
+        &mut self,
+        logits: &[f32],
+        (highest, temperature): (f32, f32),
+        least: f32,
+        excluded: &[u32],
+    ) {
         self.values.resize(logits.len(), 0.0);
         if highest.is_finite() {
             exp_differences(logits, highest, temperature, &mut self.values);
@@ -50,6 +56,11 @@ impl Weights {
         if least > 0.0 {
             let light = self.values.iter_mut().filter(|weight| **weight < least);
             light.for_each(|weight| *weight = 0.0);
+        }
+        for token in excluded {
+            if let Some(weight) = self.values.get_mut(*token as usize) {
+                *weight = 0.0;
+            }
         }
         self.parts.clear();
         self.parts.extend(self.values.chunks(PART).map(sum));
@@ -117,7 +128,7 @@ mod tests {
         }
         let highest = 0.5f32.ln();
         let mut weights = Weights::default();
-        weights.weigh(&logits, highest, 1.0, 0.0);
+        weights.weigh(&logits, (highest, 1.0), 0.0, &[]);
         let mut rng = Rng::new(7);
         let mut counts = [0; 3];
         for _ in 0..20_000 {
@@ -130,8 +141,10 @@ mod tests {
             assert!((found - share).abs() < 0.015, "{counts:?}");
         }
         // A third of the highest is 0.17, so that 0.2 stays, and nothing else that is light.
-        weights.weigh(&logits, highest, 1.0, 0.34);
+        weights.weigh(&logits, (highest, 1.0), 0.34, &[]);
         assert!((weights.total() - 2.0).abs() < 1e-5, "{}", weights.total());
+        weights.weigh(&logits, (highest, 1.0), 0.34, &[PART as u32 + 1, u32::MAX]);
+        assert!((weights.total() - 1.4).abs() < 1e-5, "{}", weights.total());
     }
 
     #[test]
@@ -143,7 +156,7 @@ mod tests {
             (&[f32::NAN, 2.0, -INF], 2.0, 1.0),
             (&[INF, 2.0, INF], INF, 2.0),
         ] {
-            weights.weigh(logits, highest, 1e-30, 0.0);
+            weights.weigh(logits, (highest, 1e-30), 0.0, &[]);
             assert_eq!(weights.total(), total, "{logits:?}");
             let drawn = weights.draw(&mut Rng::new(1));
             assert_eq!(drawn.is_some(), total > 0.0, "{logits:?}");
