@@ -67,7 +67,7 @@ pub struct Engine {
     buffers: Buffers,
     /// Memory of the sequences.
     cache: KvPool,
-    /// Logits of a step that was run in several parts.
+    /// Logits of the last step.
     collected: Vec<f32>,
     /// Rows of these that have values which are not finite.
     spoilt: Vec<bool>,
@@ -328,7 +328,6 @@ impl Engine {
 
     /// Cuts a step into passes and runs them; logits are in `collected`.
     fn passes(&mut self, batch: &mut [Entry<'_>], mut timing: Option<Timing<'_>>) {
-        self.collected.clear();
         self.spoilt.clear();
         let most_rows = pass_rows(&self.plan);
         let mut starts = vec![0; batch.len()];
@@ -369,9 +368,11 @@ impl Engine {
 
     /// Logits of the last step.
     fn logits(&self) -> Logits<'_> {
+        let width = self.model.logits_width();
         Logits {
-            values: &self.collected,
-            width: self.model.logits_width(),
+            // A step of nothing leaves those of the one before.
+            values: &self.collected[..self.spoilt.len() * width],
+            width,
             vocabulary_size: self.model.config.vocabulary_size,
             spoilt: &self.spoilt,
         }
@@ -400,16 +401,23 @@ impl Engine {
         let logits = team.enter_timed(stopwatch, |lead| {
             model.forward(lead, mode, additions, wanted, scratch, buffers)
         });
-        self.collected.extend_from_slice(logits);
+        let is_first = self.spoilt.is_empty();
+        if !is_first {
+            self.collected.extend_from_slice(logits);
+        }
         // Padding is left out: nobody sees it.
         let vocabulary_size = model.config.vocabulary_size;
         let rows = logits.chunks_exact(model.logits_width());
         let spoilt = rows.map(|row| !all_finite(&row[..vocabulary_size]));
         self.spoilt.extend(spoilt);
+        let threads = team.threads();
+        if is_first {
+            self.buffers.swap_logits(&mut self.collected);
+        }
         for addition in additions {
             addition.sequence.extend(addition.tokens);
         }
-        team.threads()
+        threads
     }
 
     /// Checks a whole batch, and the file where weights are read from it, and makes room for the batch,

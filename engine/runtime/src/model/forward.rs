@@ -50,6 +50,13 @@ pub struct Buffers {
     shared: Inputs,
 }
 
+impl Buffers {
+    /// Exchanges the logits of the last pass for other memory, so that they need not be copied.
+    pub(crate) fn swap_logits(&mut self, other: &mut Vec<f32>) {
+        std::mem::swap(&mut self.logits, other);
+    }
+}
+
 /// How a step is run.
 #[derive(Clone, Copy, Debug)]
 pub struct Mode {
