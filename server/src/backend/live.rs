@@ -1,5 +1,6 @@
 //! One live job: its answer, its keys and values, and whose prompt it waits for.
 
+use sysinfer_engine::kv::common;
 use sysinfer_engine::{Drafter, Entry, Sequence, Turn, Wanted};
 
 use super::answer::Answer;
@@ -46,8 +47,7 @@ impl Live {
             0 => self.sequence.tokens(),
             _ => self.answer.prompt(),
         };
-        let pairs = known.iter().zip(prompt);
-        pairs.take_while(|(one, other)| one == other).count()
+        common(known, prompt)
     }
 
     /// Its part of a step as the engine takes it: a turn, or an entry of `tokens`.

@@ -10,4 +10,5 @@ pub(crate) mod prefix;
 pub(crate) mod shape;
 
 pub use pool::{CacheUse, NoRoom};
+pub use prefix::common;
 pub use shape::{BLOCK_POSITIONS, KvShape};

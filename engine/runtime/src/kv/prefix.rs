@@ -181,7 +181,7 @@ impl<B> Node<B> {
 }
 
 /// How many tokens two sequences begin with in common.
-pub(crate) fn common(one: &[u32], other: &[u32]) -> usize {
+pub fn common(one: &[u32], other: &[u32]) -> usize {
     let pairs = one.iter().zip(other);
     pairs.take_while(|(one, other)| one == other).count()
 }
