@@ -145,10 +145,12 @@ impl EngineBackend {
 
     /// Makes room for what jobs put into the step; those that get none are over.
     fn make_room(&mut self, parts: &mut [Option<Part>], emit: &mut dyn FnMut(JobId, Event)) {
+        // With a draft, the next token may bring others.
+        let most_next = self.lookup.most_rows().max(1);
         for (live, part) in self.live.iter_mut().zip(parts) {
             let tokens = match part {
                 None => continue,
-                Some(Part::Next) => 1,
+                Some(Part::Next) => live.answer.tokens_left().clamp(1, most_next),
                 Some(Part::Prompt(tokens)) => *tokens,
             };
             if let Err(error) = live.sequence.reserve(tokens) {
