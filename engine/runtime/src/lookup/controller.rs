@@ -56,6 +56,11 @@ impl Controller {
         &self.costs
     }
 
+    /// The same, to begin with what is known.
+    pub fn costs_mut(&mut self) -> &mut StepCosts {
+        &mut self.costs
+    }
+
     /// Lengths of the drafts of the next step, one per sequence: those that promise most tokens per
     /// second. With the sequences themselves they fit a decode step, though rows of prompts share it.
     pub fn drafts(&self, prospects: &[Prospect<'_>], prompt_rows: usize) -> Vec<usize> {

@@ -40,7 +40,7 @@ impl Default for StepCosts {
 }
 
 /// The rows of a step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rows {
     /// Next tokens and drafts.
     pub decode: usize,
@@ -49,6 +49,13 @@ pub struct Rows {
 }
 
 impl StepCosts {
+    /// Takes over what steps took elsewhere, for as long as none of the same rows is noted here often enough.
+    pub fn begin_with(&mut self, known: impl IntoIterator<Item = (Rows, Duration)>) {
+        for (rows, took) in known {
+            (0..FEWEST_SAMPLES).for_each(|_| self.note(rows, took));
+        }
+    }
+
     /// Notes a step. Decode steps of no rows, or more than are told apart, are passed over.
     pub fn note(&mut self, rows: Rows, took: Duration) {
         self.steps += 1;
@@ -180,6 +187,26 @@ mod tests {
         for (costs, rows, wanted) in cases {
             assert_eq!(milliseconds(costs, rows), Some(wanted), "{rows} rows");
         }
+    }
+
+    #[test]
+    fn what_is_known_from_elsewhere_gives_way_to_what_is_measured() {
+        let mut costs = StepCosts::default();
+        let prompt = Rows {
+            decode: 4,
+            prompt: 100,
+        };
+        costs.begin_with([
+            (decode(1), 10 * MILLISECOND),
+            (decode(4), 16 * MILLISECOND),
+            (prompt, 66 * MILLISECOND),
+        ]);
+        assert_eq!(milliseconds(&costs, 2), Some(12.0));
+        let row = costs.prompt_row().expect("it is known");
+        assert!((row - 0.0005).abs() < 1e-9, "{row}");
+        assert_eq!(costs.most_prompt_rows(), 100);
+        (0..4).for_each(|_| costs.note(decode(4), 40 * MILLISECOND));
+        assert_eq!(milliseconds(&costs, 4), Some(40.0));
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub mod step;
 #[cfg(test)]
 mod tests;
 
-pub use costs::StepCosts;
+pub use costs::{Rows, StepCosts};
 pub use step::{Drafter, Drafts, Drawn, Lookup, Spoilt, Turn};
 
 /// Most rows of a step that has drafts: what decode kernels of all instruction sets multiply for little more

@@ -115,6 +115,13 @@ impl Lookup {
         }
     }
 
+    /// The same, which begins with what such steps took elsewhere, until it has measured its own.
+    #[must_use]
+    pub fn beginning_with(mut self, known: impl IntoIterator<Item = (Rows, Duration)>) -> Self {
+        self.controller.costs_mut().begin_with(known);
+        self
+    }
+
     /// Most rows of turns and their drafts in a step of fewer turns.
     pub fn most_rows(&self) -> usize {
         match self.drafts {
