@@ -5,7 +5,7 @@
 //! is recognised by its facts rather than by a file name. This crate measures nothing and reads
 //! no clock: a profile is a fact, not an activity.
 //!
-//! Reading order: [`schema`] (what the file says), [`parse`] (text to [`Profile`]), [`render`]
+//! Reading order: [`schema`] (what the file says), [`serving`] (for many users), [`parse`] (text to [`Profile`]), [`render`]
 //! (and back, with comments), [`matching`] (does it apply here), [`trust`] (is its run to be trusted),
 //! [`gain`] (what of its gain is proven), [`store`] (files).
 #![forbid(unsafe_code)]
@@ -16,6 +16,7 @@ pub mod matching;
 pub mod parse;
 pub mod render;
 pub mod schema;
+pub mod serving;
 pub mod store;
 mod suggest;
 pub mod trust;
@@ -27,3 +28,4 @@ pub use schema::{
     Created, Evidence, HostFacts, LengthEvidence, MOST_LENGTHS, MOST_RUNS, ModelFacts, Profile,
     SCHEMA,
 };
+pub use serving::{Serving, StepEvidence};

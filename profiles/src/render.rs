@@ -16,8 +16,8 @@ use crate::trust::NOT_TO_BE_TRUSTED;
 const HEAD: &str = "\
 # Profile of sysinfer: how to run one model on one host, and the measurements behind it.
 # Written by sysinfer-tune; read by: sysinfer-server MODEL.gguf --profile THIS_FILE
-# It may be edited: only [plan] changes how the model is run, for speed alone; trusted = false keeps
-# it from being run.
+# It may be edited: [plan] changes how the model is run, for speed alone, and [serving] how many are
+# answered at once; trusted = false keeps both from being used.
 # Unknown keys are errors, so that a typo cannot be ignored in silence.
 ";
 
@@ -58,6 +58,11 @@ const SECTIONS: &[(&str, &str)] = &[
          # command line or a person said otherwise.",
     ),
     (
+        "[serving]",
+        "# What sysinfer-server does for many users, unless its options say otherwise: as many requests at\n\
+         # once as made most tokens together, and the token gap that the run was asked for.",
+    ),
+    (
         "[evidence]",
         "# Measured under [plan] in the run that wrote this file. Rates are medians in tokens/s; low and\n\
          # high are the slowest and the fastest run, of sampled lengths the interval of their steps.\n\
@@ -67,6 +72,12 @@ const SECTIONS: &[(&str, &str)] = &[
     (
         "[[evidence.lengths]]",
         "# One total length. decode: from the prompt to this many tokens; prefill: a prompt of this many.",
+    ),
+    (
+        "[[evidence.steps]]",
+        "# What one step took that gave each of several sequences a token, and read a part of a prompt beside\n\
+         # them: the median of the runs, low and high the fastest and the slowest. context_tokens: what each\n\
+         # sequence held before. The server begins with these, until it has measured steps of its own.",
     ),
 ];
 
@@ -215,6 +226,16 @@ const KEYS: &[(&str, &str, &str)] = &[
         "[[evidence.lengths]]",
         "reference_tokens_per_second",
         "published by the original, on its server",
+    ),
+    (
+        "[serving]",
+        "parallel",
+        "requests that are answered at once; more wait",
+    ),
+    (
+        "[serving]",
+        "token_gap_ms",
+        "longest time between two tokens of an answer while prompts are read",
     ),
 ];
 

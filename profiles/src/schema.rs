@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use sysinfer_engine::{EngineInfo, Plan};
 use sysinfer_machine::HostInfo;
 
+use crate::serving::{Serving, StepEvidence};
+
 /// The schema version that this build reads and writes.
 pub const SCHEMA: i64 = 1;
 
@@ -28,8 +30,11 @@ pub struct Profile {
     pub host: HostFacts,
     /// The model that was measured.
     pub model: ModelFacts,
-    /// What to run: the only part that changes behaviour.
+    /// What to run.
     pub plan: Plan,
+    /// How many users are served, and how; absent: not measured, as in profiles of before it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serving: Option<Serving>,
     /// Why the plan is believed to be good.
     pub evidence: Evidence,
 }
@@ -159,6 +164,9 @@ pub struct Evidence {
     /// One entry for each total length, ascending.
     #[serde(default)]
     pub lengths: Vec<LengthEvidence>,
+    /// What steps of many sequences took, those without a prompt first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepEvidence>,
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -420,7 +428,7 @@ impl Profile {
             let problem = "must be a positive number of CPUs; leave it out for no limit";
             return Err(("host.cpu_quota".into(), problem.into()));
         }
-        Ok(())
+        self.validate_serving()
     }
 }
 

@@ -28,8 +28,10 @@ fn a_written_profile_reads_back_equal_and_explains_itself() {
         "[plan.kernels.Q4_0]",
         "[plan.blocking]",
         "[plan.memory]",
+        "[serving]",
         "[evidence]",
         "[[evidence.lengths]]",
+        "[[evidence.steps]]",
     ] {
         let (before, _) = text.split_once(&format!("\n{section}\n")).expect(section);
         let above = before.lines().last().unwrap_or_default();
@@ -230,6 +232,36 @@ const SPOILED: &[Spoiled] = &[
         "total_tokens = 64",
         "total_token = 64",
         &["evidence.lengths", "did you mean total_tokens"],
+    ),
+    (
+        "parallel = 16",
+        "parallel = 0",
+        &["serving.parallel", "1 to 1024"],
+    ),
+    (
+        "token_gap_ms = 100",
+        "token_gap_ms = 60001",
+        &["serving.token_gap_ms", "1 to 60000"],
+    ),
+    (
+        "parallel = 16",
+        "parralel = 16",
+        &["`parralel`", "did you mean parallel"],
+    ),
+    (
+        "milliseconds = 20.25",
+        "milliseconds = 0.0",
+        &["evidence.steps.0.milliseconds", "no time"],
+    ),
+    (
+        "prompt_rows = 256",
+        "prompt_rows = 99999999",
+        &["evidence.steps.1.prompt_rows", "at most"],
+    ),
+    (
+        "sequences = 16",
+        "sequences = 0",
+        &["evidence.steps.0.sequences", "1 to"],
     ),
     (
         "decode = \"a-q4_0-r8\"",

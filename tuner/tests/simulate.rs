@@ -43,6 +43,18 @@ fn a_simulated_run_ends_with_a_profile_that_no_host_takes() {
     assert!(model.contains("SIMULATED"), "{model}");
     assert!([48, 88, 96].contains(&profile.plan.decode.threads));
     assert_eq!(profile.evidence.lengths.len(), 2);
+    let serving = profile.serving.expect("limits for many users");
+    assert_eq!((serving.parallel, serving.token_gap_ms), (16, 100));
+    let steps = &profile.evidence.steps;
+    let sequences: Vec<usize> = steps.iter().map(|step| step.sequences).collect();
+    assert_eq!(sequences[..5], [1, 2, 4, 8, 16]);
+    assert!(
+        steps.last().is_some_and(|step| step.prompt_rows > 0),
+        "{steps:?}"
+    );
+    let csv = directory.path().join("p-report/concurrency.csv");
+    let csv = std::fs::read_to_string(csv).expect("figures of many sequences");
+    assert_eq!(csv.lines().count(), 1 + steps.len(), "{csv}");
     let here = host_info(&Topology::discover().expect("a host"));
     let HostMatch::Different(differences) = matching::check(&profile, &here) else {
         panic!("a simulated profile was taken for one of this host");

@@ -2,7 +2,9 @@
 
 use sysinfer_engine::{EngineInfo, KernelChoice, PhasePlan, Plan};
 use sysinfer_machine::HostInfo;
-use sysinfer_profiles::{Created, Evidence, LengthEvidence, Profile, SCHEMA};
+use sysinfer_profiles::{
+    Created, Evidence, LengthEvidence, Profile, SCHEMA, Serving, StepEvidence,
+};
 
 /// The host of [`profile`].
 pub(crate) fn host() -> HostInfo {
@@ -41,6 +43,18 @@ pub(crate) fn model() -> EngineInfo {
         kv_bytes_per_position: 131_072,
         block_types: vec!["Q4_0".into(), "Q6_K".into()],
         fingerprint: "llama-32-4096".into(),
+    }
+}
+
+fn step(sequences: usize, prompt_rows: usize) -> StepEvidence {
+    StepEvidence {
+        sequences,
+        prompt_rows,
+        context_tokens: 512,
+        samples: 3,
+        milliseconds: 20.25,
+        low: 20.0,
+        high: 21.5,
     }
 }
 
@@ -87,6 +101,10 @@ pub(crate) fn profile() -> Profile {
         host: (&host()).into(),
         model: (&model()).into(),
         plan,
+        serving: Some(Serving {
+            parallel: 16,
+            token_gap_ms: 100,
+        }),
         evidence: Evidence {
             trusted: Some(true),
             not_trusted_because: String::new(),
@@ -111,6 +129,7 @@ pub(crate) fn profile() -> Profile {
                     ..Default::default()
                 },
             ],
+            steps: vec![step(16, 0), step(16, 256)],
         },
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use sysinfer_engine::{Blocking, MemoryPlan};
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
-use sysinfer_profiles::{LengthEvidence, Profile};
+use sysinfer_profiles::{LengthEvidence, Profile, StepEvidence};
 
 use crate::Ending;
 use crate::host::gigabytes;
@@ -66,6 +66,7 @@ fn render(profile: &Profile) -> String {
         ),
         section("plan: kernels, by type of the weights", kernels(profile)),
         section("plan: sizes and memory", sizes(profile)),
+        section("serving: many users", serving(profile)),
         format!(
             "evidence, measured under this plan: decoding from a prompt of {} tokens; {}{}{}\n{}{}",
             evidence.prompt_tokens,
@@ -95,6 +96,7 @@ fn render(profile: &Profile) -> String {
             }
         ),
         section("evidence: runs behind the medians, tokens/s", runs(profile)),
+        section("evidence: steps of many sequences", steps(profile)),
     ];
     let parts: Vec<String> = warning.chain(parts).collect();
     parts.join("\n\n").trim_end().to_owned() + "\n"
@@ -172,6 +174,46 @@ fn model(profile: &Profile) -> Vec<(String, String)> {
         ),
         ("context", format!("{} tokens", model.context_length)),
     ])
+}
+
+fn serving(profile: &Profile) -> Vec<(String, String)> {
+    let said = |value: Option<String>| {
+        value.unwrap_or_else(|| "the server's default; the profile says nothing of it".into())
+    };
+    let limits = profile.serving.as_ref();
+    named([
+        (
+            "requests at once",
+            said(limits.map(|limits| limits.parallel.to_string())),
+        ),
+        (
+            "token gap",
+            said(limits.map(|limits| format!("{} ms", limits.token_gap_ms))),
+        ),
+    ])
+}
+
+fn steps(profile: &Profile) -> Vec<(String, String)> {
+    let line = |step: &StepEvidence| {
+        let beside = match step.prompt_rows {
+            0 => String::new(),
+            rows => format!(" and {rows} tokens of a prompt"),
+        };
+        let sequences = step.sequences;
+        let name = format!("{sequences} of {} tokens{beside}", step.context_tokens);
+        let rate = step.tokens_per_second();
+        let each = rate / sequences as f64;
+        let value = format!(
+            "{:.3} ms ({:.3} to {:.3}): {rate:.2} tokens/s together, {each:.2} each",
+            step.milliseconds, step.low, step.high
+        );
+        (name, value)
+    };
+    let mut lines: Vec<_> = profile.evidence.steps.iter().map(line).collect();
+    if lines.is_empty() {
+        lines.push(("none".into(), "measured".into()));
+    }
+    lines
 }
 
 fn teams(profile: &Profile) -> String {

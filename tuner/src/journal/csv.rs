@@ -20,7 +20,7 @@ pub struct Record<'a> {
     pub candidate: &'a str,
     /// The complete plan.
     pub plan: &'a Plan,
-    /// `decode`, `prefill`, `visit-prompt`, `visit-steps`, `bandwidth` or `stream`.
+    /// `decode`, `prefill`, `visit-prompt`, `visit-steps`, `batch`, `bandwidth` or `stream`.
     pub phase: &'static str,
     /// CPUs of a reading that the plan has no part in.
     pub stream_cpus: Option<&'a [usize]>,
@@ -161,12 +161,12 @@ pub fn kernels(plan: &Plan, phase: &str) -> String {
     named.collect::<Vec<_>>().join(" ")
 }
 
-/// `prefetch=1536 rows=64 chunk=512 attention=256`
+/// `prefetch=1536 rows=64 chunk=512 attention=256 decode-rows=8`
 pub fn blocking(plan: &Plan) -> String {
     let b = &plan.blocking;
     format!(
-        "prefetch={} rows={} chunk={} attention={}",
-        b.prefetch_bytes, b.prefill_rows, b.prefill_chunk, b.attention_chunk
+        "prefetch={} rows={} chunk={} attention={} decode-rows={}",
+        b.prefetch_bytes, b.prefill_rows, b.prefill_chunk, b.attention_chunk, b.decode_rows
     )
 }
 

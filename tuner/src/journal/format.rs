@@ -17,8 +17,8 @@ use crate::measure::{Point, Work};
 use crate::space::Phase;
 
 /// The version of this layout. All since the first are read: the second has one more kind of work, the
-/// third readings of cores.
-pub const FORMAT: u32 = 3;
+/// third readings of cores, the fourth batches.
+pub const FORMAT: u32 = 4;
 /// The oldest version that is read.
 const OLDEST: u32 = 1;
 
@@ -175,6 +175,10 @@ impl Sample {
             Work::Visit { groups, .. } => {
                 self.points.len() == groups.saturating_add(1)
                     && self.points.iter().all(|point| point.tokens > 0)
+            }
+            Work::Batch { sequences, .. } => {
+                let fits = |(point, number): (&Point, &usize)| point.total_tokens == *number;
+                self.points.len() == sequences.len() && self.points.iter().zip(sequences).all(fits)
             }
             Work::Prefill { .. } => self.points.len() == 1,
             Work::Bandwidth | Work::Stream { .. } => true,

@@ -3,8 +3,9 @@
 //! Only `Engine::step` is timed: choosing the next token is the server's business, and so it is in
 //! the numbers of other engines that these are compared with.
 //!
-//! Decode runs may extend several sequences in each step; prompts are always of one.
+//! Decode runs may extend several sequences in each step, and a batch does; prompts are always of one.
 
+mod batch;
 mod visits;
 mod watched;
 
@@ -14,6 +15,7 @@ use sysinfer_engine::engine::pass_rows;
 use sysinfer_engine::{Engine, EngineError, EngineInfo, Entry, PhasePlan, Plan, Sequence, Wanted};
 use sysinfer_machine::Topology;
 
+use self::batch::Batch;
 use self::watched::watched;
 use super::bandwidth::{NodeReader, TeamReader};
 use super::cores::{CoreReading, TeamCores};
@@ -50,6 +52,8 @@ pub struct EngineProbe<'a> {
     visited: usize,
     /// What decode steps extend beside it, filled anew for every run.
     others: Vec<Sequence>,
+    /// What a batch extends.
+    batch: Batch,
     /// Sequences that timed decode steps extend, at least 1.
     width: usize,
     /// Whether the present plan has run.
@@ -88,6 +92,7 @@ impl<'a> EngineProbe<'a> {
             prompt_len: 0,
             visited: 0,
             others: Vec::new(),
+            batch: Batch::default(),
             width: 1,
             warm: false,
             decoding: false,
@@ -144,6 +149,7 @@ impl<'a> EngineProbe<'a> {
             self.sequence = None;
             (self.prompt_len, self.visited) = (0, 0);
             self.others.clear();
+            self.batch = Batch::default();
         }
         Ok(())
     }
@@ -363,6 +369,16 @@ impl<'a> EngineProbe<'a> {
             self.reuse_prompt(*prompt_tokens)?;
             self.load_others(*prompt_tokens)?;
         }
+        if let Work::Batch {
+            prompt_tokens,
+            sequences,
+            steps,
+            ..
+        } = work
+        {
+            let most = sequences.iter().copied().max().unwrap_or(0);
+            self.fill_batch(most, *prompt_tokens, *steps)?;
+        }
         Ok(())
     }
 }
@@ -381,6 +397,12 @@ impl Probe for EngineProbe<'_> {
                 groups,
                 group_steps,
             } => self.visit((*from_tokens, *total_tokens), (*groups, *group_steps))?,
+            Work::Batch {
+                sequences,
+                prompt_rows,
+                steps,
+                ..
+            } => self.run_batch(sequences, *prompt_rows, *steps)?,
             Work::Bandwidth => self.read_by_team(&plan.decode)?,
             Work::Stream { cpus, memory_node } => self.read_nodes(cpus, *memory_node)?,
         };

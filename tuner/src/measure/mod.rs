@@ -4,11 +4,12 @@
 //! [`cores`] how fast cores are at the moment, [`quiet`] watches the host meanwhile and [`voids`]
 //! counts what it found. [`session`] wraps all in what every sample needs: the table of samples,
 //! discarding void ones, the time limit and Ctrl-C. [`table`] is the final table, [`beside`] what the
-//! host gave in its runs, [`drift`] how its minutes differ, [`sampled`] the lengths that are too long to be
+//! host gave in its runs, [`concurrency`] steps of many sequences, [`drift`] how its minutes differ, [`sampled`] the lengths that are too long to be
 //! decoded all the way. `scripted` is the machine of the tests.
 
 pub mod bandwidth;
 pub mod beside;
+pub mod concurrency;
 pub mod cores;
 pub mod drift;
 pub mod engine_probe;
@@ -67,6 +68,17 @@ pub enum Work {
         /// Steps of a group.
         group_steps: usize,
     },
+    /// Steps that extend many sequences at once, as a server does that answers many.
+    Batch {
+        /// Tokens of each sequence's prompt; their time does not count.
+        prompt_tokens: usize,
+        /// Numbers of sequences, ascending; each has its steps, one number after the other.
+        sequences: Vec<usize>,
+        /// Tokens of another prompt that every step reads beside them.
+        prompt_rows: usize,
+        /// Steps of each number.
+        steps: usize,
+    },
     /// Streaming reads by the decode team, over memory that no cache holds.
     Bandwidth,
     /// Streaming reads by threads on given CPUs from the memory of given nodes: a row of the
@@ -92,6 +104,7 @@ impl Work {
             Work::Prefill { .. } => "prefill",
             Work::Visit { .. } if point == 0 => VISIT_PROMPT,
             Work::Visit { .. } => VISIT_STEPS,
+            Work::Batch { .. } => BATCH,
             Work::Bandwidth => "bandwidth",
             Work::Stream { .. } => "stream",
         }
@@ -107,6 +120,7 @@ impl Work {
         match self {
             Work::Decode { lengths, .. } => points >= lengths.len(),
             Work::Visit { groups, .. } => points > *groups,
+            Work::Batch { sequences, .. } => points >= sequences.len(),
             Work::Prefill { .. } | Work::Bandwidth | Work::Stream { .. } => points > 0,
         }
     }
@@ -117,12 +131,15 @@ pub const VISIT_PROMPT: &str = "visit-prompt";
 /// A group of decode steps of a visit.
 pub const VISIT_STEPS: &str = "visit-steps";
 
-/// What was timed up to one length (decode), for one prompt (prefill), one group of steps (visit) or one
-/// pass (bandwidth).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// Steps of many sequences, in `samples.csv`.
+pub const BATCH: &str = "batch";
+
+/// What was timed up to one length (decode) or number of sequences (batch), for one prompt (prefill), one
+/// group of steps (visit) or one pass (bandwidth).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Point {
-    /// Prompt and output together; 0 for bandwidth.
+    /// Prompt and output together; of a batch the number of sequences; 0 for bandwidth.
     pub total_tokens: usize,
     /// Tokens that the time is for; 0 for bandwidth.
     pub tokens: usize,
@@ -156,7 +173,7 @@ impl Point {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
     /// Decode: one per length that was reached. Prefill: one. Visit: one of the prompt, then one per
-    /// group of steps. Bandwidth: one per pass.
+    /// group of steps. Batch: one per number of sequences. Bandwidth: one per pass.
     pub points: Vec<Point>,
     /// Why the run does not count: the host was throttled, or busy with other things.
     pub disturbed: Option<Disturbance>,

@@ -86,6 +86,15 @@ impl Probe for Scripted<'_> {
                     .chain(steps)
                     .collect()
             }
+            Work::Batch {
+                sequences, steps, ..
+            } => sequences
+                .iter()
+                .scan(0, |tokens, number| {
+                    *tokens += number * steps;
+                    Some((*number, *tokens))
+                })
+                .collect(),
             Work::Bandwidth | Work::Stream { .. } => vec![(0, 1)],
         };
         let point = |&(total_tokens, tokens): &(usize, usize)| {

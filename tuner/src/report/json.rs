@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sysinfer_profiles::Gain;
 
 use super::samples::Disturbed;
-use super::{Report, Row};
+use super::{Report, Row, many};
 use crate::journal::{blocking, kernels};
 use crate::measure::split::Split;
 use crate::search::race::Outcome;
@@ -60,6 +60,7 @@ pub fn render(report: &Report<'_>, files: &[impl AsRef<Path>], profile: Option<&
         "explanation": report.explanation(),
         "prompt_tokens": report.prompt_tokens,
         "lengths": report.rows.iter().map(length).collect::<Vec<_>>(),
+        "concurrency": concurrency(report),
         "steps": report.splits.iter().map(step).collect::<Vec<_>>(),
         "stages": report.log.outcomes.iter().map(stage).collect::<Vec<_>>(),
         "samples": report.samples.readings,
@@ -141,6 +142,37 @@ fn length(row: &Row) -> Value {
     })
 }
 
+/// Null: not measured.
+fn concurrency(report: &Report<'_>) -> Value {
+    let measured = &report.concurrency;
+    if measured.steps.is_empty() {
+        return Value::Null;
+    }
+    let plain = measured.plain().map(|(sequences, seconds)| {
+        let rate = many::rate(sequences, seconds);
+        json!({
+            "sequences": sequences,
+            "step_seconds": estimate(Some(seconds)),
+            "tokens_per_second": estimate(Some(rate)),
+            "tokens_per_second_each": estimate(Some(rate.map(|rate| rate / sequences as f64))),
+        })
+    });
+    let mixed = measured.mixed().map(|(rows, seconds)| {
+        json!({
+            "sequences": rows.decode,
+            "prompt_rows": rows.prompt,
+            "step_seconds": estimate(Some(seconds)),
+        })
+    });
+    json!({
+        "context_tokens": measured.context_tokens,
+        "sequences": plain.collect::<Vec<_>>(),
+        "prompt_parts": mixed.collect::<Vec<_>>(),
+        // Null: of a run that is not to be trusted nothing is for the server.
+        "serving": measured.limits().filter(|_| report.distrust.is_none()),
+    })
+}
+
 fn step(split: &Split) -> Value {
     let part = |part: &crate::measure::split::SplitPart| {
         json!({
@@ -205,6 +237,12 @@ mod tests {
             value["stages"][0]["candidates"].as_array().map(Vec::len),
             Some(3)
         );
+        let many = &value["concurrency"];
+        assert_eq!(
+            many["sequences"][1]["tokens_per_second_each"]["median"],
+            50.0
+        );
+        assert_eq!(many["serving"]["parallel"], 4);
         assert_eq!(value["steps"][0]["parts"][0]["name"], "matrix products");
         assert_eq!(value["void_samples"][0]["count"], 3);
         assert_eq!(value["files"][0], "a/samples.csv");

@@ -8,7 +8,7 @@ use super::explain::fits_caches;
 use super::figures::{duration, interval, said, share};
 use super::samples::Disturbed;
 use super::svg;
-use super::{Report, table};
+use super::{Report, many, table};
 use crate::host::check::sve_words;
 use crate::journal::{blocking, cpu_list, kernels};
 use crate::measure::sampled;
@@ -54,6 +54,7 @@ pub fn render(report: &Report<'_>) -> String {
             format_args!("\n## Where a step's time goes\n\n```text\n{drawn}\n```"),
         );
     }
+    text.push_str(&many_users(report));
     text.push_str(&search(report));
     text.push_str(&voids(report));
     for section in &report.sections {
@@ -82,6 +83,27 @@ pub fn render(report: &Report<'_>) -> String {
             push(&mut text, format_args!("- {remark}"));
         }
     }
+    text
+}
+
+/// Rates of many sequences, and parts of prompts beside them; nothing where they were not measured.
+fn many_users(report: &Report<'_>) -> String {
+    let lines = many::lines(report);
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n## {}\n\n", many::TITLE);
+    for line in lines {
+        push(&mut text, format_args!("- {line}"));
+    }
+    let drawn = table::render(&many::RATE_HEADER, many::rate_rows(report).into_iter());
+    push(&mut text, format_args!("\n```text\n{drawn}\n```"));
+    let parts = many::prompt_rows(report);
+    if !parts.is_empty() {
+        let drawn = table::render(&many::PROMPT_HEADER, parts.into_iter());
+        push(&mut text, format_args!("\n```text\n{drawn}\n```"));
+    }
+    push(&mut text, format_args!("\n{}", many::method(report)));
     text
 }
 

@@ -2,7 +2,7 @@
 //! directory.
 //!
 //! One format per file: [`table`] (terminal), [`csv`], [`json`], [`svg`] (plots), [`html`] (the page),
-//! [`markdown`] (the summary). [`explain`] puts into words what was measured, [`samples`] reads back
+//! [`markdown`] (the summary). [`many`] is about many users, [`explain`] puts into words what was measured, [`samples`] reads back
 //! what only single samples tell, [`conditions`] are the circumstances of all samples and
 //! [`mod@reference`] is what others published. `headline` is what is said first, and [`distrust`] what
 //! comes even before that. [`figures`] writes numbers and [`markup`] elements, [`folder`] says where all of
@@ -17,6 +17,7 @@ pub mod folder;
 mod headline;
 pub mod html;
 pub mod json;
+pub mod many;
 pub mod markdown;
 pub mod markup;
 pub mod reference;
@@ -35,6 +36,7 @@ use self::distrust::{Distrust, NOTHING_FOLLOWS};
 use self::explain::{Contest, Evidence};
 use self::samples::Samples;
 use crate::measure::Point;
+use crate::measure::concurrency::Concurrency;
 use crate::measure::cores::CoreReading;
 use crate::measure::split::Split;
 use crate::measure::table::TableData;
@@ -135,6 +137,8 @@ pub struct Report<'a> {
     pub prompt_tokens: usize,
     /// Where the time of steps went.
     pub splits: Vec<Split>,
+    /// Steps of many sequences.
+    pub concurrency: Concurrency,
     /// What only single samples tell.
     pub samples: Samples,
     /// Threads of the default's decode team.
@@ -220,7 +224,8 @@ impl Report<'_> {
         self.rows.iter().any(|row| row.sampled)
     }
 
-    /// Writes `summary.md`, `report.html`, `throughput.csv` and `bandwidth.csv` and the plots; returns their paths.
+    /// Writes `summary.md`, `report.html`, `throughput.csv`, `concurrency.csv`, `bandwidth.csv` and the plots;
+    /// returns their paths.
     ///
     /// # Errors
     /// The directory is not writable.
@@ -235,6 +240,9 @@ impl Report<'_> {
         };
         let trusted = self.distrust.is_none();
         save("throughput.csv", csv::render(&self.rows, trusted)?)?;
+        if !self.concurrency.steps.is_empty() {
+            save("concurrency.csv", many::csv(self)?)?;
+        }
         for figure in svg::all(self) {
             save(&format!("{}.svg", figure.name), figure.document())?;
         }

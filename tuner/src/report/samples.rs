@@ -10,7 +10,7 @@ use serde::Deserialize;
 use sysinfer_profiles::trust::{counted, spoil};
 
 use crate::measure::drift::Drift;
-use crate::measure::{VISIT_PROMPT, VISIT_STEPS};
+use crate::measure::{BATCH, VISIT_PROMPT, VISIT_STEPS};
 use crate::search::Stage;
 use crate::space::Phase;
 use crate::stats::Estimate;
@@ -110,7 +110,8 @@ impl Samples {
 
     fn of(lines: &[Line]) -> Self {
         // A decode run has a line for every length that it reached, a bandwidth reading one for each
-        // of its passes, a visit one for its prompt and then one for each group of steps.
+        // of its passes, a visit one for its prompt and then one for each group of steps, a batch one for
+        // each number of sequences.
         let continues = |index: usize| {
             let (Some(last), line) = (index.checked_sub(1).map(|i| &lines[i]), &lines[index])
             else {
@@ -123,7 +124,7 @@ impl Samples {
             let grows = line.total_tokens > last.total_tokens;
             let goes_on = match line.phase.as_str() {
                 "bandwidth" | "stream" => true,
-                VISIT_STEPS => grows,
+                VISIT_STEPS | BATCH => grows,
                 // The lengths of a run have one prompt in common.
                 "decode" => grows && line.prompt_tokens() == last.prompt_tokens(),
                 _ => false,

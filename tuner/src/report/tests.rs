@@ -1,10 +1,12 @@
 //! A report with something of everything planted in it, for the tests of all formats; and the rows.
 
+use sysinfer_engine::lookup::Rows;
 use sysinfer_engine::{PhasePlan, Plan, StepTimes, WorkerSeconds};
 
 use super::distrust::Distrust;
 use super::samples::{Disturbed, Rival};
 use super::*;
+use crate::measure::concurrency::Concurrency;
 use crate::measure::drift::Drift;
 use crate::measure::sampled::DEFINITION;
 use crate::measure::sampled::rates::Sampled;
@@ -174,6 +176,7 @@ impl Planted {
             remarks: vec![format!("lengths 4096 are left out {HOSTILE}")],
             prompt_tokens: 16,
             splits: vec![split(Phase::Decode, 32), split(Phase::Prefill, 64)],
+            concurrency: concurrency(),
             samples: samples(),
             default_threads: 4,
             cache_bytes: 0,
@@ -186,6 +189,22 @@ impl Planted {
                 rows: vec![vec!["0".into(), "20.0".into()]],
             }],
         }
+    }
+}
+
+/// 100 tokens/s of one sequence and 200 of four, and two parts of prompts beside these.
+fn concurrency() -> Concurrency {
+    let steps = [
+        ((1, 0), vec![0.01, 0.0102, 0.0098]),
+        ((4, 0), vec![0.02]),
+        ((4, 32), vec![0.05, 0.055]),
+        ((4, 64), vec![0.12]),
+    ];
+    let rows = |((decode, prompt), seconds)| (Rows { decode, prompt }, seconds);
+    Concurrency {
+        context_tokens: 16,
+        token_gap_ms: 100,
+        steps: steps.map(rows).into(),
     }
 }
 

@@ -168,6 +168,8 @@ fn graft(plan: &Plan, outcome: &Outcome, lane: &Lane) -> Plan {
         | Stage::DecodeFinal
         | Stage::PrefillFinal
         | Stage::Confirmation
+        | Stage::DecodeRows
+        | Stage::Concurrency
         | Stage::Table
         | Stage::Split => {}
     }

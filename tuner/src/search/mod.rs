@@ -3,11 +3,12 @@
 //! [`works`] sizes samples; [`race`] decides among the candidates of one stage by [`standing`]; [`staged`] goes from
 //! stage to stage, each from the winner of the one before, `teams` is its longest and `finals` its last one;
 //! [`confirm`] holds the result against the default in fresh
-//! rounds, [`budget`] cuts the final table to the time there is.
+//! rounds, [`many`] goes on to many sequences, [`budget`] cuts the final table to the time there is.
 
 pub mod budget;
 pub mod confirm;
 mod finals;
+pub mod many;
 pub mod race;
 pub mod staged;
 pub mod standing;
@@ -43,6 +44,10 @@ pub enum Stage {
     PrefillFinal,
     /// The winner against the default.
     Confirmation,
+    /// Rows up to which a step is the decode team's.
+    DecodeRows,
+    /// Many sequences at once.
+    Concurrency,
     /// The winner over all lengths.
     Table,
     /// Where the time of its steps goes.
@@ -65,6 +70,8 @@ impl Stage {
             Stage::DecodeFinal => "decode-final",
             Stage::PrefillFinal => "prefill-final",
             Stage::Confirmation => "confirmation",
+            Stage::DecodeRows => "decode-rows",
+            Stage::Concurrency => "concurrency",
             Stage::Table => "table",
             Stage::Split => "split",
         }
@@ -83,7 +90,12 @@ impl Stage {
             | Stage::PrefillRows
             | Stage::PrefillChunk
             | Stage::PrefillFinal => Some(Phase::Prefill),
-            Stage::Calibration | Stage::Confirmation | Stage::Table | Stage::Split => None,
+            Stage::Calibration
+            | Stage::Confirmation
+            | Stage::DecodeRows
+            | Stage::Concurrency
+            | Stage::Table
+            | Stage::Split => None,
         }
     }
 
@@ -107,6 +119,8 @@ impl Stage {
             Stage::DecodeFinal => "decode: what was close, once more",
             Stage::PrefillFinal => "prefill: what was close, once more",
             Stage::Confirmation => "confirmation against the default",
+            Stage::DecodeRows => "many sequences: rows of decode kernels",
+            Stage::Concurrency => "many sequences at once",
             Stage::Table => "table",
             Stage::Split => "where a step's time goes",
         }
@@ -171,9 +185,9 @@ pub struct Effort {
 
 impl Effort {
     /// Share of the time limit by which races end, and by which the confirmation ends; the rest is
-    /// for the table.
-    const SEARCH_SHARE: f64 = 0.67;
-    const CONFIRM_SHARE: f64 = 0.88;
+    /// for many sequences ([`many::SHARE`]) and the table.
+    const SEARCH_SHARE: f64 = 0.64;
+    const CONFIRM_SHARE: f64 = 0.83;
 
     /// The effort of a level, with or without a limit in seconds.
     pub fn new(level: Level, limit_seconds: Option<f64>) -> Self {

@@ -8,6 +8,7 @@ use sysinfer_engine::{EngineInfo, PhasePlan, Plan};
 use sysinfer_machine::Topology;
 
 use super::confirm::{self, Confirmation};
+use super::many::{self, Aim};
 use super::staged::{self, Inputs, Log};
 use super::works;
 use super::{Effort, Level, Stage};
@@ -168,7 +169,20 @@ fn drive(
         rounds: inputs.effort.confirm_rounds,
         until: inputs.effort.confirm_until,
     };
-    confirm::confirm(session, inputs.default, &tuned, &works, limits)
+    let mut found = confirm::confirm(session, inputs.default, &tuned, &works, limits)?;
+    let aim = Aim {
+        sequences: &[1, 2, 4, 8, 16],
+        token_gap_ms: 100,
+        runs: 3,
+        until: inputs.effort.confirm_until.map(|until| 1.05 * until),
+    };
+    let stands = (&found.plan, tuned.noise);
+    let raced = many::race_decode_rows(session, inputs, &works, stands, &aim)?;
+    if let Some(outcome) = raced {
+        found.plan = many::take(&found.plan, &outcome);
+        log.outcomes.push(outcome);
+    }
+    Ok(found)
 }
 
 fn team_rate(team: &PhasePlan, best_threads: usize, best_map: &str) -> f64 {
@@ -189,7 +203,20 @@ fn prefetch_and_team(plan: &Plan, work: &Work) -> Option<f64> {
             _ => 80.0,
         },
         Work::Prefill { .. } => team_rate(&plan.prefill, 4, "compact"),
-        Work::Visit { .. } | Work::Bandwidth | Work::Stream { .. } => 400.0,
+        Work::Visit { .. } | Work::Batch { .. } | Work::Bandwidth | Work::Stream { .. } => 400.0,
+    })
+}
+
+/// Steps of 9 to 16 sequences are faster as the decode team's, those of more are not.
+fn rows_of_decode_kernels(plan: &Plan, work: &Work) -> Option<f64> {
+    Some(match work {
+        Work::Batch { .. } => match plan.blocking.decode_rows {
+            16 => 120.0,
+            32 => 110.0,
+            8 => 100.0,
+            _ => 95.0,
+        },
+        other => kunpeng(plan, other)?,
     })
 }
 
@@ -212,7 +239,7 @@ fn kunpeng(plan: &Plan, work: &Work) -> Option<f64> {
             };
             team_rate(&plan.prefill, 96, "compact") * rows
         }
-        Work::Visit { .. } | Work::Bandwidth | Work::Stream { .. } => 400.0,
+        Work::Visit { .. } | Work::Batch { .. } | Work::Bandwidth | Work::Stream { .. } => 400.0,
     })
 }
 
@@ -395,4 +422,15 @@ fn what_was_close_is_looked_at_again() {
         .map(|race| (race.stage, race.winner().name.as_str()))
         .collect();
     assert_eq!(found, (4, 2048), "{winners:?}");
+}
+
+#[test]
+fn rows_of_decode_kernels_are_found_and_stay_where_nothing_is_gained() {
+    for (truth, rows) in [(rows_of_decode_kernels as Truth, 16), (kunpeng, 8)] {
+        let bench = Bench::new("pack:1 numa:1 l3:1 core:8 pu:1", Some(900.0));
+        let ended = bench.run(truth, |_, _, _| {});
+        let plan = ended.result.expect("it ends").plan;
+        assert_eq!(plan.blocking.decode_rows, rows);
+        assert!(ended.seconds < 900.0, "{}", ended.seconds);
+    }
 }

@@ -112,6 +112,51 @@ impl Machine {
         Ok(seconds * crew.slowdown)
     }
 
+    /// Time of one step of so many sequences that hold `positions` tokens each, and of the first rows of a
+    /// prompt beside them, seconds.
+    ///
+    /// # Errors
+    /// A plan that cannot run here.
+    pub fn batch_seconds(
+        &self,
+        plan: &Plan,
+        (sequences, positions): (usize, usize),
+        prompt_rows: usize,
+    ) -> Result<f64, String> {
+        self.check(plan)?;
+        let decode = self.crew(&plan.decode)?;
+        let (mut seconds, mut done) = (0.0, 0);
+        while done < sequences + prompt_rows {
+            let rows = pass_rows(plan).min(sequences + prompt_rows - done);
+            // Sequences come first, and only they want logits.
+            let wanted = rows.min(sequences.saturating_sub(done));
+            let (team, local) = match role(plan, rows) {
+                Role::Decode => (&plan.decode, 1.0),
+                Role::Prefill => {
+                    let crew = self.crew(&plan.prefill)?;
+                    (&plan.prefill, self.overlap_of_nodes(&decode, &crew))
+                }
+            };
+            let crew = self.crew(team)?;
+            let setting = Setting {
+                crew: &crew,
+                plan,
+                rows,
+                local,
+            };
+            let mut pass = self.step_seconds(&setting, wanted);
+            pass += wanted as f64 * self.attention_seconds(&setting, positions);
+            let of_prompt = Setting {
+                rows: rows - wanted,
+                ..setting
+            };
+            pass += self.prompt_attention_seconds(&of_prompt, done.saturating_sub(sequences));
+            seconds += pass * crew.slowdown;
+            done += rows;
+        }
+        Ok(seconds)
+    }
+
     /// What a team reads when it does nothing else, bytes per second.
     ///
     /// # Errors
@@ -180,6 +225,19 @@ impl Machine {
                 let steps = groups * group_steps;
                 let start = total_tokens.saturating_sub(steps);
                 steps as f64 / self.decode_seconds(plan, start, *total_tokens)?.max(1e-12)
+            }
+            Work::Batch {
+                prompt_tokens,
+                sequences,
+                prompt_rows,
+                steps,
+            } => {
+                let positions = prompt_tokens + steps / 2;
+                let step =
+                    |number: &usize| self.batch_seconds(plan, (*number, positions), *prompt_rows);
+                let seconds: Vec<f64> = sequences.iter().map(step).collect::<Result<_, _>>()?;
+                let tokens: usize = sequences.iter().sum();
+                tokens as f64 / seconds.iter().sum::<f64>().max(1e-12)
             }
             Work::Bandwidth => self.read_bytes_per_second(&plan.decode)?,
             Work::Stream { cpus, memory_node } => {

@@ -31,6 +31,8 @@ pub struct SimulatedProbe<'a> {
     plan: Option<Plan>,
     /// Prompt that the present plan's sequence holds.
     prompt_tokens: usize,
+    /// Sequences of the last batch, and tokens of their prompts.
+    batch: (usize, usize),
     /// Runs so far, disturbed ones included.
     pub runs: usize,
 }
@@ -48,6 +50,7 @@ impl<'a> SimulatedProbe<'a> {
             drift: (drift, time.get()),
             plan: None,
             prompt_tokens: 0,
+            batch: (0, 0),
             runs: 0,
         }
     }
@@ -69,7 +72,7 @@ impl<'a> SimulatedProbe<'a> {
             )?;
             seconds += REPLAN_SECONDS + steps;
             if moved {
-                self.prompt_tokens = 0;
+                (self.prompt_tokens, self.batch) = (0, (0, 0));
                 seconds += self.machine.prefill_seconds(plan, WARM_PROMPT_TOKENS)?;
             }
             self.plan = Some(plan.clone());
@@ -90,6 +93,18 @@ impl<'a> SimulatedProbe<'a> {
                 seconds += self.machine.prefill_seconds(plan, *from_tokens)?;
             }
             self.prompt_tokens = *total_tokens;
+        }
+        if let Work::Batch {
+            prompt_tokens,
+            sequences,
+            ..
+        } = work
+        {
+            let most = sequences.iter().copied().max().unwrap_or(0);
+            if self.batch != (most, *prompt_tokens) {
+                seconds += most as f64 * self.machine.prefill_seconds(plan, *prompt_tokens)?;
+                self.batch = (most, *prompt_tokens);
+            }
         }
         self.time.set(self.time.get() + seconds);
         Ok(())
@@ -174,6 +189,28 @@ impl<'a> SimulatedProbe<'a> {
                         seconds: self.machine.decode_seconds(plan, start, end)?,
                         bytes: *group_steps as f64 * (decode_bytes + kv_bytes * mean_position),
                     });
+                }
+                points
+            }
+            Work::Batch {
+                prompt_tokens,
+                sequences,
+                prompt_rows,
+                steps,
+            } => {
+                let (mut total, mut points) = (Point::default(), Vec::new());
+                for &number in sequences {
+                    let positions = prompt_tokens + steps / 2;
+                    let held = (number, positions);
+                    let step = self.machine.batch_seconds(plan, held, *prompt_rows)?;
+                    let bytes = decode_bytes + kv_bytes * (number * positions) as f64;
+                    total = Point {
+                        total_tokens: number,
+                        tokens: total.tokens + number * steps,
+                        seconds: total.seconds + *steps as f64 * step,
+                        bytes: total.bytes + *steps as f64 * bytes,
+                    };
+                    points.push(total);
                 }
                 points
             }

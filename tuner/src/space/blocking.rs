@@ -93,9 +93,27 @@ pub fn attention_chunk(base: &Plan, asked: &Asked) -> Sizes {
     )
 }
 
+/// Rows of a step up to which it is run by the decode team and its kernels, of which many multiply up to
+/// eight rows for one reading of the weights.
+pub fn decode_rows(base: &Plan, asked: &Asked) -> Sizes {
+    sweep(
+        base,
+        "decode-rows",
+        (&[4, 8, 16, 32], asked.decode_rows.as_deref()),
+        field(|b| &mut b.decode_rows),
+        |rows| {
+            Ok(format!(
+                "steps of more than {rows} tokens are the prefill team's"
+            ))
+        },
+    )
+}
+
 /// Sizes that the user asked for, field by field; `None`: those derived from the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
+    /// Most rows of a step of the decode team.
+    pub decode_rows: Option<Vec<usize>>,
     /// Prefetch distances, bytes.
     pub prefetch: Option<Vec<usize>>,
     /// Rows per tile loop of prefill.
@@ -204,6 +222,7 @@ mod tests {
             prefill_rows(&base, limits, &asked),
             prefill_chunk(&base, limits, &asked),
             attention_chunk(&base, &asked),
+            decode_rows(&base, &asked),
         ];
         for candidate in all.iter().flat_map(|sizes| &sizes.candidates) {
             assert_eq!(candidate.plan.validate(), Ok(()), "{}", candidate.name);

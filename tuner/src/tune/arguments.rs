@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use sysinfer_machine::{CpuList, MapPolicy};
+use sysinfer_profiles::serving::{MOST_TOKEN_GAP_MS, TOKEN_GAP_MS};
 
 use crate::numbers::Numbers;
 use crate::search::{Effort, Level};
@@ -12,6 +13,9 @@ use crate::space::blocking::Asked;
 
 /// How long a run waits for a busy host, at most, unless told otherwise, seconds.
 const WAIT_SECONDS: f64 = 60.0;
+
+/// Most sequences that are measured at once.
+const MOST_SEQUENCES: usize = 256;
 
 /// Arguments of `sysinfer-tune MODEL.gguf`.
 #[derive(Args, Clone, Debug)]
@@ -30,7 +34,8 @@ pub struct TuneArgs {
     #[arg(long)]
     pub exhaustive: bool,
     /// Block sizes to try beside the default's: prefetch=0,1024 (bytes), rows=32,64, chunk=256,
-    /// attention=128; several separated by ";" or given one by one [default: derived]
+    /// attention=128, decode-rows=8,16 (tokens of a step of the decode team); several separated by ";" or
+    /// given one by one [default: derived]
     #[arg(long, value_name = "NAME=SIZES")]
     pub blocks: Vec<Asked>,
     /// Tune a simulated host that this file describes, in place of this one: takes seconds, and
@@ -85,6 +90,19 @@ pub struct TuneArgs {
     /// up to three times as many while rates are not sure to a percent, none is sampled and there is time]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub repeat: Option<u16>,
+    /// Numbers of sequences to measure at once, as a server answers many users: rates of all and of each, and
+    /// the number of requests that the profile tells the server to answer at once
+    #[arg(
+        long,
+        value_name = "LIST",
+        default_value = "1,2,4,8,16",
+        value_parser = sequences
+    )]
+    pub sequences: Numbers,
+    /// Longest time between two tokens of an answer while prompts of others are read, milliseconds: goes
+    /// into the profile, for the server; parts of prompts are measured up to it
+    #[arg(long, value_name = "MS", default_value_t = TOKEN_GAP_MS, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_TOKEN_GAP_MS)))]
+    pub token_gap: u32,
     /// Stop searching, sample or cut the longest lengths so as to end after about this long, seconds
     /// [default: 900, with --quick 120, with --patient or --exhaustive none]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(10..))]
@@ -187,6 +205,17 @@ impl TuneArgs {
     /// Block sizes that were asked for.
     pub fn asked_blocks(&self) -> Asked {
         self.blocks.iter().fold(Asked::default(), Asked::with)
+    }
+}
+
+/// More sequences than anybody has rows for would take memory without end.
+fn sequences(list: &str) -> Result<Numbers, String> {
+    let numbers: Numbers = list.parse()?;
+    match numbers.values().last() {
+        Some(most) if *most > MOST_SEQUENCES => {
+            Err(format!("{most} sequences are more than {MOST_SEQUENCES}"))
+        }
+        _ => Ok(numbers),
     }
 }
 

@@ -30,9 +30,10 @@ impl FromStr for Asked {
                 "rows" => &mut asked.rows,
                 "chunk" => &mut asked.chunk,
                 "attention" => &mut asked.attention,
+                "decode-rows" => &mut asked.decode_rows,
                 other => {
                     return Err(format!(
-                        "\"{other}\" is no block size; choose of prefetch, rows, chunk, attention"
+                        "\"{other}\" is no block size; choose of prefetch, rows, chunk, attention, decode-rows"
                     ));
                 }
             };
@@ -53,6 +54,7 @@ impl Asked {
             rows: newer(self.rows, &later.rows),
             chunk: newer(self.chunk, &later.chunk),
             attention: newer(self.attention, &later.attention),
+            decode_rows: newer(self.decode_rows, &later.decode_rows),
         }
     }
 }
@@ -74,7 +76,7 @@ fn sizes(list: &str) -> Result<Vec<usize>, String> {
 /// Every size must be one that a plan may have.
 fn check(asked: &Asked) -> Result<(), String> {
     type Set = fn(&mut Blocking, usize);
-    let fields: [(&Option<Vec<usize>>, Set); 4] = [
+    let fields: [(&Option<Vec<usize>>, Set); 5] = [
         (&asked.prefetch, |blocking, size| {
             blocking.prefetch_bytes = size
         }),
@@ -82,6 +84,9 @@ fn check(asked: &Asked) -> Result<(), String> {
         (&asked.chunk, |blocking, size| blocking.prefill_chunk = size),
         (&asked.attention, |blocking, size| {
             blocking.attention_chunk = size
+        }),
+        (&asked.decode_rows, |blocking, size| {
+            blocking.decode_rows = size
         }),
     ];
     for (sizes, set) in fields {
@@ -118,6 +123,7 @@ mod tests {
             ("rows=x", "not a size"),
             ("rows=0", "prefill_rows"),
             ("attention=40", "multiple of 32"),
+            ("decode-rows=0", "decode_rows"),
             ("prefetch=99999999", "65536"),
         ] {
             let message = text.parse::<Asked>().expect_err(text);

@@ -12,6 +12,7 @@ use super::profile::{self, Evidenced};
 use crate::Ending;
 use crate::host::Host;
 use crate::journal::Journal;
+use crate::measure::concurrency::Concurrency;
 use crate::measure::session::Halt;
 use crate::measure::split::Split;
 use crate::measure::table::TableData;
@@ -37,6 +38,16 @@ pub struct Findings {
     pub remarks: Vec<String>,
     /// Where the time of steps went.
     pub splits: Vec<Split>,
+    /// Steps of many sequences.
+    pub concurrency: Concurrency,
+}
+
+impl Findings {
+    /// The plan that was decided on, else the default.
+    pub fn plan(&self, default: &Plan) -> Plan {
+        let found = self.confirmation.as_ref();
+        found.map_or(default, |found| &found.plan).clone()
+    }
 }
 
 /// What is known when measuring has ended.
@@ -87,6 +98,7 @@ pub fn conclude(
         data,
         mut remarks,
         splits,
+        concurrency,
     } = run.findings;
     let measured = confirmation.as_ref().map(|found| found.plan.clone());
     let (distrust, confirmation) = match conditions.distrust() {
@@ -127,18 +139,20 @@ pub fn conclude(
         remarks,
         prompt_tokens: arguments.prompt,
         splits,
+        concurrency,
         samples,
         default_threads: run.default.decode.threads,
         cache_bytes: topology.l3_total_bytes(),
     };
     // Evidence of a profile is what was measured under its plan.
     let is_of_plan = measured.as_ref() == report.confirmation.map(|found| &found.plan);
-    let nothing = TableData::default();
+    let (nothing, no_steps) = (TableData::default(), Concurrency::default());
     let evidence = match is_of_plan {
         true => UnderPlan::all_of(&report, &data),
         false => UnderPlan {
             rows: &[],
             data: &nothing,
+            concurrency: &no_steps,
             read_gb_per_second: None,
         },
     };
@@ -180,6 +194,8 @@ struct UnderPlan<'a> {
     rows: &'a [Row],
     /// The runs behind it.
     data: &'a TableData,
+    /// Steps of many sequences.
+    concurrency: &'a Concurrency,
     /// Read bandwidth of its decode team.
     read_gb_per_second: Option<f64>,
 }
@@ -190,6 +206,7 @@ impl<'a> UnderPlan<'a> {
         Self {
             rows: &report.rows,
             data,
+            concurrency: &report.concurrency,
             read_gb_per_second: report.roof(),
         }
     }
@@ -237,6 +254,7 @@ fn save_profile(
         read_gb_per_second: evidence.read_gb_per_second,
         conditions: &report.conditions,
         samples: &report.samples,
+        concurrency: evidence.concurrency,
         prompt_tokens: report.prompt_tokens,
         date: &report.date,
         command: &report.command,

@@ -9,6 +9,7 @@ use crate::host::Host;
 use crate::journal::cpu_list;
 use crate::report::table;
 use crate::search::Stage;
+use crate::search::budget::join;
 use crate::space::blocking::{self, Limits, Sizes};
 use crate::space::placement::{self, TeamSpace};
 use crate::space::{Phase, Skipped, kernels};
@@ -57,6 +58,12 @@ pub fn render(host: &Host, teams: &TeamSpace, arguments: &TuneArgs) -> String {
         Stage::AttentionChunk,
         &blocking::attention_chunk(&base, &asked),
     );
+    out.sizes(Stage::DecodeRows, &blocking::decode_rows(&base, &asked));
+    out.line(&format!(
+        "\n{}\n  {} of them, and parts of prompts beside the most",
+        Stage::Concurrency.title(),
+        join(arguments.sequences.values())
+    ));
     let races = out.candidates * effort.rounds;
     out.line(&format!(
         "\nabout {races} samples at most in the races ({} candidates x {} rounds; losers leave early), \

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::arguments::{Format, TuneArgs};
 use super::conclude::quoted;
-use crate::report::{Report, json, markdown, table};
+use crate::report::{Report, json, many, markdown, table};
 use crate::source::Source;
 
 /// The results in the form that was asked for.
@@ -68,6 +68,12 @@ fn print_results(report: &Report<'_>) {
             "Read bandwidth of the decode team: {roof:.1} GB/s, median of {} readings.",
             report.bandwidth.len()
         );
+    }
+    let lines = many::lines(report);
+    if !lines.is_empty() {
+        let rows = many::rate_rows(report).into_iter();
+        println!("\n{}", table::render(&many::RATE_HEADER, rows));
+        lines.iter().for_each(|line| println!("{line}"));
     }
     println!("\nchosen:\n{}", markdown::choice(report).trim_end());
     for remark in &report.remarks {

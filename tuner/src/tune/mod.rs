@@ -49,6 +49,7 @@ use crate::report::conditions::Conditions;
 use crate::search::Stage;
 use crate::search::budget::{Manner, Speed, TablePlan, prompt_growth};
 use crate::search::confirm;
+use crate::search::many::{self, Aim};
 use crate::search::staged::{self, Inputs};
 use crate::search::works::{self, Works};
 use crate::simulate::on_simulated_host;
@@ -218,7 +219,6 @@ pub(crate) fn search(
     let cuts = &findings.remarks;
     cuts.iter().for_each(|line| setting.progress.note(line));
     let limit = setting.arguments.limit_seconds();
-    let most_runs = setting.arguments.most_table_runs();
     let mut session = Session {
         probe,
         sink,
@@ -253,8 +253,7 @@ pub(crate) fn search(
             drive(
                 &mut session,
                 &mut inputs,
-                (table, most_runs),
-                limit,
+                (table, setting.arguments),
                 &mut findings,
             )
         })
@@ -285,10 +284,10 @@ pub(crate) fn search(
 fn drive(
     session: &mut Session<'_>,
     inputs: &mut Inputs<'_>,
-    (mut table, most_runs): (TablePlan, usize),
-    limit_seconds: Option<f64>,
+    (mut table, arguments): (TablePlan, &TuneArgs),
     findings: &mut Findings,
 ) -> Result<(), Halt> {
+    let limit_seconds = arguments.limit_seconds();
     let works = works::calibrate(session, inputs)?;
     reserve(inputs, &works, &table, limit_seconds);
     let inputs = &*inputs;
@@ -300,8 +299,19 @@ fn drive(
     let confirmation = confirm::confirm(session, inputs.default, &tuned, &works, limits)?;
     let gains = [Phase::Decode, Phase::Prefill].map(|phase| confirmation.factor(phase));
     let speed = speed(inputs.info, &works, gains.into());
-    let plan = confirmation.plan.clone();
     findings.confirmation = Some(confirmation);
+    let aim = Aim {
+        sequences: arguments.sequences.values(),
+        token_gap_ms: arguments.token_gap,
+        runs: arguments.table_runs(),
+        until: limit_seconds.map(|limit| (session.clock)() + many::SHARE * limit),
+    };
+    match many_sequences(session, inputs, &works, (tuned.noise, &aim), findings) {
+        // Journals of before many sequences were measured have none.
+        Err(Halt::Unrecorded(why)) => findings.remarks.push(format!("many sequences: {why}")),
+        other => other?,
+    }
+    let plan = findings.plan(inputs.default);
     if let Some(limit) = limit_seconds {
         let left = (limit - (session.clock)()).max(0.0);
         let cuts = table.fit(&speed, left, manner(inputs, &plan));
@@ -312,7 +322,7 @@ fn drive(
     let cuts = measured_table::measure(session, &plan, &table, &speed, data)?;
     findings.remarks.extend(cuts);
     let limits = more_runs::Limits {
-        runs: most_runs,
+        runs: arguments.most_table_runs(),
         until: limit_seconds.map(|limit| (1.0 - AFTER_TABLE) * limit),
     };
     let data = (&mut findings.data, limits);
@@ -331,6 +341,35 @@ fn drive(
     Ok(())
 }
 
+/// Which steps of many sequences are the decode team's, and what many sequences have of it.
+fn many_sequences(
+    session: &mut Session<'_>,
+    inputs: &Inputs<'_>,
+    works: &Works,
+    (noise, aim): (f64, &Aim<'_>),
+    findings: &mut Findings,
+) -> Result<(), Halt> {
+    let plan = findings.plan(inputs.default);
+    let raced = many::race_decode_rows(session, inputs, works, (&plan, noise), aim)?;
+    if let (Some(outcome), Some(found)) = (raced, &mut findings.confirmation) {
+        found.plan = many::take(&plan, &outcome);
+        let rows = found.plan.blocking.decode_rows;
+        let why = &outcome.why;
+        found.reasons.push(format!(
+            "steps of up to {rows} tokens are the decode team's: {why}"
+        ));
+        findings.log.outcomes.push(outcome);
+    }
+    let plan = findings.plan(inputs.default);
+    many::measure(
+        session,
+        inputs,
+        works,
+        (&plan, aim),
+        &mut findings.concurrency,
+    )
+}
+
 /// Takes from search and confirmation what the table is worth, in equal shares: all its lengths, most
 /// of them sampled if that is what fits.
 fn reserve(inputs: &mut Inputs<'_>, works: &Works, table: &TablePlan, limit_seconds: Option<f64>) {
@@ -339,8 +378,9 @@ fn reserve(inputs: &mut Inputs<'_>, works: &Works, table: &TablePlan, limit_seco
     };
     let speed = speed(inputs.info, works, (1.0, 1.0));
     let manner = manner(inputs, inputs.default);
-    let usual = limit - confirm_until;
-    let left = limit - table.worth_seconds(&speed, (usual, limit), manner);
+    let many = many::SHARE * limit;
+    let usual = limit - confirm_until - many;
+    let left = limit - many - table.worth_seconds(&speed, (usual, limit), manner);
     let share = left / confirm_until;
     inputs.effort.confirm_until = Some(left);
     inputs.effort.search_until = inputs.effort.search_until.map(|until| share * until);

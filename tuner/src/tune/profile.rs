@@ -5,6 +5,7 @@ use sysinfer_machine::HostInfo;
 use sysinfer_profiles::{Created, Evidence, LengthEvidence, Profile, SCHEMA};
 
 use crate::measure::Point;
+use crate::measure::concurrency::Concurrency;
 use crate::measure::cores::CoreReading;
 use crate::measure::table::TableData;
 use crate::report::Row;
@@ -35,6 +36,8 @@ pub struct Evidenced<'a> {
     pub conditions: &'a Conditions,
     /// What single samples tell of the host's minutes.
     pub samples: &'a Samples,
+    /// Steps of many sequences.
+    pub concurrency: &'a Concurrency,
     /// Tokens of the prompt of decode runs.
     pub prompt_tokens: usize,
     /// RFC 3339 time.
@@ -57,6 +60,7 @@ pub fn profile(from: &Evidenced<'_>) -> Profile {
         host: from.host.into(),
         model: from.info.into(),
         plan: from.confirmation.plan.clone(),
+        serving: from.concurrency.limits(),
         evidence: Evidence {
             read_gb_per_second: from.read_gb_per_second.map(rounded),
             trusted: Some(from.distrust.is_none()),
@@ -74,6 +78,7 @@ pub fn profile(from: &Evidenced<'_>) -> Profile {
             prefill_drift: from.samples.drift.prefill.map(rounded),
             table_spells: times_apart(from.data.starts().iter().copied()),
             lengths: from.rows.iter().map(|row| length(row, from.data)).collect(),
+            steps: from.concurrency.evidence(),
         },
     }
 }
@@ -155,6 +160,7 @@ mod tests {
             read_gb_per_second: report.roof(),
             conditions: &report.conditions,
             samples: &report.samples,
+            concurrency: &report.concurrency,
             prompt_tokens: 16,
             date: "2026-11-22T12:00:00Z",
             command: "sysinfer-tune m.gguf",

@@ -55,6 +55,7 @@ fn profile(decode: PhasePlan, prefill: PhasePlan, (nodes, cpus): (usize, usize))
             prefill,
             ..Plan::with_threads(decode)
         },
+        serving: None,
         evidence: Evidence {
             read_gb_per_second: Some(1.0),
             gain_decode: 1.0,

@@ -133,6 +133,7 @@ impl Probe for Scripted<'_> {
             bytes: 1e9,
         };
         let points = match work {
+            Work::Batch { .. } => Vec::new(),
             Work::Bandwidth | Work::Stream { .. } => {
                 let part = self.random.below(1001) as f64 / 1000.0;
                 self.memory = self.host.memory * self.host.swing.powf(-part);

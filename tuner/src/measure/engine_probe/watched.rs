@@ -22,6 +22,14 @@ pub(super) fn watched(plan: &Plan, work: &Work, width: usize) -> Vec<usize> {
             let timed = total_tokens.saturating_sub(*from_tokens);
             [passes(*from_tokens), passes(timed), passes(1)].concat()
         }
+        Work::Batch {
+            sequences,
+            prompt_rows,
+            ..
+        } => {
+            let rows = sequences.iter().map(|sequences| sequences + prompt_rows);
+            rows.flat_map(passes).collect()
+        }
         Work::Bandwidth => return plan.decode.cpus.clone(),
         Work::Stream { cpus, .. } => return cpus.clone(),
     };
@@ -63,8 +71,14 @@ mod tests {
             groups: 2,
             group_steps: 4,
         };
+        let batch = |sequences: &[usize], prompt_rows| Work::Batch {
+            prompt_tokens: 16,
+            sequences: sequences.into(),
+            prompt_rows,
+            steps: 4,
+        };
         let most = pass_rows(&plan);
-        let cases: [(&Work, usize, &[usize]); 8] = [
+        let cases: [(&Work, usize, &[usize]); 11] = [
             (&decode, 1, &[0, 1]),
             (&decode, 8, &[0, 1]),
             (&decode, 9, &[2, 3]),
@@ -73,6 +87,9 @@ mod tests {
             (&prompt(most), 1, &[2, 3]),
             (&prompt(most + 1), 1, &[0, 1, 2, 3]),
             (&visit, 1, &[0, 1, 2, 3]),
+            (&batch(&[1, 8], 0), 1, &[0, 1]),
+            (&batch(&[8, 9], 0), 1, &[0, 1, 2, 3]),
+            (&batch(&[4], 5), 1, &[2, 3]),
         ];
         for (work, width, cpus) in cases {
             assert_eq!(watched(&plan, work, width), cpus, "{work:?}, {width}");

@@ -40,6 +40,7 @@ pub fn render(report: &Report<'_>) -> String {
         first_screen::cards(report),
         summary::explanation(report),
         summary::throughput(report, &figures),
+        summary::many_users(report, &figures),
         summary::step_time(report, &figures),
         summary::choice(report),
         search::stages(report, &figures),

@@ -6,7 +6,7 @@ use crate::report::markdown::{self, fact_list};
 use crate::report::markup::{Element, element};
 use crate::report::svg::Figure;
 use crate::report::table::method;
-use crate::report::{Report, Row};
+use crate::report::{Report, Row, many};
 use crate::space::Phase;
 use crate::stats::Estimate;
 
@@ -111,6 +111,26 @@ fn both(estimate: Option<Estimate>, write: impl Fn(f64) -> String) -> String {
         Some(known) => write(known.median),
         None => "-".into(),
     }
+}
+
+/// Rates of many sequences, drawn and in figures, and parts of prompts beside them.
+pub(super) fn many_users(report: &Report<'_>, drawn: &[Figure]) -> Option<Element> {
+    let lines = many::lines(report);
+    if lines.is_empty() {
+        return None;
+    }
+    let parts = many::prompt_rows(report);
+    let parts = (!parts.is_empty()).then(|| table(&many::PROMPT_HEADER, &parts, |_| false));
+    Some(
+        section(many::TITLE)
+            .with(list(lines.iter().map(String::as_str)))
+            .with(table(&many::RATE_HEADER, &many::rate_rows(report), |_| {
+                false
+            }))
+            .with_all(parts)
+            .with(remark(many::method(report)))
+            .with_all(figures(drawn, &["concurrency", "prompt-parts"])),
+    )
 }
 
 /// The split of steps, drawn and in figures.

@@ -34,6 +34,7 @@ fn the_page_has_every_part_and_its_numbers_have_limits() {
     for part in [
         "Why it is this fast",
         "Throughput",
+        "Many users at once",
         "Where a step&#39;s time goes",
         "What was chosen",
         "The search, stage by stage",

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sysinfer_engine::lookup::Rows;
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 
 use super::Figure;
@@ -10,7 +11,7 @@ use super::heat::Heat;
 use super::lines::{Curve, Plot, Spot};
 use crate::measure::split::Split;
 use crate::report::figures::duration;
-use crate::report::{Report, Row};
+use crate::report::{Report, Row, many};
 use crate::search::Stage;
 use crate::search::race::{Lane, Outcome};
 use crate::space::Phase;
@@ -39,6 +40,8 @@ fn drawn(report: &Report<'_>) -> Vec<Figure> {
         throughput(report),
         prefill(report),
         bandwidth_share(report),
+        concurrency(report),
+        prompt_parts(report),
         step_time(report),
         threads(report, Phase::Decode),
         threads(report, Phase::Prefill),
@@ -121,6 +124,53 @@ fn bandwidth_share(report: &Report<'_>) -> Option<Figure> {
             curve("decode", 0, decoded(report, |row| percent(row.estimates.decode_gb))),
             curve("prefill", 2, points(report, |row| percent(row.estimates.prefill_gb))),
         ],
+    }
+    .draw()
+}
+
+fn concurrency(report: &Report<'_>) -> Option<Figure> {
+    let points = |each: bool| {
+        let spot = |(sequences, seconds): (usize, Estimate)| {
+            let rate = many::rate(sequences, seconds);
+            let part = if each { sequences as f64 } else { 1.0 };
+            with_interval(sequences as f64, rate.map(|rate| rate / part))
+        };
+        report.concurrency.plain().map(spot).collect()
+    };
+    Plot {
+        name: "concurrency",
+        title: "Decode rate by sequences at once".into(),
+        note: WHISKERS.into(),
+        x_label: "sequences at once",
+        y_label: "tokens/s",
+        log: true,
+        mark: None,
+        curves: vec![
+            curve("all together", 0, points(false)),
+            curve("each", 1, points(true)),
+        ],
+    }
+    .draw()
+}
+
+fn prompt_parts(report: &Report<'_>) -> Option<Figure> {
+    let measured = &report.concurrency;
+    let (rows, _) = measured.mixed().next()?;
+    let spot = |(rows, seconds): (Rows, Estimate)| {
+        with_interval(rows.prompt as f64, seconds.map(|seconds| 1000.0 * seconds))
+    };
+    Plot {
+        name: "prompt-parts",
+        title: format!(
+            "Step with a part of a prompt beside {} answers",
+            rows.decode
+        ),
+        note: format!("{WHISKERS} Answers wait as long for their next token."),
+        x_label: "tokens of the prompt in the step",
+        y_label: "ms",
+        log: true,
+        mark: Some((1000.0 * measured.gap_seconds(rows.decode), "token gap")),
+        curves: vec![curve("step", 2, measured.mixed().map(spot).collect())],
     }
     .draw()
 }

@@ -1,0 +1,146 @@
+//! Many sequences at once, under the plan that was confirmed: first up to how many rows a step is the decode
+//! team's, then what a server for many users has from it. Nothing here changes what one sequence gets.
+
+use sysinfer_engine::{Blocking, Plan};
+
+use super::Stage;
+use super::race::{Manners, Outcome, Race};
+use super::staged::Inputs;
+use super::works::Works;
+use crate::measure::Work;
+use crate::measure::concurrency::{self, Concurrency};
+use crate::measure::session::{Halt, Session};
+use crate::space::blocking;
+
+/// Share of a run's limit of time.
+pub const SHARE: f64 = 0.05;
+/// Share of that for the race.
+const RACE_SHARE: f64 = 0.4;
+/// Share of the rest that filling the sequences' contexts may take.
+const FILL_SHARE: f64 = 0.25;
+/// Seconds for it, where there is no limit.
+const FILL_SECONDS: f64 = 30.0;
+/// Sequences of the race: numbers between the sizes that it is about. They share a sample's time.
+const RACE_SEQUENCES: [usize; 3] = [6, 12, 24];
+/// A step of all of these takes about so many steps of one.
+const RACE_STEPS: f64 = 8.0;
+/// Most steps of each.
+const MOST_STEPS: usize = 64;
+/// What is in force stays, unless another is ahead by evidence: sizes are few and seldom far apart.
+const MANNERS: Manners = Manners {
+    give_up: 0.0,
+    worth: 0.0,
+    anchor_stays: 2.0,
+};
+
+/// What many sequences are measured for.
+pub struct Aim<'a> {
+    /// Numbers of them, ascending.
+    pub sequences: &'a [usize],
+    /// Longest time between two tokens of an answer, milliseconds.
+    pub token_gap_ms: u32,
+    /// Most runs.
+    pub runs: usize,
+    /// When to be done, on the session's clock.
+    pub until: Option<f64>,
+}
+
+/// Races sizes of [`Blocking::decode_rows`] under `plan`; `None` where there is nothing to choose, or no
+/// room for so many sequences.
+///
+/// # Errors
+/// Ctrl-C or a failure.
+pub fn race_decode_rows(
+    session: &mut Session<'_>,
+    inputs: &Inputs<'_>,
+    works: &Works,
+    (plan, noise): (&Plan, f64),
+    aim: &Aim<'_>,
+) -> Result<Option<Outcome>, Halt> {
+    let sizes = blocking::decode_rows(plan, inputs.blocks);
+    if sizes.candidates.len() < 2 {
+        return Ok(None);
+    }
+    let steps = inputs.effort.sample_seconds / (RACE_STEPS * works.step_seconds);
+    let steps = (steps as usize).clamp(1, MOST_STEPS);
+    let work = Work::Batch {
+        prompt_tokens: inputs.prompt_tokens,
+        sequences: RACE_SEQUENCES.to_vec(),
+        prompt_rows: 0,
+        steps,
+    };
+    let now = (session.clock)();
+    let race = Race {
+        stage: Stage::DecodeRows,
+        title: Stage::DecodeRows.title().into(),
+        work: &work,
+        rounds: inputs.effort.rounds,
+        deadline: aim.until.map(|until| now + RACE_SHARE * (until - now)),
+        noise,
+        eliminates: false,
+        manners: MANNERS,
+    };
+    let outcome = race.run(session, sizes.candidates)?;
+    let note = format!(
+        "{}: {}; {}",
+        outcome.title,
+        outcome.winner().name,
+        outcome.why
+    );
+    session.progress.note(&note);
+    Ok(Some(outcome))
+}
+
+/// The winner's size in place of the plan's.
+pub fn take(plan: &Plan, outcome: &Outcome) -> Plan {
+    let mut plan = plan.clone();
+    plan.blocking = Blocking {
+        decode_rows: outcome.winner().plan.blocking.decode_rows,
+        ..plan.blocking
+    };
+    plan
+}
+
+/// Measures steps of many sequences under `plan` into `data`.
+///
+/// # Errors
+/// Ctrl-C or a failure.
+pub fn measure(
+    session: &mut Session<'_>,
+    inputs: &Inputs<'_>,
+    works: &Works,
+    (plan, aim): (&Plan, &Aim<'_>),
+    data: &mut Concurrency,
+) -> Result<(), Halt> {
+    let now = (session.clock)();
+    let seconds = aim
+        .until
+        .map_or(FILL_SECONDS, |until| FILL_SHARE * (until - now).max(0.0));
+    let request = concurrency::Request {
+        plan,
+        sequences: aim.sequences,
+        context_tokens: context(inputs, works, (aim.sequences, seconds)),
+        token_gap_ms: aim.token_gap_ms,
+        step_seconds: works.step_seconds,
+        sample_seconds: inputs.effort.sample_seconds,
+        runs: aim.runs,
+        until: aim.until,
+    };
+    concurrency::measure(session, &request, data)
+}
+
+/// Tokens that each sequence holds: as in other decode samples, but so that filling all takes no more than
+/// `seconds`.
+fn context(inputs: &Inputs<'_>, works: &Works, (sequences, seconds): (&[usize], f64)) -> usize {
+    let usual = match &works.decode {
+        Work::Decode { prompt_tokens, .. } => *prompt_tokens,
+        _ => inputs.prompt_tokens,
+    };
+    let most = sequences.last().copied().unwrap_or(1) as f64;
+    let takes = |tokens: usize| most * tokens as f64 * works.prompt_token_seconds;
+    let mut tokens = usual;
+    while tokens > inputs.prompt_tokens && takes(tokens) > seconds {
+        tokens /= 2;
+    }
+    tokens.max(inputs.prompt_tokens)
+}
