@@ -7,6 +7,7 @@ use clap::Parser;
 use sysinfer_engine::model::files::PartName;
 use sysinfer_engine::{CacheType, WeightStorage};
 use sysinfer_machine::CpuList;
+use sysinfer_profiles::serving::MOST_TOKEN_GAP_MS;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -84,7 +85,7 @@ pub struct Arguments {
     pub cpus: Option<CpuList>,
 
     /// Requests that are answered at once, in shared steps; more wait (--queue). Answers are the same
-    /// whatever else runs [default: 16]
+    /// whatever else runs [default: the profile's, else 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub parallel: Option<u32>,
 
@@ -95,9 +96,9 @@ pub struct Arguments {
     pub kv_memory: Option<ByteSize>,
 
     /// Longest time between two tokens of an answer while prompts of others are read, in milliseconds;
-    /// three steps of one token each, where those take longer
-    #[arg(long, value_name = "MS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=60_000))]
-    pub token_gap: u32,
+    /// three steps of one token each, where those take longer [default: the profile's, else 100]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_TOKEN_GAP_MS)))]
+    pub token_gap: Option<u32>,
 
     /// Tokens that prompt and answer of one request may have together
     /// [default: the model's context, at most 8192]

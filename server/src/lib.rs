@@ -27,6 +27,7 @@ pub mod render;
 pub mod routes;
 pub mod scheduler;
 pub mod serve;
+pub mod serving;
 pub mod start;
 pub mod state;
 pub mod validate;

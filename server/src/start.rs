@@ -19,10 +19,11 @@ use sysinfer_machine::{
     Claim, FileMap, Neighbours, PinGuard, Topology, effective_cpus, host_info, settle,
 };
 use sysinfer_profiles::matching;
+use sysinfer_profiles::serving::TOKEN_GAP_MS;
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
-use crate::backend::capacity::Wishes;
+use crate::backend::capacity::{DEFAULT_PARALLEL, Wishes};
 use crate::backend::load::{LoadRequest, load};
 use crate::cli::Arguments;
 use crate::environment::{CACHE_TYPE, Environment, LOOKUP};
@@ -33,6 +34,7 @@ use crate::prompt::sandbox;
 use crate::render::unix_seconds;
 use crate::scheduler::worker;
 use crate::serve::{Ended, serve};
+use crate::serving::{Limit, MeasuredSteps};
 use crate::state::{ServerState, Settings};
 use crate::validate::Defaults;
 
@@ -91,6 +93,8 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
     let state = ServerState::new(settings(&arguments, environment));
     let runtime =
         runtime(spare_cpus(&choice.plan, &topology)).context("cannot start the HTTP threads")?;
+    let applied = profile.as_ref().and_then(ProfileUse::applied);
+    let serving = applied.and_then(|profile| profile.serving.as_ref());
     let request = LoadRequest {
         model: arguments.model,
         plan: choice.plan,
@@ -99,10 +103,19 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
         lookup,
         capacity: Wishes {
             context: arguments.context.map(|tokens| tokens as usize),
-            parallel: arguments.parallel.map(|requests| requests as usize),
+            parallel: Limit::choose(
+                arguments.parallel.map(|requests| requests as usize),
+                serving.map(|serving| serving.parallel),
+                DEFAULT_PARALLEL,
+            ),
             kv_memory: arguments.kv_memory,
         },
-        token_gap: Duration::from_millis(arguments.token_gap.into()),
+        token_gap_ms: Limit::choose(
+            arguments.token_gap,
+            serving.map(|serving| serving.token_gap_ms),
+            TOKEN_GAP_MS,
+        ),
+        measured: applied.map(MeasuredSteps::from).unwrap_or_default(),
         chat_template: arguments.chat_template,
         runner,
         profile: profile.as_ref().map(|profile| profile.shown.clone()),

@@ -5,13 +5,14 @@ use sysinfer_engine::EngineInfo;
 use sysinfer_engine::kv::BLOCK_POSITIONS;
 
 use super::load_error::LoadError;
+use crate::serving::Limit;
 
 /// Context unless asked for otherwise: caches grow with it.
 const DEFAULT_CONTEXT_TOKENS: usize = 8192;
 
 /// Requests at once unless asked for otherwise. More of them add little: with sixteen rows kernels are bound
 /// by arithmetic.
-const DEFAULT_PARALLEL: usize = 16;
+pub const DEFAULT_PARALLEL: usize = 16;
 
 /// Part of the memory beside the weights that the cache may take unless asked for otherwise.
 const CACHE_PART: u64 = 2;
@@ -20,12 +21,12 @@ const CACHE_PART: u64 = 2;
 const LEAST_PART: u64 = 8;
 
 /// What was asked for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Wishes {
     /// `--context`.
     pub context: Option<usize>,
     /// `--parallel`.
-    pub parallel: Option<usize>,
+    pub parallel: Limit<usize>,
     /// `--kv-memory`.
     pub kv_memory: Option<ByteSize>,
 }
@@ -69,7 +70,7 @@ impl Capacity {
     /// A context that is longer than the model's, or than the cache.
     pub fn of(wishes: Wishes, needs: Needs, usable_bytes: Option<u64>) -> Result<Self, LoadError> {
         let context = context_tokens(wishes.context, needs.context_length)?;
-        let parallel = wishes.parallel.unwrap_or(DEFAULT_PARALLEL);
+        let parallel = wishes.parallel.value;
         let wanted = parallel.saturating_mul(context.div_ceil(BLOCK_POSITIONS));
         let block_bytes = needs.token_bytes * BLOCK_POSITIONS as u64;
         let blocks = match (wishes.kv_memory, usable_bytes) {
@@ -100,23 +101,21 @@ impl Capacity {
     /// What a log says of it.
     pub fn lines(&self, wishes: Wishes, needs: Needs) -> [String; 2] {
         let bytes = ByteSize::b((self.cache_tokens as u64).saturating_mul(needs.token_bytes));
-        let asked = |asked: bool, otherwise: &str| match asked {
-            true => "as asked".to_owned(),
-            false => otherwise.to_owned(),
+        let source = match wishes.kv_memory {
+            Some(_) => "as asked",
+            None => "by requests and memory",
         };
         [
             format!(
                 "requests: {} at once ({}), {} tokens each at most",
-                self.parallel,
-                asked(wishes.parallel.is_some(), "the default"),
-                self.context_tokens
+                self.parallel, wishes.parallel.source, self.context_tokens
             ),
             format!(
                 "KV cache: room for {} tokens of all requests, {} ({}); what is over stays for prompts \
                  that begin alike, while there is room",
                 self.cache_tokens,
                 bytes.display().si(),
-                asked(wishes.kv_memory.is_some(), "by requests and memory")
+                source
             ),
         ]
     }
@@ -148,7 +147,7 @@ mod tests {
     fn wishes(context: usize, parallel: usize, kv_memory: u64) -> Wishes {
         Wishes {
             context: (context > 0).then_some(context),
-            parallel: (parallel > 0).then_some(parallel),
+            parallel: Limit::choose((parallel > 0).then_some(parallel), None, DEFAULT_PARALLEL),
             kv_memory: (kv_memory > 0).then(|| ByteSize::b(kv_memory)),
         }
     }

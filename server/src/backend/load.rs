@@ -26,6 +26,7 @@ use crate::profile_use::Shown;
 use crate::prompt::encode::{ModelPrompt, TemplateSource};
 use crate::prompt::sandbox::process::Program;
 use crate::scheduler::compose::StepLimits;
+use crate::serving::{Limit, MeasuredSteps, rows_and_time, steps_line};
 use crate::state::ServedModel;
 
 /// Tokens whose memory is made ready before the first request; more becomes ready as it is used.
@@ -47,7 +48,9 @@ pub struct LoadRequest {
     /// How many requests of what length.
     pub capacity: Wishes,
     /// `--token-gap`.
-    pub token_gap: Duration,
+    pub token_gap_ms: Limit<u32>,
+    /// What steps took where the profile was made.
+    pub measured: MeasuredSteps,
     /// `--chat-template`.
     pub chat_template: Option<String>,
     /// What starts the process that renders a template, see [`Program`].
@@ -108,7 +111,8 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     let template = template_choice::chosen(given, &engine, &tokenizer);
     let prompt =
         ModelPrompt::guarded_by(renderer, &template, Arc::clone(&tokenizer), Timestamp::now)?;
-    let props = props(request, &engine, &template);
+    let steps = request.measured.of(&info.fingerprint);
+    let props = props(request, (&engine, capacity), &template);
     let mut summary = vec![
         format!(
             "model: {} ({}, {}, {:.2} GB of weights), made for {} tokens",
@@ -127,6 +131,8 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
         lookup_line(request.lookup),
     ];
     summary.extend(capacity.lines(request.capacity, needs));
+    summary.push(gap_line(request.token_gap_ms));
+    summary.push(steps_line(steps));
     summary.extend(why);
     summary.extend(plan_lines(engine.plan(), &engine.pins()));
     let turns = template_choice::turns(&template, &info.architecture);
@@ -135,10 +141,11 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
         parallel: capacity.parallel,
         step: StepLimits {
             rows: pass_rows(engine.plan()),
-            gap: request.token_gap,
+            gap: Duration::from_millis(request.token_gap_ms.value.into()),
         },
     };
-    let backend = EngineBackend::new(engine, words, lookup(request.lookup), limits);
+    let lookup = lookup(request.lookup).beginning_with(steps.iter().map(rows_and_time));
+    let backend = EngineBackend::new(engine, words, lookup, limits);
     let inspector = Inspector::start(request.model.clone(), request.precision.cache);
     let backend = backend.with_inspector(inspector);
     let vocabulary_size = info.vocabulary_size;
@@ -200,6 +207,13 @@ fn lookup_line(mode: LookupMode) -> String {
     }
 }
 
+fn gap_line(gap: Limit<u32>) -> String {
+    format!(
+        "token gap: {} ms or three steps, the longer of them, while prompts are read ({})",
+        gap.value, gap.source
+    )
+}
+
 fn plan_lines(plan: &Plan, pins: &str) -> Vec<String> {
     let phase = |name: &str, phase: &PhasePlan| {
         let cpus = if phase.cpus.is_empty() {
@@ -228,7 +242,11 @@ fn plan_lines(plan: &Plan, pins: &str) -> Vec<String> {
     lines
 }
 
-fn props(request: &LoadRequest, engine: &Engine, template: &TemplateSource) -> Value {
+fn props(
+    request: &LoadRequest,
+    (engine, capacity): (&Engine, Capacity),
+    template: &TemplateSource,
+) -> Value {
     let (info, plan) = (engine.info(), engine.plan());
     let phase = |phase: &PhasePlan| json!({"threads": phase.threads, "map": phase.map, "cpus": compressed(&phase.cpus)});
     json!({
@@ -259,6 +277,12 @@ fn props(request: &LoadRequest, engine: &Engine, template: &TemplateSource) -> V
             "notes": request.notes,
         },
         "profile": request.profile,
+        "serving": {
+            "parallel": capacity.parallel,
+            "context_tokens": capacity.context_tokens,
+            "cache_tokens": capacity.cache_tokens,
+            "token_gap_ms": request.token_gap_ms.value,
+        },
         "cache_type": request.precision.cache.name(),
         "lookup": request.lookup.name(),
         "chat_template": template.origin(),
