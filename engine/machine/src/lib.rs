@@ -36,7 +36,7 @@ pub use error::MachineError;
 pub use file_map::FileMap;
 pub use host::{HostInfo, host_info, sve_bits};
 pub use kernel_text::{chosen_word, kib_field};
-pub use memory::{NodeBuffer, Pages};
+pub use memory::{NodeBuffer, Pages, PartLayout};
 pub use neighbours::{Blind, Claim, Neighbour, Neighbours, Picked, Seats, Why, seats, settle};
 pub use partition::Ranges;
 pub use parts::{ColumnsMut, PartOf, Parts, columns, each, ranges, scattered};

@@ -30,32 +30,96 @@ pub struct NodeBuffer {
     range: Range<usize>,
 }
 
+/// How parts of a buffer lie that no page may have in common: each begins a whole stride after the one
+/// before, and what lies between them is never touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartLayout {
+    /// Bytes of a part.
+    pub bytes: usize,
+    /// Parts, at least 1.
+    pub count: usize,
+    /// Bytes from the start of a part to that of the next: a multiple of its pages.
+    pub stride: usize,
+}
+
+impl PartLayout {
+    /// `count` parts of `bytes` bytes on such pages of this host.
+    pub fn new(bytes: usize, count: usize, pages: Pages) -> PartLayout {
+        let page = alignment(bytes, pages).max(rustix::param::page_size());
+        PartLayout {
+            bytes,
+            count: count.max(1),
+            // A single part has no next one.
+            stride: if count > 1 {
+                bytes.next_multiple_of(page)
+            } else {
+                bytes
+            },
+        }
+    }
+
+    /// The bytes of a part.
+    pub fn part(&self, part: usize) -> Range<usize> {
+        let start = part * self.stride;
+        start..start + self.bytes
+    }
+
+    /// From the start of the first part to the end of the last.
+    fn total(&self) -> Option<usize> {
+        (self.count - 1)
+            .checked_mul(self.stride)?
+            .checked_add(self.bytes)
+    }
+}
+
+/// What buffers of so many bytes start at, if they are to have such pages; 1: at any page.
+fn alignment(bytes: usize, pages: Pages) -> usize {
+    match pages {
+        Pages::Normal => 1,
+        // Address space alone: what lies before the first huge page is never touched. Smaller buffers
+        // cannot hold a huge page.
+        Pages::Transparent => huge_page_bytes().filter(|&huge| bytes >= huge).unwrap_or(1),
+    }
+}
+
 impl NodeBuffer {
     /// Maps `bytes` bytes; 0 is allowed.
     ///
     /// # Errors
     /// [`MachineError::Memory`] naming the bytes, if the system does not give them.
     pub fn new(bytes: usize, pages: Pages) -> Result<NodeBuffer, MachineError> {
-        let error = |source| MachineError::Memory { bytes, source };
-        let alignment = match pages {
-            Pages::Normal => 1,
-            // Address space alone: what lies before the first huge page is never touched. Smaller
-            // buffers cannot hold a huge page.
-            Pages::Transparent => huge_page_bytes().filter(|&huge| bytes >= huge).unwrap_or(1),
+        Self::in_parts(PartLayout::new(bytes, 1, pages), pages)
+    }
+
+    /// Maps parts that have no page in common, so that each can be on a node of its own.
+    ///
+    /// # Errors
+    /// As [`NodeBuffer::new`].
+    pub fn in_parts(layout: PartLayout, pages: Pages) -> Result<NodeBuffer, MachineError> {
+        let total = layout.total();
+        let error = |source| MachineError::Memory {
+            bytes: total.unwrap_or(usize::MAX),
+            source,
         };
+        let alignment = alignment(layout.bytes, pages);
         // At least one byte, so that even an empty buffer has a mapped, aligned address.
-        let mapped = bytes.max(1).checked_add(alignment - 1);
+        let mapped = total.and_then(|total| total.max(1).checked_add(alignment - 1));
         let mapped = mapped.filter(|&mapped| isize::try_from(mapped).is_ok());
         let mapped = mapped.ok_or_else(|| error(io::ErrorKind::OutOfMemory.into()))?;
         let map = MmapOptions::new().len(mapped).map_anon().map_err(error)?;
         let start = map.as_ptr().align_offset(alignment);
         if alignment > 1 {
-            // A kernel without transparent huge pages refuses, and normal pages it is.
-            let _ = map.advise_range(Advice::HugePage, start, bytes);
+            for part in 0..layout.count {
+                let range = layout.part(part);
+                // The end of a part that fills no huge page stays on small ones. A kernel without
+                // transparent huge pages refuses, and normal pages it is.
+                let _ = map.advise_range(Advice::HugePage, start + range.start, range.len());
+            }
         }
+        let total = layout.part(layout.count - 1).end;
         Ok(NodeBuffer {
             map,
-            range: start..start + bytes,
+            range: start..start + total,
         })
     }
 
@@ -156,6 +220,37 @@ mod tests {
                 assert!(buffer.iter().all(|&byte| byte == 7));
             }
         }
+    }
+
+    #[test]
+    fn parts_have_no_page_in_common() {
+        let huge = huge_page_bytes().filter(|&huge| huge <= 64 << 20);
+        for (bytes, count) in [(1, 3), (4096, 2), (70_000, 4), ((2 << 20) + 4096, 3)] {
+            for pages in [Pages::Normal, Pages::Transparent] {
+                let layout = PartLayout::new(bytes, count, pages);
+                let mut buffer = NodeBuffer::in_parts(layout, pages).unwrap();
+                let page = match (pages, huge) {
+                    (Pages::Transparent, Some(huge)) if bytes >= huge => huge,
+                    _ => rustix::param::page_size(),
+                };
+                for part in 0..count {
+                    let range = layout.part(part);
+                    let start = buffer.as_ptr().addr() + range.start;
+                    assert_eq!((range.len(), start % page), (bytes, 0), "{layout:?}");
+                    buffer[range].fill(part as u8 + 1);
+                }
+                assert_eq!(buffer.len(), layout.part(count - 1).end);
+                assert!((0..count).all(|part| buffer[layout.part(part).end - 1] == part as u8 + 1));
+            }
+        }
+        let single = PartLayout::new(10, 1, Pages::Normal);
+        assert_eq!(single.part(0), 0..10);
+        let endless = PartLayout {
+            bytes: 1,
+            count: 3,
+            stride: usize::MAX,
+        };
+        assert!(NodeBuffer::in_parts(endless, Pages::Normal).is_err());
     }
 
     #[test]
