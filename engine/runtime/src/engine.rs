@@ -15,7 +15,9 @@ use crate::batch::{Entry, Logits, Wanted};
 use crate::choice::{chosen, kernels};
 use crate::error::EngineError;
 use crate::info::EngineInfo;
+use crate::kv::heads::{HeadShares, Homes};
 use crate::kv::pool::KvPool;
+use crate::kv::shape::KvShape;
 use crate::load_step::LoadStep;
 use crate::model::attention::Addition;
 use crate::model::config::Config;
@@ -67,6 +69,10 @@ pub struct Engine {
     buffers: Buffers,
     /// Memory of the sequences.
     cache: KvPool,
+    /// Where its heads are.
+    homes: Homes,
+    /// Which workers have which of them.
+    heads: Heads,
     /// Logits of the last step.
     collected: Vec<f32>,
     /// Rows of these that have values which are not finite.
@@ -189,8 +195,12 @@ impl Engine {
         let model = Model::new(config, weights);
         plan.kernels = chosen(&model);
         let scratch = scratch(teams.most_threads());
-        let cache = KvPool::new(model.config.cache_shape(precision.cache), pages(&plan));
+        let homes = Homes::of(model.config.kv_heads, &decode_nodes);
+        let shape = model.config.cache_shape(precision.cache);
+        let cache = pool(shape, &homes, &plan);
         Ok(Engine {
+            heads: Heads::new(cache.shape(), &homes, (&decode_nodes, &prefill_nodes)),
+            homes,
             cache,
             info: EngineInfo::of(&model, precision),
             files: model.weights.files(),
@@ -251,7 +261,8 @@ impl Engine {
     }
 
     /// Moves to another plan without loading again. Weights move only if the nodes that read them
-    /// do, and stay packed or mapped as they were loaded, whatever the plan says about that.
+    /// do, and stay packed or mapped as they were loaded, whatever the plan says about that. Sequences
+    /// cannot go on once the nodes or pages of the cache are others, see [`Engine::step`].
     ///
     /// # Errors
     /// A plan that this host or model cannot follow: the engine then stays with the plan it has.
@@ -279,11 +290,15 @@ impl Engine {
         self.model.weights.share(&decode_nodes, &prefill_nodes);
         plan.kernels = chosen(&self.model);
         self.scratch = scratch(teams.most_threads());
-        if pages(&plan) != self.cache.pages() {
-            let limit = self.cache.usage().limit;
-            self.cache = KvPool::new(self.cache.shape(), pages(&plan));
-            self.cache.set_limit(limit);
+        self.homes = Homes::of(self.model.config.kv_heads, &decode_nodes);
+        let shape = self.model.config.cache_shape(self.precision.cache);
+        let cache = pool(shape, &self.homes, &plan);
+        if !self.cache.is_like(&cache) {
+            cache.set_limit(self.cache.usage().limit);
+            self.cache = cache;
         }
+        let nodes = (&decode_nodes[..], &prefill_nodes[..]);
+        self.heads = Heads::new(self.cache.shape(), &self.homes, nodes);
         self.teams = teams;
         self.plan = plan;
         Ok(())
@@ -300,7 +315,8 @@ impl Engine {
     /// run then. No memory for the cache. A file that weights are read from and that became shorter.
     ///
     /// # Panics
-    /// If a sequence was made by an engine with another model's shape or another type of cache.
+    /// If a sequence was made by an engine with another model's shape or another type of cache, or before
+    /// a new plan put the heads of the cache elsewhere.
     pub fn step(&mut self, batch: &mut [Entry<'_>]) -> Result<Logits<'_>, EngineError> {
         self.check(batch)?;
         self.passes(batch, None);
@@ -395,6 +411,7 @@ impl Engine {
             loops,
             attention_chunk: blocking.attention_chunk,
             cache: self.cache.shape(),
+            heads: self.heads.of(role),
         };
         let (model, scratch, buffers) = (&self.model, &mut self.scratch, &mut self.buffers);
         let team = self.teams.of(role);
@@ -449,10 +466,47 @@ impl Engine {
             .try_for_each(|entry| entry.sequence.reserve(entry.tokens.len()))
     }
 
-    /// What became of pinning, in one line.
+    /// What became of pinning, and on which nodes the KV cache is where there are several, in one line.
     pub fn pins(&self) -> String {
-        self.teams.pins(&self.plan)
+        let pins = self.teams.pins(&self.plan);
+        match self.homes {
+            Homes::One => pins,
+            _ => format!("{pins}; KV cache: {}", self.homes),
+        }
     }
+}
+
+/// Heads of the cache by the workers of each team.
+struct Heads {
+    decode: HeadShares,
+    prefill: HeadShares,
+}
+
+impl Heads {
+    fn new(shape: KvShape, homes: &Homes, (decode, prefill): (&[usize], &[usize])) -> Self {
+        Self {
+            decode: HeadShares::new(shape, homes, decode),
+            prefill: HeadShares::new(shape, homes, prefill),
+        }
+    }
+
+    fn of(&self, role: Role) -> &HeadShares {
+        match role {
+            Role::Decode => &self.decode,
+            Role::Prefill => &self.prefill,
+        }
+    }
+}
+
+/// An empty cache whose heads are where they are read.
+fn pool(shape: KvShape, homes: &Homes, plan: &Plan) -> KvPool {
+    let pages = pages(plan);
+    let nodes = homes.nodes().filter(|_| plan.memory.bind_nodes);
+    KvPool::new(
+        shape.in_parts(homes.parts(), pages),
+        pages,
+        nodes.map(Arc::from),
+    )
 }
 
 /// A tokenizer must not give ids that the model has no row for.

@@ -18,6 +18,7 @@ mod load_step;
 pub mod lookup;
 mod matrix_shape;
 pub mod model;
+mod nodes;
 mod not_finite;
 pub mod plan;
 pub mod precision;

@@ -6,7 +6,8 @@ use sysinfer_machine::{
 };
 
 use crate::error::EngineError;
-use crate::model::matrix::{Home, runs};
+use crate::model::matrix::Home;
+use crate::nodes::runs;
 use crate::plan::{PhasePlan, Plan, PlanError};
 
 /// The team of each phase; one serves both where their plans are the same.

@@ -1,6 +1,6 @@
 //! Sequences of an engine and the memory that they share.
 
-use sysinfer_machine::{Ranges, scattered};
+use sysinfer_machine::scattered;
 
 use super::Engine;
 use crate::error::EngineError;
@@ -58,17 +58,23 @@ impl Engine {
     /// No memory.
     pub fn stock_cache(&mut self, tokens: usize) -> Result<(), EngineError> {
         let shape = self.cache.shape();
-        let new = |_| KvBlock::new(shape, self.cache.pages());
+        let new = |_| self.cache.new_block();
         let count = tokens.div_ceil(BLOCK_POSITIONS);
         let blocks: Result<Vec<KvBlock>, _> = (0..count).map(new).collect();
         let mut blocks = blocks?;
         self.teams.decode.enter(|lead| {
-            let heads = Ranges::split(shape.heads, 1, lead.threads());
-            let heads = heads.scaled(shape.head_bytes());
             for layer in 0..shape.layers {
                 let layers = blocks.iter_mut().map(|block| block.layer_mut(layer));
-                lead.run(scattered(layers.collect(), &heads), |_, mut blocks| {
-                    (0..count).for_each(|block| blocks.row_mut(block).fill(0));
+                let layers = scattered(layers.collect(), self.heads.decode.spans());
+                lead.run(layers, |worker, mut blocks| {
+                    // A worker whose heads are of two parts has more between them than is its own.
+                    let heads = self.heads.decode.written_by(worker);
+                    for (block, head) in
+                        (0..count).flat_map(|block| heads.clone().map(move |head| (block, head)))
+                    {
+                        let start = shape.head_start(head) - shape.head_start(heads.start);
+                        blocks.row_mut(block)[start..][..shape.head_bytes()].fill(0);
+                    }
                 });
             }
         });

@@ -14,28 +14,38 @@ pub(crate) struct KvBlock {
 }
 
 impl KvBlock {
-    /// An empty block.
+    /// An empty block, whose parts are wanted on `nodes`; without these, on those that write them first.
     ///
     /// # Errors
     /// No memory.
-    pub(crate) fn new(shape: KvShape, pages: Pages) -> Result<KvBlock, MachineError> {
-        Ok(KvBlock {
-            shape,
-            bytes: NodeBuffer::new(shape.block_bytes(), pages)?,
-        })
+    pub(crate) fn new(
+        shape: KvShape,
+        pages: Pages,
+        nodes: Option<&[usize]>,
+    ) -> Result<KvBlock, MachineError> {
+        let layout = shape.layout();
+        let bytes = NodeBuffer::in_parts(layout, pages)?;
+        for (part, node) in nodes.into_iter().flatten().enumerate() {
+            // Where this is refused, whoever writes first decides.
+            let _ = bytes.bind(layout.part(part), *node);
+        }
+        Ok(KvBlock { shape, bytes })
     }
 
     fn layer_range(&self, layer: usize) -> Range<usize> {
-        let bytes = self.shape.layer_bytes();
-        layer * bytes..(layer + 1) * bytes
+        let start = layer * self.shape.layer_bytes();
+        start..start + self.shape.layer_span()
     }
 
     /// Takes over all that `other` has, of the same shape.
     pub(crate) fn copy_from(&mut self, other: &KvBlock) {
-        self.bytes.copy_from_slice(&other.bytes);
+        let layout = self.shape.layout();
+        for part in (0..layout.count).map(|part| layout.part(part)) {
+            self.bytes[part.clone()].copy_from_slice(&other.bytes[part]);
+        }
     }
 
-    /// One layer: `[head][keys, values, longest key]`.
+    /// One layer, from its first head to its last; [`KvShape::head_start`] says where each is.
     pub(crate) fn layer_mut(&mut self, layer: usize) -> &mut [u8] {
         let range = self.layer_range(layer);
         &mut self.bytes[range]
@@ -54,8 +64,8 @@ impl KvBlock {
     }
 
     fn head_part(&self, layer: usize, head: usize) -> &[u8] {
-        let bytes = self.shape.head_bytes();
-        &self.bytes[self.layer_range(layer)][head * bytes..(head + 1) * bytes]
+        let start = layer * self.shape.layer_bytes() + self.shape.head_start(head);
+        &self.bytes[start..start + self.shape.head_bytes()]
     }
 }
 
@@ -67,13 +77,8 @@ mod tests {
 
     #[test]
     fn a_head_keeps_the_longest_of_its_keys_until_it_begins_anew() {
-        let shape = KvShape {
-            layers: 2,
-            heads: 3,
-            head_size: 8,
-            cache: CacheType::Q8_0,
-        };
-        let mut block = KvBlock::new(shape, Pages::Normal).expect("a little memory");
+        let shape = KvShape::new(2, 3, 8, CacheType::Q8_0);
+        let mut block = KvBlock::new(shape, Pages::Normal, None).expect("a little memory");
         let bytes = shape.head_bytes();
         let mut note = |place, length| {
             let layer = block.layer_mut(1);
@@ -93,5 +98,45 @@ mod tests {
         assert!(keys.iter().chain(values).all(|byte| *byte == 255));
         let others = [(0, 1), (1, 0), (1, 2)].map(|(layer, head)| block.longest_key(layer, head));
         assert_eq!(others, [0.0; 3]);
+    }
+
+    #[test]
+    fn heads_of_two_parts_have_no_page_in_common_and_none_overlap() {
+        for (layers, heads, parts) in [(2, 4, 1), (2, 4, 2), (3, 8, 4), (1, 6, 3)] {
+            let shape = KvShape::new(layers, heads, 8, CacheType::F16);
+            let shape = shape.in_parts(parts, Pages::Normal);
+            let mut block = KvBlock::new(shape, Pages::Normal, None).expect("a little memory");
+            let number = |layer, head| (1 + layer * heads + head) as u8;
+            for layer in 0..layers {
+                for head in 0..heads {
+                    let start = shape.head_start(head);
+                    let bytes = &mut block.layer_mut(layer)[start..][..shape.head_bytes()];
+                    assert!(bytes.iter().all(|byte| *byte == 0), "{layer} {head}");
+                    bytes.fill(number(layer, head));
+                }
+            }
+            let mut copy = KvBlock::new(shape, Pages::Normal, None).expect("a little memory");
+            copy.copy_from(&block);
+            let page = |layer, head| {
+                let (keys, values) = copy.head(layer, head);
+                let whole = keys.iter().chain(values);
+                assert!(whole.copied().all(|byte| byte == number(layer, head)));
+                let start = keys.as_ptr().addr();
+                (start / 4096, (start + shape.head_bytes() - 1) / 4096)
+            };
+            for first in 0..heads {
+                for second in (first + 1)..heads {
+                    let apart = first / (heads / parts) != second / (heads / parts);
+                    for (one, other) in [(0, layers - 1), (layers - 1, 0)] {
+                        let (one, other) = (page(one, first), page(other, second));
+                        let shared = one.0 <= other.1 && other.0 <= one.1;
+                        assert!(
+                            !(apart && shared),
+                            "heads {first}, {second} of {parts} parts"
+                        );
+                    }
+                }
+            }
+        }
     }
 }

@@ -17,6 +17,8 @@ use super::shape::{BLOCK_POSITIONS, KvShape};
 pub(crate) struct KvPool {
     shape: KvShape,
     pages: Pages,
+    /// Where parts of blocks are wanted, if anywhere.
+    nodes: Option<Arc<[usize]>>,
     state: Arc<Mutex<State>>,
 }
 
@@ -60,7 +62,7 @@ pub struct NoRoom {
 
 impl KvPool {
     /// A pool without a limit.
-    pub(crate) fn new(shape: KvShape, pages: Pages) -> Self {
+    pub(crate) fn new(shape: KvShape, pages: Pages, nodes: Option<Arc<[usize]>>) -> Self {
         let state = State {
             limit: usize::MAX,
             promised: 0,
@@ -71,6 +73,7 @@ impl KvPool {
         Self {
             shape,
             pages,
+            nodes,
             state: Arc::new(Mutex::new(state)),
         }
     }
@@ -79,8 +82,17 @@ impl KvPool {
         self.shape
     }
 
-    pub(crate) fn pages(&self) -> Pages {
-        self.pages
+    /// Whether blocks of the other pool would be like those of this one.
+    pub(crate) fn is_like(&self, other: &KvPool) -> bool {
+        (self.shape, self.pages, &self.nodes) == (other.shape, other.pages, &other.nodes)
+    }
+
+    /// Memory for a block.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn new_block(&self) -> Result<KvBlock, MachineError> {
+        KvBlock::new(self.shape, self.pages, self.nodes.as_deref())
     }
 
     /// Lets at most `blocks` be promised or taken from now on.
@@ -204,7 +216,7 @@ impl Promise {
         }
         let block = match state.free.pop() {
             Some(block) => block,
-            None => KvBlock::new(self.pool.shape, self.pool.pages)?,
+            None => self.pool.new_block()?,
         };
         state.promised -= 1;
         state.taken += 1;

@@ -145,12 +145,7 @@ impl Config {
 
     /// What its KV cache looks like, of that type.
     pub fn cache_shape(&self, cache: CacheType) -> KvShape {
-        KvShape {
-            layers: self.layers,
-            heads: self.kv_heads,
-            head_size: self.head_size,
-            cache,
-        }
+        KvShape::new(self.layers, self.kv_heads, self.head_size, cache)
     }
 
     /// Refuses numbers that do not go together.

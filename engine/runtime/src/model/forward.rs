@@ -16,7 +16,7 @@ use super::ops::{Input, Target};
 use super::rope::{Rope, alibi_slopes};
 use super::step::{Inputs, Kind, Scratch, Step};
 use super::weights::{FeedForward, Layer, Weights};
-use crate::kv::KvShape;
+use crate::kv::{HeadShares, KvShape};
 
 /// A model ready to run.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Buffers {
 
 /// How a step is run.
 #[derive(Clone, Copy, Debug)]
-pub struct Mode {
+pub struct Mode<'m> {
     /// Which kernels and shares apply.
     pub role: Role,
     /// Block sizes of the products.
@@ -68,6 +68,8 @@ pub struct Mode {
     pub attention_chunk: usize,
     /// Shape of the sequences' caches.
     pub cache: KvShape,
+    /// Which workers have which heads of these.
+    pub heads: &'m HeadShares,
 }
 
 impl Model {
@@ -93,7 +95,7 @@ impl Model {
     pub fn forward<'b>(
         &self,
         lead: &mut Lead<'_>,
-        mode: Mode,
+        mode: Mode<'_>,
         additions: &mut [Addition<'_>],
         wanted: &[usize],
         scratch: &mut [Scratch],
@@ -116,7 +118,7 @@ impl Model {
             cache: mode.cache,
             group: config.group(),
             chunk: mode.attention_chunk,
-            workers: lead.threads(),
+            heads: mode.heads,
             slopes: &self.slopes,
         };
         let plan = AttentionPlan::new(cut, additions, &self.rope);

@@ -12,6 +12,7 @@ use super::file_rows::{FileRows, Shape};
 use super::source::Source;
 use super::tensor::TensorInfo;
 use crate::error::EngineError;
+use crate::nodes::runs;
 
 /// The two kernels that a block type is multiplied with.
 #[derive(Clone, Copy, Debug)]
@@ -75,18 +76,6 @@ impl Shares {
             Role::Prefill => &self.prefill,
         }
     }
-}
-
-/// Runs of equal neighbours: `[0, 0, 1]` gives `(0, 0..2)`, `(1, 2..3)`.
-pub(crate) fn runs(nodes: &[usize]) -> Vec<(usize, Range<usize>)> {
-    let mut runs: Vec<(usize, Range<usize>)> = Vec::new();
-    for (worker, node) in nodes.iter().enumerate() {
-        match runs.last_mut() {
-            Some((last, range)) if last == node => range.end = worker + 1,
-            _ => runs.push((*node, worker..worker + 1)),
-        }
-    }
-    runs
 }
 
 /// The second team's division of the first team's nodes, if both visit the same nodes in the same

@@ -4,7 +4,7 @@ use sysinfer_kernels::attention::{PARTIAL_HEAD, merge};
 
 use super::plan::AttentionPlan;
 
-impl AttentionPlan {
+impl AttentionPlan<'_> {
     /// The partial results, to be merged as the next product's input.
     pub fn gather<'g>(&'g self, partials: &'g [f32]) -> Gather<'g> {
         Gather {
@@ -17,7 +17,7 @@ impl AttentionPlan {
 /// Partial results of a step's attention.
 #[derive(Debug)]
 pub struct Gather<'g> {
-    plan: &'g AttentionPlan,
+    plan: &'g AttentionPlan<'g>,
     partials: &'g [f32],
 }
 

@@ -40,7 +40,7 @@ impl<'q> Rows<'q> {
     }
 }
 
-impl AttentionPlan {
+impl AttentionPlan<'_> {
     /// Normalises and rotates the new keys and appends keys and values to the caches. `qkv` is
     /// `[row][queries, keys, values]`.
     pub fn append(
@@ -66,16 +66,18 @@ impl AttentionPlan {
         let cache = self.cache.cache;
         let (head_bytes, position_bytes) = (self.cache.head_bytes(), cache.position_bytes(size));
         let looks_near = heads.slopes.iter().any(|slope| *slope > 0.0);
-        let parts = (each(step.scratch), scattered(blocks, &self.head_bytes));
+        let parts = (each(step.scratch), scattered(blocks, self.heads.spans()));
         let kind = Kind::Rest as usize;
         step.lead
             .run_as(kind, parts, |worker, (scratch, mut blocks)| {
-                let mine = self.heads.get(worker);
+                let mine = self.heads.written_by(worker);
+                let first = self.heads.spans().get(worker).start;
                 for (row, (block, place)) in self.places.iter().enumerate() {
                     for head in mine.clone() {
                         let key = rows.head(row, first_key + head, size);
                         let key = self.turned(row, (key, heads.key_norm, heads.epsilon), scratch);
-                        let bytes = &mut blocks.row_mut(*block)[(head - mine.start) * head_bytes..];
+                        let start = self.cache.head_start(head) - first;
+                        let bytes = &mut blocks.row_mut(*block)[start..];
                         let mut cached = self.cache.head_mut(&mut bytes[..head_bytes]);
                         cache.store_key(key, *place, cached.keys);
                         if looks_near {

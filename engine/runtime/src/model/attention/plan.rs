@@ -6,7 +6,7 @@ use sysinfer_kernels::attention::PARTIAL_HEAD;
 use sysinfer_machine::Ranges;
 
 use super::Addition;
-use crate::kv::{BLOCK_POSITIONS, KvShape};
+use crate::kv::{BLOCK_POSITIONS, HeadShares, KvShape};
 use crate::model::rope::{Angles, Rope};
 
 /// A sequence that adds at most this many tokens is cut along its context.
@@ -42,7 +42,7 @@ pub(super) struct Pieces {
 
 /// How a step's attention is cut; the same for all its layers.
 #[derive(Debug)]
-pub struct AttentionPlan {
+pub struct AttentionPlan<'c> {
     pub(super) units: Vec<Unit>,
     /// `[row][kv_head]`.
     pub(super) pieces: Vec<Pieces>,
@@ -59,9 +59,8 @@ pub struct AttentionPlan {
     pub(super) positions: Vec<usize>,
     /// For each row: which of the blocks that the step appends to, and which place in it.
     pub(super) places: Vec<(usize, usize)>,
-    /// Key/value heads by worker, and their bytes in a layer of a block.
-    pub(super) heads: Ranges,
-    pub(super) head_bytes: Ranges,
+    /// Which workers have which key/value heads.
+    pub(super) heads: &'c HeadShares,
 }
 
 /// What a step's attention is cut by, beside its tokens.
@@ -73,47 +72,52 @@ pub struct Cut<'c> {
     pub group: usize,
     /// Positions per unit of a decode step.
     pub chunk: usize,
-    /// Workers of the step.
-    pub workers: usize,
+    /// Which workers have which key/value heads.
+    pub heads: &'c HeadShares,
     /// ALiBi slope per query head.
     pub slopes: &'c [f32],
 }
 
-impl AttentionPlan {
+impl<'c> AttentionPlan<'c> {
     /// Cuts the attention of a step.
-    pub fn new(cut: Cut<'_>, additions: &[Addition<'_>], rope: &Rope) -> AttentionPlan {
+    pub fn new(cut: Cut<'c>, additions: &[Addition<'_>], rope: &Rope) -> AttentionPlan<'c> {
         let rows = additions
             .iter()
             .map(|addition| addition.tokens.len())
             .sum::<usize>();
-        let heads = Ranges::split(cut.cache.heads, 1, cut.workers);
         let mut plan = AttentionPlan {
             units: Vec::new(),
             pieces: vec![Pieces::default(); rows * cut.cache.heads],
             unit_shares: Vec::new(),
-            value_shares: Ranges::split(0, 1, cut.workers),
+            value_shares: Ranges::split(0, 1, cut.heads.workers()),
             cache: cut.cache,
             group: cut.group,
             chunk: cut.chunk,
             angles: vec![Angles::default(); rows],
             positions: Vec::with_capacity(rows),
             places: Vec::with_capacity(rows),
-            head_bytes: heads.scaled(cut.cache.head_bytes()),
-            heads,
+            heads: cut.heads,
         };
-        let (mut offset, mut blocks) = (0, 0);
-        for (index, addition) in additions.iter().enumerate() {
+        let mut blocks = 0;
+        for addition in additions {
             for token in 0..addition.tokens.len() {
                 let position = addition.sequence.len() + token;
                 rope.angles(position, &mut plan.angles[addition.first_row + token]);
                 plan.positions.push(position);
             }
             blocks += plan.place(addition, blocks);
-            for kv_head in 0..cut.cache.heads {
-                offset = plan.cut(index, addition, kv_head, offset);
-            }
         }
-        plan.share(cut, offset);
+        let (mut offset, mut of_groups) = (0, Vec::new());
+        for group in cut.heads.groups() {
+            let first = plan.units.len();
+            for (index, addition) in additions.iter().enumerate() {
+                for kv_head in group.heads.clone() {
+                    offset = plan.cut(index, addition, kv_head, offset);
+                }
+            }
+            of_groups.push((first..plan.units.len(), group.workers.len()));
+        }
+        plan.share(cut, &of_groups, offset);
         plan
     }
 
@@ -197,28 +201,105 @@ impl AttentionPlan {
         }
     }
 
-    /// Gives every worker neighbouring units of about the same cost.
-    fn share(&mut self, cut: Cut<'_>, total_values: usize) {
-        let workers = cut.workers;
+    /// Gives every worker neighbouring units of about the same cost, of those of its group.
+    fn share(&mut self, cut: Cut<'_>, groups: &[(Range<usize>, usize)], total_values: usize) {
         let cost = |unit: &Unit| unit.rows.len() * self.positions_read(unit, cut.slopes);
         let costs: Vec<usize> = self.units.iter().map(cost).collect();
-        let total: usize = costs.iter().sum();
-        let (mut next, mut spent) = (0, 0);
-        let mut value_shares = Vec::with_capacity(workers);
-        for worker in 0..workers {
-            let first = next;
-            while next < self.units.len()
-                && (worker + 1 == workers
-                    || (spent + costs[next] / 2) * workers < total * (worker + 1))
-            {
-                spent += costs[next];
-                next += 1;
+        let offset = |unit: usize| self.units.get(unit).map_or(total_values, |u| u.offset);
+        let mut value_shares = Vec::with_capacity(cut.heads.workers());
+        for (units, workers) in groups {
+            let total: usize = costs[units.clone()].iter().sum();
+            let (mut next, mut spent) = (units.start, 0);
+            for worker in 0..*workers {
+                let first = next;
+                while next < units.end
+                    && (worker + 1 == *workers
+                        || (spent + costs[next] / 2) * workers < total * (worker + 1))
+                {
+                    spent += costs[next];
+                    next += 1;
+                }
+                self.unit_shares.push(first..next);
+                value_shares.push(offset(first)..offset(next));
             }
-            self.unit_shares.push(first..next);
-            let offset = |unit: usize| self.units.get(unit).map_or(total_values, |u| u.offset);
-            value_shares.push(offset(first)..offset(next));
         }
         self.value_shares = Ranges::from_ranges(total_values, value_shares)
             .expect("units are numbered in the order of their results");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sysinfer_machine::Pages;
+
+    use super::*;
+    use crate::kv::heads::Homes;
+    use crate::kv::pool::KvPool;
+    use crate::model::preset::Preset;
+    use crate::sequence::Sequence;
+
+    /// Positions that each worker reads, weighed by the rows that do, and whether all are of its own node.
+    fn work(counts: &[usize], tokens: usize, before: usize) -> (Vec<usize>, bool) {
+        let config = Preset::Llama3_8b.config();
+        let of_node = |(node, count): (usize, &usize)| vec![node; *count];
+        let nodes: Vec<usize> = counts.iter().enumerate().flat_map(of_node).collect();
+        let homes = Homes::of(config.kv_heads, &nodes);
+        let shape = KvShape::new(1, config.kv_heads, config.head_size, Default::default());
+        let shape = shape.in_parts(homes.parts(), Pages::Normal);
+        let heads = HeadShares::new(shape, &homes, &nodes);
+        let pool = KvPool::new(shape, Pages::Normal, None);
+        let mut sequence = Sequence::begin(&pool, &[], before + tokens).expect("room");
+        sequence.reserve(before + tokens).expect("address space");
+        sequence.extend(&vec![0; before]);
+        let additions = [Addition {
+            sequence: &mut sequence,
+            first_row: 0,
+            tokens: &vec![0; tokens],
+        }];
+        let cut = Cut {
+            cache: shape,
+            group: config.group(),
+            chunk: 256,
+            heads: &heads,
+            slopes: &vec![0.0; config.heads],
+        };
+        let plan = AttentionPlan::new(cut, &additions, &Rope::new(&config, None));
+        assert_eq!(plan.unit_shares.len(), nodes.len());
+        let (mut loads, mut at_home) = (Vec::new(), true);
+        for (worker, units) in plan.unit_shares.iter().enumerate() {
+            let units = &plan.units[units.clone()];
+            let home = |unit: &Unit| match homes.nodes() {
+                Some(nodes) => nodes[unit.kv_head / shape.part_heads()],
+                None => nodes[worker],
+            };
+            at_home &= units.iter().all(|unit| home(unit) == nodes[worker]);
+            loads.push(
+                units
+                    .iter()
+                    .map(|unit| unit.rows.len() * unit.positions.len())
+                    .sum(),
+            );
+        }
+        (loads, at_home)
+    }
+
+    #[test]
+    fn workers_read_the_heads_of_their_own_node_and_as_much_as_others() {
+        for counts in [&[24, 24, 24, 24][..], &[22; 4], &[16, 16], &[1, 1], &[8]] {
+            for (tokens, before) in [(1, 4095), (1, 31), (5, 2000), (512, 0), (512, 3584)] {
+                let (loads, at_home) = work(counts, tokens, before);
+                assert!(at_home, "{counts:?}: {tokens} behind {before}");
+                let of_nodes = counts.iter().scan(0, |first, count| {
+                    let own = loads[*first..*first + count].iter().sum::<usize>();
+                    *first += count;
+                    Some(own)
+                });
+                let of_nodes: Vec<usize> = of_nodes.collect();
+                assert!(
+                    of_nodes.iter().all(|own| *own == of_nodes[0]),
+                    "{of_nodes:?}"
+                );
+            }
+        }
     }
 }
