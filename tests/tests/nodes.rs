@@ -146,6 +146,41 @@ fn where_heads_are_does_not_show_in_a_result() {
     }
 }
 
+/// Node 1 is none of this host's, so that all that is wanted there is elsewhere.
+#[test]
+fn memory_on_another_node_is_named() {
+    let Some(topology) = two_nodes() else {
+        println!("SKIPPED: this process may use one CPU");
+        return;
+    };
+    let mut engine = engine(&topology, Some(&TEAMS[0]), CacheType::F16);
+    engine.stock_cache(200).expect("a little memory");
+    let located = match engine.residency() {
+        Ok(located) => located,
+        Err(error) => {
+            println!("SKIPPED: the kernel does not say where pages are: {error}");
+            return;
+        }
+    };
+    let kinds: Vec<_> = located
+        .iter()
+        .map(|known| (known.what, known.wanted))
+        .collect();
+    let each = ["weights", "KV cache"].map(|what| [(what, Some(0)), (what, Some(1))]);
+    assert_eq!(kinds, each.concat());
+    for known in &located {
+        assert!(known.found.present() > 0, "{known:?}");
+        if known.found.bytes.keys().any(|node| *node > 0) {
+            println!("SKIPPED: this host has several nodes: {known:?}");
+            return;
+        }
+        let warning = known.warning();
+        assert_eq!(warning.is_some(), known.wanted == Some(1), "{known:?}");
+        let needed = format!("100 % of the {} that workers of node 1", known.what);
+        assert!(warning.is_none_or(|warning| warning.contains(&needed)));
+    }
+}
+
 #[test]
 fn another_plan_moves_the_heads() {
     let Some(topology) = two_nodes() else {

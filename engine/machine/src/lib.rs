@@ -4,7 +4,7 @@
 //! Reading order: [`Topology`] says what exists, [`effective_cpus`] how much of it we may use,
 //! [`place`] and [`CpuList`] choose a CPU for every worker, [`seats`] does so away from [`Neighbours`],
 //! [`Team`] runs them in phases, [`Ranges`] and [`parts`] say which worker writes what, [`NodeBuffer`]
-//! holds what they read. [`Runner`] starts programs of a build that the host can only emulate.
+//! holds what they read, [`residency()`] says where that is. [`Runner`] starts programs of a build that the host can only emulate.
 //!
 //! This is one of the two crates where `unsafe` may live: here it wraps system calls and hands each
 //! worker its own mutable part of a phase, so that callers need none.
@@ -22,6 +22,7 @@ mod partition;
 pub mod parts;
 mod pin;
 mod placement;
+mod residency;
 mod runner;
 mod team;
 mod topology;
@@ -42,6 +43,7 @@ pub use partition::Ranges;
 pub use parts::{ColumnsMut, PartOf, Parts, columns, each, ranges, scattered};
 pub use pin::{PinGuard, allowed_cpus, confine_to, current_affinity};
 pub use placement::{MapPolicy, place};
+pub use residency::{Residency, residency};
 pub use runner::Runner;
 pub use team::{Clock, KINDS, Lead, PinReport, SpinPolicy, Stopwatch, Team, TeamSpec, TeamTimes};
 pub use topology::{Caches, Cpu, Node, Topology};

@@ -1,6 +1,7 @@
 //! The public face: a loaded model, its team of threads, and the step.
 
 mod cache;
+mod memory;
 
 use std::collections::HashSet;
 use std::path::Path;

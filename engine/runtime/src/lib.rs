@@ -22,6 +22,7 @@ mod nodes;
 mod not_finite;
 pub mod plan;
 pub mod precision;
+pub mod residency;
 pub mod sampling;
 pub mod sequence;
 pub mod shape;

@@ -11,6 +11,7 @@ use sysinfer_engine::lookup::MOST_DRAFTED;
 use sysinfer_engine::model::files::ModelFiles;
 use sysinfer_engine::model::metadata;
 use sysinfer_engine::model::storage::decided;
+use sysinfer_engine::residency::Located;
 use sysinfer_engine::{Engine, EngineInfo, LoadStep, Lookup, PhasePlan, Plan, Precision};
 use sysinfer_machine::{Runner, Topology, usable_memory_bytes};
 
@@ -112,7 +113,14 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     let prompt =
         ModelPrompt::guarded_by(renderer, &template, Arc::clone(&tokenizer), Timestamp::now)?;
     let steps = request.measured.of(&info.fingerprint);
-    let props = props(request, (&engine, capacity), &template);
+    let memory = engine.residency().unwrap_or_else(|error| {
+        tracing::info!("memory: the kernel does not say on which nodes it is: {error}");
+        Vec::new()
+    });
+    for warning in memory.iter().filter_map(Located::warning) {
+        tracing::warn!("memory: {warning}");
+    }
+    let props = props(request, (&engine, capacity, &memory), &template);
     let mut summary = vec![
         format!(
             "model: {} ({}, {}, {:.2} GB of weights), made for {} tokens",
@@ -135,6 +143,11 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     summary.push(steps_line(steps));
     summary.extend(why);
     summary.extend(plan_lines(engine.plan(), &engine.pins()));
+    summary.extend(
+        memory
+            .iter()
+            .map(|known| format!("memory: {}", known.words())),
+    );
     let turns = template_choice::turns(&template, &info.architecture);
     let words = Words::new(tokenizer, info.vocabulary_size, &turns);
     let limits = Limits {
@@ -244,7 +257,7 @@ fn plan_lines(plan: &Plan, pins: &str) -> Vec<String> {
 
 fn props(
     request: &LoadRequest,
-    (engine, capacity): (&Engine, Capacity),
+    (engine, capacity, memory): (&Engine, Capacity, &[Located]),
     template: &TemplateSource,
 ) -> Value {
     let (info, plan) = (engine.info(), engine.plan());
@@ -277,6 +290,13 @@ fn props(
             "notes": request.notes,
         },
         "profile": request.profile,
+        // What lies where since the model was loaded; empty: the kernel does not say.
+        "memory": memory.iter().map(|known| json!({
+            "what": known.what,
+            "wanted_node": known.wanted,
+            "bytes_by_node": known.found.bytes,
+            "absent_bytes": known.found.absent,
+        })).collect::<Vec<_>>(),
         "serving": {
             "parallel": capacity.parallel,
             "context_tokens": capacity.context_tokens,

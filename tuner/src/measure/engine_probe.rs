@@ -12,6 +12,7 @@ mod watched;
 use std::time::Instant;
 
 use sysinfer_engine::engine::pass_rows;
+use sysinfer_engine::residency::Located;
 use sysinfer_engine::{Engine, EngineError, EngineInfo, Entry, PhasePlan, Plan, Sequence, Wanted};
 use sysinfer_machine::Topology;
 
@@ -124,6 +125,14 @@ impl<'a> EngineProbe<'a> {
         let mut of_plan =
             held.filter(|(decode, prefill, _)| (decode, prefill) == (&plan.decode, &plan.prefill));
         of_plan.next().map(|(_, _, pins)| &pins[..])
+    }
+
+    /// Where weights and cache are now.
+    ///
+    /// # Errors
+    /// The kernel does not say.
+    pub fn residency(&self) -> std::io::Result<Vec<Located>> {
+        self.engine.residency()
     }
 
     fn keep_pins(&mut self) {

@@ -21,6 +21,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use sysinfer_engine::engine::pass_rows;
+use sysinfer_engine::residency::Located;
 use sysinfer_engine::{EngineInfo, Plan, Precision};
 use sysinfer_machine::MapPolicy;
 
@@ -45,6 +46,7 @@ use crate::measure::split;
 use crate::measure::table as measured_table;
 use crate::measure::voids::Voids;
 use crate::progress::Progress;
+use crate::report::Section;
 use crate::report::conditions::Conditions;
 use crate::search::Stage;
 use crate::search::budget::{Manner, Speed, TablePlan, prompt_growth};
@@ -163,7 +165,24 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
         .unwrap_or("those of the run that this one resumed")
         .into();
     run.instruction_sets = instruction_sets();
+    let located = probe.residency();
+    let warnings = located.iter().flatten().filter_map(Located::warning);
+    run.findings.remarks.extend(warnings);
+    run.sections.push(memory_section(located));
     conclude(arguments, &host, &source, directory, run)
+}
+
+/// Where memory was in the end, under the last plan that ran.
+fn memory_section(found: std::io::Result<Vec<Located>>) -> Section {
+    let lines = match found {
+        Ok(located) => located.iter().map(Located::words).collect(),
+        Err(error) => vec![format!("The kernel does not say: {error}")],
+    };
+    Section {
+        title: "On which nodes memory is".into(),
+        lines,
+        ..Section::default()
+    }
 }
 
 /// `samples.csv`; a resumed run writes it anew, with what is in the journal.

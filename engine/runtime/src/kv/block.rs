@@ -45,6 +45,12 @@ impl KvBlock {
         }
     }
 
+    /// The bytes of each part.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let layout = self.shape.layout();
+        (0..layout.count).map(move |part| &self.bytes[layout.part(part)])
+    }
+
     /// One layer, from its first head to its last; [`KvShape::head_start`] says where each is.
     pub(crate) fn layer_mut(&mut self, layer: usize) -> &mut [u8] {
         let range = self.layer_range(layer);

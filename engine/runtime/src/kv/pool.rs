@@ -4,9 +4,10 @@
 //! later; it *takes* them as it grows. Blocks that only the index of prefixes has are given up where others
 //! need room. Memory that was used once stays here, so that it need not be cleared by the system again.
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sysinfer_machine::{MachineError, Pages};
+use sysinfer_machine::{MachineError, Pages, Residency};
 
 use super::block::KvBlock;
 use super::prefix::{Known, PrefixIndex};
@@ -151,6 +152,19 @@ impl KvPool {
     /// Takes in memory for blocks to come.
     pub(crate) fn stock(&self, blocks: Vec<KvBlock>) {
         self.lock().free.extend(blocks);
+    }
+
+    /// Where memory is that nobody has, by part of a block, as far as the kernel says.
+    ///
+    /// # Errors
+    /// It does not.
+    pub(crate) fn residency(&self, samples: usize) -> io::Result<Vec<(usize, Residency)>> {
+        let state = self.lock();
+        let blocks = state.free.iter();
+        blocks
+            .flat_map(|block| block.parts().enumerate())
+            .map(|(part, bytes)| Ok((part, sysinfer_machine::residency(bytes, samples)?)))
+            .collect()
     }
 
     /// No code panics while it holds the lock, so a poisoned one still guards sound data.

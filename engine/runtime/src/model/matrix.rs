@@ -265,6 +265,24 @@ impl Matrix {
         self.experts * self.groups() * self.layout.group_bytes(self.columns)
     }
 
+    /// Packed bytes of each node's workers, where those of the decode team are on `nodes`; nothing of a matrix
+    /// that is not packed.
+    pub fn homes<'m>(&'m self, nodes: &'m [usize]) -> impl Iterator<Item = (usize, &'m [u8])> {
+        let packed = match &self.storage {
+            Storage::Packed(packed) => Some(packed),
+            Storage::Mapped(_) => None,
+        };
+        packed.into_iter().flat_map(move |packed| {
+            let cuts = packed.homes.scaled(packed.experts * packed.group_bytes);
+            let workers = cuts.len();
+            let cuts: Vec<_> = cuts.iter().enumerate().collect();
+            // A team that came later may have other numbers of workers on the same nodes.
+            let node = move |worker: usize| nodes[worker * nodes.len() / workers];
+            cuts.into_iter()
+                .map(move |(worker, cut)| (node(worker), &packed.bytes[cut]))
+        })
+    }
+
     /// The files that the rows are in, unless they are packed.
     pub fn files(&self) -> impl Iterator<Item = &Arc<FileMap>> {
         let rows = match &self.storage {
