@@ -102,7 +102,9 @@ mod tests {
                         path.display(),
                         String::from_utf8_lossy(&read.stderr)
                     ),
-                    Err(_) => println!("SKIPPED: {shell} is not here to read its completions"),
+                    Err(_) => crate::tests::skipped(&format!(
+                        "{shell} is not here to read its completions"
+                    )),
                 }
             }
         }

@@ -81,7 +81,7 @@ fn pages_are_set_without_a_warning() {
                 .env("MANWIDTH", "100")
                 .output();
             let Ok(set) = set else {
-                println!("SKIPPED: man is not here to set pages");
+                crate::tests::skipped("man is not here to set pages");
                 return;
             };
             let complaints = String::from_utf8_lossy(&set.stderr);
