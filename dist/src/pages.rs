@@ -1,7 +1,7 @@
 //! Man pages: one for each program and each of its subcommands, in section 1.
 //!
 //! clap_mangen renders what clap knows by its structure. The text after the options (examples,
-//! environment, exit codes) it would fill into one paragraph; [`sections`] makes sections of it.
+//! environment, exit codes) it would fill into one paragraph; `sections` makes sections of it.
 
 mod sections;
 
