@@ -11,7 +11,7 @@ export SYSINFER_TEST_VOCAB ?= $(CACHE)/vocab
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= cpu_list gguf profile split template tokenizer
 
-.PHONY: help demo test build setup model vocab golden fuzz bench bench-peers lint clean build-arm64 test-arm64 test-arm64-kernels test-arm64-goldens
+.PHONY: help demo test build setup model vocab golden fuzz bench bench-peers lint clean dist dist-all build-arm64 test-arm64 test-arm64-kernels test-arm64-goldens
 
 help:
 	@echo "make demo          build, fetch a small model, tune, serve, stream one answer"
@@ -25,6 +25,8 @@ help:
 	@echo "make lint          formatting, clippy, documentation: no warnings"
 	@echo "make build-arm64   the release binaries for arm64, from an x86-64 Debian"
 	@echo "make test-arm64    arm64's kernels and all tests on emulated CPUs, from an x86-64 Debian"
+	@echo "make dist          tarball, .deb and .rpm in target/dist; from an x86-64 Debian also: make dist ARCH=arm64"
+	@echo "make dist-all      those of x86-64 and of arm64"
 	@echo "make setup         install the system packages that a build needs"
 
 setup:
@@ -32,7 +34,7 @@ setup:
 
 build:
 	@scripts/setup.sh build
-	cargo build --release --locked --bins
+	cargo build --release --locked --bin sysinfer-server --bin server --bin sysinfer-tune
 
 model:
 	@scripts/model.sh
@@ -61,6 +63,13 @@ bench: setup
 
 bench-peers: setup build
 	@scripts/bench_peers.sh
+
+dist:
+	@scripts/dist.sh $(ARCH)
+
+dist-all:
+	@scripts/dist.sh x86_64
+	@scripts/dist.sh arm64
 
 build-arm64: setup
 	@scripts/arm64.sh build

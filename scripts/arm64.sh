@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Builds and tests for arm64 on an x86-64 host: scripts/arm64.sh build | kernels | goldens | test
+# Builds and tests for arm64 on an x86-64 host: scripts/arm64.sh build | run | kernels | goldens | test
 #
-#   build     the release binaries, in target/arm64/aarch64-unknown-linux-gnu/release
+#   build     the release binaries, in target/arm64/aarch64-unknown-linux-gnu/release; after it, cargo's
+#             options say which: build --bin NAME
+#   run       a program of arm64 by the emulator: run PROGRAM ARGUMENT...
 #   kernels   every kernel of arm64 against the oracle, on emulated CPUs of each kind
 #   goldens   kernels, then whole models against known logits
 #   test      kernels, then all tests of the workspace, programs included
@@ -100,7 +102,9 @@ prepare() {
     export SYSINFER_RUNNER="qemu-aarch64-static -L /usr/$gnu -E LD_LIBRARY_PATH=$root/usr/lib/$gnu"
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=$SYSINFER_RUNNER
     export PKG_CONFIG_ALLOW_CROSS_aarch64_unknown_linux_gnu=1
-    export PKG_CONFIG_SYSROOT_DIR_aarch64_unknown_linux_gnu=$root
+    # For every target: by this one alone cargo's pkg-config knows the system's folders, and from others it
+    # links libraries statically. Programs here are to need libhwloc as those for this host do.
+    export PKG_CONFIG_SYSROOT_DIR=$root
     export PKG_CONFIG_LIBDIR_aarch64_unknown_linux_gnu=$root/usr/lib/$gnu/pkgconfig
     # Over the path of .cargo/config.toml, which has this host's hwloc.
     export PKG_CONFIG_PATH_aarch64_unknown_linux_gnu=$root/usr/lib/$gnu/pkgconfig
@@ -160,8 +164,13 @@ run_tests() { # which...
 case "${1:-}" in
 build)
     prepare
-    cargo build --release --locked --bins --target $target
+    [ $# -gt 1 ] && selected=("${@:2}") || selected=(--bin sysinfer-server --bin server --bin sysinfer-tune)
+    cargo build --release --locked --target $target "${selected[@]}"
     say "in target/arm64/$target/release"
+    ;;
+run)
+    prepare
+    $SYSINFER_RUNNER "${@:2}"
     ;;
 kernels)
     prepare

@@ -68,6 +68,7 @@ Examples:
   sysinfer-tune load http://127.0.0.1:7860 --rate 2 --duration 60
 
 Then: sysinfer-server model.gguf -t 0.0 -n 4096 --profile sysinfer-profile.toml
+
 A file whose name is that of a subcommand is written with a path: ./show";
 
 /// Measures this host with a model and writes the profile that sysinfer-server loads.

@@ -1,6 +1,7 @@
 //! Statistics of samples: pure functions with worked examples as tests.
 
 pub mod bootstrap;
+pub mod errors;
 pub mod interval;
 pub mod minutes;
 pub mod pooled;

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::report::table::number;
 use crate::stats::bootstrap::ratio_interval;
+use crate::stats::errors::together;
 use crate::stats::interval::FEWEST_FOR_BOOTSTRAP;
 use crate::stats::robust::Z_95;
 use crate::stats::{Summary, median};
@@ -76,8 +77,8 @@ impl Relation {
             high *= 1.0 + FEW_RUNS_MARGIN;
         }
         let ratio = median(second) / median(first);
-        let of_minutes = Z_95 * of_first.hypot(of_second);
-        let wider = |bound: f64| (bound / ratio).ln().hypot(of_minutes);
+        let of_minutes = Z_95 * together(of_first, of_second);
+        let wider = |bound: f64| together((bound / ratio).ln(), of_minutes);
         let (low, high) = (ratio * (-wider(low)).exp(), ratio * wider(high).exp());
         let told = if ratio > 1.0 + NOISE_FLOOR && low > 1.0 {
             Told::Faster

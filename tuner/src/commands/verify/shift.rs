@@ -23,6 +23,7 @@
 //!   same goes for the arithmetic of its cores, and for how fast they exchange data.
 
 use super::judgement::Judgement;
+use crate::stats::errors::together;
 use crate::stats::pooled::root_mean_square;
 use crate::stats::{Gap, median};
 
@@ -179,7 +180,7 @@ impl Runs {
         let found = gap(recorded, now, deviation);
         let spells = 1.0 / self.spells.recorded as f64 + 1.0 / self.spells.now as f64;
         Gap {
-            error: found.error.hypot(noise.drift * spells.sqrt()),
+            error: together(found.error, noise.drift * spells.sqrt()),
             ..found
         }
     }
