@@ -46,6 +46,8 @@ pub struct Request<'a> {
     pub sequences: &'a [usize],
     /// Tokens that each holds.
     pub context_tokens: usize,
+    /// Steps that there is room for behind these.
+    pub most_steps: usize,
     /// Longest time between two tokens of an answer, milliseconds.
     pub token_gap_ms: u32,
     /// What a step of one sequence takes, seconds.
@@ -191,6 +193,7 @@ fn sample(
     let known = data.seconds(rows).map_or(expected, |known| known.median);
     let steps = (request.sample_seconds / known.max(1e-9)) as usize;
     let steps = steps.clamp(*STEPS.start(), *STEPS.end());
+    let steps = steps.min(request.most_steps);
     let work = Work::Batch {
         prompt_tokens: request.context_tokens,
         sequences: vec![rows.decode],
@@ -258,6 +261,7 @@ mod tests {
             plan: &plan,
             sequences: &[1, 4, 16],
             context_tokens: 16,
+            most_steps: 8,
             token_gap_ms,
             step_seconds: 0.01,
             sample_seconds: 0.1,

@@ -7,9 +7,9 @@ use super::Stage;
 use super::race::{Manners, Outcome, Race};
 use super::staged::Inputs;
 use super::works::Works;
-use crate::measure::Work;
 use crate::measure::concurrency::{self, Concurrency};
 use crate::measure::session::{Halt, Session};
+use crate::measure::{WARM_STEPS, Work};
 use crate::space::blocking;
 
 /// Share of a run's limit of time.
@@ -62,7 +62,10 @@ pub fn race_decode_rows(
         return Ok(None);
     }
     let steps = inputs.effort.sample_seconds / (RACE_STEPS * works.step_seconds);
-    let steps = (steps as usize).clamp(1, MOST_STEPS);
+    let Some(room) = room(inputs.info.context_length, inputs.prompt_tokens) else {
+        return Ok(None);
+    };
+    let steps = (steps as usize).clamp(1, MOST_STEPS).min(room);
     let work = Work::Batch {
         prompt_tokens: inputs.prompt_tokens,
         sequences: RACE_SEQUENCES.to_vec(),
@@ -116,10 +119,15 @@ pub fn measure(
     let seconds = aim
         .until
         .map_or(FILL_SECONDS, |until| FILL_SHARE * (until - now).max(0.0));
+    let context_tokens = context(inputs, works, (aim.sequences, seconds));
+    let Some(most_steps) = room(inputs.info.context_length, context_tokens) else {
+        return Ok(());
+    };
     let request = concurrency::Request {
         plan,
         sequences: aim.sequences,
-        context_tokens: context(inputs, works, (aim.sequences, seconds)),
+        context_tokens,
+        most_steps,
         token_gap_ms: aim.token_gap_ms,
         step_seconds: works.step_seconds,
         sample_seconds: inputs.effort.sample_seconds,
@@ -127,6 +135,12 @@ pub fn measure(
         until: aim.until,
     };
     concurrency::measure(session, &request, data)
+}
+
+/// Steps that a context has room for behind so many tokens; `None`: it has none.
+fn room(context_length: usize, tokens: usize) -> Option<usize> {
+    let most = context_length.checked_sub(tokens + WARM_STEPS)?;
+    (most > 0).then_some(most)
 }
 
 /// Tokens that each sequence holds: as in other decode samples, but so that filling all takes no more than
@@ -143,4 +157,22 @@ fn context(inputs: &Inputs<'_>, works: &Works, (sequences, seconds): (&[usize], 
         tokens /= 2;
     }
     tokens.max(inputs.prompt_tokens)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_end_with_the_context_of_the_model() {
+        let cases = [
+            (8192, 512, Some(7678)),
+            (32, 16, Some(14)),
+            (18, 16, None),
+            (8, 16, None),
+        ];
+        for (context, tokens, wanted) in cases {
+            assert_eq!(room(context, tokens), wanted, "{tokens} of {context}");
+        }
+    }
 }
