@@ -74,12 +74,14 @@ pub fn lines(report: &Report<'_>) -> Vec<String> {
     };
     let mut lines = Vec::new();
     if first.0 < last.0 {
-        let gain = rate(last.0, last.1).median / rate(first.0, first.1).median;
-        let share = 100.0 * gain * first.0 as f64 / last.0 as f64;
+        let (all, before) = (rate(last.0, last.1).median, rate(first.0, first.1).median);
         lines.push(format!(
-            "{} sequences at once make {gain:.1} times the tokens of {}, and each {share:.0} % of what it \
-             makes then.",
-            last.0, first.0
+            "{} sequences at once make {} tokens/s, {:.1} times those of {}: {} for each.",
+            last.0,
+            number(all),
+            all / before,
+            first.0,
+            number(all / last.0 as f64)
         ));
     }
     if let Some((rows, _)) = measured.mixed().next() {
@@ -193,7 +195,7 @@ mod tests {
         assert_eq!(within, ["yes", "no"]);
         let said = lines(&report).join(" ");
         for needed in [
-            "4 sequences at once make 2.0 times the tokens of 1, and each 50 %",
+            "4 sequences at once make 200.00 tokens/s, 2.0 times those of 1: 50.00 for each.",
             "reads 32 tokens of a prompt beside 4 answers stays within the token gap of 100.0 ms",
             "answer 4 requests at once",
         ] {
