@@ -7,6 +7,8 @@ use crate::schema::Profile;
 /// Longest time between two tokens of an answer while prompts of others are read, unless a profile or a
 /// person says otherwise, milliseconds.
 pub const TOKEN_GAP_MS: u32 = 100;
+/// Decode steps that the gap may last, where that is longer than asked.
+pub const GAP_STEPS: f64 = 3.0;
 /// The longest that may be asked for.
 pub const MOST_TOKEN_GAP_MS: u32 = 60_000;
 /// Most requests at once.

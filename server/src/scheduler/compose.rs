@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use sysinfer_profiles::serving::GAP_STEPS;
+
 /// Rows of a prompt in a step before it is known what one costs, ...
 const FIRST_ROWS: usize = 32;
 /// ... and fewest rows in any step: a prompt always goes on.
@@ -14,9 +16,6 @@ const FEWEST_ROWS: usize = 4;
 /// Part of the gap that a step is expected to take: some take longer than expected, and text waits for its
 /// way to the client.
 const PART_OF_GAP: f64 = 0.75;
-
-/// Decode steps that a gap between tokens may last, if that is longer than asked.
-const GAP_STEPS: f64 = 3.0;
 
 /// Longest step while nobody's answer waits for it: what a new client waits for its turn, and the
 /// engine goes on for one that left.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use sysinfer_engine::Plan;
 use sysinfer_engine::engine::pass_rows;
 use sysinfer_engine::lookup::Rows;
+use sysinfer_profiles::serving::GAP_STEPS;
 use sysinfer_profiles::{Serving, StepEvidence};
 
 use super::Work;
@@ -17,8 +18,6 @@ use crate::stats::Estimate;
 const PROMPT_ROWS: [usize; 6] = [16, 32, 64, 128, 256, 512];
 /// Parts of prompts that make a step longer than so many gaps are not tried: no server would take them.
 const GAPS: f64 = 1.5;
-/// Decode steps that a gap may last, where that is longer than asked.
-const GAP_STEPS: f64 = 3.0;
 /// Steps of a sample.
 const STEPS: std::ops::RangeInclusive<usize> = 2..=64;
 /// More at once must not cost more than this share of what fewer make together: it is noise, or the price of
