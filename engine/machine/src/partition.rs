@@ -15,19 +15,20 @@ pub struct Ranges {
 
 impl Ranges {
     /// Divides `0..total` into `workers` ranges that cover it and differ by at most one `multiple`,
-    /// cut only at multiples of `multiple` (0 counts as 1). The first workers get the larger shares;
-    /// the last non-empty one ends at `total`, be that a multiple or not.
+    /// cut only at multiples of `multiple` (0 counts as 1). Larger shares lie evenly between the
+    /// others, so that the shares of neighbours together, of a NUMA node say, differ by one at most from
+    /// what is due to so many; the last non-empty one ends at `total`, be that a multiple or not.
     pub fn split(total: usize, multiple: usize, workers: usize) -> Ranges {
         let multiple = multiple.max(1);
         let units = total.div_ceil(multiple);
-        let mut ranges = Vec::with_capacity(workers);
-        let mut unit = 0;
-        for worker in 0..workers {
-            let share = units / workers + usize::from(worker < units % workers);
-            let bound = |unit: usize| unit.saturating_mul(multiple).min(total);
-            ranges.push(bound(unit)..bound(unit + share));
-            unit += share;
-        }
+        let bound = |worker: usize| {
+            // `units * worker / workers`, rounded up, without the product of two large numbers.
+            let (whole, rest) = (units / workers, units % workers);
+            let unit = whole * worker + (rest * worker).div_ceil(workers);
+            unit.saturating_mul(multiple).min(total)
+        };
+        let ranges = (0..workers).map(|worker| bound(worker)..bound(worker + 1));
+        let ranges = ranges.collect();
         Ranges { ranges, total }
     }
 
@@ -139,6 +140,16 @@ mod tests {
     }
 
     #[test]
+    fn neighbours_together_have_what_is_due_to_them() {
+        // 22 workers on each of four nodes, 512 row groups.
+        let ranges = Ranges::split(512, 1, 88);
+        for node in 0..4 {
+            let (first, last) = (ranges.get(22 * node), ranges.get(22 * node + 21));
+            assert_eq!((first.start, last.end), (128 * node, 128 * (node + 1)));
+        }
+    }
+
+    #[test]
     fn refuses_bad_ranges() {
         let backwards = Range { start: 3, end: 1 };
         for (ranges, word) in [
@@ -168,6 +179,9 @@ mod tests {
                 next = range.end;
             }
             prop_assert_eq!(next, total);
+            let units = || ranges.iter().map(|range| range.len().div_ceil(multiple.max(1)));
+            let (least, most) = (units().min(), units().max());
+            prop_assert!(most.unwrap_or(0) - least.unwrap_or(0) <= 1);
             prop_assert!(Ranges::from_ranges(total, ranges.iter().collect()).is_ok());
         }
     }
