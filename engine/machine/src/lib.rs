@@ -4,11 +4,12 @@
 //! Reading order: [`Topology`] says what exists, [`effective_cpus`] how much of it we may use,
 //! [`place`] and [`CpuList`] choose a CPU for every worker, [`seats`] does so away from [`Neighbours`],
 //! [`Team`] runs them in phases, [`Ranges`] and [`parts`] say which worker writes what, [`NodeBuffer`]
-//! holds what they read, [`residency()`] says where that is. [`Runner`] starts programs of a build that the host can only emulate.
+//! and [`NodeArena`] hold what they read, [`residency()`] says where that is. [`Runner`] starts programs of a build that the host can only emulate.
 //!
 //! This is one of the two crates where `unsafe` may live: here it wraps system calls and hands each
 //! worker its own mutable part of a phase, so that callers need none.
 
+mod arena;
 mod cores;
 mod cpu_list;
 mod effective;
@@ -27,6 +28,7 @@ mod runner;
 mod team;
 mod topology;
 
+pub use arena::{NodeArena, NodeSlice};
 pub use cores::{ArmCore, Core, CoreKind, core_kinds, without_releases};
 pub use cpu_list::CpuList;
 pub use effective::{

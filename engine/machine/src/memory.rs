@@ -96,31 +96,46 @@ impl NodeBuffer {
     /// # Errors
     /// As [`NodeBuffer::new`].
     pub fn in_parts(layout: PartLayout, pages: Pages) -> Result<NodeBuffer, MachineError> {
-        let total = layout.total();
-        let error = |source| MachineError::Memory {
-            bytes: total.unwrap_or(usize::MAX),
-            source,
-        };
         let alignment = alignment(layout.bytes, pages);
-        // At least one byte, so that even an empty buffer has a mapped, aligned address.
-        let mapped = total.and_then(|total| total.max(1).checked_add(alignment - 1));
-        let mapped = mapped.filter(|&mapped| isize::try_from(mapped).is_ok());
-        let mapped = mapped.ok_or_else(|| error(io::ErrorKind::OutOfMemory.into()))?;
-        let map = MmapOptions::new().len(mapped).map_anon().map_err(error)?;
-        let start = map.as_ptr().align_offset(alignment);
+        let buffer = Self::aligned(layout.total(), alignment)?;
         if alignment > 1 {
             for part in 0..layout.count {
-                let range = layout.part(part);
-                // The end of a part that fills no huge page stays on small ones. A kernel without
-                // transparent huge pages refuses, and normal pages it is.
-                let _ = map.advise_range(Advice::HugePage, start + range.start, range.len());
+                // The end of a part that fills no huge page stays on small ones.
+                buffer.advise(Advice::HugePage, layout.part(part));
             }
+        } else if layout.count > 1 {
+            // A system that gives huge pages unasked would put two parts on one.
+            buffer.advise(Advice::NoHugePage, 0..buffer.len());
         }
-        let total = layout.part(layout.count - 1).end;
-        Ok(NodeBuffer {
-            map,
-            range: start..start + total,
-        })
+        Ok(buffer)
+    }
+
+    /// Maps memory that starts at a multiple of `alignment`, a power of two; `None` bytes are too many.
+    pub(crate) fn aligned(
+        bytes: Option<usize>,
+        alignment: usize,
+    ) -> Result<NodeBuffer, MachineError> {
+        let error = |source| MachineError::Memory {
+            bytes: bytes.unwrap_or(usize::MAX),
+            source,
+        };
+        // At least one byte, so that even an empty buffer has a mapped, aligned address.
+        let mapped = bytes.and_then(|bytes| bytes.max(1).checked_add(alignment - 1));
+        let mapped = mapped.filter(|&mapped| isize::try_from(mapped).is_ok());
+        let (Some(bytes), Some(mapped)) = (bytes, mapped) else {
+            return Err(error(io::ErrorKind::OutOfMemory.into()));
+        };
+        let map = MmapOptions::new().len(mapped).map_anon().map_err(error)?;
+        let start = map.as_ptr().align_offset(alignment);
+        let range = start..start + bytes;
+        Ok(NodeBuffer { map, range })
+    }
+
+    /// Tells the system what pages are wanted. A kernel without transparent huge pages refuses, and normal
+    /// pages it is.
+    pub(crate) fn advise(&self, advice: Advice, range: Range<usize>) {
+        let start = self.range.start + range.start;
+        let _ = self.map.advise_range(advice, start, range.len());
     }
 
     /// Asks for the pages of `range` (bytes of this buffer) to come from `node` when first touched;
@@ -181,7 +196,7 @@ fn prefer_node(buffer: &[u8], pages: Range<usize>, node: usize) -> io::Result<()
 }
 
 /// The size of a transparent huge page: 2 MiB on x86-64, 512 MiB with 64 KiB base pages on arm64.
-fn huge_page_bytes() -> Option<usize> {
+pub(crate) fn huge_page_bytes() -> Option<usize> {
     let text =
         std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size").ok()?;
     text.trim()
