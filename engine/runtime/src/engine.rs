@@ -1,6 +1,8 @@
 //! The public face: a loaded model, its team of threads, and the step.
 
 mod cache;
+#[cfg(test)]
+mod locality;
 mod memory;
 
 use std::collections::HashSet;
@@ -26,6 +28,7 @@ use crate::model::files::ModelFiles;
 use crate::model::forward::{Buffers, Mode, Model};
 use crate::model::loader::Loader;
 use crate::model::mapped::Mapped;
+use crate::model::matrix::Matrix;
 use crate::model::metadata;
 use crate::model::preset::Preset;
 use crate::model::source::{self, InF32, Source, Synthetic};
@@ -33,7 +36,7 @@ use crate::model::step::Scratch;
 
 use crate::plan::Plan;
 use crate::precision::{Precision, WeightPrecision};
-use crate::teams::{Teams, home, node_bounds, pages};
+use crate::teams::{Teams, arenas, node_bounds, pages};
 use crate::times::StepTimes;
 use crate::tokenizer::Tokenizer;
 use crate::weight_storage::WeightStorage;
@@ -173,12 +176,12 @@ impl Engine {
             WeightStorage::Mapped => "finding weights",
             _ => "packing weights",
         };
-        let home = home(&plan, &decode_nodes);
+        let arenas = &mut arenas(&plan, &decode_nodes, total_bytes);
         let weights = teams.decode.enter(|lead| {
             Loader {
                 source,
                 lead,
-                home,
+                arenas,
                 nodes: (&decode_nodes, &prefill_nodes),
                 kernels: &|block| kernels(&plan, block),
                 loaded: HashSet::new(),
@@ -277,12 +280,18 @@ impl Engine {
         let mut teams = Teams::new(&plan, &self.topology)?;
         let (decode_nodes, prefill_nodes) = teams.nodes(&self.topology);
         if node_bounds(&decode_nodes) != node_bounds(&self.teams.nodes(&self.topology).0) {
-            let home = home(&plan, &decode_nodes);
+            let bytes = self
+                .model
+                .weights
+                .matrices()
+                .map(Matrix::len_bytes)
+                .sum::<usize>();
+            let arenas = &mut arenas(&plan, &decode_nodes, bytes as u64);
             let matrices = self.model.weights.matrices_mut();
             teams.decode.enter(|lead| {
                 matrices
                     .into_iter()
-                    .try_for_each(|matrix| matrix.rehome(lead, home))
+                    .try_for_each(|matrix| matrix.rehome(lead, arenas))
             })?;
         }
         for matrix in self.model.weights.matrices_mut() {

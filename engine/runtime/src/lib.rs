@@ -20,6 +20,8 @@ mod matrix_shape;
 pub mod model;
 mod nodes;
 mod not_finite;
+#[cfg(test)]
+mod noted;
 pub mod plan;
 pub mod precision;
 pub mod residency;

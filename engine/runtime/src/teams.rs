@@ -6,7 +6,7 @@ use sysinfer_machine::{
 };
 
 use crate::error::EngineError;
-use crate::model::matrix::Home;
+use crate::model::arenas::Arenas;
 use crate::nodes::runs;
 use crate::plan::{PhasePlan, Plan, PlanError};
 
@@ -108,13 +108,9 @@ pub(crate) fn pages(plan: &Plan) -> Pages {
     }
 }
 
-/// Where packed weights of a plan go.
-pub(crate) fn home<'h>(plan: &Plan, decode_nodes: &'h [usize]) -> Home<'h> {
-    let several = decode_nodes.iter().any(|node| *node != decode_nodes[0]);
-    Home {
-        pages: pages(plan),
-        nodes: (plan.memory.bind_nodes && several).then_some(decode_nodes),
-    }
+/// Where packed weights of a plan go, about so many bytes.
+pub(crate) fn arenas(plan: &Plan, decode_nodes: &[usize], bytes: u64) -> Arenas {
+    Arenas::new(decode_nodes, (pages(plan), plan.memory.bind_nodes), bytes)
 }
 
 /// Where each node's share of every matrix ends, in ten-thousandths, in worker order: what decides where

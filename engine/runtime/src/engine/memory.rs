@@ -18,7 +18,7 @@ impl Engine {
         let (nodes, _) = self.teams.nodes(&self.topology);
         let mut all = Vec::new();
         for matrix in self.model.weights.matrices() {
-            for (node, bytes) in matrix.homes(&nodes) {
+            for (node, bytes) in matrix.homes() {
                 let found = sysinfer_machine::residency(bytes, SAMPLES)?;
                 collect(&mut all, ("weights", Some(node)), &found);
             }

@@ -5,12 +5,16 @@ use std::ops::Range;
 use sysinfer_machine::{MachineError, NodeBuffer, Pages};
 
 use super::shape::KvShape;
+#[cfg(test)]
+use crate::noted::Reads;
 
 /// Keys and values of [`BLOCK_POSITIONS`](super::BLOCK_POSITIONS) positions.
 #[derive(Debug)]
 pub(crate) struct KvBlock {
     shape: KvShape,
     bytes: NodeBuffer,
+    #[cfg(test)]
+    pub(crate) reads: Reads,
 }
 
 impl KvBlock {
@@ -29,7 +33,12 @@ impl KvBlock {
             // Where this is refused, whoever writes first decides.
             let _ = bytes.bind(layout.part(part), *node);
         }
-        Ok(KvBlock { shape, bytes })
+        Ok(KvBlock {
+            shape,
+            bytes,
+            #[cfg(test)]
+            reads: Reads::default(),
+        })
     }
 
     fn layer_range(&self, layer: usize) -> Range<usize> {
@@ -69,7 +78,8 @@ impl KvBlock {
         f32::from_le_bytes(*tail.expect("a tail is longer"))
     }
 
-    fn head_part(&self, layer: usize, head: usize) -> &[u8] {
+    /// All of a head of a layer.
+    pub(crate) fn head_part(&self, layer: usize, head: usize) -> &[u8] {
         let start = layer * self.shape.layer_bytes() + self.shape.head_start(head);
         &self.bytes[start..start + self.shape.head_bytes()]
     }

@@ -82,6 +82,12 @@ impl KvShape {
         self.heads / self.parts
     }
 
+    /// Bytes from the start of a part to that of the next.
+    #[cfg(test)]
+    pub(crate) fn part_stride(&self) -> usize {
+        self.stride
+    }
+
     /// Where a head's bytes start, counted from the first head of its layer.
     pub(crate) fn head_start(&self, head: usize) -> usize {
         let (part, place) = (head / self.part_heads(), head % self.part_heads());

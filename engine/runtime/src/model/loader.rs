@@ -8,8 +8,9 @@ use sysinfer_formats::blocks::dequantize;
 use sysinfer_kernels::ROWS;
 use sysinfer_machine::{Lead, NodeBuffer, Pages, ranges};
 
+use super::arenas::Arenas;
 use super::config::{Config, Experts, Positions};
-use super::matrix::{Home, Kernels, Matrix, Shares, stripes};
+use super::matrix::{Kernels, Matrix, Place, Shares, stripes};
 use super::source::{Source, decodable};
 use super::tensor::TensorInfo;
 use super::weights::{
@@ -25,7 +26,7 @@ pub struct Loader<'l, 't> {
     /// The team that will read the weights.
     pub lead: &'l mut Lead<'t>,
     /// Where they go.
-    pub home: Home<'l>,
+    pub arenas: &'l mut Arenas,
     /// Node of every worker of the decode and of the prefill team.
     pub nodes: (&'l [usize], &'l [usize]),
     /// Kernels by block type.
@@ -175,9 +176,9 @@ impl Loader<'_, '_> {
         let router = self.projection(width, &[(name("ffn_gate_inp"), count)])?;
         let gate = name("ffn_gate_exps");
         whole_groups(&gate, hidden)?;
-        let gate = self.matrices(&gate, (width, hidden), count)?;
-        let up = self.matrices(&name("ffn_up_exps"), (width, hidden), count)?;
-        let down = self.matrices(&name("ffn_down_exps"), (hidden, width), count)?;
+        let gate = self.alone(&gate, (width, hidden), count)?;
+        let up = self.alone(&name("ffn_up_exps"), (width, hidden), count)?;
+        let down = self.alone(&name("ffn_down_exps"), (hidden, width), count)?;
         let shared = match rule.shared_length {
             None => None,
             Some(hidden) => Some(SharedExpert {
@@ -203,18 +204,21 @@ impl Loader<'_, '_> {
         columns: usize,
         parts: &[(String, usize)],
     ) -> Result<Projection, EngineError> {
+        let groups = |rows: usize| rows.div_ceil(ROWS);
+        let total = parts.iter().map(|(_, rows)| groups(*rows)).sum();
         let mut matrices = Vec::with_capacity(parts.len());
+        let mut before = 0;
         for (index, (name, rows)) in parts.iter().enumerate() {
             if index + 1 < parts.len() {
                 whole_groups(name, *rows)?;
             }
-            matrices.push(self.matrices(name, (columns, *rows), 1)?);
+            matrices.push(self.matrices((name, Place { before, total }), (columns, *rows), 1)?);
+            before += groups(*rows);
         }
-        let groups = matrices.iter().map(Matrix::groups).sum();
         Ok(Projection {
             matrices,
             bias: None,
-            shares: Shares::new(groups, self.nodes.0, self.nodes.1),
+            shares: Shares::new(total, self.nodes.0, self.nodes.1),
         })
     }
 
@@ -227,8 +231,8 @@ impl Loader<'_, '_> {
     ) -> Result<Gated, EngineError> {
         whole_groups(gate, rows)?;
         let (gate, up) = (
-            self.matrices(gate, (columns, rows), 1)?,
-            self.matrices(up, (columns, rows), 1)?,
+            self.alone(gate, (columns, rows), 1)?,
+            self.alone(up, (columns, rows), 1)?,
         );
         let shares = Shares::new(gate.groups(), self.nodes.0, self.nodes.1);
         Ok(Gated {
@@ -239,10 +243,22 @@ impl Loader<'_, '_> {
         })
     }
 
+    /// `count` matrices of `columns` x `rows` in one tensor, of which every expert's row groups are divided
+    /// among the workers.
+    fn alone(
+        &mut self,
+        name: &str,
+        shape: (usize, usize),
+        count: usize,
+    ) -> Result<Matrix, EngineError> {
+        let (before, total) = (0, shape.1.div_ceil(ROWS));
+        self.matrices((name, Place { before, total }), shape, count)
+    }
+
     /// `count` matrices of `columns` x `rows` in one tensor.
     fn matrices(
         &mut self,
-        name: &str,
+        (name, place): (&str, Place),
         (columns, rows): (usize, usize),
         count: usize,
     ) -> Result<Matrix, EngineError> {
@@ -252,8 +268,11 @@ impl Loader<'_, '_> {
             other => other,
         })?;
         let matrix = match self.source.stay(&tensor) {
-            Some(rows) => Matrix::mapped(rows, &tensor, kernels)?,
-            None => Matrix::pack(self.source, &tensor, kernels, self.lead, self.home)?,
+            Some(rows) => Matrix::mapped(rows, &tensor, place, kernels)?,
+            None => {
+                let tensor = (&tensor, place);
+                Matrix::pack(self.source, tensor, kernels, self.lead, self.arenas)?
+            }
         };
         (self.progress)(tensor.bytes());
         Ok(matrix)
@@ -449,15 +468,12 @@ mod tests {
             effective_cpus: 1,
         };
         let plan = Plan::with_threads(PhasePlan::unpinned(2));
-        let home = Home {
-            pages: Pages::Normal,
-            nodes: None,
-        };
+        let mut arenas = Arenas::new(&[0, 0], (Pages::Normal, false), 1 << 20);
         Team::new(team).expect("two threads").enter(|lead| {
             let mut loader = Loader {
                 source,
                 lead,
-                home,
+                arenas: &mut arenas,
                 nodes: (&[0, 0], &[0, 0]),
                 kernels: &|block| kernels(&plan, block),
                 progress: &mut |_| {},

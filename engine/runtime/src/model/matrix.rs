@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use sysinfer_formats::{TensorType, UnsupportedType};
 use sysinfer_kernels::{Layout, ROWS, Role, Runnable};
-use sysinfer_machine::{FileMap, Lead, NodeBuffer, Pages, Ranges, ranges};
+use sysinfer_machine::{FileMap, Lead, Ranges, each};
 
+use super::arenas::{Arenas, NodePart, by_worker};
 use super::file_rows::{FileRows, Shape};
 use super::source::Source;
 use super::tensor::TensorInfo;
 use crate::error::EngineError;
 use crate::nodes::runs;
+#[cfg(test)]
+use crate::noted::Reads;
 
 /// The two kernels that a block type is multiplied with.
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +105,27 @@ fn node_shares(first: &Ranges, first_nodes: &[usize], second_nodes: &[usize]) ->
     Ranges::from_ranges(first.total(), shares).ok()
 }
 
+/// Where the row groups of a matrix are among those of the product that it is part of, which are divided
+/// among workers as one: query, key and value.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Row groups of the matrices before it.
+    pub before: usize,
+    /// Row groups of all.
+    pub total: usize,
+}
+
+impl Place {
+    /// What each of so many workers reads of the `groups` row groups of the matrix here.
+    fn homes(self, groups: usize, workers: usize) -> Ranges {
+        let end = self.before + groups;
+        let own = |bound: usize| bound.clamp(self.before, end) - self.before;
+        let all = Ranges::split(self.total, 1, workers);
+        let homes = all.iter().map(|all| own(all.start)..own(all.end));
+        Ranges::from_ranges(groups, homes.collect()).expect("parts of ranges ascend as these do")
+    }
+}
+
 /// One matrix, or the equal matrices of all experts.
 #[derive(Debug)]
 pub struct Matrix {
@@ -116,7 +140,10 @@ pub struct Matrix {
     /// What it is multiplied with.
     pub kernels: Kernels,
     layout: &'static Layout,
+    place: Place,
     storage: Storage,
+    #[cfg(test)]
+    pub(crate) reads: Reads,
 }
 
 /// Where the bytes of a matrix are.
@@ -126,25 +153,16 @@ enum Storage {
     Mapped(FileRows),
 }
 
-/// Packed bytes, `[worker][expert][row group]`: every worker's part of all experts lies together, on
-/// its node, so that any expert is divided among all workers. With one matrix that is its row groups
-/// in order.
+/// Packed bytes, a part for each node, `[worker][expert][row group]`: every worker's part of all experts
+/// lies together, so that any expert is divided among all workers. With one matrix, a node's part is its
+/// row groups in order.
 #[derive(Debug)]
 struct Packed {
     experts: usize,
     group_bytes: usize,
     /// Row groups of each matrix by the worker that packed them.
     homes: Ranges,
-    bytes: NodeBuffer,
-}
-
-/// Where packed weights go.
-#[derive(Clone, Copy, Debug)]
-pub struct Home<'h> {
-    /// Kind of pages.
-    pub pages: Pages,
-    /// Node of each decode worker, when memory is to be bound.
-    pub nodes: Option<&'h [usize]>,
+    parts: Vec<NodePart>,
 }
 
 impl Matrix {
@@ -155,13 +173,16 @@ impl Matrix {
     pub fn mapped(
         rows: FileRows,
         tensor: &TensorInfo,
+        place: Place,
         kernels: Kernels,
     ) -> Result<Matrix, EngineError> {
-        Matrix::new(tensor, kernels, layout(tensor)?, Storage::Mapped(rows))
+        let storage = Storage::Mapped(rows);
+        Matrix::new(tensor, place, kernels, layout(tensor)?, storage)
     }
 
     fn new(
         tensor: &TensorInfo,
+        place: Place,
         kernels: Kernels,
         layout: &'static Layout,
         storage: Storage,
@@ -173,7 +194,10 @@ impl Matrix {
             block: tensor.kind,
             kernels,
             layout,
+            place,
             storage,
+            #[cfg(test)]
+            reads: Reads::default(),
         })
     }
 
@@ -183,23 +207,25 @@ impl Matrix {
     /// A block type without kernels, or no memory.
     pub fn pack(
         source: &dyn Source,
-        tensor: &TensorInfo,
+        (tensor, place): (&TensorInfo, Place),
         kernels: Kernels,
         lead: &mut Lead<'_>,
-        home: Home<'_>,
+        arenas: &mut Arenas,
     ) -> Result<Matrix, EngineError> {
         let layout = layout(tensor)?;
         let rows = tensor.rows / tensor.matrices;
         let group_bytes = layout.group_bytes(tensor.columns);
-        let homes = Ranges::split(rows.div_ceil(ROWS), 1, lead.threads());
+        let homes = place.homes(rows.div_ceil(ROWS), lead.threads());
         let stack = Stack {
             experts: tensor.matrices,
             group_bytes,
             homes: &homes,
         };
-        let mut bytes = stack.allocate(home)?;
+        let cuts = stack.cuts();
+        let mut parts = arenas.take(&cuts)?;
+        let mut places = by_worker(&mut parts, &cuts);
         let row_bytes = tensor.row_bytes();
-        lead.run(ranges(&mut bytes, &stack.cuts()), |worker, packed| {
+        lead.run(each(&mut places), |worker, packed| {
             let mut plain = vec![0; row_bytes * ROWS];
             let mut packed = packed.chunks_exact_mut(group_bytes);
             for (expert, groups) in stack.stripes_of(worker) {
@@ -220,29 +246,31 @@ impl Matrix {
             experts: tensor.matrices,
             group_bytes,
             homes,
-            bytes,
+            parts,
         };
-        Matrix::new(tensor, kernels, layout, Storage::Packed(packed))
+        Matrix::new(tensor, place, kernels, layout, Storage::Packed(packed))
     }
 
     /// Moves packed bytes to memory that the workers of another decode team touch first.
     ///
     /// # Errors
     /// No memory; the matrix then stays where it is.
-    pub fn rehome(&mut self, lead: &mut Lead<'_>, home: Home<'_>) -> Result<(), EngineError> {
-        let groups = self.groups();
+    pub fn rehome(&mut self, lead: &mut Lead<'_>, arenas: &mut Arenas) -> Result<(), EngineError> {
+        let homes = self.place.homes(self.groups(), lead.threads());
         let Storage::Packed(old) = &mut self.storage else {
             return Ok(());
         };
-        let homes = Ranges::split(groups, 1, lead.threads());
         let stack = Stack {
             experts: old.experts,
             group_bytes: old.group_bytes,
             homes: &homes,
         };
-        let mut bytes = stack.allocate(home)?;
+        let cuts = stack.cuts();
+        let mut parts = arenas.take(&cuts)?;
+        let mut places = by_worker(&mut parts, &cuts);
         let from = &*old;
-        lead.run(ranges(&mut bytes, &stack.cuts()), |worker, mut new| {
+        lead.run(each(&mut places), |worker, new| {
+            let mut new = &mut new[..];
             for expert in 0..from.experts {
                 for piece in from.pieces(expert, homes.get(worker)) {
                     let (place, rest) = new.split_at_mut(piece.bytes.len());
@@ -251,7 +279,7 @@ impl Matrix {
                 }
             }
         });
-        (old.bytes, old.homes) = (bytes, homes);
+        (old.parts, old.homes) = (parts, homes);
         Ok(())
     }
 
@@ -265,22 +293,34 @@ impl Matrix {
         self.experts * self.groups() * self.layout.group_bytes(self.columns)
     }
 
-    /// Packed bytes of each node's workers, where those of the decode team are on `nodes`; nothing of a matrix
-    /// that is not packed.
-    pub fn homes<'m>(&'m self, nodes: &'m [usize]) -> impl Iterator<Item = (usize, &'m [u8])> {
+    /// Packed bytes by the node of the workers that they were packed for; nothing of a matrix that is not
+    /// packed.
+    pub fn homes(&self) -> impl Iterator<Item = (usize, &[u8])> {
         let packed = match &self.storage {
             Storage::Packed(packed) => Some(packed),
             Storage::Mapped(_) => None,
         };
-        packed.into_iter().flat_map(move |packed| {
-            let cuts = packed.homes.scaled(packed.experts * packed.group_bytes);
-            let workers = cuts.len();
-            let cuts: Vec<_> = cuts.iter().enumerate().collect();
-            // A team that came later may have other numbers of workers on the same nodes.
-            let node = move |worker: usize| nodes[worker * nodes.len() / workers];
-            cuts.into_iter()
-                .map(move |(worker, cut)| (node(worker), &packed.bytes[cut]))
-        })
+        let parts = packed.into_iter().flat_map(|packed| &packed.parts);
+        parts.map(|part| (part.node, &part.bytes[..]))
+    }
+
+    /// Which worker of the team that packed it wrote what, and the node that this was for.
+    #[cfg(test)]
+    pub(crate) fn writers(&self) -> Vec<(usize, usize, &[u8])> {
+        let Storage::Packed(packed) = &self.storage else {
+            return Vec::new();
+        };
+        let own = |worker| packed.homes.get(worker).len() * packed.experts * packed.group_bytes;
+        let mut all = Vec::new();
+        for part in &packed.parts {
+            let mut rest = &part.bytes[..];
+            for worker in part.workers.clone() {
+                let (bytes, others) = rest.split_at(own(worker));
+                all.push((worker, part.node, bytes));
+                rest = others;
+            }
+        }
+        all
     }
 
     /// The files that the rows are in, unless they are packed.
@@ -301,7 +341,13 @@ impl Matrix {
         mut work: impl FnMut(Piece<'_>),
     ) {
         let rows = match &self.storage {
-            Storage::Packed(packed) => return packed.pieces(expert, groups).for_each(work),
+            Storage::Packed(packed) => {
+                return packed.pieces(expert, groups).for_each(|piece| {
+                    #[cfg(test)]
+                    self.reads.note(piece.bytes);
+                    work(piece);
+                });
+            }
             Storage::Mapped(rows) => rows,
         };
         let shape = Shape {
@@ -322,18 +368,27 @@ impl Packed {
         expert: usize,
         groups: Range<usize>,
     ) -> impl Iterator<Item = Piece<'_>> + use<'_> {
-        let (experts, group_bytes) = (self.experts, self.group_bytes);
-        // One matrix lies in one piece, whoever packed it.
-        let whole = (experts == 1).then_some(0..self.homes.total());
-        let homes = whole
-            .into_iter()
-            .chain(self.homes.iter().filter(move |_| experts > 1));
-        homes.filter_map(move |home| {
-            let (start, end) = (groups.start.max(home.start), groups.end.min(home.end));
-            let first = home.start * experts + expert * home.len() + start.wrapping_sub(home.start);
-            (start < end).then(|| Piece {
-                first_group: start,
-                bytes: &self.bytes[first * group_bytes..][..(end - start) * group_bytes],
+        self.parts.iter().flat_map(move |part| {
+            let groups = groups.clone();
+            let first = self.homes.get(part.workers.start).start;
+            let end = self.homes.get(part.workers.end - 1).end;
+            // One matrix lies in one piece, whoever of the node packed it.
+            let whole = (self.experts == 1).then_some(first..end);
+            let several = part.workers.clone().filter(|_| self.experts > 1);
+            let homes = whole
+                .into_iter()
+                .chain(several.map(|worker| self.homes.get(worker)));
+            homes.filter_map(move |home| {
+                let (start, end) = (groups.start.max(home.start), groups.end.min(home.end));
+                (start < end).then(|| {
+                    let before = (home.start - first) * self.experts + expert * home.len();
+                    let from = before + start - home.start;
+                    Piece {
+                        first_group: start,
+                        bytes: &part.bytes[from * self.group_bytes..]
+                            [..(end - start) * self.group_bytes],
+                    }
+                })
             })
         })
     }
@@ -385,18 +440,6 @@ impl Stack<'_> {
             stripes(groups.clone(), group_bytes).map(move |groups| (expert, groups))
         })
     }
-
-    fn allocate(&self, home: Home<'_>) -> Result<NodeBuffer, EngineError> {
-        let cuts = self.cuts();
-        let bytes = NodeBuffer::new(cuts.total(), home.pages)?;
-        if let Some(nodes) = home.nodes {
-            for (range, node) in cuts.iter().zip(nodes) {
-                // Where binding is forbidden (containers) or impossible, first touch does the same.
-                let _ = bytes.bind(range, *node);
-            }
-        }
-        Ok(bytes)
-    }
 }
 
 fn layout(tensor: &TensorInfo) -> Result<&'static Layout, EngineError> {
@@ -416,6 +459,26 @@ mod tests {
         assert_eq!(shares.of(Role::Decode).groups.get(1), 25..50);
         assert_eq!(shares.of(Role::Prefill).groups.get(0), 0..50);
         assert_eq!(shares.of(Role::Prefill).groups.get(1), 50..100);
+    }
+
+    #[test]
+    fn a_matrix_is_where_the_workers_of_its_product_read_it() {
+        // Query, key and value of Llama3-8B on four nodes.
+        let (groups, workers) = ([512, 128, 128], 88);
+        let shares = Ranges::split(768, 1, workers);
+        let mut before = 0;
+        for groups in groups {
+            let homes = Place { before, total: 768 }.homes(groups, workers);
+            for (home, share) in homes.iter().zip(shares.iter()) {
+                let read = share.start.max(before)..share.end.min(before + groups);
+                if !read.is_empty() {
+                    assert_eq!(home.start + before..home.end + before, read);
+                } else {
+                    assert!(home.is_empty());
+                }
+            }
+            before += groups;
+        }
     }
 
     #[test]

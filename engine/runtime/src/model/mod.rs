@@ -3,10 +3,11 @@
 //! [`config`] describes a model as data ([`metadata`] reads it, [`keys`] says which keys there are), so that [`forward`] is one story for every family
 //! ([`family`] is the table of what differs). [`files`] are the files of a model, [`stored`] is
 //! what they hold, whatever form that is in; [`source`] gives the plain rows of tensors, from files or
-//! from a seed; [`loader`] names them; [`matrix`] packs them; [`weights`] is what comes of it.
+//! from a seed; [`loader`] names them; [`matrix`] packs them into [`arenas`]; [`weights`] is what comes of it.
 //! [`ops`] is where a team of threads meets a kernel, in a [`step`]; [`forward`] is a step, top to
 //! bottom; [`attention`] the part of it that looks back, [`experts`] the part that chooses.
 
+pub mod arenas;
 pub mod attention;
 pub mod config;
 pub mod experts;

@@ -49,6 +49,12 @@ impl Synthetic {
         }
     }
 
+    /// Changes what every tensor is; those that `change` says no to are left out.
+    #[cfg(test)]
+    pub(crate) fn reshape(&mut self, change: impl FnMut(&mut TensorInfo) -> bool) {
+        self.tensors.retain_mut(change);
+    }
+
     /// Leaves a tensor out.
     #[cfg(test)]
     pub(crate) fn forget(&mut self, name: &str) {

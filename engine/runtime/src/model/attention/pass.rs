@@ -227,7 +227,10 @@ impl AttentionPlan<'_> {
         let first = positions.start % BLOCK_POSITIONS;
         let last = (first + positions.len()).next_multiple_of(BLOCK);
         let part = first * position_bytes..last * position_bytes;
-        [&keys[part.clone()], &values[part]]
+        let span = [&keys[part.clone()], &values[part]];
+        #[cfg(test)]
+        span.iter().for_each(|bytes| cache[block].reads.note(bytes));
+        span
     }
 
     /// Normalised, rotated and scaled queries of one row, for all heads of a group.
