@@ -42,7 +42,7 @@ pub use kernel_text::{chosen_word, kib_field};
 pub use memory::{NodeBuffer, Pages, PartLayout};
 pub use neighbours::{Blind, Claim, Neighbour, Neighbours, Picked, Seats, Why, seats, settle};
 pub use partition::Ranges;
-pub use parts::{ColumnsMut, PartOf, Parts, columns, each, ranges, scattered};
+pub use parts::{ColumnsMut, PartOf, Parts, RowsMut, columns, each, ranges, scattered};
 pub use pin::{PinGuard, allowed_cpus, confine_to, current_affinity};
 pub use placement::{MapPolicy, place};
 pub use residency::{Residency, residency};

@@ -151,16 +151,17 @@ fn parts_for_too_few_workers_are_refused_before_anything_runs() {
 fn parts_are_the_right_pieces() {
     let mut team = team(3, SpinPolicy::Never, 3);
     let by_column = Ranges::from_ranges(7, vec![0..3, 3..3, 4..7]).unwrap();
+    let other = Ranges::from_ranges(9, vec![0..0, 0..5, 8..9]).unwrap();
     let by_row = Ranges::split(10, 4, 3);
     let mut matrix = vec![0usize; 2 * 8];
     let (mut top, mut bottom) = (vec![0usize; 7], vec![0usize; 9]);
     let mut line = vec![0usize; 12];
     let mut seen = vec![(0, 0, 0); 3];
     team.enter(|lead| {
-        let rows = vec![top.as_mut_slice(), bottom.as_mut_slice()];
+        let rows = vec![(&mut top[..], &by_column), (&mut bottom[..], &other)];
         let parts = (
             columns(&mut matrix, 8, &by_column),
-            scattered(rows, &by_column),
+            scattered(rows),
             ranges(&mut line, &by_row),
             each(&mut seen),
         );
@@ -168,6 +169,7 @@ fn parts_are_the_right_pieces() {
             *seen = (matrix.rows(), matrix.first_column(), matrix.width());
             for row in 0..matrix.rows() {
                 matrix.row_mut(row).fill(10 * (worker + 1) + row);
+                assert_eq!(apart.rows(), 2);
                 apart.row_mut(row).fill(10 * (worker + 1) + row);
             }
             line.fill(worker + 1);
@@ -178,7 +180,7 @@ fn parts_are_the_right_pieces() {
         [10, 10, 10, 0, 30, 30, 30, 0, 11, 11, 11, 0, 31, 31, 31, 0]
     );
     assert_eq!(top, [10, 10, 10, 0, 30, 30, 30]);
-    assert_eq!(bottom, [11, 11, 11, 0, 31, 31, 31, 0, 0]);
+    assert_eq!(bottom, [21, 21, 21, 21, 21, 0, 0, 0, 31]);
     assert_eq!(line, [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 0, 0]);
     assert_eq!(seen, [(2, 0, 3), (2, 3, 0), (2, 4, 3)]);
 }
@@ -197,7 +199,7 @@ fn parts_that_do_not_fit_their_data_are_refused() {
             let _ = columns(&mut [0; 15], 10, &by);
         }),
         ("short row", &|| {
-            drop(scattered(vec![&mut [0; 8], &mut [0; 7]], &by))
+            drop(scattered(vec![(&mut [0; 8], &by), (&mut [0; 7], &by)]))
         }),
     ];
     for (what, make) in refused {
