@@ -235,21 +235,22 @@ fn weights(engine: &Engine) -> Read {
 fn cache(engine: &Engine, sequence: &Sequence) -> Read {
     let (nodes, _) = engine.teams.nodes(&engine.topology);
     let shape = engine.cache.shape();
-    let heads = &engine.heads.decode;
     let mut all = Read::default();
-    for block in sequence.blocks() {
+    for (number, block) in sequence.blocks().iter().enumerate() {
+        let turn = engine.homes.turns().home(number);
+        let written = engine.heads.decode.written(turn);
+        let heads = |worker| written.by(worker).map(move |head| (worker, head));
         let writes = || {
-            (0..nodes.len()).flat_map(|worker| {
-                let own = heads.written_by(worker);
-                let bytes = own.map(|head| addresses(block.head_part(0, head)));
-                bytes
-                    .map(|bytes| (nodes[worker], bytes))
-                    .collect::<Vec<_>>()
-            })
+            let all = (0..nodes.len()).flat_map(heads);
+            all.map(|(worker, head)| (nodes[worker], addresses(block.head_part(0, head))))
         };
         // Parts that are smaller than a page of the larger kinds begin at smaller ones, and take no others.
         let part = 1 << shape.part_stride().trailing_zeros();
-        let written = PAGES.map(|page| Memory::new(page.min(part), writes()));
+        let pages = PAGES.map(|page| match engine.homes.parts() {
+            1 => page,
+            _ => page.min(part),
+        });
+        let written = pages.map(|page| Memory::new(page, writes()));
         for (worker, bytes) in block.reads.take() {
             let head = (0..shape.heads).find(|head| {
                 let head = addresses(block.head_part(0, *head));
@@ -257,7 +258,7 @@ fn cache(engine: &Engine, sequence: &Sequence) -> Read {
             });
             let head = head.expect("reads are of one head");
             let home = match engine.homes.nodes() {
-                Some(homes) => homes[head / shape.part_heads()],
+                Some(homes) => homes[turn + head / shape.part_heads()],
                 None => nodes[worker],
             };
             let elsewhere = home != nodes[worker];
@@ -321,6 +322,12 @@ fn workers_read_the_memory_of_their_own_node() {
         ),
         // 22 workers on each of four nodes, as in the guide of the original.
         ("88 of 96 CPUs", host(reference), spread(88)),
+        // Four heads do not divide by three nodes: each has positions.
+        (
+            "three nodes",
+            host("pack:3 numa:1 l3:1 core:8 pu:1"),
+            spread(24),
+        ),
         (
             "every second core",
             host(reference),
