@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use sysinfer_machine::{MapPolicy, Topology, place};
+use sysinfer_machine::{Lines, MapPolicy, Topology, place};
 
 use super::*;
 use crate::model::config::Experts;
@@ -296,6 +296,23 @@ fn unevenness(engine: &Engine) -> usize {
     all.into_iter().map(uneven).max().unwrap_or(0)
 }
 
+/// Columns that a node's workers write end where a cache line does.
+fn assert_lines_of_one_node(engine: &Engine) {
+    let (nodes, _) = engine.teams.nodes(&engine.topology);
+    for layer in &engine.model.weights.layers {
+        for shares in [&layer.qkv.shares, &layer.attention_output.shares] {
+            for worker in 1..nodes.len() {
+                let start = shares.of(Role::Decode).columns.get(worker).start;
+                let same = nodes[worker] == nodes[worker - 1];
+                assert!(
+                    same || start.is_multiple_of(Lines::LINE),
+                    "{worker}: {start}"
+                );
+            }
+        }
+    }
+}
+
 fn assert_local(engine: &mut Engine, what: &str) {
     let [weights, cache] = step(engine);
     for (kind, read) in [("weights", &weights), ("cache", &cache)] {
@@ -387,6 +404,7 @@ fn no_share_of_any_model_is_on_another_node() {
             for threads in teams {
                 engine.replan(plan(threads)).expect("it can be followed");
                 let [weights, cache] = step(&mut engine);
+                assert_lines_of_one_node(&engine);
                 let none = ([0; 3], 0);
                 for (what, read) in [("weights", weights), ("cache", cache)] {
                     println!(

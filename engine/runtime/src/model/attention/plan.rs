@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use sysinfer_kernels::attention::PARTIAL_HEAD;
-use sysinfer_machine::Ranges;
+use sysinfer_machine::{Lines, Ranges};
 
 use super::Addition;
 use crate::kv::{BLOCK_POSITIONS, HeadShares, KvShape};
@@ -130,9 +130,11 @@ impl<'c> AttentionPlan<'c> {
                 plan.tiles((index, kv_head), addition, &mut tiles);
             }
         }
-        let (mut offset, mut of_groups) = (0, Vec::new());
+        let (mut offset, mut of_groups) = (0_usize, Vec::new());
         for group in cut.heads.groups() {
             let first = plan.units.len();
+            // No line has results of two nodes.
+            offset = offset.next_multiple_of(Lines::LINE);
             for (number, tile) in tiles.iter().enumerate() {
                 if group.heads.contains(&tile.kv_head) {
                     offset = plan.cut((number, tile), group.turn, offset);
