@@ -16,6 +16,7 @@ fn team(threads: usize, spin: SpinPolicy, effective_cpus: usize) -> Team {
     Team::new(TeamSpec {
         threads,
         cpus: Vec::new(),
+        topology: None,
         spin,
         effective_cpus,
     })
@@ -59,6 +60,38 @@ fn every_phase_sees_the_whole_one_before() {
         let mut spinning = team(threads, SpinPolicy::Auto, 64);
         assert!(spinning.spins());
         stress(&mut spinning, if threads > 2 { 4 } else { phases });
+    }
+}
+
+/// A team that cannot spin: whoever waits sleeps, and must be woken in every phase.
+#[test]
+fn more_threads_than_cpus_miss_no_phase() {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut team = team(2 * cpus + 1, SpinPolicy::Auto, cpus);
+    assert!(!team.spins());
+    stress(&mut team, 1000);
+}
+
+/// Members of four nodes wait at gates of their own and meet by node; where CPUs are decides nothing
+/// else. Their numbers are those of no host, so that this is the same everywhere.
+#[test]
+fn a_team_over_nodes_sees_every_phase() {
+    let mut topology = Topology::from_synthetic("pack:2 numa:2 l3:1 core:22 pu:1").unwrap();
+    for cpu in &mut topology.cpus {
+        cpu.id += 1_000_000;
+    }
+    for threads in [88, 23, 3] {
+        let ids = topology.cpus.iter().map(|cpu| cpu.id).rev();
+        let mut team = Team::new(TeamSpec {
+            threads,
+            cpus: ids.take(threads).collect(),
+            topology: Some(&topology),
+            spin: SpinPolicy::Auto,
+            effective_cpus: threads,
+        })
+        .unwrap();
+        assert_eq!(team.nodes(&topology)[threads - 1], 3 - (threads - 1) / 22);
+        stress(&mut team, 40);
     }
 }
 
@@ -213,6 +246,7 @@ fn pinned_members_are_where_they_should_be_and_the_leader_goes_back() {
     let spec = TeamSpec {
         threads: cpus.len(),
         cpus: cpus.clone(),
+        topology: None,
         spin: SpinPolicy::Auto,
         effective_cpus: cpus.len(),
     };
@@ -242,6 +276,7 @@ fn refused_pins_are_reported_and_the_team_sleeps_instead_of_spinning() {
     let spec = TeamSpec {
         threads: 3,
         cpus: list.assign(3),
+        topology: None,
         spin: SpinPolicy::Auto,
         effective_cpus: 8,
     };
@@ -257,6 +292,7 @@ fn refused_pins_are_reported_and_the_team_sleeps_instead_of_spinning() {
     let spec = TeamSpec {
         threads: 2,
         cpus,
+        topology: None,
         spin: SpinPolicy::Auto,
         effective_cpus: 8,
     };

@@ -3,6 +3,9 @@
 
 mod barrier;
 mod stopwatch;
+mod sync;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::any::Any;
@@ -13,7 +16,8 @@ use std::thread::JoinHandle;
 
 use crate::parts::{Part, Parts};
 use crate::pin::PinGuard;
-use crate::{MachineError, Topology};
+use crate::{Cpu, MachineError, Topology};
+use barrier::layout::Layout;
 pub use stopwatch::{Clock, KINDS, Stopwatch, TeamTimes};
 use worker::{Job, Shared};
 
@@ -31,13 +35,17 @@ pub enum SpinPolicy {
 }
 
 /// What team to make; a plain value.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct TeamSpec {
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TeamSpec<'t> {
     /// Members, the leader included; 1 to 4,096.
     pub threads: usize,
     /// The OS index of each member's CPU, one per thread; empty: do not pin. Must be CPUs of this
     /// host: never of a topology that is not ([`Topology::is_this_host`]).
     pub cpus: Vec<usize>,
+    /// Where those CPUs are: members that share caches or a node meet first, and those of a node wait
+    /// together. It changes how fast they meet and nothing else. `None`, or a CPU that is not in it:
+    /// by number.
+    pub topology: Option<&'t Topology>,
     /// Whether members may spin.
     pub spin: SpinPolicy,
     /// CPUs' worth of time that this process may use, from [`crate::effective_cpus`].
@@ -77,10 +85,11 @@ impl Team {
     /// # Errors
     /// [`MachineError::ThreadCount`], [`MachineError::CpuCount`] for a specification that makes no
     /// sense, [`MachineError::Spawn`] if the system gives no more threads.
-    pub fn new(spec: TeamSpec) -> Result<Team, MachineError> {
+    pub fn new(spec: TeamSpec<'_>) -> Result<Team, MachineError> {
         let TeamSpec {
             threads,
             cpus,
+            topology,
             spin,
             effective_cpus,
         } = spec;
@@ -96,8 +105,10 @@ impl Team {
                 cpus: cpus.len(),
             });
         }
+        let place = |worker| topology?.cpu(*cpus.get(worker)?).copied();
+        let places: Vec<Option<Cpu>> = (1..threads).map(place).collect();
         let mut team = Team {
-            shared: Arc::new(Shared::new(threads - 1)),
+            shared: Arc::new(Shared::new(Layout::of(&places))),
             handles: Vec::with_capacity(threads - 1),
             cpus,
             pinned: PinReport::NotAsked,
@@ -208,7 +219,8 @@ impl Team {
 
 impl Drop for Team {
     fn drop(&mut self) {
-        self.shared.stop(self.phase.wrapping_add(1));
+        // SAFETY: phases end before the borrow of the team that runs them does.
+        unsafe { self.shared.stop(self.phase.wrapping_add(1)) };
         for handle in self.handles.drain(..) {
             // Workers catch what their work raises, so they end without a panic of their own.
             let _ = handle.join();
