@@ -134,8 +134,7 @@ impl<T: Copy> Gate<T> {
     /// The fences have one order. If the opener's is first, our look here or the kernel's sees the
     /// new number, and we do not sleep. If ours is first, the opener sees our count, and wakes; the
     /// kernel compares and queues under the lock that waking takes, so that the wake-up finds us
-    /// queued, or the kernel the new number. Sequentially consistent accesses would say less: they
-    /// order nothing but each other.
+    /// queued, or the kernel the new number.
     fn sleep(&self, seen: u32) {
         self.sleepers.0.fetch_add(1, Relaxed);
         fence(SeqCst);
