@@ -197,7 +197,11 @@ fn one_worker_needs_no_counter() {
 
 #[test]
 fn those_without_a_place_meet_by_number() {
-    for (workers, steps) in [(8, vec![(8, 1)]), (127, vec![(2, 1), (7, 1), (8, 17)])] {
+    for (workers, steps) in [
+        (8, vec![(8, 1)]),
+        (9, vec![(2, 1), (4, 1), (5, 1)]),
+        (127, vec![(2, 1), (7, 1), (8, 17)]),
+    ] {
         let layout = check(&vec![None; workers]);
         assert_eq!((layout.gates, arrivals(&layout)), (1, steps), "{workers}");
     }
