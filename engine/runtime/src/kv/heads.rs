@@ -7,7 +7,8 @@
 use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
 
-use sysinfer_machine::Ranges;
+use sysinfer_kernels::attention::{CacheType, TILE};
+use sysinfer_machine::{Pages, Ranges};
 
 use super::KvShape;
 use crate::nodes::runs;
@@ -89,9 +90,11 @@ impl Display for Homes {
 
 /// Workers that share some heads.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Group {
-    pub(crate) workers: Range<usize>,
-    pub(crate) heads: Range<usize>,
+pub struct Group {
+    /// Of the team.
+    pub workers: Range<usize>,
+    /// Of the cache.
+    pub heads: Range<usize>,
 }
 
 /// Which heads the workers of a team have.
@@ -142,12 +145,22 @@ impl HeadShares {
         }
     }
 
-    pub(crate) fn groups(&self) -> &[Group] {
+    /// For a team on `nodes` beside a decode team on `decode_nodes`, without a cache: for what reasons about
+    /// speed.
+    pub fn of_team(heads: usize, decode_nodes: &[usize], nodes: &[usize]) -> HeadShares {
+        let homes = Homes::of(heads, decode_nodes);
+        // Who has which heads does not depend on what these look like.
+        let shape = KvShape::new(1, heads, TILE, CacheType::F16);
+        Self::new(shape.in_parts(homes.parts(), Pages::Normal), &homes, nodes)
+    }
+
+    /// Workers and the heads that they share, both ascending.
+    pub fn groups(&self) -> &[Group] {
         &self.groups
     }
 
     /// The heads that a worker writes.
-    pub(crate) fn written_by(&self, worker: usize) -> Range<usize> {
+    pub fn written_by(&self, worker: usize) -> Range<usize> {
         self.writers.get(worker)
     }
 
@@ -164,9 +177,6 @@ impl HeadShares {
 
 #[cfg(test)]
 mod tests {
-    use sysinfer_kernels::attention::CacheType;
-    use sysinfer_machine::Pages;
-
     use super::*;
 
     fn workers(counts: &[(usize, usize)]) -> Vec<usize> {
@@ -219,6 +229,11 @@ mod tests {
             let shape = KvShape::new(2, heads, 128, CacheType::F16);
             let shape = shape.in_parts(homes.parts(), Pages::Transparent);
             let shares = HeadShares::new(shape, &homes, &nodes);
+            let bare = HeadShares::of_team(heads, &nodes, &nodes);
+            assert_eq!(
+                (&bare.groups, &bare.writers),
+                (&shares.groups, &shares.writers)
+            );
             let home = |head: usize| homes.nodes().expect("several")[head / shape.part_heads()];
             let mut written = vec![0; heads];
             for (worker, node) in nodes.iter().enumerate() {
