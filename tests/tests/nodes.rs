@@ -1,5 +1,5 @@
-//! The same logits, to the bit, however workers and the heads of the cache are on NUMA nodes: this host's CPUs
-//! are said to be on several, and the engine places and divides by what it is told.
+//! The same logits, to the bit, however workers and the cache are on NUMA nodes: this host's CPUs are said to be on
+//! one each, and the engine places and divides by what it is told.
 
 use sysinfer_engine::{CacheType, Engine, Entry, PhasePlan, Plan, Precision, Preset, Wanted};
 use sysinfer_machine::{Topology, allowed_cpus};
@@ -7,7 +7,7 @@ use sysinfer_machine::{Topology, allowed_cpus};
 const PROMPT: usize = 300;
 const DECODED: u32 = 5;
 
-/// Teams whose workers are on the first or the second CPU, each of which is a node.
+/// Teams whose workers are on the first CPU, the second or the third, each of which is a node.
 struct Teams {
     decode: &'static [usize],
     prefill: &'static [usize],
@@ -15,7 +15,7 @@ struct Teams {
     cache: &'static str,
 }
 
-const TEAMS: [Teams; 6] = [
+const TEAMS: [Teams; 9] = [
     Teams {
         decode: &[0, 1],
         prefill: &[0, 1],
@@ -47,11 +47,34 @@ const TEAMS: [Teams; 6] = [
         prefill: &[0, 1],
         cache: "not neighbours",
     },
+    // Four heads do not divide by three nodes.
+    Teams {
+        decode: &[0, 1, 2],
+        prefill: &[0, 1, 2],
+        cache: "128 positions in turn on each of nodes 0, 1, 2",
+    },
+    Teams {
+        decode: &[2, 2, 2, 2, 0, 0, 0, 0, 1, 1, 1, 1],
+        prefill: &[2, 0, 0, 1],
+        cache: "128 positions in turn on each of nodes 2, 0, 1",
+    },
+    Teams {
+        decode: &[0, 1, 2],
+        prefill: &[2, 1],
+        cache: "128 positions in turn",
+    },
 ];
 
-/// Two CPUs of this host, each on a node of its own; `None` where there are not as many.
-fn two_nodes() -> Option<Topology> {
-    let cpus: Vec<usize> = allowed_cpus().into_iter().take(2).collect();
+/// A CPU that no host has: workers that are to be on it run wherever they are put.
+const NO_CPU: usize = 100_000;
+
+/// Three CPUs, two of this host at least, each on a node of its own; `None` where there are not as many.
+fn nodes() -> Option<Topology> {
+    let cpus = allowed_cpus();
+    if cpus.len() < 2 {
+        return None;
+    }
+    let cpus: Vec<usize> = cpus.into_iter().chain([NO_CPU]).take(3).collect();
     let mut topology = Topology::flat(&cpus);
     let mut nodes = Vec::new();
     for (node, cpu) in topology.cpus.iter_mut().enumerate() {
@@ -61,7 +84,7 @@ fn two_nodes() -> Option<Topology> {
         nodes.push(own);
     }
     topology.nodes = nodes;
-    (cpus.len() == 2).then_some(topology)
+    Some(topology)
 }
 
 fn engine(topology: &Topology, teams: Option<&Teams>, cache: CacheType) -> Engine {
@@ -127,7 +150,7 @@ fn logits(engine: &mut Engine) -> Vec<Vec<f32>> {
 
 #[test]
 fn where_heads_are_does_not_show_in_a_result() {
-    let Some(topology) = two_nodes() else {
+    let Some(topology) = nodes() else {
         println!("SKIPPED: this process may use one CPU");
         return;
     };
@@ -149,7 +172,7 @@ fn where_heads_are_does_not_show_in_a_result() {
 /// Node 1 is none of this host's, so that all that is wanted there is elsewhere.
 #[test]
 fn memory_on_another_node_is_named() {
-    let Some(topology) = two_nodes() else {
+    let Some(topology) = nodes() else {
         println!("SKIPPED: this process may use one CPU");
         return;
     };
@@ -183,7 +206,7 @@ fn memory_on_another_node_is_named() {
 
 #[test]
 fn another_plan_moves_the_heads() {
-    let Some(topology) = two_nodes() else {
+    let Some(topology) = nodes() else {
         println!("SKIPPED: this process may use one CPU");
         return;
     };

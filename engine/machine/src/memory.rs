@@ -88,14 +88,19 @@ impl NodeBuffer {
     /// # Errors
     /// [`MachineError::Memory`] naming the bytes, if the system does not give them.
     pub fn new(bytes: usize, pages: Pages) -> Result<NodeBuffer, MachineError> {
-        Self::in_parts(PartLayout::new(bytes, 1, pages), pages)
+        Self::in_parts(PartLayout::new(bytes, 1, pages), pages, false)
     }
 
-    /// Maps parts that have no page in common, so that each can be on a node of its own.
+    /// Maps parts that have no page in common, so that each can be on a node of its own; if `apart`, with
+    /// other memory neither.
     ///
     /// # Errors
     /// As [`NodeBuffer::new`].
-    pub fn in_parts(layout: PartLayout, pages: Pages) -> Result<NodeBuffer, MachineError> {
+    pub fn in_parts(
+        layout: PartLayout,
+        pages: Pages,
+        apart: bool,
+    ) -> Result<NodeBuffer, MachineError> {
         let alignment = alignment(layout.bytes, pages);
         let buffer = Self::aligned(layout.total(), alignment)?;
         if alignment > 1 {
@@ -103,8 +108,8 @@ impl NodeBuffer {
                 // The end of a part that fills no huge page stays on small ones.
                 buffer.advise(Advice::HugePage, layout.part(part));
             }
-        } else if layout.count > 1 {
-            // A system that gives huge pages unasked would put two parts on one.
+        } else if apart || layout.count > 1 {
+            // A system that gives huge pages unasked would put two on one.
             buffer.advise(Advice::NoHugePage, 0..buffer.len());
         }
         Ok(buffer)
@@ -243,7 +248,7 @@ mod tests {
         for (bytes, count) in [(1, 3), (4096, 2), (70_000, 4), ((2 << 20) + 4096, 3)] {
             for pages in [Pages::Normal, Pages::Transparent] {
                 let layout = PartLayout::new(bytes, count, pages);
-                let mut buffer = NodeBuffer::in_parts(layout, pages).unwrap();
+                let mut buffer = NodeBuffer::in_parts(layout, pages, false).unwrap();
                 let page = match (pages, huge) {
                     (Pages::Transparent, Some(huge)) if bytes >= huge => huge,
                     _ => rustix::param::page_size(),
@@ -265,7 +270,7 @@ mod tests {
             count: 3,
             stride: usize::MAX,
         };
-        assert!(NodeBuffer::in_parts(endless, Pages::Normal).is_err());
+        assert!(NodeBuffer::in_parts(endless, Pages::Normal, true).is_err());
     }
 
     #[test]

@@ -161,23 +161,20 @@ unsafe impl<T: Send> Parts for Cut<'_, T> {
     }
 }
 
-/// Several rows, each cut at the same columns; made by [`columns`] and [`scattered`].
+/// The rows of a matrix, each cut at the same columns; made by [`columns`].
 #[derive(Debug)]
-pub struct CutRows<'a, T> {
-    rows: Rows<Vec<*mut T>, T>,
+pub struct CutColumns<'a, T> {
+    rows: Strided<T>,
     ranges: &'a Ranges,
     borrow: PhantomData<&'a mut [T]>,
 }
 
-/// Where rows start: at a fixed distance in one matrix, or wherever each of them lies.
-#[derive(Debug, Clone, Copy)]
-enum Rows<L, T> {
-    Strided {
-        first: *mut T,
-        count: usize,
-        stride: usize,
-    },
-    Listed(L),
+/// Rows at a fixed distance.
+#[derive(Debug)]
+struct Strided<T> {
+    first: *mut T,
+    count: usize,
+    stride: usize,
 }
 
 /// Cuts a row-major `[rows][width]` matrix by columns: worker `w` gets columns `ranges.get(w)` of
@@ -189,7 +186,7 @@ pub fn columns<'a, T: Send>(
     matrix: &'a mut [T],
     width: usize,
     ranges: &'a Ranges,
-) -> CutRows<'a, T> {
+) -> CutColumns<'a, T> {
     let (len, total) = (matrix.len(), ranges.total());
     assert!(
         total <= width,
@@ -199,35 +196,12 @@ pub fn columns<'a, T: Send>(
         len.is_multiple_of(width),
         "{len} items are no whole number of rows of {width}"
     );
-    let count = len.checked_div(width).unwrap_or(0);
-    let rows = Rows::Strided {
+    let rows = Strided {
         first: matrix.as_mut_ptr(),
-        count,
+        count: len.checked_div(width).unwrap_or(0),
         stride: width,
     };
-    CutRows {
-        rows,
-        ranges,
-        borrow: PhantomData,
-    }
-}
-
-/// Cuts rows that lie apart (e.g. in the cache blocks of several sequences) at the same columns.
-///
-/// # Panics
-/// If any row is shorter than `ranges.total()`.
-pub fn scattered<'a, T: Send>(rows: Vec<&'a mut [T]>, ranges: &'a Ranges) -> CutRows<'a, T> {
-    let total = ranges.total();
-    let start = |row: &'a mut [T]| {
-        assert!(
-            total <= row.len(),
-            "ranges over {total} columns, a row of {}",
-            row.len()
-        );
-        row.as_mut_ptr()
-    };
-    let rows = Rows::Listed(rows.into_iter().map(start).collect());
-    CutRows {
+    CutColumns {
         rows,
         ranges,
         borrow: PhantomData,
@@ -235,47 +209,34 @@ pub fn scattered<'a, T: Send>(rows: Vec<&'a mut [T]>, ranges: &'a Ranges) -> Cut
 }
 
 // SAFETY: sharing only lets workers take disjoint columns mutably, which `T: Send` permits.
-unsafe impl<T: Send> Sync for CutRows<'_, T> {}
+unsafe impl<T: Send> Sync for CutColumns<'_, T> {}
 
-impl<'s, T: Send> PartOf<'s> for CutRows<'_, T> {
+impl<'s, T: Send> PartOf<'s> for CutColumns<'_, T> {
     type Part = ColumnsMut<'s, T>;
 }
 
-// SAFETY: rows are disjoint borrows and at least `ranges.total()` wide (checked when made), and the
-// ranges of different workers are disjoint, so no element is in two parts.
-unsafe impl<T: Send> Parts for CutRows<'_, T> {
+// SAFETY: rows are disjoint and at least `ranges.total()` wide (checked when made), and the ranges of
+// different workers are disjoint, so no element is in two parts.
+unsafe impl<T: Send> Parts for CutColumns<'_, T> {
     fn workers(&self) -> Option<usize> {
         Some(self.ranges.len())
     }
 
     unsafe fn part<'s>(&'s self, worker: usize) -> Part<'s, Self> {
         let range = self.ranges.get(worker);
-        let rows = match &self.rows {
-            &Rows::Strided {
-                first,
-                count,
-                stride,
-            } => Rows::Strided {
-                first,
-                count,
-                stride,
-            },
-            Rows::Listed(starts) => Rows::Listed(starts.as_slice()),
-        };
-        let (first_column, width) = (range.start, range.len());
         ColumnsMut {
-            rows,
-            first_column,
-            width,
+            rows: Strided { ..self.rows },
+            first_column: range.start,
+            width: range.len(),
             borrow: PhantomData,
         }
     }
 }
 
-/// One worker's columns of several rows.
+/// One worker's columns of the rows of a matrix.
 #[derive(Debug)]
 pub struct ColumnsMut<'s, T> {
-    rows: Rows<&'s [*mut T], T>,
+    rows: Strided<T>,
     first_column: usize,
     width: usize,
     borrow: PhantomData<&'s mut [T]>,
@@ -284,10 +245,7 @@ pub struct ColumnsMut<'s, T> {
 impl<T> ColumnsMut<'_, T> {
     /// How many rows there are.
     pub fn rows(&self) -> usize {
-        match &self.rows {
-            Rows::Strided { count, .. } => *count,
-            Rows::Listed(starts) => starts.len(),
-        }
+        self.rows.count
     }
 
     /// The first of this worker's columns, counted from the start of the whole row.
@@ -305,17 +263,95 @@ impl<T> ColumnsMut<'_, T> {
     /// # Panics
     /// If `row` is not below [`ColumnsMut::rows`].
     pub fn row_mut(&mut self, row: usize) -> &mut [T] {
-        assert!(row < self.rows(), "row {row} of {}", self.rows());
+        let Strided {
+            first,
+            count,
+            stride,
+        } = self.rows;
+        assert!(row < count, "row {row} of {count}");
         // SAFETY:
         // - bounds: `row` is checked above; rows are at least `ranges.total()` wide and this range
-        //   ends inside that, both checked when the `CutRows` was made.
+        //   ends inside that, both checked when the `CutColumns` was made.
         // - aliasing: only this worker has these columns, and `&mut self` allows one row at a time.
         unsafe {
-            let start = match &self.rows {
-                Rows::Strided { first, stride, .. } => first.add(row * stride),
-                Rows::Listed(starts) => starts[row],
-            };
-            std::slice::from_raw_parts_mut(start.add(self.first_column), self.width)
+            let start = first.add(row * stride + self.first_column);
+            std::slice::from_raw_parts_mut(start, self.width)
         }
+    }
+}
+
+/// Rows that lie apart, each cut in a way of its own; made by [`scattered`].
+#[derive(Debug)]
+pub struct CutRows<'a, T> {
+    rows: Vec<(*mut T, &'a Ranges)>,
+    borrow: PhantomData<&'a mut [T]>,
+}
+
+/// Cuts rows that lie apart (e.g. in the cache blocks of several sequences): worker `w` gets items
+/// `ranges.get(w)` of the row that comes with those ranges.
+///
+/// # Panics
+/// If any row is shorter than the total of its ranges.
+pub fn scattered<'a, T: Send>(rows: Vec<(&'a mut [T], &'a Ranges)>) -> CutRows<'a, T> {
+    let start = |(row, ranges): (&'a mut [T], &'a Ranges)| {
+        let (total, len) = (ranges.total(), row.len());
+        assert!(total <= len, "ranges over {total} items, a row of {len}");
+        (row.as_mut_ptr(), ranges)
+    };
+    CutRows {
+        rows: rows.into_iter().map(start).collect(),
+        borrow: PhantomData,
+    }
+}
+
+// SAFETY: sharing only lets workers take disjoint items mutably, which `T: Send` permits.
+unsafe impl<T: Send> Sync for CutRows<'_, T> {}
+
+impl<'s, T: Send> PartOf<'s> for CutRows<'_, T> {
+    type Part = RowsMut<'s, T>;
+}
+
+// SAFETY: rows are disjoint borrows and at least as wide as their ranges (checked when made), and the
+// ranges of different workers are disjoint, so no element is in two parts.
+unsafe impl<T: Send> Parts for CutRows<'_, T> {
+    fn workers(&self) -> Option<usize> {
+        self.rows.iter().map(|(_, ranges)| ranges.len()).min()
+    }
+
+    unsafe fn part<'s>(&'s self, worker: usize) -> Part<'s, Self> {
+        RowsMut {
+            rows: &self.rows,
+            worker,
+            borrow: PhantomData,
+        }
+    }
+}
+
+/// One worker's items of several rows.
+#[derive(Debug)]
+pub struct RowsMut<'s, T> {
+    rows: &'s [(*mut T, &'s Ranges)],
+    worker: usize,
+    borrow: PhantomData<&'s mut [T]>,
+}
+
+impl<T> RowsMut<'_, T> {
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// This worker's items of one row.
+    ///
+    /// # Panics
+    /// If `row` is not below [`RowsMut::rows`].
+    pub fn row_mut(&mut self, row: usize) -> &mut [T] {
+        let (start, ranges) = self.rows[row];
+        let range = ranges.get(self.worker);
+        // SAFETY:
+        // - bounds: the row is at least `ranges.total()` wide and this range ends inside that, both
+        //   checked when the `CutRows` was made.
+        // - aliasing: only this worker has these items, and `&mut self` allows one row at a time.
+        unsafe { std::slice::from_raw_parts_mut(start.add(range.start), range.len()) }
     }
 }

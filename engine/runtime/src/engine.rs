@@ -18,7 +18,8 @@ use crate::batch::{Entry, Logits, Wanted};
 use crate::choice::{chosen, kernels};
 use crate::error::EngineError;
 use crate::info::EngineInfo;
-use crate::kv::heads::{HeadShares, Homes};
+use crate::kv::heads::HeadShares;
+use crate::kv::homes::Homes;
 use crate::kv::pool::KvPool;
 use crate::kv::shape::KvShape;
 use crate::load_step::LoadStep;
@@ -199,7 +200,8 @@ impl Engine {
         let model = Model::new(config, weights);
         plan.kernels = chosen(&model);
         let scratch = scratch(teams.most_threads());
-        let homes = Homes::of(model.config.kv_heads, &decode_nodes);
+        let chunk = plan.blocking.attention_chunk;
+        let homes = Homes::of(model.config.kv_heads, chunk, &decode_nodes);
         let shape = model.config.cache_shape(precision.cache);
         let cache = pool(shape, &homes, &plan);
         Ok(Engine {
@@ -300,7 +302,8 @@ impl Engine {
         self.model.weights.share(&decode_nodes, &prefill_nodes);
         plan.kernels = chosen(&self.model);
         self.scratch = scratch(teams.most_threads());
-        self.homes = Homes::of(self.model.config.kv_heads, &decode_nodes);
+        let chunk = plan.blocking.attention_chunk;
+        self.homes = Homes::of(self.model.config.kv_heads, chunk, &decode_nodes);
         let shape = self.model.config.cache_shape(self.precision.cache);
         let cache = pool(shape, &self.homes, &plan);
         if !self.cache.is_like(&cache) {
@@ -508,13 +511,14 @@ impl Heads {
     }
 }
 
-/// An empty cache whose heads are where they are read.
+/// An empty cache that is where it is read.
 fn pool(shape: KvShape, homes: &Homes, plan: &Plan) -> KvPool {
     let pages = pages(plan);
     let nodes = homes.nodes().filter(|_| plan.memory.bind_nodes);
     KvPool::new(
         shape.in_parts(homes.parts(), pages),
         pages,
+        homes.turns(),
         nodes.map(Arc::from),
     )
 }

@@ -148,14 +148,14 @@ impl Sequence {
         let first = self.len() / BLOCK_POSITIONS;
         for index in first..self.blocks.len().min(asked.div_ceil(BLOCK_POSITIONS)) {
             if Arc::get_mut(&mut self.blocks[index]).is_none() {
-                let mut own = self.promise.take()?;
+                let mut own = self.promise.take(index)?;
                 own.copy_from(&self.blocks[index]);
                 let shared = std::mem::replace(&mut self.blocks[index], Arc::new(own));
                 self.promise.pool().put_back(vec![shared]);
             }
         }
         while self.blocks.len() * BLOCK_POSITIONS < asked {
-            let block = self.promise.take()?;
+            let block = self.promise.take(self.blocks.len())?;
             self.blocks.push(Arc::new(block));
         }
         Ok(())

@@ -3,10 +3,9 @@
 //! Who has which heads, and how units of work are divided, is asked of the engine. Every head is taken to
 //! read all positions, also where ALiBi would let it leave some out.
 
-use std::ops::Range;
-
+use sysinfer_engine::Plan;
 use sysinfer_engine::kv::HeadShares;
-use sysinfer_engine::model::attention::divide::{divide, prompt_tokens, row_cost};
+use sysinfer_engine::model::attention::divide::{divide, prompt_tokens, row_cost, unit_home};
 use sysinfer_kernels::attention::PARTIAL_HEAD;
 
 use super::crew::Crew;
@@ -17,9 +16,17 @@ use super::reading::Reads;
 pub(super) struct Heads {
     /// Which of them the workers of the team share.
     shares: HeadShares,
-    /// The node of each, where the decode team's worker that writes it first is. `None` where its workers
-    /// move: then heads are everywhere.
-    homes: Option<Vec<usize>>,
+    /// The node of each in the blocks of each turn, where the decode team's worker that writes it first is.
+    /// `None` where its workers move: then heads are everywhere.
+    homes: Option<Vec<Vec<usize>>>,
+}
+
+impl Heads {
+    /// The node of a unit's keys and values.
+    fn home(&self, unit: &Unit) -> Option<usize> {
+        let turn = self.shares.turns().of_position(unit.start);
+        self.homes.as_ref().map(|homes| homes[turn][unit.head])
+    }
 }
 
 /// What attention of one decode step waits for, all layers, seconds.
@@ -35,6 +42,7 @@ pub(super) struct AttentionParts {
 struct Unit {
     worker: usize,
     head: usize,
+    start: usize,
     positions: usize,
 }
 
@@ -46,26 +54,28 @@ impl AttentionParts {
 }
 
 impl Machine {
-    /// The heads of the model for a team beside the decode team.
-    pub(super) fn heads(&self, decode: &Crew, team: &Crew) -> Heads {
-        let count = self.shape.info.kv_heads;
+    /// The heads of the model for a team beside the decode team, both under this plan.
+    pub(super) fn heads(&self, plan: &Plan, decode: &Crew, team: &Crew) -> Heads {
+        let (count, chunk) = (self.shape.info.kv_heads, plan.blocking.attention_chunk);
         // The engine takes threads that may move for those of one node.
         let known = |crew: &Crew| match crew.pinned {
             true => crew.nodes.clone(),
             false => vec![0; crew.threads()],
         };
         let decode_nodes = known(decode);
-        let writers = HeadShares::of_team(count, &decode_nodes, &decode_nodes);
-        let homes = decode.pinned.then(|| {
+        let shares = |nodes: &[usize]| HeadShares::of_team(count, chunk, &decode_nodes, nodes);
+        let writers = shares(&decode_nodes);
+        let of_turn = |turn| {
             let mut homes = vec![0; count];
             for (worker, node) in decode_nodes.iter().enumerate() {
-                homes[writers.written_by(worker)].fill(*node);
+                homes[writers.written(turn).by(worker)].fill(*node);
             }
             homes
-        });
+        };
+        let homes = || (0..writers.turns().homes).map(of_turn).collect();
         Heads {
-            shares: HeadShares::of_team(count, &decode_nodes, &known(team)),
-            homes,
+            homes: decode.pinned.then(homes),
+            shares: shares(&known(team)),
         }
     }
 
@@ -95,12 +105,13 @@ impl Machine {
         let mut left_on = vec![0.0; self.layout.nodes];
         for unit in &units {
             let (bytes, node) = (unit.positions as f64 * bytes_each, crew.nodes[unit.worker]);
-            match setting.heads.homes.as_ref().map(|homes| homes[unit.head]) {
+            let home = setting.heads.home(unit);
+            match home {
                 Some(home) if home != node => reads[unit.worker].far += bytes,
                 _ => reads[unit.worker].near += bytes,
             }
-            match &setting.heads.homes {
-                Some(homes) => given[homes[unit.head]] += bytes,
+            match home {
+                Some(home) => given[home] += bytes,
                 None => crew.spread(bytes, &mut given),
             }
             left_on[node] += 1.0 / units.len() as f64;
@@ -145,8 +156,9 @@ impl Machine {
         let products_each = (2 * group * self.shape.head_size) as f64;
         let rate = self.description.compute.prompt_attention_gmac_per_second * 1e9;
         let mut busiest: f64 = 0.0;
-        each_share(setting, &costs, |worker, units| {
-            let products = units.map(|unit| {
+        let home = |unit| unit_home(setting.heads.shares.turns(), (unit, 1), 0);
+        each_share(setting, (&costs, home), |worker, units| {
+            let products = units.iter().map(|unit| {
                 let (rows, seen) = tiles[unit % tiles.len()];
                 (rows * seen) as f64 * products_each
             });
@@ -173,11 +185,17 @@ fn decode_units(setting: &Setting<'_>, positions: usize) -> Vec<Unit> {
         .iter()
         .map(|positions| row_cost(*positions))
         .collect();
+    let turns = setting.heads.shares.turns();
+    let home = |unit: usize| {
+        let start = unit % chunks.len() * chunk;
+        unit_home(turns, (unit / chunks.len(), chunks.len()), start)
+    };
     let mut all = Vec::new();
-    each_share(setting, &costs, |worker, units| {
-        all.extend(units.map(|unit| Unit {
+    each_share(setting, (&costs, home), |worker, units| {
+        all.extend(units.iter().map(|unit| Unit {
             worker,
             head: unit / chunks.len(),
+            start: unit % chunks.len() * chunk,
             positions: chunks[unit % chunks.len()],
         }));
     });
@@ -185,20 +203,27 @@ fn decode_units(setting: &Setting<'_>, positions: usize) -> Vec<Unit> {
 }
 
 /// Divides the units of all heads, each of which has those of `costs`, and hands every worker's out by
-/// their numbers: head by head, and in the order of `costs`.
-fn each_share(setting: &Setting<'_>, costs: &[usize], mut take: impl FnMut(usize, Range<usize>)) {
+/// their numbers: head by head, and in the order of `costs`. `home` says whose turn a unit is.
+fn each_share(
+    setting: &Setting<'_>,
+    (costs, home): (&[usize], impl Fn(usize) -> usize),
+    mut take: impl FnMut(usize, &[usize]),
+) {
     for group in setting.heads.shares.groups() {
-        let first = group.heads.start * costs.len();
-        let shares = divide(&costs.repeat(group.heads.len()), group.workers.len());
+        let units = group.heads.start * costs.len()..group.heads.end * costs.len();
+        let own = |unit: &usize| group.turn.is_none_or(|turn| turn == home(*unit));
+        let units: Vec<usize> = units.filter(own).collect();
+        let costs: Vec<usize> = units.iter().map(|unit| costs[unit % costs.len()]).collect();
+        let shares = divide(&costs, group.workers.len());
         for (worker, share) in group.workers.clone().zip(shares) {
-            take(worker, first + share.start..first + share.end);
+            take(worker, &units[share]);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use sysinfer_engine::{Plan, Preset};
+    use sysinfer_engine::Preset;
     use sysinfer_machine::MapPolicy;
 
     use super::super::Description;
@@ -216,7 +241,7 @@ mod tests {
 
     fn parts(machine: &Machine, plan: &Plan, positions: usize) -> AttentionParts {
         let crew = machine.crew(&plan.decode).expect("CPUs are there");
-        let heads = machine.heads(&crew, &crew);
+        let heads = machine.heads(plan, &crew, &crew);
         machine.attention_parts(&Setting::of_decode(&crew, plan, &heads), positions)
     }
 
@@ -250,28 +275,41 @@ mod tests {
     }
 
     #[test]
-    fn heads_that_do_not_divide_by_nodes_cost_what_is_remote() {
-        // Eight heads, three nodes of four workers: wherever they are written first, and read by all.
+    fn heads_that_do_not_divide_have_positions_on_every_node() {
+        // Eight heads, three nodes of four workers, which have 256 positions in turn.
         let cpus: Vec<usize> = (0..12).collect();
-        let (same, half) = (1.0, 0.5);
-        let [near, far] = [same, half].map(|remote| {
+        let [near, far] = [1.0, 0.5].map(|remote| {
+            let machine = four_nodes(remote, Preset::Llama3_8b);
+            let mut plan = on(&plan(&machine, MapPolicy::Compact, 16), &cpus);
+            plan.blocking.attention_chunk = 256;
+            parts(&machine, &plan, 2048).units
+        });
+        let machine = four_nodes(1.0, Preset::Llama3_8b);
+        let all = 2048.0 * machine.shape.info.kv_bytes_per_position as f64;
+        // Three of eight turns are the first node's.
+        let memory = all * 3.0 / 8.0 / 50e9;
+        assert!((near[0] / memory - 1.0).abs() < 1e-9, "{near:?}");
+        assert_eq!(far, near, "nothing is remote");
+    }
+
+    #[test]
+    fn a_cache_without_a_division_costs_what_is_remote() {
+        // Workers of two nodes each take turns, so heads are where they are written first: with every other
+        // worker, since there are half as many. The worker beside it reads half of the head.
+        let cpus = [0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15];
+        let [near, far] = [1.0, 0.5].map(|remote| {
             let machine = four_nodes(remote, Preset::Llama3_8b);
             let plan = on(&plan(&machine, MapPolicy::Compact, 16), &cpus);
             parts(&machine, &plan, 2048).units
         });
         let machine = four_nodes(1.0, Preset::Llama3_8b);
         let all = 2048.0 * machine.shape.info.kv_bytes_per_position as f64;
-        // Three heads of eight are on the first node; a third would be its due.
-        assert!(
-            (near[0] / (all * 3.0 / 8.0 / 50e9) - 1.0).abs() < 1e-9,
-            "{near:?}"
-        );
-        // The worker that waits longest has most of its part on other nodes, at half the rate.
-        assert!(
-            (1.5..=2.0).contains(&(far[1] / near[1])),
-            "{far:?} {near:?}"
-        );
-        assert!(far[0] > near[0] && far[2] == near[2], "{far:?} {near:?}");
+        let memory = all / 2.0 / 50e9;
+        assert!((near[0] / memory - 1.0).abs() < 1e-9, "two nodes: {near:?}");
+        let core = all / 16.0 / 20e9;
+        assert!((near[1] / core - 1.0).abs() < 1e-9, "{near:?}");
+        assert!((far[1] / core - 2.0).abs() < 1e-9, "{far:?}");
+        assert_eq!(far[2], near[2]);
     }
 
     #[test]
@@ -302,7 +340,7 @@ mod tests {
         assert!((1.2..=1.25).contains(&ratio), "{ratio}");
         let prompt = |plan: &Plan| {
             let crew = machine.crew(&plan.decode).expect("CPUs are there");
-            let heads = machine.heads(&crew, &crew);
+            let heads = machine.heads(plan, &crew, &crew);
             let setting = Setting {
                 rows: 512,
                 ..Setting::of_decode(&crew, plan, &heads)

@@ -83,7 +83,7 @@ impl Machine {
     pub fn decode_limits(&self, plan: &Plan, length: usize) -> Result<Limits, String> {
         self.check(plan)?;
         let crew = self.crew(&plan.decode)?;
-        let heads = self.heads(&crew, &crew);
+        let heads = self.heads(plan, &crew, &crew);
         let setting = Setting::of_decode(&crew, plan, &heads);
         let attention = self.attention_parts(&setting, length);
         let products = self.shape.layers.iter().chain([&self.shape.output]);

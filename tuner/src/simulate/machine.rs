@@ -74,7 +74,7 @@ impl Machine {
     pub fn decode_seconds(&self, plan: &Plan, from: usize, to: usize) -> Result<f64, String> {
         self.check(plan)?;
         let crew = self.crew(&plan.decode)?;
-        let heads = self.heads(&crew, &crew);
+        let heads = self.heads(plan, &crew, &crew);
         let setting = Setting::of_decode(&crew, plan, &heads);
         let base = self.step_seconds(&setting, 1);
         let mut seconds = (to - from.min(to)) as f64 * base;
@@ -97,7 +97,7 @@ impl Machine {
         let decode = self.crew(&plan.decode)?;
         let crew = self.crew(&plan.prefill)?;
         let local = self.overlap_of_nodes(&decode, &crew);
-        let heads = self.heads(&decode, &crew);
+        let heads = self.heads(plan, &decode, &crew);
         let (mut seconds, mut done) = (0.0, 0);
         while done < tokens {
             let rows = pass_rows(plan).min(tokens - done);
@@ -142,7 +142,7 @@ impl Machine {
                 }
             };
             let crew = self.crew(team)?;
-            let heads = self.heads(&decode, &crew);
+            let heads = self.heads(plan, &decode, &crew);
             let setting = Setting {
                 crew: &crew,
                 plan,

@@ -170,7 +170,7 @@ mod tests {
         let machine = machine(|host| host.topology = nodes.into(), Preset::Llama3_8b);
         let plan = plan(&machine, MapPolicy::Compact, 88);
         let crew = machine.crew(&plan.decode).expect("CPUs are there");
-        let heads = machine.heads(&crew, &crew);
+        let heads = machine.heads(&plan, &crew, &crew);
         let setting = Setting::of_decode(&crew, &plan, &heads);
         // 512 row groups: 5.8 for a worker, 128 for a node.
         let product = &machine.shape.layers[1];

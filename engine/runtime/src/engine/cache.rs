@@ -57,23 +57,27 @@ impl Engine {
     /// # Errors
     /// No memory.
     pub fn stock_cache(&mut self, tokens: usize) -> Result<(), EngineError> {
-        let shape = self.cache.shape();
-        let new = |_| self.cache.new_block();
+        let (shape, turns) = (self.cache.shape(), self.homes.turns());
+        let new = |number| self.cache.new_block(number);
         let count = tokens.div_ceil(BLOCK_POSITIONS);
         let blocks: Result<Vec<KvBlock>, _> = (0..count).map(new).collect();
         let mut blocks = blocks?;
         self.teams.decode.enter(|lead| {
             for layer in 0..shape.layers {
-                let layers = blocks.iter_mut().map(|block| block.layer_mut(layer));
-                let layers = scattered(layers.collect(), self.heads.decode.spans());
+                let layers = blocks.iter_mut().map(|block| {
+                    let written = self.heads.decode.written(block.home());
+                    (block.layer_mut(layer), written.spans())
+                });
+                let layers = scattered(layers.collect());
                 lead.run(layers, |worker, mut blocks| {
-                    // A worker whose heads are of two parts has more between them than is its own.
-                    let heads = self.heads.decode.written_by(worker);
-                    for (block, head) in
-                        (0..count).flat_map(|block| heads.clone().map(move |head| (block, head)))
-                    {
-                        let start = shape.head_start(head) - shape.head_start(heads.start);
-                        blocks.row_mut(block)[start..][..shape.head_bytes()].fill(0);
+                    for block in 0..count {
+                        let written = self.heads.decode.written(turns.home(block));
+                        // A worker whose heads are of two parts has more between them than is its own.
+                        let heads = written.by(worker);
+                        for head in heads.clone() {
+                            let start = shape.head_start(head) - shape.head_start(heads.start);
+                            blocks.row_mut(block)[start..][..shape.head_bytes()].fill(0);
+                        }
                     }
                 });
             }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use sysinfer_machine::{MapPolicy, Topology, place};
+use sysinfer_machine::{Lines, MapPolicy, Topology, place};
 
 use super::*;
 use crate::model::config::Experts;
@@ -235,21 +235,22 @@ fn weights(engine: &Engine) -> Read {
 fn cache(engine: &Engine, sequence: &Sequence) -> Read {
     let (nodes, _) = engine.teams.nodes(&engine.topology);
     let shape = engine.cache.shape();
-    let heads = &engine.heads.decode;
     let mut all = Read::default();
-    for block in sequence.blocks() {
+    for (number, block) in sequence.blocks().iter().enumerate() {
+        let turn = engine.homes.turns().home(number);
+        let written = engine.heads.decode.written(turn);
+        let heads = |worker| written.by(worker).map(move |head| (worker, head));
         let writes = || {
-            (0..nodes.len()).flat_map(|worker| {
-                let own = heads.written_by(worker);
-                let bytes = own.map(|head| addresses(block.head_part(0, head)));
-                bytes
-                    .map(|bytes| (nodes[worker], bytes))
-                    .collect::<Vec<_>>()
-            })
+            let all = (0..nodes.len()).flat_map(heads);
+            all.map(|(worker, head)| (nodes[worker], addresses(block.head_part(0, head))))
         };
         // Parts that are smaller than a page of the larger kinds begin at smaller ones, and take no others.
         let part = 1 << shape.part_stride().trailing_zeros();
-        let written = PAGES.map(|page| Memory::new(page.min(part), writes()));
+        let pages = PAGES.map(|page| match engine.homes.parts() {
+            1 => page,
+            _ => page.min(part),
+        });
+        let written = pages.map(|page| Memory::new(page, writes()));
         for (worker, bytes) in block.reads.take() {
             let head = (0..shape.heads).find(|head| {
                 let head = addresses(block.head_part(0, *head));
@@ -257,7 +258,7 @@ fn cache(engine: &Engine, sequence: &Sequence) -> Read {
             });
             let head = head.expect("reads are of one head");
             let home = match engine.homes.nodes() {
-                Some(homes) => homes[head / shape.part_heads()],
+                Some(homes) => homes[turn + head / shape.part_heads()],
                 None => nodes[worker],
             };
             let elsewhere = home != nodes[worker];
@@ -295,6 +296,23 @@ fn unevenness(engine: &Engine) -> usize {
     all.into_iter().map(uneven).max().unwrap_or(0)
 }
 
+/// Columns that a node's workers write end where a cache line does.
+fn assert_lines_of_one_node(engine: &Engine) {
+    let (nodes, _) = engine.teams.nodes(&engine.topology);
+    for layer in &engine.model.weights.layers {
+        for shares in [&layer.qkv.shares, &layer.attention_output.shares] {
+            for worker in 1..nodes.len() {
+                let start = shares.of(Role::Decode).columns.get(worker).start;
+                let same = nodes[worker] == nodes[worker - 1];
+                assert!(
+                    same || start.is_multiple_of(Lines::LINE),
+                    "{worker}: {start}"
+                );
+            }
+        }
+    }
+}
+
 fn assert_local(engine: &mut Engine, what: &str) {
     let [weights, cache] = step(engine);
     for (kind, read) in [("weights", &weights), ("cache", &cache)] {
@@ -321,6 +339,12 @@ fn workers_read_the_memory_of_their_own_node() {
         ),
         // 22 workers on each of four nodes, as in the guide of the original.
         ("88 of 96 CPUs", host(reference), spread(88)),
+        // Four heads do not divide by three nodes: each has positions.
+        (
+            "three nodes",
+            host("pack:3 numa:1 l3:1 core:8 pu:1"),
+            spread(24),
+        ),
         (
             "every second core",
             host(reference),
@@ -380,6 +404,7 @@ fn no_share_of_any_model_is_on_another_node() {
             for threads in teams {
                 engine.replan(plan(threads)).expect("it can be followed");
                 let [weights, cache] = step(&mut engine);
+                assert_lines_of_one_node(&engine);
                 let none = ([0; 3], 0);
                 for (what, read) in [("weights", weights), ("cache", cache)] {
                     println!(

@@ -24,9 +24,9 @@ impl Engine {
             }
         }
         let one = nodes.first().copied();
-        for (part, found) in self.cache.residency(SAMPLES)? {
+        for (home, found) in self.cache.residency(SAMPLES)? {
             let node = match self.homes.nodes() {
-                Some(homes) => Some(homes[part]),
+                Some(homes) => Some(homes[home]),
                 None => one.filter(|first| nodes.iter().all(|node| node == first)),
             };
             collect(&mut all, ("KV cache", node), &found);

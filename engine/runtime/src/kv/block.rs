@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use sysinfer_machine::{MachineError, NodeBuffer, Pages};
 
+use super::homes::Turns;
 use super::shape::KvShape;
 #[cfg(test)]
 use crate::noted::Reads;
@@ -12,33 +13,42 @@ use crate::noted::Reads;
 #[derive(Debug)]
 pub(crate) struct KvBlock {
     shape: KvShape,
+    home: usize,
     bytes: NodeBuffer,
     #[cfg(test)]
     pub(crate) reads: Reads,
 }
 
 impl KvBlock {
-    /// An empty block, whose parts are wanted on `nodes`; without these, on those that write them first.
+    /// An empty block at one of some homes, whose parts are wanted on `nodes`; without these, on those that write
+    /// them first.
     ///
     /// # Errors
     /// No memory.
     pub(crate) fn new(
         shape: KvShape,
+        (home, turns): (usize, Turns),
         pages: Pages,
         nodes: Option<&[usize]>,
     ) -> Result<KvBlock, MachineError> {
         let layout = shape.layout();
-        let bytes = NodeBuffer::in_parts(layout, pages)?;
+        let bytes = NodeBuffer::in_parts(layout, pages, turns.homes > 1)?;
         for (part, node) in nodes.into_iter().flatten().enumerate() {
             // Where this is refused, whoever writes first decides.
             let _ = bytes.bind(layout.part(part), *node);
         }
         Ok(KvBlock {
             shape,
+            home,
             bytes,
             #[cfg(test)]
             reads: Reads::default(),
         })
+    }
+
+    /// Which of the homes that take turns it is at.
+    pub(crate) fn home(&self) -> usize {
+        self.home
     }
 
     fn layer_range(&self, layer: usize) -> Range<usize> {
@@ -94,7 +104,8 @@ mod tests {
     #[test]
     fn a_head_keeps_the_longest_of_its_keys_until_it_begins_anew() {
         let shape = KvShape::new(2, 3, 8, CacheType::Q8_0);
-        let mut block = KvBlock::new(shape, Pages::Normal, None).expect("a little memory");
+        let mut block =
+            KvBlock::new(shape, (0, Turns::NONE), Pages::Normal, None).expect("a little memory");
         let bytes = shape.head_bytes();
         let mut note = |place, length| {
             let layer = block.layer_mut(1);
@@ -121,7 +132,8 @@ mod tests {
         for (layers, heads, parts) in [(2, 4, 1), (2, 4, 2), (3, 8, 4), (1, 6, 3)] {
             let shape = KvShape::new(layers, heads, 8, CacheType::F16);
             let shape = shape.in_parts(parts, Pages::Normal);
-            let mut block = KvBlock::new(shape, Pages::Normal, None).expect("a little memory");
+            let mut block = KvBlock::new(shape, (0, Turns::NONE), Pages::Normal, None)
+                .expect("a little memory");
             let number = |layer, head| (1 + layer * heads + head) as u8;
             for layer in 0..layers {
                 for head in 0..heads {
@@ -131,7 +143,8 @@ mod tests {
                     bytes.fill(number(layer, head));
                 }
             }
-            let mut copy = KvBlock::new(shape, Pages::Normal, None).expect("a little memory");
+            let mut copy = KvBlock::new(shape, (0, Turns::NONE), Pages::Normal, None)
+                .expect("a little memory");
             copy.copy_from(&block);
             let page = |layer, head| {
                 let (keys, values) = copy.head(layer, head);

@@ -1,154 +1,117 @@
-//! Heads of the cache and the NUMA nodes and workers that have them.
-//!
-//! Where several nodes work, each has an equal part of the heads, for all positions: its workers write and read
-//! them, and nobody else does. Where heads cannot be divided like that, all workers share all of them, and
-//! pages lie where they were written first.
+//! Which workers of a team have which heads of the cache, on the nodes where these are.
 
-use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
 
 use sysinfer_kernels::attention::{CacheType, TILE};
 use sysinfer_machine::{Pages, Ranges};
 
-use super::KvShape;
+use super::homes::{Homes, Turns};
+use super::shape::KvShape;
 use crate::nodes::runs;
 
-/// Nodes may have workers in different numbers as long as the most are no more than the fewest by this: each
-/// has as many heads as the others, and all wait for the slowest.
-const MOST_UNEVEN: f64 = 1.25;
-
-/// Where heads are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Homes {
-    /// All workers are on one node.
-    One,
-    /// An equal part of the heads on each, in the order of their workers.
-    ByNode(Vec<usize>),
-    /// Wherever they are written first, and why.
-    Anywhere(&'static str),
-}
-
-impl Homes {
-    /// Decides for the nodes of the decode team's workers, in their order.
-    pub(crate) fn of(heads: usize, nodes: &[usize]) -> Homes {
-        let runs = runs(nodes);
-        if runs.len() < 2 {
-            return Homes::One;
-        }
-        let homes: Vec<usize> = runs.iter().map(|(node, _)| *node).collect();
-        let mut distinct = homes.clone();
-        distinct.sort_unstable();
-        distinct.dedup();
-        if distinct.len() < homes.len() {
-            return Homes::Anywhere("workers of one node are not neighbours");
-        }
-        if !heads.is_multiple_of(homes.len()) {
-            return Homes::Anywhere("the model's key/value heads do not divide by the nodes");
-        }
-        let counts = || runs.iter().map(|(_, workers)| workers.len());
-        let (most, fewest) = (counts().max(), counts().min());
-        let uneven = most.unwrap_or(1) as f64 / fewest.unwrap_or(1) as f64;
-        if uneven > MOST_UNEVEN {
-            return Homes::Anywhere("nodes have workers in too different numbers");
-        }
-        Homes::ByNode(homes)
-    }
-
-    /// Parts that a block has.
-    pub(crate) fn parts(&self) -> usize {
-        match self {
-            Homes::ByNode(nodes) => nodes.len(),
-            Homes::One | Homes::Anywhere(_) => 1,
-        }
-    }
-
-    /// The node of each part, where there are several.
-    pub(crate) fn nodes(&self) -> Option<&[usize]> {
-        match self {
-            Homes::ByNode(nodes) => Some(nodes),
-            Homes::One | Homes::Anywhere(_) => None,
-        }
-    }
-}
-
-impl Display for Homes {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Homes::One => formatter.write_str("on one node"),
-            Homes::ByNode(nodes) => {
-                let nodes: Vec<String> = nodes.iter().map(usize::to_string).collect();
-                write!(
-                    formatter,
-                    "an equal part of the heads on each of nodes {}",
-                    nodes.join(", ")
-                )
-            }
-            Homes::Anywhere(why) => write!(formatter, "where it is written first: {why}"),
-        }
-    }
-}
-
-/// Workers that share some heads.
+/// Workers that share some heads, at some positions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// Of the team.
     pub workers: Range<usize>,
     /// Of the cache.
     pub heads: Range<usize>,
+    /// The home whose turns these are; `None`: all positions.
+    pub turn: Option<usize>,
 }
 
 /// Which heads the workers of a team have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeadShares {
-    /// All workers and all heads, both ascending.
+    /// All workers, ascending; together they have all heads at all positions.
     groups: Vec<Group>,
-    /// The heads that each worker writes.
-    writers: Ranges,
-    /// Where those lie in a layer of a block.
+    /// Which blocks are at which home.
+    turns: Turns,
+    /// Of blocks at each home.
+    written: Vec<Written>,
+}
+
+/// Who writes the heads of a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Heads by worker.
+    heads: Ranges,
+    /// Where these lie in a layer of the block.
     spans: Ranges,
 }
 
+impl Written {
+    fn new(shape: KvShape, heads: Vec<Range<usize>>) -> Written {
+        let heads = Ranges::from_ranges(shape.heads, heads).expect("groups ascend");
+        Written {
+            spans: shape.spans(&heads),
+            heads,
+        }
+    }
+
+    /// The heads that a worker writes.
+    pub fn by(&self, worker: usize) -> Range<usize> {
+        self.heads.get(worker)
+    }
+
+    /// Where the heads of each worker lie in a layer.
+    pub(crate) fn spans(&self) -> &Ranges {
+        &self.spans
+    }
+}
+
 impl HeadShares {
-    /// For workers on these nodes: those of a part's home have its heads, if there are workers on just the
-    /// homes, in their order.
+    /// For workers on these nodes: those of a home have what it has, if there are workers on just the homes, in
+    /// their order; else all share everything.
     pub(crate) fn new(shape: KvShape, homes: &Homes, nodes: &[usize]) -> HeadShares {
         let runs = runs(nodes);
+        let turns = homes.turns();
         let at_home = homes
             .nodes()
             .is_some_and(|homes| runs.iter().map(|(node, _)| node).eq(homes));
-        let groups: Vec<Group> = match at_home {
-            true => (runs.into_iter().enumerate())
+        let all = Group {
+            workers: 0..nodes.len(),
+            heads: 0..shape.heads,
+            turn: None,
+        };
+        let runs = runs.into_iter().enumerate();
+        let groups: Vec<Group> = match homes {
+            Homes::ByHead(_) if at_home => runs
                 .map(|(part, (_, workers))| Group {
                     workers,
                     heads: part * shape.part_heads()..(part + 1) * shape.part_heads(),
+                    turn: None,
                 })
                 .collect(),
-            false => vec![Group {
-                workers: 0..nodes.len(),
-                heads: 0..shape.heads,
-            }],
+            Homes::ByPosition { .. } if at_home => runs
+                .map(|(home, (_, workers))| Group {
+                    workers,
+                    turn: Some(home),
+                    ..all.clone()
+                })
+                .collect(),
+            _ => vec![all],
         };
-        let of_group = |group: &Group| {
-            let first = group.heads.start;
-            let split = Ranges::split(group.heads.len(), 1, group.workers.len());
-            let heads: Vec<Range<usize>> = split.iter().collect();
-            heads
-                .into_iter()
-                .map(move |own| own.start + first..own.end + first)
-        };
-        let writers = groups.iter().flat_map(of_group).collect();
-        let writers = Ranges::from_ranges(shape.heads, writers).expect("groups ascend");
+        let written = (0..turns.homes).map(|home| {
+            let heads = groups.iter().flat_map(|group| writers(group, home));
+            Written::new(shape, heads.collect())
+        });
         HeadShares {
-            spans: shape.spans(&writers),
+            written: written.collect(),
             groups,
-            writers,
+            turns,
         }
     }
 
     /// For a team on `nodes` beside a decode team on `decode_nodes`, without a cache: for what reasons about
-    /// speed.
-    pub fn of_team(heads: usize, decode_nodes: &[usize], nodes: &[usize]) -> HeadShares {
-        let homes = Homes::of(heads, decode_nodes);
+    /// speed. Attention reads `chunk` positions at a time.
+    pub fn of_team(
+        heads: usize,
+        chunk: usize,
+        decode_nodes: &[usize],
+        nodes: &[usize],
+    ) -> HeadShares {
+        let homes = Homes::of(heads, chunk, decode_nodes);
         // Who has which heads does not depend on what these look like.
         let shape = KvShape::new(1, heads, TILE, CacheType::F16);
         Self::new(shape.in_parts(homes.parts(), Pages::Normal), &homes, nodes)
@@ -159,19 +122,34 @@ impl HeadShares {
         &self.groups
     }
 
-    /// The heads that a worker writes.
-    pub fn written_by(&self, worker: usize) -> Range<usize> {
-        self.writers.get(worker)
+    /// Which blocks are at which home.
+    pub fn turns(&self) -> Turns {
+        self.turns
     }
 
-    /// Where the heads of each worker lie in a layer of a block.
-    pub(crate) fn spans(&self) -> &Ranges {
-        &self.spans
+    /// Who writes blocks at that home.
+    pub fn written(&self, home: usize) -> &Written {
+        &self.written[home]
     }
 
     /// Workers of the team.
     pub(crate) fn workers(&self) -> usize {
-        self.writers.len()
+        self.groups.iter().map(|group| group.workers.len()).sum()
+    }
+}
+
+/// The heads of each worker of a group in a block that is at `home`.
+fn writers(group: &Group, home: usize) -> Vec<Range<usize>> {
+    match group.turn {
+        // Nothing, between those before and those behind.
+        Some(turn) if turn < home => vec![0..0; group.workers.len()],
+        Some(turn) if turn > home => vec![group.heads.end..group.heads.end; group.workers.len()],
+        _ => {
+            let first = group.heads.start;
+            let split = Ranges::split(group.heads.len(), 1, group.workers.len());
+            let own = split.iter();
+            own.map(|own| own.start + first..own.end + first).collect()
+        }
     }
 }
 
@@ -185,39 +163,6 @@ mod tests {
     }
 
     #[test]
-    fn heads_are_given_to_nodes_where_they_divide() {
-        let by_node = |nodes: &[usize]| Homes::ByNode(nodes.to_vec());
-        let cases = [
-            (8, workers(&[(0, 4)]), Homes::One),
-            (
-                8,
-                workers(&[(0, 22), (1, 22), (2, 22), (3, 22)]),
-                by_node(&[0, 1, 2, 3]),
-            ),
-            // Baichuan2-13B, Qwen3-30B-A3B; nodes in any order.
-            (40, workers(&[(2, 12), (0, 12)]), by_node(&[2, 0])),
-            (
-                4,
-                workers(&[(0, 5), (1, 4), (2, 5), (3, 4)]),
-                by_node(&[0, 1, 2, 3]),
-            ),
-        ];
-        for (heads, nodes, wanted) in cases {
-            assert_eq!(Homes::of(heads, &nodes), wanted, "{heads} {nodes:?}");
-        }
-        for (heads, nodes, word) in [
-            (3, workers(&[(0, 2), (1, 2)]), "divide"),
-            (2, workers(&[(0, 1), (1, 1), (2, 1), (3, 1)]), "divide"),
-            (8, workers(&[(0, 1), (1, 1), (0, 1)]), "neighbours"),
-            (8, workers(&[(0, 8), (1, 4)]), "different numbers"),
-        ] {
-            let homes = Homes::of(heads, &nodes);
-            assert!(homes.to_string().contains(word), "{homes}");
-            assert_eq!((homes.parts(), homes.nodes()), (1, None));
-        }
-    }
-
-    #[test]
     fn every_head_has_writers_on_its_own_node_alone() {
         for (heads, nodes) in [
             (8, workers(&[(0, 22), (1, 22), (2, 22), (3, 22)])),
@@ -225,19 +170,16 @@ mod tests {
             (4, workers(&[(1, 16), (0, 16)])),
             (8, workers(&[(0, 1), (1, 1)])),
         ] {
-            let homes = Homes::of(heads, &nodes);
+            let homes = Homes::of(heads, 256, &nodes);
             let shape = KvShape::new(2, heads, 128, CacheType::F16);
             let shape = shape.in_parts(homes.parts(), Pages::Transparent);
             let shares = HeadShares::new(shape, &homes, &nodes);
-            let bare = HeadShares::of_team(heads, &nodes, &nodes);
-            assert_eq!(
-                (&bare.groups, &bare.writers),
-                (&shares.groups, &shares.writers)
-            );
+            let bare = HeadShares::of_team(heads, 256, &nodes, &nodes);
+            assert_eq!(bare.groups, shares.groups);
             let home = |head: usize| homes.nodes().expect("several")[head / shape.part_heads()];
             let mut written = vec![0; heads];
             for (worker, node) in nodes.iter().enumerate() {
-                for head in shares.written_by(worker) {
+                for head in shares.written(0).by(worker) {
                     written[head] += 1;
                     assert_eq!(home(head), *node, "head {head}, worker {worker}");
                 }
@@ -252,8 +194,32 @@ mod tests {
     }
 
     #[test]
+    fn positions_have_writers_on_their_own_node_alone() {
+        let nodes = workers(&[(3, 2), (1, 2), (0, 2)]);
+        let homes = Homes::of(2, 256, &nodes);
+        let shape = KvShape::new(2, 2, 64, CacheType::F16);
+        let shares = HeadShares::new(shape, &homes, &nodes);
+        assert_eq!((shares.groups().len(), shares.workers()), (3, 6));
+        for (home, node) in [3, 1, 0].into_iter().enumerate() {
+            let written = shares.written(home);
+            let mut heads = Vec::new();
+            for worker in 0..6 {
+                let own = written.by(worker);
+                assert!(own.is_empty() || nodes[worker] == node, "{home} {worker}");
+                assert_eq!(own.is_empty(), written.spans().get(worker).is_empty());
+                heads.extend(own);
+            }
+            assert_eq!(heads, [0, 1]);
+        }
+        // Another team shares blocks at all homes.
+        let shares = HeadShares::new(shape, &homes, &[0, 0]);
+        assert_eq!((shares.groups().len(), shares.workers()), (1, 2));
+        assert!((0..3).all(|home| shares.written(home).by(1) == (1..2)));
+    }
+
+    #[test]
     fn a_team_on_other_nodes_shares_all_heads() {
-        let homes = Homes::of(8, &[0, 0, 1, 1]);
+        let homes = Homes::of(8, 256, &[0, 0, 1, 1]);
         let shape = KvShape::new(1, 8, 8, CacheType::F16).in_parts(2, Pages::Normal);
         for nodes in [&[0, 0, 0][..], &[0, 1, 2, 3], &[1, 0], &[0]] {
             let shares = HeadShares::new(shape, &homes, nodes);
@@ -261,8 +227,8 @@ mod tests {
             assert_eq!(shares.workers(), nodes.len());
             // A worker's heads lie within its span, also where they are of two parts.
             for worker in 0..nodes.len() {
-                let span = shares.spans().get(worker);
-                for head in shares.written_by(worker) {
+                let span = shares.written(0).spans().get(worker);
+                for head in shares.written(0).by(worker) {
                     let start = shape.head_start(head);
                     assert!(span.start <= start && start + shape.head_bytes() <= span.end);
                 }

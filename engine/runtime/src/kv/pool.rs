@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sysinfer_machine::{MachineError, Pages, Residency};
 
 use super::block::KvBlock;
+use super::homes::Turns;
 use super::prefix::{Known, PrefixIndex};
 use super::shape::{BLOCK_POSITIONS, KvShape};
 
@@ -18,7 +19,8 @@ use super::shape::{BLOCK_POSITIONS, KvShape};
 pub(crate) struct KvPool {
     shape: KvShape,
     pages: Pages,
-    /// Where parts of blocks are wanted, if anywhere.
+    turns: Turns,
+    /// The node that each home is to be on, if any.
     nodes: Option<Arc<[usize]>>,
     state: Arc<Mutex<State>>,
 }
@@ -62,8 +64,13 @@ pub struct NoRoom {
 }
 
 impl KvPool {
-    /// A pool without a limit.
-    pub(crate) fn new(shape: KvShape, pages: Pages, nodes: Option<Arc<[usize]>>) -> Self {
+    /// A pool without a limit, whose blocks are at homes that take turns, or have a part at each home.
+    pub(crate) fn new(
+        shape: KvShape,
+        pages: Pages,
+        turns: Turns,
+        nodes: Option<Arc<[usize]>>,
+    ) -> Self {
         let state = State {
             limit: usize::MAX,
             promised: 0,
@@ -74,6 +81,7 @@ impl KvPool {
         Self {
             shape,
             pages,
+            turns,
             nodes,
             state: Arc::new(Mutex::new(state)),
         }
@@ -85,15 +93,24 @@ impl KvPool {
 
     /// Whether blocks of the other pool would be like those of this one.
     pub(crate) fn is_like(&self, other: &KvPool) -> bool {
-        (self.shape, self.pages, &self.nodes) == (other.shape, other.pages, &other.nodes)
+        let alike = (self.shape, self.pages, self.turns) == (other.shape, other.pages, other.turns);
+        alike && self.nodes == other.nodes
     }
 
-    /// Memory for a block.
+    /// Memory for a sequence's block of that number.
     ///
     /// # Errors
     /// There is none.
-    pub(crate) fn new_block(&self) -> Result<KvBlock, MachineError> {
-        KvBlock::new(self.shape, self.pages, self.nodes.as_deref())
+    pub(crate) fn new_block(&self, number: usize) -> Result<KvBlock, MachineError> {
+        self.block_at(self.turns.home(number))
+    }
+
+    fn block_at(&self, home: usize) -> Result<KvBlock, MachineError> {
+        let nodes = self.nodes.as_deref().map(|nodes| match self.turns.homes {
+            1 => nodes,
+            _ => &nodes[home..=home],
+        });
+        KvBlock::new(self.shape, (home, self.turns), self.pages, nodes)
     }
 
     /// Lets at most `blocks` be promised or taken from now on.
@@ -154,16 +171,18 @@ impl KvPool {
         self.lock().free.extend(blocks);
     }
 
-    /// Where memory is that nobody has, by part of a block, as far as the kernel says.
+    /// Where memory is that nobody has, by its home, as far as the kernel says.
     ///
     /// # Errors
     /// It does not.
     pub(crate) fn residency(&self, samples: usize) -> io::Result<Vec<(usize, Residency)>> {
         let state = self.lock();
-        let blocks = state.free.iter();
-        blocks
-            .flat_map(|block| block.parts().enumerate())
-            .map(|(part, bytes)| Ok((part, sysinfer_machine::residency(bytes, samples)?)))
+        let parts = state.free.iter().flat_map(|block| {
+            let parts = block.parts().enumerate();
+            parts.map(|(part, bytes)| (part + block.home(), bytes))
+        });
+        parts
+            .map(|(home, bytes)| Ok((home, sysinfer_machine::residency(bytes, samples)?)))
             .collect()
     }
 
@@ -212,11 +231,12 @@ impl Promise {
         &self.pool
     }
 
-    /// A block, with anything in it. One that was not promised needs room.
+    /// A sequence's block of that number, with anything in it. One that was not promised needs room.
     ///
     /// # Errors
     /// No memory, or [`NoRoom`]: nothing has changed then.
-    pub(crate) fn take(&mut self) -> Result<KvBlock, TakeError> {
+    pub(crate) fn take(&mut self, number: usize) -> Result<KvBlock, TakeError> {
+        let home = self.pool.turns.home(number);
         let mut state = self.pool.lock();
         if self.blocks == 0 {
             state.promise(1)?;
@@ -228,9 +248,14 @@ impl Promise {
             state.taken -= 1;
             state.free.push(oldest);
         }
-        let block = match state.free.pop() {
-            Some(block) => block,
-            None => self.pool.new_block()?,
+        let at_home = |block: &KvBlock| block.home() == home;
+        let block = match state.free.iter().rposition(at_home) {
+            Some(place) => state.free.swap_remove(place),
+            None => {
+                // Memory at another home goes for it, so that all together stays within the limit.
+                drop(state.free.pop());
+                self.pool.block_at(home)?
+            }
         };
         state.promised -= 1;
         state.taken += 1;

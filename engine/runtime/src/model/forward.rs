@@ -7,7 +7,7 @@
 
 use sysinfer_kernels::matmul::Loops;
 use sysinfer_kernels::{ROWS, Role};
-use sysinfer_machine::{Lead, Ranges, ranges};
+use sysinfer_machine::{Lead, Lines, Ranges, ranges};
 
 use super::attention::{Addition, AttentionPlan, Cut, Heads};
 use super::config::Config;
@@ -31,17 +31,19 @@ pub struct Model {
     pub slopes: Vec<f32>,
 }
 
-/// Activations of a step; allocated when the largest step so far comes, then kept.
+/// Activations of a step; allocated when the largest step so far comes, then kept. What a buffer holds is
+/// overwritten before it is read. Those that workers write columns of start at cache lines, so that none has
+/// values of two nodes where these divide the rows of a matrix evenly.
 #[derive(Debug, Default)]
 pub struct Buffers {
     /// Residual stream, `[row][embedding_length]`.
-    residual: Vec<f32>,
+    residual: Lines,
     /// Queries, keys and values, `[row][query_width + 2 kv_width]`.
-    qkv: Vec<f32>,
+    qkv: Lines,
     /// Partial results of attention.
-    partials: Vec<f32>,
+    partials: Lines,
     /// `[row][feed_forward_length]`.
-    hidden: Vec<f32>,
+    hidden: Lines,
     experts: ExpertBuffers,
     /// Rows whose logits are wanted, `[row][embedding_length]`.
     last: Vec<f32>,
@@ -123,11 +125,11 @@ impl Model {
         };
         let plan = AttentionPlan::new(cut, additions, &self.rope);
         let width = config.embedding_length;
-        resize(residual, rows * width);
-        resize(qkv, rows * (config.query_width() + 2 * config.kv_width()));
-        resize(partials, plan.partials_len());
+        residual.resize(rows * width);
+        qkv.resize(rows * (config.query_width() + 2 * config.kv_width()));
+        partials.resize(plan.partials_len());
         if config.experts.is_none() {
-            resize(hidden, rows * config.feed_forward_length);
+            hidden.resize(rows * config.feed_forward_length);
         }
         let mut step = Step {
             lead,
@@ -172,11 +174,11 @@ impl Model {
             }
         }
 
-        resize(last, wanted.len() * width);
+        last.resize(wanted.len() * width, 0.0);
         for (out, row) in last.chunks_exact_mut(width).zip(wanted) {
             out.copy_from_slice(&residual[row * width..][..width]);
         }
-        resize(logits, wanted.len() * self.logits_width());
+        logits.resize(wanted.len() * self.logits_width(), 0.0);
         if !wanted.is_empty() {
             step.rows = wanted.len();
             let weight = &self.weights.output_norm;
@@ -224,9 +226,4 @@ impl Model {
                 fill(&tokens[rows.get(worker)], out)
             });
     }
-}
-
-/// Gives a buffer its length for this step; what it holds is overwritten before it is read.
-fn resize(buffer: &mut Vec<f32>, len: usize) {
-    buffer.resize(len, 0.0);
 }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::kv::BLOCK_POSITIONS;
+use crate::kv::{BLOCK_POSITIONS, Turns};
 
 /// Query rows (tokens times heads of a group) that a unit of a prompt aims at.
 const PROMPT_UNIT_ROWS: usize = 64;
@@ -16,6 +16,16 @@ pub fn prompt_tokens(group: usize) -> usize {
 /// What a row of a unit that reads so many positions costs, in positions: a unit has costs of its own.
 pub fn row_cost(positions: usize) -> usize {
     positions + BLOCK_POSITIONS / 2
+}
+
+/// The home whose workers have a unit, which looks at positions from `start` on: one of the `units` of tile
+/// number `tile`.
+pub fn unit_home(turns: Turns, (tile, units): (usize, usize), start: usize) -> usize {
+    match units {
+        // It looks at all positions and is whoever's: it multiplies more than it reads.
+        1 => tile % turns.homes,
+        _ => turns.of_position(start),
+    }
 }
 
 /// Gives each of `workers` neighbouring units of about the same cost.

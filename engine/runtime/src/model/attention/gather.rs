@@ -27,13 +27,13 @@ impl Gather<'_> {
         let plan = self.plan;
         let size = plan.cache.head_size;
         for (kv_head, out) in out.chunks_exact_mut(plan.group * size).enumerate() {
-            let pieces = plan.pieces[row * plan.cache.heads + kv_head];
+            let pieces = &plan.pieces[row * plan.cache.heads + kv_head];
             for (head, out) in out.chunks_exact_mut(size).enumerate() {
-                let first = pieces.offset + head * (PARTIAL_HEAD + size);
+                let within = pieces.offset + head * (PARTIAL_HEAD + size);
                 // The last chunk first, as within a unit.
-                let parts = (0..pieces.count).rev().map(|piece| {
-                    &self.partials[first + piece * pieces.stride..][..PARTIAL_HEAD + size]
-                });
+                let units = plan.chains[pieces.chain.clone()].iter().rev();
+                let parts =
+                    units.map(|unit| &self.partials[unit + within..][..PARTIAL_HEAD + size]);
                 merge(parts, total, out);
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sysinfer_kernels::attention::{BLOCK, QueryRow, Span, longest};
 use sysinfer_kernels::elementwise::rms_norm;
-use sysinfer_machine::{each, ranges, scattered};
+use sysinfer_machine::{Ranges, each, ranges, scattered};
 
 use super::Addition;
 use super::plan::{AttentionPlan, Unit};
@@ -55,25 +55,26 @@ impl AttentionPlan<'_> {
         let rows = Rows { values: qkv, width };
         let first_key = self.cache.heads * self.group;
         let first_value = first_key + self.cache.heads;
-        let blocks: Vec<&mut [u8]> = additions
+        let blocks: Vec<(&mut [u8], &Ranges)> = additions
             .iter_mut()
             .flat_map(|addition| {
                 let (before, tokens) = (addition.sequence.len(), addition.tokens.len());
                 addition.sequence.blocks_of_mut(before, tokens)
             })
-            .map(|block| block.layer_mut(layer))
+            .zip(&self.block_homes)
+            .map(|(block, home)| (block.layer_mut(layer), self.heads.written(*home).spans()))
             .collect();
         let cache = self.cache.cache;
         let (head_bytes, position_bytes) = (self.cache.head_bytes(), cache.position_bytes(size));
         let looks_near = heads.slopes.iter().any(|slope| *slope > 0.0);
-        let parts = (each(step.scratch), scattered(blocks, self.heads.spans()));
+        let parts = (each(step.scratch), scattered(blocks));
         let kind = Kind::Rest as usize;
         step.lead
             .run_as(kind, parts, |worker, (scratch, mut blocks)| {
-                let mine = self.heads.written_by(worker);
-                let first = self.heads.spans().get(worker).start;
                 for (row, (block, place)) in self.places.iter().enumerate() {
-                    for head in mine.clone() {
+                    let written = self.heads.written(self.block_homes[*block]);
+                    let first = written.spans().get(worker).start;
+                    for head in written.by(worker) {
                         let key = rows.head(row, first_key + head, size);
                         let key = self.turned(row, (key, heads.key_norm, heads.epsilon), scratch);
                         let start = self.cache.head_start(head) - first;

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use sysinfer_kernels::attention::PARTIAL_HEAD;
-use sysinfer_machine::Ranges;
+use sysinfer_machine::{Lines, Ranges};
 
 use super::Addition;
-use super::divide::{divide, prompt_tokens, row_cost};
+use super::divide::{divide, prompt_tokens, row_cost, unit_home};
 use crate::kv::{BLOCK_POSITIONS, HeadShares, KvShape};
 use crate::model::rope::{Angles, Rope};
 
@@ -31,12 +31,26 @@ pub(super) struct Unit {
     offset: usize,
 }
 
-/// Partial results of one row and key/value head: `count` of them, `stride` numbers apart.
-#[derive(Clone, Copy, Debug, Default)]
+/// Partial results of one row and key/value head: one of each of some units.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Pieces {
+    /// These units, in the order of their positions, among [`AttentionPlan::chains`].
+    pub(super) chain: Range<usize>,
+    /// Where they are within a unit's results.
     pub(super) offset: usize,
-    pub(super) stride: usize,
-    pub(super) count: usize,
+}
+
+/// Rows of an addition that units of one head are for: together they look at all positions.
+struct Tile {
+    addition: usize,
+    kv_head: usize,
+    rows: Range<usize>,
+    /// Positions.
+    seen: usize,
+    /// Positions of a unit.
+    span: usize,
+    /// Where the results of each unit start, among [`AttentionPlan::chains`].
+    chain: Range<usize>,
 }
 
 /// How a step's attention is cut; the same for all its layers.
@@ -45,6 +59,8 @@ pub struct AttentionPlan<'c> {
     pub(super) units: Vec<Unit>,
     /// `[row][kv_head]`.
     pub(super) pieces: Vec<Pieces>,
+    /// Where the partial results of units start, in the order of positions.
+    pub(super) chains: Vec<usize>,
     /// Units by worker.
     pub(super) unit_shares: Vec<Range<usize>>,
     /// The partial results they write.
@@ -58,6 +74,8 @@ pub struct AttentionPlan<'c> {
     pub(super) positions: Vec<usize>,
     /// For each row: which of the blocks that the step appends to, and which place in it.
     pub(super) places: Vec<(usize, usize)>,
+    /// The home of each of these blocks.
+    pub(super) block_homes: Vec<usize>,
     /// Which workers have which key/value heads.
     pub(super) heads: &'c HeadShares,
 }
@@ -86,6 +104,7 @@ impl<'c> AttentionPlan<'c> {
             .sum::<usize>();
         let mut plan = AttentionPlan {
             units: Vec::new(),
+            chains: Vec::new(),
             pieces: vec![Pieces::default(); rows * cut.cache.heads],
             unit_shares: Vec::new(),
             value_shares: Ranges::split(0, 1, cut.heads.workers()),
@@ -95,23 +114,29 @@ impl<'c> AttentionPlan<'c> {
             angles: vec![Angles::default(); rows],
             positions: Vec::with_capacity(rows),
             places: Vec::with_capacity(rows),
+            block_homes: Vec::new(),
             heads: cut.heads,
         };
-        let mut blocks = 0;
-        for addition in additions {
+        let mut tiles = Vec::new();
+        for (index, addition) in additions.iter().enumerate() {
             for token in 0..addition.tokens.len() {
                 let position = addition.sequence.len() + token;
                 rope.angles(position, &mut plan.angles[addition.first_row + token]);
                 plan.positions.push(position);
             }
-            blocks += plan.place(addition, blocks);
+            plan.place(addition);
+            for kv_head in 0..cut.cache.heads {
+                plan.tiles((index, kv_head), addition, &mut tiles);
+            }
         }
-        let (mut offset, mut of_groups) = (0, Vec::new());
+        let (mut offset, mut of_groups) = (0_usize, Vec::new());
         for group in cut.heads.groups() {
             let first = plan.units.len();
-            for (index, addition) in additions.iter().enumerate() {
-                for kv_head in group.heads.clone() {
-                    offset = plan.cut(index, addition, kv_head, offset);
+            // No line has results of two nodes.
+            offset = offset.next_multiple_of(Lines::LINE);
+            for (number, tile) in tiles.iter().enumerate() {
+                if group.heads.contains(&tile.kv_head) {
+                    offset = plan.cut((number, tile), group.turn, offset);
                 }
             }
             of_groups.push((first..plan.units.len(), group.workers.len()));
@@ -120,16 +145,18 @@ impl<'c> AttentionPlan<'c> {
         plan
     }
 
-    /// Notes where the rows of an addition go, after `before` blocks of others; returns how many
-    /// blocks it appends to.
-    fn place(&mut self, addition: &Addition<'_>, before: usize) -> usize {
+    /// Notes where the rows of an addition go.
+    fn place(&mut self, addition: &Addition<'_>) {
+        let before = self.block_homes.len();
         let (first, tokens) = (addition.sequence.len(), addition.tokens.len());
-        let first_block = first / BLOCK_POSITIONS;
+        let blocks = first / BLOCK_POSITIONS..(first + tokens).div_ceil(BLOCK_POSITIONS);
         self.places.extend((first..first + tokens).map(|position| {
-            let block = before + position / BLOCK_POSITIONS - first_block;
+            let block = before + position / BLOCK_POSITIONS - blocks.start;
             (block, position % BLOCK_POSITIONS)
         }));
-        (first + tokens).div_ceil(BLOCK_POSITIONS) - first_block
+        let turns = self.heads.turns();
+        self.block_homes
+            .extend(blocks.map(|block| turns.home(block)));
     }
 
     /// Floats of all partial results.
@@ -141,14 +168,13 @@ impl<'c> AttentionPlan<'c> {
         self.group * (PARTIAL_HEAD + self.cache.head_size)
     }
 
-    /// Units of one head of one addition; returns where the next partial results go.
-    fn cut(
+    /// Rows of an addition that one head's units are for.
+    fn tiles(
         &mut self,
-        index: usize,
+        (index, kv_head): (usize, usize),
         addition: &Addition<'_>,
-        kv_head: usize,
-        mut offset: usize,
-    ) -> usize {
+        tiles: &mut Vec<Tile>,
+    ) {
         let (before, tokens) = (addition.sequence.len(), addition.tokens.len());
         let decodes = tokens <= MOST_DECODE_TOKENS;
         let tile = if decodes {
@@ -161,24 +187,49 @@ impl<'c> AttentionPlan<'c> {
             let rows = addition.first_row + first..addition.first_row + last;
             let seen = before + last;
             let span = if decodes { self.chunk } else { seen };
-            let stride = rows.len() * self.row_values();
-            for (in_unit, row) in rows.clone().enumerate() {
+            let start = self.chains.len();
+            let chain = start..start + seen.div_ceil(span);
+            // Known once the units are.
+            self.chains.resize(chain.end, 0);
+            for (in_tile, row) in rows.clone().enumerate() {
                 self.pieces[row * self.cache.heads + kv_head] = Pieces {
-                    offset: offset + in_unit * self.row_values(),
-                    stride,
-                    count: seen.div_ceil(span),
+                    chain: chain.clone(),
+                    offset: in_tile * self.row_values(),
                 };
             }
-            for start in (0..seen).step_by(span) {
-                self.units.push(Unit {
-                    addition: index,
-                    kv_head,
-                    rows: rows.clone(),
-                    positions: start..(start + span).min(seen),
-                    offset,
-                });
-                offset += stride;
+            tiles.push(Tile {
+                addition: index,
+                kv_head,
+                rows,
+                seen,
+                span,
+                chain,
+            });
+        }
+    }
+
+    /// A tile's units, those of a turn's positions alone where the workers have turns; returns where the next
+    /// partial results go.
+    fn cut(
+        &mut self,
+        (number, tile): (usize, &Tile),
+        turn: Option<usize>,
+        mut offset: usize,
+    ) -> usize {
+        let home = |start| unit_home(self.heads.turns(), (number, tile.chain.len()), start);
+        for (unit, start) in (0..tile.seen).step_by(tile.span).enumerate() {
+            if turn.is_some_and(|turn| turn != home(start)) {
+                continue;
             }
+            self.chains[tile.chain.start + unit] = offset;
+            self.units.push(Unit {
+                addition: tile.addition,
+                kv_head: tile.kv_head,
+                rows: tile.rows.clone(),
+                positions: start..(start + tile.span).min(tile.seen),
+                offset,
+            });
+            offset += tile.rows.len() * self.row_values();
         }
         offset
     }
@@ -223,7 +274,7 @@ mod tests {
     use sysinfer_machine::Pages;
 
     use super::*;
-    use crate::kv::heads::Homes;
+    use crate::kv::homes::Homes;
     use crate::kv::pool::KvPool;
     use crate::model::preset::Preset;
     use crate::sequence::Sequence;
@@ -233,11 +284,11 @@ mod tests {
         let config = Preset::Llama3_8b.config();
         let of_node = |(node, count): (usize, &usize)| vec![node; *count];
         let nodes: Vec<usize> = counts.iter().enumerate().flat_map(of_node).collect();
-        let homes = Homes::of(config.kv_heads, &nodes);
+        let homes = Homes::of(config.kv_heads, 256, &nodes);
         let shape = KvShape::new(1, config.kv_heads, config.head_size, Default::default());
         let shape = shape.in_parts(homes.parts(), Pages::Normal);
         let heads = HeadShares::new(shape, &homes, &nodes);
-        let pool = KvPool::new(shape, Pages::Normal, None);
+        let pool = KvPool::new(shape, Pages::Normal, homes.turns(), None);
         let mut sequence = Sequence::begin(&pool, &[], before + tokens).expect("room");
         sequence.reserve(before + tokens).expect("address space");
         sequence.extend(&vec![0; before]);

@@ -11,6 +11,8 @@ mod shared;
 
 pub use routing::Routing;
 
+use sysinfer_machine::Lines;
+
 use shared::SharedBuffers;
 
 /// What a step of experts writes; kept between steps.
@@ -20,6 +22,6 @@ pub struct ExpertBuffers {
     scores: Vec<f32>,
     routing: Routing,
     /// `[use][feed_forward_length]`, uses in the order of [`Routing`].
-    hidden: Vec<f32>,
+    hidden: Lines,
     shared: SharedBuffers,
 }

@@ -72,7 +72,7 @@ impl Step<'_, '_> {
                 _ => routing.batches.iter().map(Batch::range).collect(),
             },
         };
-        hidden.resize(rows.len() * layer.gate.rows, 0.0);
+        hidden.resize(rows.len() * layer.gate.rows);
         self.hidden_of_experts(layer, &routing.batches, &feed, hidden);
         if let Some(shared) = &layer.shared {
             self.shared_gate(shared, input, buffers);
