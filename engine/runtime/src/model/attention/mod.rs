@@ -8,6 +8,7 @@
 //! beside it need not be read, which does not show in a result either. Units (`pass`) leave partial results (`[largest score, sum, values]` per row and
 //! head), which `gather` merges for the next product.
 
+pub mod divide;
 mod gather;
 mod pass;
 mod plan;
