@@ -6,6 +6,7 @@
 use sysinfer_engine::Plan;
 use sysinfer_engine::kv::HeadShares;
 use sysinfer_engine::model::attention::divide::{divide, prompt_tokens, row_cost, unit_home};
+use sysinfer_engine::model::attention::merges_together;
 use sysinfer_kernels::attention::PARTIAL_HEAD;
 
 use super::crew::Crew;
@@ -36,6 +37,8 @@ pub(super) struct AttentionParts {
     pub(super) units: [f64; 3],
     /// Cores' reading and their arithmetic of merging what units leave.
     pub(super) merging: [f64; 2],
+    /// Meeting once more, where workers merge together.
+    pub(super) meeting: f64,
 }
 
 /// A unit of a decode step.
@@ -49,7 +52,7 @@ struct Unit {
 impl AttentionParts {
     /// All of it.
     pub(super) fn seconds(self) -> f64 {
-        overlapped(&self.units) + overlapped(&self.merging)
+        overlapped(&self.units) + overlapped(&self.merging) + self.meeting
     }
 }
 
@@ -85,8 +88,8 @@ impl Machine {
     }
 
     /// What that waits for. Units are (key/value head, chunk of positions) and belong to the workers that
-    /// share the head; small chunks balance well, but every unit costs, and every worker merges the partial
-    /// results of all units for itself.
+    /// share the head; small chunks balance well, but every unit costs, and leaves results to be merged, by every
+    /// worker for itself or, where they are many, by all together.
     pub(super) fn attention_parts(
         &self,
         setting: &Setting<'_>,
@@ -125,16 +128,27 @@ impl Machine {
         // What another core has just written comes as fast as from the memory of its node: assumed.
         let partials = (group * units.len()) as f64;
         let partial_bytes = partials * (PARTIAL_HEAD as f64 + size) * size_of::<f32>() as f64;
+        let heads = info.heads.max(1);
+        let together = merges_together(partial_bytes as usize, crew.threads());
+        // The worker with most heads is waited for, unless each merges all of them.
+        let (share, meeting) = match together {
+            true => (
+                heads.div_ceil(crew.threads()) as f64 / heads as f64,
+                self.barrier_seconds(crew),
+            ),
+            false => (1.0, 0.0),
+        };
         let fetched = self.read_seconds(crew, |worker| {
-            Reads::of(partial_bytes, left_on[crew.nodes[worker]])
+            Reads::of(share * partial_bytes, left_on[crew.nodes[worker]])
         });
         let slowest = (0..crew.threads()).map(|worker| self.core_factor(crew, worker));
         let slowest = slowest.fold(f64::INFINITY, f64::min);
-        let merged = partials * size / (compute.merge_rate() * 1e9 * slowest);
+        let merged = share * partials * size / (compute.merge_rate() * 1e9 * slowest);
         let layers = info.layers.max(1) as f64;
         AttentionParts {
             units: [memory, core, busiest].map(|part| layers * part),
             merging: [fetched.1, merged].map(|part| layers * part),
+            meeting: layers * meeting,
         }
     }
 
@@ -361,21 +375,25 @@ mod tests {
     }
 
     #[test]
-    fn every_worker_merges_what_all_have_left() {
+    fn few_results_are_merged_by_each_and_many_together() {
         let machine = four_nodes(0.5, Preset::Llama3_8b);
         let mut plan = plan(&machine, MapPolicy::Spread, 16);
-        plan.blocking.attention_chunk = 256;
-        let found = parts(&machine, &plan, 4096).merging;
-        // 16 chunks of 32 heads and 32 layers, 130 numbers of 4 bytes: a quarter near, the rest at half the rate.
-        let partials = 16.0 * 32.0 * 32.0;
-        let read = partials * 130.0 * 4.0 * (0.25 + 0.75 / 0.5) / 20e9;
-        let merged = partials * 128.0 / 10e9;
-        for (found, expected) in found.into_iter().zip([read, merged]) {
-            assert!((found / expected - 1.0).abs() < 1e-9, "{found} {expected}");
+        let mut merging = |chunk| {
+            plan.blocking.attention_chunk = chunk;
+            parts(&machine, &plan, 4096)
+        };
+        // Chunks of 32 heads and 32 layers, 130 numbers of 4 bytes: a quarter near, the rest at half the rate. Three
+        // chunks are 50 kB a layer, which each of 16 merges for itself; of 16 chunks each merges two heads.
+        for (chunk, chunks, share) in [(1400, 3.0, 1.0), (256, 16.0, 2.0 / 32.0)] {
+            let found = merging(chunk);
+            let partials = share * chunks * 32.0 * 32.0;
+            let read = partials * 130.0 * 4.0 * (0.25 + 0.75 / 0.5) / 20e9;
+            let merged = partials * 128.0 / 10e9;
+            for (found, expected) in found.merging.into_iter().zip([read, merged]) {
+                assert!((found / expected - 1.0).abs() < 1e-9, "{found} {expected}");
+            }
+            assert_eq!(found.meeting > 0.0, share < 1.0, "{chunk}");
         }
-        plan.blocking.attention_chunk = 512;
-        let half = parts(&machine, &plan, 4096).merging;
-        assert_eq!(half.map(|part| 2.0 * part), found);
     }
 
     #[test]

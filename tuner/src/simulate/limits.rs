@@ -99,7 +99,7 @@ impl Machine {
             memory: crew.slowdown * memory,
             reading: crew.slowdown * (reading + attention.merging[0]),
             arithmetic: crew.slowdown * (arithmetic + attention.merging[1]),
-            rest: crew.slowdown * rest,
+            rest: crew.slowdown * (rest + attention.meeting),
             weights: crew.slowdown * (products - rest),
             attention: crew.slowdown * overlapped(&attention.units),
             merging: crew.slowdown * overlapped(&attention.merging),

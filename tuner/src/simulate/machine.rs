@@ -285,7 +285,7 @@ impl Machine {
         1.0 - share * (1.0 - compute.clock_all_cores_ghz / compute.clock_ghz)
     }
 
-    fn barrier_seconds(&self, crew: &Crew) -> f64 {
+    pub(super) fn barrier_seconds(&self, crew: &Crew) -> f64 {
         let barrier = &self.description.barrier;
         if crew.threads() < 2 {
             return 0.0;

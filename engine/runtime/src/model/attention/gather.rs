@@ -15,6 +15,11 @@ use crate::model::step::{Kind, Step};
 /// the time that a team takes to meet (64 KiB at 11 GB/s are 6 microseconds).
 const SHARE_MERGING_FROM: usize = 64 << 10;
 
+/// Whether the workers of a step with few rows merge so many bytes of partial results together.
+pub fn merges_together(bytes: usize, threads: usize) -> bool {
+    bytes >= SHARE_MERGING_FROM && threads > 1
+}
+
 impl AttentionPlan<'_> {
     /// The finished attention as the next product's input: merged in `merged` by all workers, or to be merged by
     /// each. The same to the bit.
@@ -26,7 +31,7 @@ impl AttentionPlan<'_> {
     ) -> Input<'g> {
         let bytes = size_of_val(gather.partials);
         // Many rows are prepared by all workers anyway.
-        if step.rows >= SHARE_INPUT_FROM || bytes < SHARE_MERGING_FROM || step.lead.threads() == 1 {
+        if step.rows >= SHARE_INPUT_FROM || !merges_together(bytes, step.lead.threads()) {
             return Input::Attended(gather);
         }
         let (size, heads) = (self.cache.head_size, self.cache.heads * self.group);

@@ -13,7 +13,7 @@ mod gather;
 mod pass;
 mod plan;
 
-pub use gather::Gather;
+pub use gather::{Gather, merges_together};
 pub use pass::Heads;
 pub use plan::{AttentionPlan, Cut};
 
