@@ -15,6 +15,7 @@ pub mod auth;
 pub mod backend;
 pub mod cli;
 pub mod connections;
+pub mod constraint;
 pub mod environment;
 pub mod error;
 pub mod http_threads;

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
+use crate::constraint::Grammars;
 use crate::error::ApiError;
 use crate::intake::Intake;
 use crate::prompt::PromptEncoder;
@@ -30,6 +31,8 @@ pub struct Settings {
 pub struct ServedModel {
     /// Conversation to tokens.
     pub prompt: Arc<dyn PromptEncoder>,
+    /// The vocabulary, for answers of a form; `None` where it cannot be used.
+    pub grammars: Option<Grammars>,
     /// Tokens that prompt and answer may have together.
     pub context_tokens: usize,
     /// Token ids are below this.

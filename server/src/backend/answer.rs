@@ -8,7 +8,7 @@ use sysinfer_engine::{Drafts, Drawn, Sampler, Tokenizer};
 
 use super::stop::StopMatcher;
 use crate::scheduler::{
-    BackendError, Event, Finish, FinishReason, JobId, Logprob, TokenLogprobs, ValidJob,
+    BackendError, Event, Finish, FinishReason, Guide, JobId, Logprob, TokenLogprobs, ValidJob,
 };
 
 /// What all answers are made of: the model's vocabulary.
@@ -29,13 +29,15 @@ pub struct Answer {
     sampler: Sampler,
     text: TextStream,
     stop: StopMatcher,
+    /// Keeps it in the form that was asked for.
+    guide: Option<Box<dyn Guide>>,
     /// Prompt tokens that did not have to be computed.
     cached: usize,
     generated: usize,
     last: u32,
     admitted: Instant,
     first_token: Option<Instant>,
-    ended: Option<FinishReason>,
+    ended: Option<Result<FinishReason, BackendError>>,
 }
 
 impl Words {
@@ -62,7 +64,7 @@ impl Answer {
     /// Options that no sampler follows.
     pub fn new(
         id: JobId,
-        job: ValidJob,
+        mut job: ValidJob,
         cached: usize,
         words: &Words,
     ) -> Result<Self, BackendError> {
@@ -75,6 +77,7 @@ impl Answer {
             sampler,
             text: TextStream::new(tokenizer, job.prompt().last().copied(), false),
             stop: StopMatcher::new(job.limits().stop.clone()),
+            guide: job.take_guide(),
             cached,
             generated: 0,
             last: 0,
@@ -122,11 +125,14 @@ impl Answer {
         logits: &[f32],
         emit: &mut dyn FnMut(JobId, Event),
     ) -> Drawn {
-        let excluded = match self.must_go_on() {
-            true => &words.all,
-            false => &words.suppressed,
+        let token = match self.choose(words, logits) {
+            Ok(token) => token,
+            Err(error) => {
+                self.ended = Some(Err(error));
+                let token = self.last;
+                return Drawn { token, over: true };
+            }
         };
-        let token = self.sampler.sample_without(excluded, logits);
         let logprobs = self.logprobs(token, logits, &words.tokenizer);
         self.first_token.get_or_insert_with(Instant::now);
         self.generated += 1;
@@ -134,7 +140,7 @@ impl Answer {
         self.sampler.accept(token);
         if words.ends.contains(&token) {
             self.flush(emit);
-            self.ended = Some(FinishReason::Stop);
+            self.ended = Some(Ok(FinishReason::Stop));
         } else {
             self.speak(token, logprobs, emit);
         }
@@ -142,6 +148,40 @@ impl Answer {
             token,
             over: self.ended.is_some(),
         }
+    }
+
+    /// The next token. One that the form does not allow is drawn again, of those that it allows: the odds are as
+    /// if it had not been there, and what is allowed need not be known but then.
+    fn choose(&mut self, words: &Words, logits: &[f32]) -> Result<u32, BackendError> {
+        let excluded = match self.must_go_on() {
+            true => &words.all,
+            false => &words.suppressed,
+        };
+        let token = self.sampler.sample_without(excluded, logits);
+        let Some(guide) = &mut self.guide else {
+            return Ok(token);
+        };
+        let token = match words.ends.contains(&token) {
+            true if guide.may_end()? => return Ok(token),
+            false if guide.allows(token)? => token,
+            _ => {
+                let mut allowed = guide.allowed()?;
+                let may_end = guide.may_end()?;
+                allowed.remove(&words.all);
+                if may_end && (allowed.is_empty() || !self.must_go_on()) {
+                    allowed.insert(&words.ends);
+                }
+                if allowed.is_empty() {
+                    let reason = "the form that was asked for allows no token of the model here";
+                    return Err(BackendError(reason.into()));
+                }
+                self.sampler
+                    .sample_where(|token| allowed.has(token), logits)
+            }
+        };
+        let guide = self.guide.as_mut().filter(|_| !words.ends.contains(&token));
+        guide.map_or(Ok(()), |guide| guide.take(token))?;
+        Ok(token)
     }
 
     /// Whether end tokens must not be drawn yet.
@@ -189,10 +229,13 @@ impl Answer {
             },
         );
         if passed.stopped {
-            self.ended = Some(FinishReason::Stop);
+            self.ended = Some(Ok(FinishReason::Stop));
+        } else if self.guide.as_ref().is_some_and(|guide| guide.is_complete()) {
+            self.flush(emit);
+            self.ended = Some(Ok(FinishReason::Stop));
         } else if self.tokens_left() == 0 {
             self.flush(emit);
-            self.ended = Some(FinishReason::Length);
+            self.ended = Some(Ok(FinishReason::Length));
         }
     }
 
@@ -217,7 +260,11 @@ impl Answer {
 
     /// Sends the end, if the answer is over.
     pub fn end(&mut self, drafts: Drafts, emit: &mut dyn FnMut(JobId, Event)) {
-        let Some(reason) = self.ended else { return };
+        let reason = match self.ended.clone() {
+            None => return,
+            Some(Ok(reason)) => reason,
+            Some(Err(error)) => return emit(self.id, Event::Failed(error)),
+        };
         let now = Instant::now();
         let first = self.first_token.unwrap_or(now);
         let finish = Finish {

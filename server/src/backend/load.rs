@@ -12,7 +12,9 @@ use sysinfer_engine::model::files::ModelFiles;
 use sysinfer_engine::model::metadata;
 use sysinfer_engine::model::storage::decided;
 use sysinfer_engine::residency::Located;
-use sysinfer_engine::{Engine, EngineInfo, LoadStep, Lookup, PhasePlan, Plan, Precision};
+use sysinfer_engine::{
+    Engine, EngineInfo, LoadStep, Lookup, PhasePlan, Plan, Precision, Tokenizer,
+};
 use sysinfer_machine::{Runner, Topology, usable_memory_bytes};
 
 use super::answer::Words;
@@ -22,6 +24,7 @@ use super::inspector::Inspector;
 use super::load_error::LoadError;
 use super::template_choice;
 use crate::cli::LookupMode;
+use crate::constraint::Grammars;
 use crate::plan_choice::compressed;
 use crate::profile_use::Shown;
 use crate::prompt::encode::{ModelPrompt, TemplateSource};
@@ -72,6 +75,13 @@ pub struct Loaded {
     pub info: EngineInfo,
     /// Lines for the log: model, template, plan in force.
     pub summary: Vec<String>,
+}
+
+/// The vocabulary for answers of a form.
+fn grammars(tokenizer: &Tokenizer, vocabulary_size: usize) -> Option<Grammars> {
+    let grammars = Grammars::new(tokenizer, vocabulary_size, tokenizer.eos());
+    let refused = |error| tracing::warn!("{error}; requests for them are refused");
+    grammars.map_err(refused).ok()
 }
 
 /// Loads the model. Takes seconds to minutes.
@@ -149,6 +159,7 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
             .map(|known| format!("memory: {}", known.words())),
     );
     let turns = template_choice::turns(&template, &info.architecture);
+    let grammars = grammars(&tokenizer, info.vocabulary_size);
     let words = Words::new(tokenizer, info.vocabulary_size, &turns);
     let limits = Limits {
         parallel: capacity.parallel,
@@ -164,6 +175,7 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     let vocabulary_size = info.vocabulary_size;
     let model = ServedModel {
         prompt: Arc::new(prompt),
+        grammars,
         context_tokens: capacity.context_tokens,
         vocabulary_size,
         props,

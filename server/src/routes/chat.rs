@@ -67,6 +67,7 @@ fn encoded(
     let checked = check(body, state.settings.defaults, model.vocabulary_size)?;
     let delivery = checked.delivery;
     let seed = Uuid::new_v4().as_u64_pair().0;
-    let job = checked.into_job(model.prompt.as_ref(), model.context_tokens, seed)?;
+    let sides = (model.prompt.as_ref(), model.grammars.as_ref());
+    let job = checked.into_job(sides, model.context_tokens, seed)?;
     Ok((job, delivery))
 }

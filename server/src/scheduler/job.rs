@@ -1,10 +1,11 @@
 //! What runs, valid by construction, and what comes back.
 
+use std::fmt;
 use std::time::Duration;
 
 use sysinfer_engine::{Drafts, NotFinite, SamplingOptions};
 
-use super::BackendError;
+use super::{BackendError, Guide};
 
 /// How long an answer may be, and what ends it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,13 +23,13 @@ pub struct JobLimits {
 }
 
 /// A request that can be run: the prompt fits the context and every number is in range.
-#[derive(Clone, Debug, PartialEq)]
 pub struct ValidJob {
     prompt: Vec<u32>,
     limits: JobLimits,
     sampling: SamplingOptions,
     fallback_seed: u64,
     top_logprobs: Option<usize>,
+    guide: Option<Box<dyn Guide>>,
 }
 
 /// Why values do not make a [`ValidJob`].
@@ -62,6 +63,19 @@ pub enum JobError {
     /// An option of the sampler is out of range.
     #[error(transparent)]
     Sampling(#[from] sysinfer_engine::sampling::SamplingError),
+}
+
+impl fmt::Debug for ValidJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ValidJob")
+            .field("prompt", &self.prompt)
+            .field("limits", &self.limits)
+            .field("sampling", &self.sampling)
+            .field("fallback_seed", &self.fallback_seed)
+            .field("top_logprobs", &self.top_logprobs)
+            .field("guided", &self.guide.is_some())
+            .finish()
+    }
 }
 
 impl ValidJob {
@@ -107,7 +121,15 @@ impl ValidJob {
             sampling,
             fallback_seed,
             top_logprobs: None,
+            guide: None,
         })
+    }
+
+    /// The same job, whose answer is to have a form.
+    #[must_use]
+    pub fn with_guide(mut self, guide: Box<dyn Guide>) -> Self {
+        self.guide = Some(guide);
+        self
     }
 
     /// The same job, reporting logprobs of each token and of the `count` most likely ones.
@@ -135,6 +157,11 @@ impl ValidJob {
     /// Seed of the draws where the request has none.
     pub fn fallback_seed(&self) -> u64 {
         self.fallback_seed
+    }
+
+    /// What keeps the answer in its form, for whoever makes the answer; there is none the next time.
+    pub fn take_guide(&mut self) -> Option<Box<dyn Guide>> {
+        self.guide.take()
     }
 
     /// Alternatives to report per token; `None`: report no logprobs.

@@ -8,11 +8,13 @@
 
 pub mod compose;
 pub mod events;
+pub mod guide;
 pub mod job;
 pub mod queue;
 pub mod worker;
 
 pub use events::Events;
+pub use guide::{Guide, TokenSet};
 pub use job::{Event, Finish, FinishReason, JobLimits, Logprob, TokenLogprobs, ValidJob};
 pub use queue::{Queue, Refusal};
 
@@ -25,7 +27,7 @@ pub type JobId = u64;
 pub struct BackendError(pub String);
 
 /// Why a job is not live.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub enum NotAdmitted {
     /// There is no room for it until others are over.
     Wait(Box<ValidJob>),

@@ -5,36 +5,12 @@ use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 
-/// Fields that constrain the answer, of OpenAI, vLLM and llama-server.
-const CONSTRAINTS: [&str; 8] = [
-    "guided_json",
-    "guided_regex",
-    "guided_choice",
-    "guided_grammar",
-    "guided_json_object",
-    "structured_outputs",
-    "grammar",
-    "json_schema",
-];
-
-/// Refuses bodies that ask for tools, constrained output or other media.
+/// Refuses bodies that ask for tools or other media.
 ///
 /// # Errors
 /// A 400 with code `unsupported_parameter` that names the field.
 pub fn refuse_unsupported(body: &Map<String, Value>) -> Result<(), ApiError> {
     refuse_tools(body)?;
-    let format = body.get("response_format").filter(|value| !value.is_null());
-    if format.is_some_and(|format| format["type"] != "text") {
-        let message = "response_format: only {\"type\": \"text\"} is supported";
-        return Err(ApiError::unsupported("response_format", message));
-    }
-    if let Some(field) = CONSTRAINTS
-        .into_iter()
-        .find(|field| body.get(*field).is_some_and(asks))
-    {
-        let message = format!("{field}: constrained output is not supported");
-        return Err(ApiError::unsupported(field, message));
-    }
     let speaks = |modality: &Value| modality != "text";
     if body
         .get("modalities")

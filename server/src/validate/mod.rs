@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use sysinfer_engine::SamplingOptions;
 
 use crate::api::request::ChatRequest;
+use crate::constraint::{Asked, Grammars, asked};
 use crate::error::ApiError;
 use crate::prompt::{Conversation, PromptEncoder, PromptError};
 use crate::scheduler::job::JobError;
@@ -53,6 +54,7 @@ pub struct Checked {
     limits: JobLimits,
     sampling: SamplingOptions,
     top_logprobs: Option<usize>,
+    form: Option<Asked>,
 }
 
 /// Checks a request body.
@@ -60,11 +62,12 @@ pub struct Checked {
 /// # Errors
 /// A 400 that names the field.
 pub fn check(
-    body: Map<String, Value>,
+    mut body: Map<String, Value>,
     defaults: Defaults,
     vocabulary_size: usize,
 ) -> Result<Checked, ApiError> {
     features::refuse_unsupported(&body)?;
+    let form = asked::take(&mut body)?;
     let request = ChatRequest::from_object(body)?;
     if request.n.is_some_and(|n| n != 1) {
         return Err(ApiError::unsupported(
@@ -84,6 +87,7 @@ pub fn check(
         limits,
         sampling,
         top_logprobs,
+        form,
         conversation: messages::conversation(request.messages, request.variables)?,
     })
 }
@@ -144,18 +148,29 @@ fn top_logprobs(request: &ChatRequest) -> Result<Option<usize>, ApiError> {
 }
 
 impl Checked {
-    /// Renders and tokenises the conversation. Takes milliseconds for long ones: not for an
-    /// asynchronous thread.
+    /// Renders and tokenises the conversation, and compiles the form of the answer. Takes milliseconds for long
+    /// ones: not for an asynchronous thread.
     ///
     /// # Errors
     /// A 400: the template refuses the conversation, or it does not fit `context_tokens` with its
-    /// answer. A 503: there is no process to render it.
+    /// answer; or there is no such form. A 503: there is no process to render it.
     pub fn into_job(
         self,
-        prompt: &dyn PromptEncoder,
+        (prompt, grammars): (&dyn PromptEncoder, Option<&Grammars>),
         context_tokens: usize,
         fallback_seed: u64,
     ) -> Result<ValidJob, ApiError> {
+        let guide = match (&self.form, grammars) {
+            (None, _) => None,
+            (Some(form), Some(grammars)) => Some(grammars.compile(form)?),
+            (Some(form), None) => {
+                let message = format!(
+                    "{}: the model's vocabulary cannot be kept in a form",
+                    form.field
+                );
+                return Err(ApiError::unsupported(form.field.clone(), message));
+            }
+        };
         let counted = context_tokens.saturating_mul(COUNTED_CONTEXTS);
         let tokens = prompt.encode(&self.conversation, counted);
         let tokens = tokens.map_err(|error| match error {
@@ -178,8 +193,12 @@ impl Checked {
             JobError::EmptyPrompt => ApiError::invalid_param("messages", error.to_string()),
             JobError::Sampling(_) => ApiError::invalid(error.to_string()),
         })?;
-        Ok(match self.top_logprobs {
+        let job = match self.top_logprobs {
             Some(count) => job.with_logprobs(count),
+            None => job,
+        };
+        Ok(match guide {
+            Some(guide) => job.with_guide(Box::new(guide)),
             None => job,
         })
     }

@@ -55,7 +55,7 @@ fn with(fields: Value) -> Map<String, Value> {
 }
 
 fn job(fields: Value) -> Result<ValidJob, ApiError> {
-    check(with(fields), DEFAULTS, VOCABULARY)?.into_job(&Words, 50, 7)
+    check(with(fields), DEFAULTS, VOCABULARY)?.into_job((&Words, None), 50, 7)
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn refusals_name_their_field() {
         (json!({"guided_json": {"type": "object"}}), "guided_json"),
         (
             json!({"structured_outputs": {"json": {}}}),
-            "structured_outputs",
+            "structured_outputs.json",
         ),
         (json!({"modalities": ["text", "audio"]}), "modalities"),
         (json!({"messages": []}), "messages"),

@@ -209,6 +209,7 @@ impl Server {
         if options.ready {
             state.set_ready(ServedModel {
                 prompt: options.prompt,
+                grammars: None,
                 context_tokens: CONTEXT_TOKENS,
                 vocabulary_size: 100,
                 props: json!({"plan": {"threads": 2}}),

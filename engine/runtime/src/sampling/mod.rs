@@ -109,6 +109,23 @@ impl Sampler {
         token
     }
 
+    /// As [`Sampler::sample`], as if the logits of tokens that are not `allowed` were negative infinity.
+    pub fn sample_where(&mut self, allowed: impl Fn(u32) -> bool, logits: &[f32]) -> u32 {
+        let mut adjusted = std::mem::take(&mut self.adjusted);
+        if !self.adjust(logits, &mut adjusted) {
+            adjusted.clear();
+            adjusted.extend_from_slice(logits);
+        }
+        for (token, logit) in (0..).zip(&mut adjusted) {
+            if !allowed(token) {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
+        let token = self.choose(&adjusted);
+        self.adjusted = adjusted;
+        token
+    }
+
     /// `token`, however it was chosen, with its logprob under `logits` and those of the `top_count`
     /// most likely tokens.
     pub fn with_logprobs(&mut self, token: u32, logits: &[f32], top_count: usize) -> Sampled {
