@@ -142,7 +142,7 @@ impl Answer {
             self.flush(emit);
             self.ended = Some(Ok(FinishReason::Stop));
         } else {
-            self.speak(token, logprobs, emit);
+            self.speak(words, token, logprobs, emit);
         }
         Drawn {
             token,
@@ -213,14 +213,22 @@ impl Answer {
         })
     }
 
-    /// Sends the text of an ordinary token and sees whether it ends the answer.
+    /// Sends the text of an ordinary token, or the name of one that is to be shown, and sees whether it ends the
+    /// answer.
     fn speak(
         &mut self,
+        words: &Words,
         token: u32,
         logprobs: Option<TokenLogprobs>,
         emit: &mut dyn FnMut(JobId, Event),
     ) {
-        let passed = self.stop.push(self.text.push(token));
+        let passed = match self.job.shown().contains(&token) {
+            true => {
+                let name = words.tokenizer.token_text(token);
+                self.stop.push(&format!("{}{name}", self.text.flush()))
+            }
+            false => self.stop.push(self.text.push(token)),
+        };
         emit(
             self.id,
             Event::Text {

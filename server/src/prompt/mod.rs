@@ -7,6 +7,7 @@
 pub mod builtin;
 pub mod encode;
 pub mod guard;
+mod guarded;
 mod message;
 pub mod sandbox;
 pub mod template;
@@ -16,11 +17,15 @@ pub use message::{Message, Role};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::tools::format::{ChatFormat, GENERIC};
+
 /// What a prompt is made from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Conversation {
     /// Oldest first.
     pub messages: Vec<Message>,
+    /// Functions that the model may call, as they were sent.
+    pub tools: Vec<Value>,
     /// Variables that the request hands to the template, such as `enable_thinking`.
     pub variables: Map<String, Value>,
 }
@@ -31,11 +36,6 @@ pub enum PromptError {
     /// The template refused the conversation or failed on it.
     #[error("the model's chat template cannot render this conversation: {0}")]
     Template(String),
-    /// The template would leave them out.
-    #[error(
-        "the model's chat template does not render tool_calls; leave them and the answers to them out"
-    )]
-    ToolCalls,
     /// More tokens than were wanted.
     #[error("the conversation has at least {at_least} tokens")]
     TooManyTokens {
@@ -71,4 +71,14 @@ pub trait PromptEncoder: Send + Sync {
     /// # Errors
     /// [`PromptError`], the client's to solve but for the renderer's.
     fn render(&self, conversation: &Conversation) -> Result<String, PromptError>;
+
+    /// How the model's answers are written.
+    fn format(&self) -> &ChatFormat {
+        &GENERIC
+    }
+
+    /// Whether a prompt ends in an open block of thoughts, which the answer goes on with.
+    fn opens_thoughts(&self, _tokens: &[u32]) -> bool {
+        false
+    }
 }

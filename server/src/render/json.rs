@@ -4,9 +4,12 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 
 use super::{Head, cut_off, lost, token_entry, usage};
-use crate::api::response::{AnswerMessage, ChatCompletion, Choice, Logprobs};
+use crate::api::response::{
+    AnswerMessage, ChatCompletion, Choice, FunctionCall, Logprobs, ToolCall,
+};
 use crate::error::ApiError;
 use crate::observe::GenerationLog;
+use crate::reading::{Piece, Reader};
 use crate::scheduler::{Event, Events, Finish};
 
 /// Collects the events of a job. Dropping the future cancels the job.
@@ -16,9 +19,10 @@ use crate::scheduler::{Event, Events, Finish};
 pub async fn answer(
     head: &Head,
     mut events: Events,
+    mut reader: Reader,
     mut log: GenerationLog,
 ) -> Result<Response, ApiError> {
-    let mut content = String::new();
+    let mut message = Message::default();
     let mut logprobs: Option<Logprobs> = None;
     let finish = loop {
         match events.next().await {
@@ -27,7 +31,7 @@ pub async fn answer(
                 logprobs: found,
             }) => {
                 log.text();
-                content.push_str(&text);
+                message.add(reader.push(text));
                 if let Some(found) = found {
                     logprobs
                         .get_or_insert_default()
@@ -52,19 +56,67 @@ pub async fn answer(
         }
     };
     log.finished(finish);
-    Ok(render(head, &content, logprobs, &finish))
+    message.add(reader.finish());
+    let reason = reader.finish_reason(finish.reason);
+    Ok(render(head, &message, logprobs, (&finish, reason)))
 }
 
-fn render(head: &Head, content: &str, logprobs: Option<Logprobs>, finish: &Finish) -> Response {
+/// A message that comes piece by piece.
+#[derive(Default)]
+struct Message {
+    thoughts: String,
+    content: String,
+    calls: Vec<ToolCall>,
+}
+
+impl Message {
+    fn add(&mut self, pieces: Vec<Piece>) {
+        for piece in pieces {
+            match piece {
+                Piece::Thought(text) => self.thoughts.push_str(&text),
+                Piece::Text(text) => self.content.push_str(&text),
+                Piece::Call { id, name, .. } => self.calls.push(ToolCall {
+                    id,
+                    kind: "function",
+                    function: FunctionCall {
+                        name,
+                        arguments: String::new(),
+                    },
+                }),
+                Piece::Arguments { text, .. } => {
+                    if let Some(call) = self.calls.last_mut() {
+                        call.function.arguments.push_str(&text);
+                    }
+                }
+                Piece::Broken(text) => {
+                    self.calls.pop();
+                    self.content.push_str(&text);
+                }
+            }
+        }
+    }
+}
+
+fn render(
+    head: &Head,
+    message: &Message,
+    logprobs: Option<Logprobs>,
+    (finish, finish_reason): (&Finish, &'static str),
+) -> Response {
+    let some = |text: &'_ str| !text.is_empty();
+    let content = Some(message.content.as_str());
+    let thoughts = Some(message.thoughts.as_str());
     let message = AnswerMessage {
         role: "assistant",
-        content,
+        content: content.filter(|text| some(text) || message.calls.is_empty()),
+        reasoning_content: thoughts.filter(|text| some(text)),
+        tool_calls: &message.calls,
     };
     let choice = Choice {
         index: 0,
         message,
         logprobs,
-        finish_reason: finish.reason.name(),
+        finish_reason,
     };
     Json(ChatCompletion {
         id: &head.id,

@@ -6,7 +6,7 @@
 //! event with an `error` key, which the openai clients raise.
 //!
 //! The engine often has all CPUs, so every microsecond here is one that a token comes later. There
-//! is one server-sent event per [`Event`], but what has come together leaves in one piece, with one
+//! is one server-sent event per [`Piece`] of an [`Event`], but what has come together leaves in one piece, with one
 //! write, and a token neither sets a timer nor copies its chunk.
 
 use std::convert::Infallible;
@@ -22,9 +22,12 @@ use tokio::time::{Instant, Sleep, sleep};
 use tokio_stream::Stream;
 
 use super::{Head, cut_off, lost, token_entry, usage};
-use crate::api::response::{Chunk, ChunkChoice, Delta, Logprobs, Usage};
+use crate::api::response::{
+    Chunk, ChunkChoice, Delta, FunctionDelta, Logprobs, ToolCallDelta, Usage,
+};
 use crate::error::ApiError;
 use crate::observe::GenerationLog;
+use crate::reading::{Piece, Reader};
 use crate::scheduler::{Event, Events};
 
 /// Silence after which a comment is sent, so that nothing between client and server gives up.
@@ -37,7 +40,13 @@ const COMMENT: &[u8] = b": \n\n";
 const CHUNK_BYTES: usize = 512;
 
 /// The streamed response of an answer.
-pub fn answer(head: Head, include_usage: bool, events: Events, log: GenerationLog) -> Response {
+pub fn answer(
+    head: Head,
+    include_usage: bool,
+    events: Events,
+    reader: Reader,
+    log: GenerationLog,
+) -> Response {
     let chunks = Chunks {
         head,
         include_usage,
@@ -47,6 +56,7 @@ pub fn answer(head: Head, include_usage: bool, events: Events, log: GenerationLo
     let stream = AnswerStream {
         chunks,
         events,
+        reader,
         log,
         unsent,
         ended: false,
@@ -63,6 +73,7 @@ pub fn answer(head: Head, include_usage: bool, events: Events, log: GenerationLo
 struct AnswerStream {
     chunks: Chunks,
     events: Events,
+    reader: Reader,
     log: GenerationLog,
     unsent: Unsent,
     ended: bool,
@@ -100,13 +111,15 @@ impl AnswerStream {
                 let logprobs = logprobs.map(|found| Logprobs {
                     content: vec![token_entry(found)],
                 });
-                if !text.is_empty() || logprobs.is_some() {
-                    self.unsent.push(&self.chunks.text(&text, logprobs));
-                }
+                let pieces = self.reader.push(text);
+                self.send(pieces, logprobs);
             }
             Some(Event::Finished(finish)) => {
                 self.log.finished(finish);
-                self.unsent.push(&self.chunks.finish(finish.reason.name()));
+                let pieces = self.reader.finish();
+                self.send(pieces, None);
+                let reason = self.reader.finish_reason(finish.reason);
+                self.unsent.push(&self.chunks.finish(reason));
                 if self.chunks.include_usage {
                     self.unsent.push(&self.chunks.usage(usage(&finish)));
                 }
@@ -129,10 +142,58 @@ impl AnswerStream {
         }
     }
 
+    /// A chunk for each piece, the first of them with the logprobs of the token that led to it.
+    fn send(&mut self, pieces: Vec<Piece>, mut logprobs: Option<Logprobs>) {
+        let deltas = pieces.iter().filter_map(delta);
+        for delta in deltas {
+            let chunk = self.chunks.choice(delta, logprobs.take(), None);
+            self.unsent.push(&chunk);
+        }
+        if logprobs.is_some() {
+            let nothing = Delta {
+                content: Some(""),
+                ..Delta::default()
+            };
+            self.unsent
+                .push(&self.chunks.choice(nothing, logprobs, None));
+        }
+    }
+
     fn fail(&mut self, error: &ApiError) {
         self.unsent.push_text(&error.body().to_string());
         self.ended = true;
     }
+}
+
+/// What a piece adds to a stream. Of a call that broke, the pieces have left already; the finish reason then is
+/// none of calls.
+fn delta(piece: &Piece) -> Option<Delta<'_>> {
+    let nothing = Delta::default();
+    let part = |index: usize, id, name, arguments| ToolCallDelta {
+        index,
+        id,
+        kind: id.and(Some("function")),
+        function: FunctionDelta { name, arguments },
+    };
+    Some(match piece {
+        Piece::Thought(text) => Delta {
+            reasoning_content: Some(text),
+            ..nothing
+        },
+        Piece::Text(text) => Delta {
+            content: Some(text),
+            ..nothing
+        },
+        Piece::Call { index, id, name } => Delta {
+            tool_calls: Some([part(*index, Some(id), Some(name), "")]),
+            ..nothing
+        },
+        Piece::Arguments { index, text } => Delta {
+            tool_calls: Some([part(*index, None, None, text)]),
+            ..nothing
+        },
+        Piece::Broken(_) => return None,
+    })
 }
 
 /// Server-sent events that have not left yet.
@@ -214,16 +275,9 @@ impl Chunks {
         let delta = Delta {
             role: Some("assistant"),
             content: Some(""),
+            ..Delta::default()
         };
         self.choice(delta, None, None)
-    }
-
-    fn text<'a>(&'a self, text: &'a str, logprobs: Option<Logprobs>) -> Chunk<'a> {
-        let delta = Delta {
-            role: None,
-            content: Some(text),
-        };
-        self.choice(delta, logprobs, None)
     }
 
     fn finish(&self, reason: &'static str) -> Chunk<'_> {

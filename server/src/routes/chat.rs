@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::error::ApiError;
 use crate::observe::{GenerationLog, LoggedElsewhere, RequestId};
+use crate::reading::Reading;
 use crate::render::{Head, json, sse};
 use crate::routes::body::JsonBody;
 use crate::routes::room::Room;
@@ -33,7 +34,7 @@ pub async fn completions(
     body: JsonBody,
 ) -> Result<Response, ApiError> {
     let began = Instant::now();
-    let (job, delivery) = {
+    let (job, delivery, reading) = {
         let state = Arc::clone(&state);
         body.work(move |body| encoded(&state, body)).await?
     };
@@ -49,9 +50,9 @@ pub async fn completions(
     let log = GenerationLog::new(id, prompt_tokens, began, Arc::clone(&state));
     let head = Head::new(&state.settings.model_name);
     let mut response = if stream {
-        sse::answer(head, include_usage, events, log)
+        sse::answer(head, include_usage, events, reading.reader(), log)
     } else {
-        let whole = json::answer(&head, events, log).await;
+        let whole = json::answer(&head, events, reading.reader(), log).await;
         whole.unwrap_or_else(IntoResponse::into_response)
     };
     response.extensions_mut().insert(LoggedElsewhere);
@@ -62,12 +63,12 @@ pub async fn completions(
 fn encoded(
     state: &ServerState,
     body: Map<String, Value>,
-) -> Result<(ValidJob, Delivery), ApiError> {
+) -> Result<(ValidJob, Delivery, Reading), ApiError> {
     let model = state.ready()?;
     let checked = check(body, state.settings.defaults, model.vocabulary_size)?;
     let delivery = checked.delivery;
     let seed = Uuid::new_v4().as_u64_pair().0;
     let sides = (model.prompt.as_ref(), model.grammars.as_ref());
-    let job = checked.into_job(sides, model.context_tokens, seed)?;
-    Ok((job, delivery))
+    let (job, reading) = checked.into_job(sides, model.context_tokens, seed)?;
+    Ok((job, delivery, reading))
 }

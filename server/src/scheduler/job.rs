@@ -30,6 +30,7 @@ pub struct ValidJob {
     fallback_seed: u64,
     top_logprobs: Option<usize>,
     guide: Option<Box<dyn Guide>>,
+    shown: Vec<u32>,
 }
 
 /// Why values do not make a [`ValidJob`].
@@ -74,6 +75,7 @@ impl fmt::Debug for ValidJob {
             .field("fallback_seed", &self.fallback_seed)
             .field("top_logprobs", &self.top_logprobs)
             .field("guided", &self.guide.is_some())
+            .field("shown", &self.shown)
             .finish()
     }
 }
@@ -122,6 +124,7 @@ impl ValidJob {
             fallback_seed,
             top_logprobs: None,
             guide: None,
+            shown: Vec::new(),
         })
     }
 
@@ -129,6 +132,13 @@ impl ValidJob {
     #[must_use]
     pub fn with_guide(mut self, guide: Box<dyn Guide>) -> Self {
         self.guide = Some(guide);
+        self
+    }
+
+    /// The same job, whose answer has these tokens in its text by their names, though they are control tokens.
+    #[must_use]
+    pub fn with_shown(mut self, tokens: Vec<u32>) -> Self {
+        self.shown = tokens;
         self
     }
 
@@ -162,6 +172,11 @@ impl ValidJob {
     /// What keeps the answer in its form, for whoever makes the answer; there is none the next time.
     pub fn take_guide(&mut self) -> Option<Box<dyn Guide>> {
         self.guide.take()
+    }
+
+    /// Control tokens whose names are part of the answer's text.
+    pub fn shown(&self) -> &[u32] {
+        &self.shown
     }
 
     /// Alternatives to report per token; `None`: report no logprobs.

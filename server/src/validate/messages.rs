@@ -11,6 +11,7 @@ use crate::prompt::{Conversation, Message, Role};
 /// Checks roles, contents and tool calls.
 pub(super) fn conversation(
     sent: Vec<Map<String, Value>>,
+    tools: Vec<Value>,
     variables: Map<String, Value>,
 ) -> Result<Conversation, ApiError> {
     if sent.is_empty() {
@@ -25,6 +26,7 @@ pub(super) fn conversation(
         .collect::<Result<_, _>>()?;
     Ok(Conversation {
         messages,
+        tools,
         variables,
     })
 }

@@ -11,11 +11,14 @@ use serde_json::{Map, Value};
 use sysinfer_engine::SamplingOptions;
 
 use crate::api::request::ChatRequest;
-use crate::constraint::{Asked, Grammars, asked};
+use crate::constraint::{Asked, Grammars, Shape, asked};
 use crate::error::ApiError;
 use crate::prompt::{Conversation, PromptEncoder, PromptError};
+use crate::reading::Reading;
 use crate::scheduler::job::JobError;
-use crate::scheduler::{JobLimits, ValidJob};
+use crate::scheduler::{Guide, JobLimits, ValidJob};
+use crate::tools::asked as tools;
+use crate::tools::{Choice, Offer};
 use numbers::{ceiling, count, sampling};
 
 const MOST_STOPS: usize = 16;
@@ -55,6 +58,7 @@ pub struct Checked {
     sampling: SamplingOptions,
     top_logprobs: Option<usize>,
     form: Option<Asked>,
+    offer: Option<Offer>,
 }
 
 /// Checks a request body.
@@ -68,6 +72,7 @@ pub fn check(
 ) -> Result<Checked, ApiError> {
     features::refuse_unsupported(&body)?;
     let form = asked::take(&mut body)?;
+    let offer = tools::take(&mut body)?;
     let request = ChatRequest::from_object(body)?;
     if request.n.is_some_and(|n| n != 1) {
         return Err(ApiError::unsupported(
@@ -79,6 +84,8 @@ pub fn check(
     let limits = limits(&request, defaults)?;
     let sampling = sampling(&request.sampling, defaults.temperature, vocabulary_size)?;
     let top_logprobs = top_logprobs(&request)?;
+    let tools = offer.iter().flat_map(|offer| &offer.tools);
+    let tools = tools.map(|tool| tool.sent.clone()).collect();
     Ok(Checked {
         delivery: Delivery {
             stream: request.stream,
@@ -88,7 +95,8 @@ pub fn check(
         sampling,
         top_logprobs,
         form,
-        conversation: messages::conversation(request.messages, request.variables)?,
+        offer,
+        conversation: messages::conversation(request.messages, tools, request.variables)?,
     })
 }
 
@@ -148,8 +156,8 @@ fn top_logprobs(request: &ChatRequest) -> Result<Option<usize>, ApiError> {
 }
 
 impl Checked {
-    /// Renders and tokenises the conversation, and compiles the form of the answer. Takes milliseconds for long
-    /// ones: not for an asynchronous thread.
+    /// Renders and tokenises the conversation, compiles the form of the answer, and says how that is to be read.
+    /// Takes milliseconds for long ones: not for an asynchronous thread.
     ///
     /// # Errors
     /// A 400: the template refuses the conversation, or it does not fit `context_tokens` with its
@@ -159,18 +167,7 @@ impl Checked {
         (prompt, grammars): (&dyn PromptEncoder, Option<&Grammars>),
         context_tokens: usize,
         fallback_seed: u64,
-    ) -> Result<ValidJob, ApiError> {
-        let guide = match (&self.form, grammars) {
-            (None, _) => None,
-            (Some(form), Some(grammars)) => Some(grammars.compile(form)?),
-            (Some(form), None) => {
-                let message = format!(
-                    "{}: the model's vocabulary cannot be kept in a form",
-                    form.field
-                );
-                return Err(ApiError::unsupported(form.field.clone(), message));
-            }
-        };
+    ) -> Result<(ValidJob, Reading), ApiError> {
         let counted = context_tokens.saturating_mul(COUNTED_CONTEXTS);
         let tokens = prompt.encode(&self.conversation, counted);
         let tokens = tokens.map_err(|error| match error {
@@ -179,6 +176,19 @@ impl Checked {
             )),
             error => refused(error),
         })?;
+        let format = prompt.format();
+        let opened = prompt.opens_thoughts(&tokens);
+        let guide = self.guide(
+            Shape {
+                format,
+                opened,
+                form: self.form.as_ref(),
+                offer: self.offer.as_ref(),
+            },
+            grammars,
+        )?;
+        let names = self.offer.as_ref().map(Offer::names).unwrap_or_default();
+        let reading = Reading::new(format, opened, names);
         let job = ValidJob::new(
             tokens,
             context_tokens,
@@ -197,10 +207,34 @@ impl Checked {
             Some(count) => job.with_logprobs(count),
             None => job,
         };
-        Ok(match guide {
-            Some(guide) => job.with_guide(Box::new(guide)),
+        let job = match guide {
+            Some(guide) => job.with_guide(guide),
             None => job,
-        })
+        };
+        Ok((job.with_shown(format.shown()), reading))
+    }
+
+    /// What keeps the answer in its shape. Calls that the model may make or not can do without, where its
+    /// vocabulary does not allow it.
+    fn guide(
+        &self,
+        shape: Shape<'_>,
+        grammars: Option<&Grammars>,
+    ) -> Result<Option<Box<dyn Guide>>, ApiError> {
+        if let Some(grammars) = grammars {
+            let follow = grammars.shaped(shape)?;
+            return Ok(follow.map(|follow| Box::new(follow) as Box<dyn Guide>));
+        }
+        let must_call = |offer: &&Offer| offer.choice == Choice::Required;
+        let form = shape.form.map(|form| form.field.as_str());
+        let calls = shape.offer.filter(must_call).map(|_| "tool_choice");
+        match form.or(calls) {
+            None => Ok(None),
+            Some(field) => {
+                let message = format!("{field}: the model's vocabulary cannot be kept in a form");
+                Err(ApiError::unsupported(field, message))
+            }
+        }
     }
 
     /// The text of the prompt that the model would be given. Not for an asynchronous thread either.

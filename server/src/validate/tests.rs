@@ -55,7 +55,9 @@ fn with(fields: Value) -> Map<String, Value> {
 }
 
 fn job(fields: Value) -> Result<ValidJob, ApiError> {
-    check(with(fields), DEFAULTS, VOCABULARY)?.into_job((&Words, None), 50, 7)
+    check(with(fields), DEFAULTS, VOCABULARY)?
+        .into_job((&Words, None), 50, 7)
+        .map(|(job, _)| job)
 }
 
 #[test]
@@ -182,10 +184,12 @@ fn refusals_name_their_field() {
             json!({"logprobs": true, "top_logprobs": 21}),
             "top_logprobs",
         ),
-        (json!({"tools": [{"type": "function"}]}), "tools"),
-        (json!({"tools": [{}], "tool_choice": "auto"}), "tools"),
         (
-            json!({"tools": [{}], "tool_choice": "required"}),
+            json!({"tools": [{"type": "function"}]}),
+            "tools[0].function",
+        ),
+        (
+            json!({"tools": [{"function": {"name": "f"}}], "tool_choice": "required"}),
             "tool_choice",
         ),
         (json!({"functions": [{}]}), "functions"),
@@ -251,8 +255,17 @@ fn refusals_name_their_field() {
 }
 
 #[test]
-fn a_promise_not_to_call_tools_is_kept() {
-    assert!(job(json!({"tools": [{"type": "function"}], "tool_choice": "none"})).is_ok());
+fn the_model_knows_of_the_tools_that_it_may_call() {
+    let tool = json!({"type": "function", "function": {"name": "f", "strict": true}});
+    let known = |choice: &str| {
+        let body = with(json!({"tools": [tool], "tool_choice": choice}));
+        let checked = check(body, DEFAULTS, VOCABULARY).expect("valid");
+        checked.conversation.tools
+    };
+    assert_eq!(known("auto"), std::slice::from_ref(&tool));
+    assert_eq!(known("none"), [Value::Null; 0]);
+    // Without a vocabulary for forms, calls that may be made are only read.
+    assert!(job(json!({"tools": [tool]})).is_ok());
 }
 
 #[test]

@@ -150,23 +150,30 @@ impl ChatTemplate {
 
     /// [`Self::render`] with the bare message of what failed.
     pub(super) fn text_of(&self, conversation: &Conversation) -> Result<String, String> {
-        let probe = |messages: Vec<Fields>| self.written(&messages, &Map::new()).ok();
+        let probe = |messages: Vec<Fields>| self.written(&messages, &[], &Map::new()).ok();
         let mut refused = None;
-        for messages in self.forms.of_messages(&conversation.messages, &probe) {
-            match self.written(&messages, &conversation.variables) {
-                Ok(text) => return Ok(text),
-                // What the template says to the form that suits it best is what the client hears.
-                Err(problem) => refused = refused.or(Some(problem)),
+        for tools in forms::of_tools(&conversation.tools) {
+            for messages in self.forms.of_messages(&conversation.messages, &probe) {
+                match self.written(&messages, &tools, &conversation.variables) {
+                    Ok(text) => return Ok(text),
+                    // What the template says to the form that suits it best is what the client hears.
+                    Err(problem) => refused = refused.or(Some(problem)),
+                }
             }
         }
         Err(refused.unwrap_or_default())
     }
 
-    /// The text of messages as they are.
-    fn written(&self, messages: &[Fields], asked: &Map<String, Value>) -> Result<String, String> {
+    /// The text of messages and tools as they are.
+    fn written(
+        &self,
+        messages: &[Fields],
+        tools: &[Value],
+        asked: &Map<String, Value>,
+    ) -> Result<String, String> {
         let template = self.environment.get_template(NAME);
         let template = template.map_err(|error| plain(&error))?;
-        let text = template.render(variables::of(messages, asked, &self.tokens));
+        let text = template.render(variables::of(messages, tools, asked, &self.tokens));
         text.map_err(|error| plain(&error))
     }
 }
