@@ -8,6 +8,9 @@ use sysinfer_conformance::product::{Server, command};
 
 const SEEDS: u64 = 3;
 
+/// Panics at an answer that has not its form.
+type Judge = fn(&str);
+
 /// An object of the schema below, and nothing else.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,7 +95,7 @@ fn answers_have_the_form_that_was_asked_for() {
     let mut server = command("sysinfer-server");
     let server = Server::start(server.arg(model).args(["--threads", "1"]));
     let grammar = "root ::= number (\"+\" number){1,3}\nnumber ::= [0-9] [0-9]?";
-    let forms: [(Value, fn(&str)); 5] = [
+    let forms: [(Value, Judge); 5] = [
         (
             json!({"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema()}}}),
             of_schema,
