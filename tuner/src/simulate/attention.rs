@@ -130,16 +130,21 @@ impl Machine {
         let partial_bytes = partials * (PARTIAL_HEAD as f64 + size) * size_of::<f32>() as f64;
         let heads = info.heads.max(1);
         let together = merges_together(partial_bytes as usize, crew.threads());
-        // The worker with most heads is waited for, unless each merges all of them.
-        let (share, meeting) = match together {
+        // The worker with most heads is waited for, unless each merges all of them; then each reads what all have
+        // merged.
+        let (share, finished, meeting) = match together {
             true => (
                 heads.div_ceil(crew.threads()) as f64 / heads as f64,
+                heads as f64 * size * size_of::<f32>() as f64,
                 self.barrier_seconds(crew),
             ),
-            false => (1.0, 0.0),
+            false => (1.0, 0.0, 0.0),
         };
+        let workers_on = crew.node_shares(self.layout.nodes);
         let fetched = self.read_seconds(crew, |worker| {
-            Reads::of(share * partial_bytes, left_on[crew.nodes[worker]])
+            let node = crew.nodes[worker];
+            Reads::of(share * partial_bytes, left_on[node])
+                .and(Reads::of(finished, workers_on[node]))
         });
         let slowest = (0..crew.threads()).map(|worker| self.core_factor(crew, worker));
         let slowest = slowest.fold(f64::INFINITY, f64::min);
@@ -387,7 +392,13 @@ mod tests {
         for (chunk, chunks, share) in [(1400, 3.0, 1.0), (256, 16.0, 2.0 / 32.0)] {
             let found = merging(chunk);
             let partials = share * chunks * 32.0 * 32.0;
-            let read = partials * 130.0 * 4.0 * (0.25 + 0.75 / 0.5) / 20e9;
+            // What is merged together is read once more by all, 16 KB a layer.
+            let finished = if share < 1.0 {
+                32.0 * 32.0 * 128.0
+            } else {
+                0.0
+            };
+            let read = (partials * 130.0 + finished) * 4.0 * (0.25 + 0.75 / 0.5) / 20e9;
             let merged = partials * 128.0 / 10e9;
             for (found, expected) in found.merging.into_iter().zip([read, merged]) {
                 assert!((found / expected - 1.0).abs() < 1e-9, "{found} {expected}");

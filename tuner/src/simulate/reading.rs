@@ -23,6 +23,14 @@ impl Reads {
             far: bytes * (1.0 - local),
         }
     }
+
+    /// Both.
+    pub(super) fn and(self, other: Reads) -> Reads {
+        Reads {
+            near: self.near + other.near,
+            far: self.far + other.far,
+        }
+    }
 }
 
 impl Machine {
