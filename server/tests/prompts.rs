@@ -1,52 +1,14 @@
 //! Conversations to tokens with a real tokenizer: control tokens are the template's alone.
 #![forbid(unsafe_code)]
 
+mod common;
+
 use std::sync::Arc;
 
+use common::vocabulary::{ASSISTANT, BEGIN, END, TURN, TURN_END, USER, tokenizer};
 use serde_json::{Value, json};
-use sysinfer_engine::Tokenizer;
-use sysinfer_formats::{Gguf, GgufWriter, OwnedArray};
 use sysinfer_server::prompt::encode::{ModelPrompt, TemplateSource};
 use sysinfer_server::prompt::{Conversation, Message, PromptEncoder, PromptError, Role, builtin};
-
-const BEGIN: u32 = 1;
-const END: u32 = 2;
-const USER: u32 = 195;
-const ASSISTANT: u32 = 196;
-/// Control tokens that the file calls normal.
-const TURN: u32 = 453;
-const TURN_END: u32 = 454;
-
-/// SentencePiece with all bytes, and role tokens where Baichuan has them: ordinary tokens that no
-/// merge leads to, as in its vocabulary.
-fn tokenizer() -> Arc<Tokenizer> {
-    let mut tokens: Vec<String> = ["<unk>", "<s>", "</s>", "▁"].map(String::from).to_vec();
-    tokens.extend((4..USER).map(|id| format!("[unused{id}]")));
-    tokens.extend(["<U>", "<A>"].map(String::from));
-    let mut kinds = vec![1_i32; tokens.len()];
-    kinds[..3].copy_from_slice(&[2, 3, 3]);
-    tokens.extend((0..=255_u8).map(|byte| format!("<0x{byte:02X}>")));
-    kinds.resize(tokens.len(), 6);
-    tokens.extend(["<|im_start|>", "<|im_end|>"].map(String::from));
-    kinds.resize(tokens.len(), 1);
-    let scores = vec![0.0_f32; tokens.len()];
-    let names: OwnedArray = tokens.iter().map(String::as_str).collect();
-    let file = GgufWriter::new()
-        .metadata("tokenizer.ggml.model", "llama")
-        .metadata("tokenizer.ggml.tokens", names)
-        .metadata(
-            "tokenizer.ggml.scores",
-            scores.into_iter().collect::<OwnedArray>(),
-        )
-        .metadata(
-            "tokenizer.ggml.token_type",
-            kinds.into_iter().collect::<OwnedArray>(),
-        )
-        .write_to_vec(&[])
-        .unwrap();
-    let gguf = Gguf::parse(&file).unwrap();
-    Arc::new(Tokenizer::from_gguf(gguf.metadata()).unwrap().unwrap())
-}
 
 fn conversation(contents: &[&str]) -> Conversation {
     let message = |content: &&str| Message::new(Role::User, *content);

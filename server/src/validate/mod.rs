@@ -112,6 +112,7 @@ fn limits(request: &ChatRequest, defaults: Defaults) -> Result<JobLimits, ApiErr
         min_tokens,
         ignore_eos: request.ignore_eos,
         stop,
+        stop_tokens: Vec::new(),
     })
 }
 

@@ -83,6 +83,7 @@ fn fields_reach_the_job() {
         min_tokens: 2,
         ignore_eos: true,
         stop: vec!["x".into()],
+        stop_tokens: Vec::new(),
     };
     assert_eq!(job.limits(), &limits);
     let wanted = SamplingOptions {

@@ -1,6 +1,8 @@
 //! A server on a scripted backend: every test says what the engine does, step by step.
 #![allow(dead_code, reason = "each test file uses its part of this module")]
 
+pub(crate) mod vocabulary;
+
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
