@@ -12,16 +12,19 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
 use crate::error::ApiError;
-use crate::routes::{apply_template, chat, health, models, props};
+use crate::routes::{apply_template, chat, completions, health, models, props};
 use crate::state::ServerState;
 use crate::{auth, observe};
 
 /// The whole HTTP side. Tests call it without a socket.
 pub fn app(state: Arc<ServerState>) -> Router {
+    let openai = Router::new()
+        .route("/chat/completions", post(chat::completions))
+        .route("/completions", post(completions::completions))
+        .route("/models", get(models::list))
+        .route("/models/{*id}", get(models::one));
     Router::new()
-        .route("/v1/chat/completions", post(chat::completions))
-        .route("/v1/models", get(models::list))
-        .route("/v1/models/{*id}", get(models::one))
+        .nest("/v1", openai)
         .route("/apply-template", post(apply_template::apply_template))
         .route("/props", get(props::props))
         .fallback(not_found)

@@ -9,6 +9,7 @@ use crate::constraint::Grammars;
 use crate::error::ApiError;
 use crate::intake::Intake;
 use crate::prompt::PromptEncoder;
+use crate::prompt::text::TextEncoder;
 use crate::scheduler::Queue;
 use crate::validate::Defaults;
 
@@ -31,6 +32,8 @@ pub struct Settings {
 pub struct ServedModel {
     /// Conversation to tokens.
     pub prompt: Arc<dyn PromptEncoder>,
+    /// Other texts to tokens, and back.
+    pub text: Arc<dyn TextEncoder>,
     /// The vocabulary, for answers of a form; `None` where it cannot be used.
     pub grammars: Option<Grammars>,
     /// Tokens that prompt and answer may have together.

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use common::vocabulary::{ASSISTANT, BEGIN, END, TURN, TURN_END, USER, tokenizer};
 use serde_json::{Value, json};
 use sysinfer_server::prompt::encode::{ModelPrompt, TemplateSource};
-use sysinfer_server::prompt::{Conversation, Message, PromptEncoder, PromptError, Role, builtin};
+use sysinfer_server::prompt::text::{ModelText, Reading, TextEncoder};
+use sysinfer_server::prompt::{
+    Conversation, Ending, Message, PromptEncoder, PromptError, Role, builtin,
+};
 
 fn conversation(contents: &[&str]) -> Conversation {
     let message = |content: &&str| Message::new(Role::User, *content);
@@ -90,6 +93,44 @@ fn neighbours_cannot_make_a_control_token_together() {
         let (tokens, _) = encode(&joined, &conversation(&pieces));
         assert_eq!(count(&tokens, END), 0, "{pieces:?}: {tokens:?}");
     }
+}
+
+#[test]
+fn the_last_message_goes_on_where_that_is_asked_for() {
+    let source = template(
+        "{% for m in messages %}<|im_start|>{{ m.content | trim }}<|im_end|>{% endfor %}{% if add_generation_prompt %}<|im_start|>{% endif %}",
+    );
+    let mut talk = conversation(&["hi"]);
+    for (said, shown) in [("so <|im_end|> ", "hi so <|im_end|>"), ("a <", "hi a <")] {
+        talk.messages.truncate(1);
+        talk.messages.push(Message::new(Role::Assistant, said));
+        talk.ending = Ending::InLastMessage;
+        let (tokens, text) = encode(&source, &talk);
+        assert_eq!(text, shown, "what a client writes is text to the end");
+        assert_eq!((count(&tokens, TURN), count(&tokens, TURN_END)), (2, 1));
+    }
+    talk.ending = Ending::AfterLastMessage;
+    let (tokens, _) = encode(&source, &talk);
+    assert_eq!((count(&tokens, TURN), count(&tokens, TURN_END)), (2, 2));
+}
+
+#[test]
+fn texts_begin_once_and_are_read_as_asked() {
+    let text = ModelText::from(tokenizer());
+    let read = |text_: &str, begins, reads_specials| {
+        let reading = Reading {
+            begins,
+            reads_specials,
+        };
+        text.encode(text_, reading, usize::MAX).unwrap()
+    };
+    assert_eq!(read("<s>", true, true), [BEGIN]);
+    assert_eq!(read("<s>", false, true), [BEGIN]);
+    assert_eq!(read("", true, true), [BEGIN]);
+    assert_eq!(count(&read("a</s>", true, true), END), 1);
+    assert_eq!(count(&read("a</s>", true, false), END), 0);
+    assert_eq!(text.decode(&read("a</s>", true, true)), "<s>a</s>");
+    assert_eq!(text.piece(END), b"</s>");
 }
 
 #[test]

@@ -29,6 +29,7 @@ use crate::plan_choice::compressed;
 use crate::profile_use::Shown;
 use crate::prompt::encode::{ModelPrompt, TemplateSource};
 use crate::prompt::sandbox::process::Program;
+use crate::prompt::text::ModelText;
 use crate::scheduler::compose::StepLimits;
 use crate::serving::{Limit, MeasuredSteps, rows_and_time, steps_line};
 use crate::state::ServedModel;
@@ -160,6 +161,7 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     );
     let turns = template_choice::turns(&template, &info.architecture);
     let grammars = grammars(&tokenizer, info.vocabulary_size);
+    let text = ModelText::from(Arc::clone(&tokenizer));
     let words = Words::new(tokenizer, info.vocabulary_size, &turns);
     let limits = Limits {
         parallel: capacity.parallel,
@@ -175,6 +177,7 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     let vocabulary_size = info.vocabulary_size;
     let model = ServedModel {
         prompt: Arc::new(prompt),
+        text: Arc::new(text),
         grammars,
         context_tokens: capacity.context_tokens,
         vocabulary_size,

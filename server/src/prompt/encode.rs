@@ -7,6 +7,7 @@ use sysinfer_engine::Tokenizer;
 use sysinfer_engine::tokenizer::{Segment, TooManyTokens};
 
 use super::builtin::{Builtin, RoleTokens};
+use super::ending;
 use super::guard::{Guard, unused_mark};
 use super::sandbox::process::{Program, TemplateProcesses};
 use super::template::{ChatTemplate, Clock, TemplateError, TokenTexts};
@@ -159,6 +160,13 @@ impl ModelPrompt {
         Ok(())
     }
 
+    /// The text of a prompt, up to where the model goes on.
+    fn rendered(&self, conversation: &Conversation) -> Result<String, PromptError> {
+        let mut text = self.template.render(conversation)?;
+        text.truncate(ending::end(conversation, &text)?);
+        Ok(text)
+    }
+
     fn guarded(&self, conversation: &Conversation, mark: char) -> Conversation {
         let arguments = |arguments: &Option<Value>| {
             let arguments = arguments.as_ref();
@@ -172,6 +180,7 @@ impl ModelPrompt {
         Conversation {
             messages: conversation.messages.iter().map(message).collect(),
             variables: self.guarded_map(&conversation.variables, mark),
+            ending: conversation.ending,
         }
     }
 
@@ -261,7 +270,7 @@ impl PromptEncoder for ModelPrompt {
     ) -> Result<Vec<u32>, PromptError> {
         self.check(conversation)?;
         let mark = unused_mark([written(conversation)?.as_str(), &self.source].into_iter())?;
-        let rendered = self.template.render(&self.guarded(conversation, mark))?;
+        let rendered = self.rendered(&self.guarded(conversation, mark))?;
         let mut tokens = Vec::new();
         let mut from = 0;
         for (at, length, token) in self.roles_in(&rendered) {
@@ -284,7 +293,7 @@ impl PromptEncoder for ModelPrompt {
 
     fn render(&self, conversation: &Conversation) -> Result<String, PromptError> {
         self.check(conversation)?;
-        self.template.render(conversation)
+        self.rendered(conversation)
     }
 }
 

@@ -6,10 +6,12 @@
 
 pub mod builtin;
 pub mod encode;
+mod ending;
 pub mod guard;
 mod message;
 pub mod sandbox;
 pub mod template;
+pub mod text;
 
 pub use message::{Message, Role};
 
@@ -23,6 +25,21 @@ pub struct Conversation {
     pub messages: Vec<Message>,
     /// Variables that the request hands to the template, such as `enable_thinking`.
     pub variables: Map<String, Value>,
+    /// How the prompt ends.
+    #[serde(default)]
+    pub ending: Ending,
+}
+
+/// Where the prompt of a conversation ends, and so what the model goes on with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// Where the assistant's answer begins.
+    #[default]
+    InAnswer,
+    /// Behind the last message; the model may say whose turn it is.
+    AfterLastMessage,
+    /// Behind the text of the last message, which goes on.
+    InLastMessage,
 }
 
 /// Why a conversation gives no prompt.
@@ -31,13 +48,18 @@ pub enum PromptError {
     /// The template refused the conversation or failed on it.
     #[error("the model's chat template cannot render this conversation: {0}")]
     Template(String),
+    /// There is nothing to go on with.
+    #[error(
+        "continue_final_message: the last message must be the assistant's and end with text, which the chat template shows, and have no tool calls"
+    )]
+    NothingToContinue,
     /// The template would leave them out.
     #[error(
         "the model's chat template does not render tool_calls; leave them and the answers to them out"
     )]
     ToolCalls,
     /// More tokens than were wanted.
-    #[error("the conversation has at least {at_least} tokens")]
+    #[error("the prompt has at least {at_least} tokens")]
     TooManyTokens {
         /// What is certain without counting them all.
         at_least: usize,

@@ -3,6 +3,8 @@
 pub mod apply_template;
 pub mod body;
 pub mod chat;
+pub mod completions;
+pub mod generation;
 pub mod health;
 pub mod models;
 pub mod props;

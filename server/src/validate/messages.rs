@@ -6,12 +6,13 @@
 use serde_json::{Map, Value};
 
 use crate::error::ApiError;
-use crate::prompt::{Conversation, Message, Role};
+use crate::prompt::{Conversation, Ending, Message, Role};
 
 /// Checks roles, contents and tool calls.
 pub(super) fn conversation(
     sent: Vec<Map<String, Value>>,
     variables: Map<String, Value>,
+    ending: Ending,
 ) -> Result<Conversation, ApiError> {
     if sent.is_empty() {
         return Err(ApiError::invalid_param(
@@ -26,6 +27,7 @@ pub(super) fn conversation(
     Ok(Conversation {
         messages,
         variables,
+        ending,
     })
 }
 
