@@ -12,7 +12,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
 use crate::error::ApiError;
-use crate::routes::{apply_template, chat, completions, health, models, props};
+use crate::routes::{apply_template, chat, completions, health, models, props, tokenize};
 use crate::state::ServerState;
 use crate::{auth, observe};
 
@@ -25,6 +25,8 @@ pub fn app(state: Arc<ServerState>) -> Router {
         .route("/models/{*id}", get(models::one));
     Router::new()
         .nest("/v1", openai)
+        .route("/tokenize", post(tokenize::tokenize))
+        .route("/detokenize", post(tokenize::detokenize))
         .route("/apply-template", post(apply_template::apply_template))
         .route("/props", get(props::props))
         .fallback(not_found)

@@ -157,6 +157,7 @@ async fn every_failure_is_an_error_object() {
         (plain("GET", "/nowhere"), 404, json!("not_found")),
         (plain("GET", "/v2/models"), 404, json!("not_found")),
         (plain("GET", "/chat/completions"), 404, json!("not_found")),
+        (plain("GET", "/tokenize"), 405, json!("method_not_allowed")),
         (
             plain("GET", "/v1/chat/completions"),
             405,

@@ -9,3 +9,4 @@ pub mod health;
 pub mod models;
 pub mod props;
 pub mod room;
+pub mod tokenize;
