@@ -12,7 +12,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
 use crate::error::ApiError;
-use crate::routes::{apply_template, chat, completions, health, models, props, tokenize};
+use crate::routes::{apply_template, chat, completions, health, models, ollama, props, tokenize};
 use crate::state::ServerState;
 use crate::{auth, observe};
 
@@ -23,8 +23,15 @@ pub fn app(state: Arc<ServerState>) -> Router {
         .route("/completions", post(completions::completions))
         .route("/models", get(models::list))
         .route("/models/{*id}", get(models::one));
+    let ollama = Router::new()
+        .route("/chat", post(ollama::chat))
+        .route("/generate", post(ollama::generate))
+        .route("/tags", get(ollama::tags))
+        .route("/show", post(ollama::show))
+        .route("/version", get(ollama::version));
     Router::new()
         .nest("/v1", openai)
+        .nest("/api", ollama)
         .route("/tokenize", post(tokenize::tokenize))
         .route("/detokenize", post(tokenize::detokenize))
         .route("/apply-template", post(apply_template::apply_template))
@@ -37,6 +44,7 @@ pub fn app(state: Arc<ServerState>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(CorsLayer::permissive())
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(ollama::in_its_form))
         .layer(from_fn(observe::observe))
         .with_state(state)
 }

@@ -49,6 +49,7 @@ fn server() -> Server {
 fn with(endpoint: On, name: &str, value: Value) -> Value {
     let mut body = match endpoint {
         On::Completions => json!({"prompt": "a b"}),
+        On::Ollama if ["system", "raw"].contains(&name) => json!({"prompt": "a b"}),
         _ => json!({"messages": [{"role": "user", "content": "a b"}]}),
     };
     match name {
@@ -62,9 +63,11 @@ fn with(endpoint: On, name: &str, value: Value) -> Value {
     body
 }
 
-fn path(endpoint: On, _: &str) -> &'static str {
+fn path(endpoint: On, name: &str) -> &'static str {
     match endpoint {
         On::Completions => "/v1/completions",
+        On::Ollama if ["system", "raw"].contains(&name) => "/api/generate",
+        On::Ollama => "/api/chat",
         _ => "/v1/chat/completions",
     }
 }
@@ -92,7 +95,7 @@ fn json(text: &str) -> Value {
 #[tokio::test]
 async fn every_field_is_honoured_refused_or_without_effect_as_the_table_says() {
     let server = server();
-    for endpoint in [On::Chat, On::Completions] {
+    for endpoint in [On::Chat, On::Completions, On::Ollama] {
         for row in at(endpoint) {
             let Field { name, example, .. } = row;
             let (status, error) = sent(&server, endpoint, name, json(example)).await;
@@ -118,7 +121,7 @@ async fn every_field_is_honoured_refused_or_without_effect_as_the_table_says() {
 #[tokio::test]
 async fn every_field_that_is_honoured_is_read() {
     let server = server();
-    for endpoint in [On::Chat, On::Completions] {
+    for endpoint in [On::Chat, On::Completions, On::Ollama] {
         for Field { name, .. } in at(endpoint).filter(|row| row.reading == Reading::Honoured) {
             let mut refused = false;
             for value in absurd() {
@@ -153,7 +156,7 @@ async fn what_nobody_knows_passes() {
 
 #[test]
 fn no_field_is_in_two_rows() {
-    for endpoint in [On::Chat, On::Completions] {
+    for endpoint in [On::Chat, On::Completions, On::Ollama] {
         let mut names: Vec<&str> = at(endpoint).map(|row| row.name).collect();
         names.sort_unstable();
         let twice = names.windows(2).find(|pair| pair[0] == pair[1]);
@@ -166,6 +169,7 @@ fn endpoints(on: On) -> &'static str {
         On::Both => "",
         On::Chat => "chat",
         On::Completions => "completions",
+        On::Ollama => "Ollama",
     }
 }
 

@@ -32,7 +32,7 @@ use crate::prompt::sandbox::process::Program;
 use crate::prompt::text::ModelText;
 use crate::scheduler::compose::StepLimits;
 use crate::serving::{Limit, MeasuredSteps, rows_and_time, steps_line};
-use crate::state::ServedModel;
+use crate::state::{ModelFacts, ServedModel};
 
 /// Tokens whose memory is made ready before the first request; more becomes ready as it is used.
 const STOCKED_TOKENS: usize = 1024;
@@ -181,6 +181,7 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
         grammars,
         context_tokens: capacity.context_tokens,
         vocabulary_size,
+        facts: ModelFacts::from(&info),
         props,
     };
     Ok(Loaded {

@@ -1,10 +1,11 @@
 //! Events of a request's answers as the bodies of the APIs that are spoken here: whole ([`gather`]) or piece
 //! by piece ([`stream`], over what is [`unsent`]), in the forms of OpenAI's chat ([`json`], [`sse`]) and
-//! completions ([`completion`]).
+//! completions ([`completion`]), and of Ollama ([`ollama`]).
 
 pub mod completion;
 pub mod gather;
 pub mod json;
+pub mod ollama;
 mod so_far;
 pub mod sse;
 pub mod stream;

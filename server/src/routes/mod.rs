@@ -7,6 +7,7 @@ pub mod completions;
 pub mod generation;
 pub mod health;
 pub mod models;
+pub mod ollama;
 pub mod props;
 pub mod room;
 pub mod tokenize;

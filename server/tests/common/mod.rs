@@ -24,7 +24,7 @@ use sysinfer_server::scheduler::{
     Backend, BackendError, Event, Finish, FinishReason, JobId, Logprob, NotAdmitted, TokenLogprobs,
     ValidJob, worker,
 };
-use sysinfer_server::state::{ServedModel, ServerState, Settings};
+use sysinfer_server::state::{ModelFacts, ServedModel, ServerState, Settings};
 use sysinfer_server::validate::Defaults;
 use tower::ServiceExt;
 
@@ -251,6 +251,12 @@ impl Server {
                 grammars: options.grammars,
                 context_tokens: CONTEXT_TOKENS,
                 vocabulary_size: 100,
+                facts: ModelFacts {
+                    architecture: "llama".into(),
+                    quantisation: "Q4_0".into(),
+                    parameters: 1_500_000_000,
+                    ..ModelFacts::default()
+                },
                 props: json!({"plan": {"threads": 2}}),
             });
         }

@@ -5,6 +5,7 @@
 //! log. `docs/requests.md` shows the tables; a test holds it to them.
 
 mod llama_server;
+mod ollama;
 mod openai;
 mod vllm;
 
@@ -34,8 +35,10 @@ pub enum On {
     Chat,
     /// `/v1/completions`.
     Completions,
-    /// Both.
+    /// Both, and `options` of Ollama's.
     Both,
+    /// `/api/chat` and `/api/generate`.
+    Ollama,
 }
 
 /// What becomes of a field.
@@ -52,10 +55,11 @@ pub enum Reading {
 }
 
 /// The tables, each with its title.
-pub const TABLES: [(&str, &[Field]); 3] = [
+pub const TABLES: [(&str, &[Field]); 4] = [
     ("OpenAI", openai::ROWS),
     ("vLLM and SGLang", vllm::ROWS),
     ("llama-server, Ollama's `options`, TGI", llama_server::ROWS),
+    ("Ollama's `/api/chat` and `/api/generate`", ollama::ROWS),
 ];
 
 const fn row(
@@ -77,7 +81,7 @@ const fn row(
 impl On {
     /// Whether rows of `self` count at `endpoint`.
     fn covers(self, endpoint: On) -> bool {
-        self == endpoint || self == On::Both
+        self == endpoint || (self == On::Both && endpoint != On::Ollama)
     }
 }
 
@@ -102,6 +106,24 @@ pub fn survey(body: &Map<String, Value>, endpoint: On) -> Result<(), ApiError> {
         }
     }
     Ok(())
+}
+
+/// Takes the fields out of a body that only `endpoint` has.
+///
+/// # Errors
+/// As [`survey`].
+pub fn take_own(
+    body: &mut Map<String, Value>,
+    endpoint: On,
+) -> Result<Map<String, Value>, ApiError> {
+    let mut own = Map::new();
+    for row in at(endpoint).filter(|row| row.on == endpoint) {
+        if let Some(value) = body.remove(row.name) {
+            row.check(&value)?;
+            own.insert(row.name.to_owned(), value);
+        }
+    }
+    Ok(own)
 }
 
 impl Field {
