@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 use axum::{Router, extract::OriginalUri};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
+use tower_http::normalize_path::NormalizePath;
 
 use crate::error::ApiError;
 use crate::routes::{apply_template, chat, completions, health, models, ollama, props, tokenize};
@@ -18,6 +19,7 @@ use crate::{auth, observe};
 
 /// The whole HTTP side. Tests call it without a socket.
 pub fn app(state: Arc<ServerState>) -> Router {
+    // OpenAI's paths, which clients also send without the version.
     let openai = Router::new()
         .route("/chat/completions", post(chat::completions))
         .route("/completions", post(completions::completions))
@@ -29,8 +31,9 @@ pub fn app(state: Arc<ServerState>) -> Router {
         .route("/tags", get(ollama::tags))
         .route("/show", post(ollama::show))
         .route("/version", get(ollama::version));
-    Router::new()
-        .nest("/v1", openai)
+    let routes = Router::new()
+        .nest("/v1", openai.clone())
+        .merge(openai)
         .nest("/api", ollama)
         .route("/tokenize", post(tokenize::tokenize))
         .route("/detokenize", post(tokenize::detokenize))
@@ -46,7 +49,9 @@ pub fn app(state: Arc<ServerState>) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(ollama::in_its_form))
         .layer(from_fn(observe::observe))
-        .with_state(state)
+        .with_state(state);
+    // A slash at the end means nothing, on any path.
+    Router::new().fallback_service(NormalizePath::trim_trailing_slash(routes))
 }
 
 async fn not_found(OriginalUri(uri): OriginalUri, request: Request) -> ApiError {

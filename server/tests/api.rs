@@ -135,6 +135,30 @@ async fn more_answers_than_may_wait_are_refused_with_the_number() {
 }
 
 #[tokio::test]
+async fn paths_need_no_version_and_may_end_with_a_slash() {
+    let server = Server::start(Options::default());
+    for path in [
+        "/v1/models",
+        "/models",
+        "/v1/models/",
+        "/models/",
+        "/health/",
+        "/v1/models/test/model/",
+    ] {
+        let response = server.send(get(path)).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+    }
+    for path in [
+        "/v1/chat/completions/",
+        "/chat/completions",
+        "/chat/completions/",
+    ] {
+        let response = server.post(path, ask("hi", json!({}))).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn every_failure_is_an_error_object() {
     let plain = |method: &str, path: &str| {
         Request::builder()
@@ -156,7 +180,16 @@ async fn every_failure_is_an_error_object() {
     let cases: Vec<(Request<Body>, u16, Value)> = vec![
         (plain("GET", "/nowhere"), 404, json!("not_found")),
         (plain("GET", "/v2/models"), 404, json!("not_found")),
-        (plain("GET", "/chat/completions"), 404, json!("not_found")),
+        (
+            plain("GET", "/chat/completions"),
+            405,
+            json!("method_not_allowed"),
+        ),
+        (
+            plain("PUT", "/v1/completions/"),
+            405,
+            json!("method_not_allowed"),
+        ),
         (plain("GET", "/tokenize"), 405, json!("method_not_allowed")),
         (
             plain("GET", "/v1/chat/completions"),
