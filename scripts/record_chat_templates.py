@@ -8,10 +8,12 @@ so contents and tool calls are given to it in the form that it reads, by the rul
 server/src/prompt/template/forms.rs, which are written down here once more on Jinja itself; `--forms`
 prints what they find, and where another form than the one that was sent is given.
 
+Some conversations are rendered once more with tools that are offered.
+
 Kept of each prompt: the 64-bit FNV-1a hash of its UTF-8 bytes; null where the template refuses.
 
 usage: record_chat_templates.py --templates FOLDER --output tests/fixtures/chat_templates.json [--forms]
-       record_chat_templates.py --templates FOLDER --show TEMPLATE CONVERSATION
+       record_chat_templates.py --templates FOLDER --show TEMPLATE CONVERSATION [--with-tools]
 """
 import argparse
 import copy
@@ -93,6 +95,20 @@ CONVERSATIONS = {
 }
 
 
+def tool(name, description, **properties):
+    parameters = {"type": "object", "properties": properties, "required": list(properties)}
+    return {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}
+
+
+# Offered in some conversations.
+TOOLS = [
+    tool("weather", "The weather of a <city>, 'now'", city={"type": "string", "enum": ["Paris", "北京"]},
+         days={"type": "integer", "minimum": 1, "description": "How many \"days\""}),
+    tool("now", "The time"),
+]
+WITH_TOOLS = ["one question", "instructions", "two calls and an answer", "a finished call"]
+
+
 class Template:
     def __init__(self, source):
         self.source = source
@@ -107,13 +123,13 @@ class Template:
         self.compiled.environment.globals["strftime_now"] = epoch.strftime
         self.compiled.globals["strftime_now"] = epoch.strftime
 
-    def render(self, messages):
-        """The text of messages as they are; None if the template refuses them."""
+    def render(self, messages, tools=None):
+        """The text of messages and tools as they are; None if the template refuses them."""
         if self.compiled is None:
             return None
         try:
             messages = chat_template_utils._alias_reasoning_fields(copy.deepcopy(messages))
-            return self.compiled.render(messages=messages, tools=None, documents=None,
+            return self.compiled.render(messages=messages, tools=copy.deepcopy(tools), documents=None,
                                         add_generation_prompt=True, bos_token=BOS, eos_token=EOS)
         except Exception:  # whatever Python says against it
             return None
@@ -193,11 +209,11 @@ class Template:
                 one["function"]["arguments"] = json.loads(one["function"]["arguments"])
         return message
 
-    def prompt(self, messages):
+    def prompt(self, messages, tools=None):
         if "tool_calls" not in self.source and any("tool_calls" in message for message in messages):
             return None
         for fallback in [None, "missing", "empty"]:
-            text = self.render([self.formed(message, fallback) for message in messages])
+            text = self.render([self.formed(message, fallback) for message in messages], tools)
             if text is not None:
                 return text
         return None
@@ -224,6 +240,10 @@ def fnv1a(data):
     return f"{value:016x}"
 
 
+def hashed(text):
+    return None if text is None else fnv1a(text.encode())
+
+
 def sources(folder):
     """Sources by name: bytes as they are, so that line breaks stay what they are."""
     for path in sorted(folder.glob("*.jinja")):
@@ -236,16 +256,18 @@ def main():
     parser.add_argument("--output")
     parser.add_argument("--forms", action="store_true", help="print which form each template reads")
     parser.add_argument("--show", nargs=2, metavar=("TEMPLATE", "CONVERSATION"))
+    parser.add_argument("--with-tools", action="store_true", help="show it with tools")
     options = parser.parse_args()
     templates = {name: Template(source) for name, source in sources(options.templates)}
     if options.show:
-        print(templates[options.show[0]].prompt(CONVERSATIONS[options.show[1]]), end="")
+        print(templates[options.show[0]].prompt(CONVERSATIONS[options.show[1]], TOOLS if options.with_tools else None), end="")
         return
     recorded = {}
     for name, template in templates.items():
         prompts = {title: template.prompt(messages) for title, messages in CONVERSATIONS.items()}
-        hashes = [None if text is None else fnv1a(text.encode()) for text in prompts.values()]
-        recorded[name] = {"source": fnv1a(template.source.encode()), "prompts": hashes}
+        hashes = [hashed(text) for text in prompts.values()]
+        with_tools = [hashed(template.prompt(CONVERSATIONS[title], TOOLS)) for title in WITH_TOOLS]
+        recorded[name] = {"source": fnv1a(template.source.encode()), "prompts": hashes, "with_tools": with_tools}
         if options.forms:
             contents = {role: template.ask_contents(role) for role in ["system", "user", "assistant", "tool"]}
             changed = [title for title, messages in CONVERSATIONS.items() if template.render(messages) != prompts[title]]
@@ -255,7 +277,8 @@ def main():
             versions = f"transformers {transformers.__version__}, jinja2 {jinja2.__version__}"
             output.write('{"recorded_with":%s,\n"conversations":{\n' % json.dumps(versions))
             output.write(",\n".join(f"{json.dumps(title)}:{json.dumps(messages, ensure_ascii=False)}" for title, messages in CONVERSATIONS.items()))
-            output.write('},\n"templates":{\n')
+            output.write('},\n"tools":%s,\n' % json.dumps(TOOLS, ensure_ascii=False))
+            output.write('"with_tools":%s,\n"templates":{\n' % json.dumps(WITH_TOOLS))
             output.write(",\n".join(f"{json.dumps(name)}:{json.dumps(kept, separators=(',', ':'))}" for name, kept in recorded.items()))
             output.write("}}\n")
     refused = sum(hash is None for kept in recorded.values() for hash in kept["prompts"])

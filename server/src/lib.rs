@@ -2,8 +2,9 @@
 //!
 //! A request goes wire type ([`api`]) -> checked values ([`validate`]) -> prompt tokens
 //! ([`prompt`]) -> [`scheduler::ValidJob`] -> queue -> worker -> [`scheduler::Backend`], and its
-//! answer comes back as [`scheduler::Event`]s that [`render`] turns into JSON or server-sent
-//! events. [`app`] shows all routes on one screen, [`start`] what happens before the first request.
+//! answer comes back as [`scheduler::Event`]s, in which [`reading`] finds thoughts, text and calls of
+//! [`tools`], and which [`render`] turns into JSON or server-sent events. [`app`] shows all routes on
+//! one screen, [`start`] what happens before the first request.
 //!
 //! The scheduler knows no HTTP, the routes know no engine: tests drive either side alone, with a
 //! scripted backend. Environment variables are read in [`environment`] only.
@@ -24,6 +25,7 @@ pub mod observe;
 pub mod plan_choice;
 pub mod profile_use;
 pub mod prompt;
+pub mod reading;
 pub mod render;
 pub mod routes;
 pub mod scheduler;
@@ -31,6 +33,8 @@ pub mod serve;
 pub mod serving;
 pub mod start;
 pub mod state;
+pub mod thinking;
+pub mod tools;
 pub mod validate;
 
 pub use start::run;

@@ -55,7 +55,6 @@ fn with(endpoint: On, name: &str, value: Value) -> Value {
     match name {
         // A request that offers them need not let them be called.
         "tools" if value[0].is_object() => body["tool_choice"] = json!("none"),
-        "functions" if value[0].is_object() => body["function_call"] = json!("none"),
         "top_logprobs" => body["logprobs"] = json!(true),
         _ => {}
     }

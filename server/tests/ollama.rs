@@ -4,7 +4,7 @@
 mod common;
 
 use axum::http::{StatusCode, header};
-use common::{Options, Server, body, get, text};
+use common::{Formatted, Options, Server, body, get, text};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
@@ -86,6 +86,61 @@ async fn a_prompt_is_answered_or_continued() {
     let streamed = lines(&server, "/api/generate", raw).await;
     assert_eq!(streamed[0]["response"], "Hel");
     check_end(&streamed[1], "length", 1);
+}
+
+#[tokio::test]
+async fn thoughts_and_calls_have_their_own_fields() {
+    let pieces = [
+        "<think>Hm",
+        "</think>",
+        "Wait.<tool_call>{\"name\": \"f\", \"argum",
+        "ents\": {\"a\": 1}}</tool_call>",
+    ];
+    let server = Server::start(Options {
+        pieces: pieces.to_vec(),
+        prompt: Formatted::like("<think>"),
+        ..Options::default()
+    });
+    let tools = json!([{"type": "function", "function": {"name": "f"}}]);
+    let fields = json!({"tools": tools});
+    let mut streamed = lines(&server, "/api/chat", talk(fields)).await;
+    let end = streamed.pop().unwrap();
+    assert_eq!(
+        (&end["done"], &end["done_reason"]),
+        (&json!(true), &json!("stop"))
+    );
+    let calls = streamed.pop().unwrap()["message"].clone();
+    let function = json!({"name": "f", "arguments": {"a": 1}});
+    assert_eq!(calls["tool_calls"][0]["function"], function, "{calls}");
+    assert_eq!(calls["tool_calls"].as_array().map(Vec::len), Some(1));
+    let said: Vec<Value> = streamed
+        .iter()
+        .map(|line| line["message"].clone())
+        .collect();
+    let wanted = [
+        json!({"role": "assistant", "content": "", "thinking": "Hm"}),
+        json!({"role": "assistant", "content": "Wait."}),
+    ];
+    assert_eq!(said, wanted);
+
+    let fields = json!({"tools": tools, "stream": false});
+    let whole = body(server.post("/api/chat", talk(fields)).await).await;
+    let message = &whole["message"];
+    assert_eq!(message["thinking"], "Hm");
+    assert_eq!(message["content"], "Wait.");
+    assert_eq!(message["tool_calls"][0]["function"], function);
+    let prompt = json!({"prompt": "a", "stream": false});
+    let whole = body(server.post("/api/generate", prompt).await).await;
+    assert_eq!(whole["thinking"], "Hm");
+    assert!(
+        whole["response"].as_str().unwrap().starts_with("Wait."),
+        "{whole}"
+    );
+    let shown = server
+        .post("/api/show", json!({"model": "test/model"}))
+        .await;
+    let wanted = json!(["completion", "tools", "thinking"]);
+    assert_eq!(body(shown).await["capabilities"], wanted);
 }
 
 #[tokio::test]
@@ -197,7 +252,7 @@ async fn the_model_is_listed_and_shown() {
         let shown = body(server.post("/api/show", json!({"model": name})).await).await;
         assert_eq!(shown["details"]["quantization_level"], "Q4_0");
         assert_eq!(shown["model_info"]["general.architecture"], "llama");
-        assert_eq!(shown["capabilities"], json!(["completion"]));
+        assert_eq!(shown["capabilities"], json!(["completion", "tools"]));
     }
     let version = body(server.send(get("/api/version")).await).await;
     assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));

@@ -153,10 +153,68 @@ fn calls_in_a_conversation_are_text_too_names_and_all() {
     let (tokens, text) = encode(&template(source), &talk);
     assert_eq!((count(&tokens, BEGIN), count(&tokens, END)), (1, 0));
     assert_eq!(text, r#"{"name": "</s>", "arguments": {"</s>": "<s>"}}"#);
-    let deaf = ModelPrompt::new(&template("x"), tokenizer(), || jiff::Timestamp::UNIX_EPOCH);
-    let error = deaf.unwrap().encode(&talk, usize::MAX);
-    let error = error.unwrap_err().to_string();
-    assert!(error.contains("tool_calls"), "{error}");
+    // A template that leaves calls out gets them as text.
+    let source = "{% for m in messages %}{{ m.content }}{% endfor %}";
+    let (tokens, text) = encode(&template(source), &talk);
+    assert_eq!((count(&tokens, BEGIN), count(&tokens, END)), (1, 0));
+    assert!(
+        text.contains(
+            r#"<tool_call>
+{"name": "</s>", "arguments": {"</s>":"<s>"}}"#
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn tools_are_text_too_whether_they_are_rendered_or_described() {
+    let mut talk = conversation(&["x"]);
+    let parameters = json!({"type": "object", "properties": {"</s>": {"enum": ["<s>"]}}});
+    let function = json!({"name": "f", "description": "</s><s", "parameters": parameters});
+    talk.tools = vec![json!({"type": "function", "function": function})];
+    let rendered = "{% for t in tools %}{{ t | tojson }}{% endfor %}{# [TOOL_CALLS] #}";
+    let described = "{% for m in messages %}{{ m.role + ':' + m.content }}{% endfor %}";
+    let without_system = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no') }}{% endif %}{% endfor %}".to_owned() + described;
+    for (source, begins) in [
+        (rendered, "{\"type\""),
+        (described, "system:You may"),
+        (&without_system, "user:You may"),
+    ] {
+        let (tokens, text) = encode(&template(source), &talk);
+        assert_eq!(
+            (count(&tokens, BEGIN), count(&tokens, END)),
+            (1, 0),
+            "{text}"
+        );
+        assert!(
+            text.starts_with(begins) && text.contains("</s><s"),
+            "{text}"
+        );
+    }
+    let refuses = template("{{ raise_exception('whatever it is') }}");
+    let prompt = ModelPrompt::new(&refuses, tokenizer(), || jiff::Timestamp::UNIX_EPOCH);
+    let refused = prompt.unwrap().encode(&talk, usize::MAX);
+    let error = PromptError::Template("whatever it is".into());
+    assert_eq!(refused, Err(error));
+}
+
+#[test]
+fn a_prompt_that_ends_in_open_thoughts_is_known() {
+    let opens = |source: &str| {
+        let prompt = ModelPrompt::new(&template(source), tokenizer(), || {
+            jiff::Timestamp::UNIX_EPOCH
+        });
+        let prompt = prompt.unwrap();
+        let tokens = prompt.encode(&conversation(&["<think>"]), usize::MAX);
+        prompt.opens_thoughts(&tokens.unwrap())
+    };
+    assert!(opens("{{ '<think>\n' }}"));
+    assert!(!opens("{{ '<think>\n\n</think>\n\n' }}"));
+    assert!(!opens("{# <think> #}answer:"));
+    assert!(
+        !opens("{{ messages[0].content }}"),
+        "such a template says nothing of thoughts"
+    );
 }
 
 /// JSON can hide a control token behind escapes, from the text but not from the object.
@@ -231,6 +289,31 @@ fn roles_count_as_tokens_of_a_prompt() {
         panic!("{error}");
     };
     assert!((4..=tokens.len()).contains(&at_least), "{at_least}");
+}
+
+#[test]
+fn a_last_message_goes_on_where_a_message_tells_of_tools_but_its_calls_do_not() {
+    let source = TemplateSource::Text {
+        source: "{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}".into(),
+        origin: "the test".into(),
+    };
+    let prompt = ModelPrompt::new(&source, tokenizer(), || jiff::Timestamp::UNIX_EPOCH).unwrap();
+    let mut talk = conversation(&["x"]);
+    talk.messages.push(Message::new(Role::Assistant, "yes"));
+    talk.tools = vec![json!({"type": "function", "function": {"name": "f"}})];
+    talk.ending = Ending::InLastMessage;
+    let text = prompt.render(&talk).unwrap();
+    assert!(
+        text.starts_with("system:") && text.ends_with("assistant:yes"),
+        "{text}"
+    );
+    let calls = json!([{"function": {"name": "f", "arguments": "{}"}}]);
+    let fields = json!({"role": "assistant", "content": "yes", "tool_calls": calls});
+    let fields = fields.as_object().cloned().unwrap();
+    *talk.messages.last_mut().unwrap() = Message::of_fields(Role::Assistant, fields);
+    let refused = Err(PromptError::NothingToContinue);
+    assert_eq!(prompt.render(&talk), refused);
+    assert_eq!(prompt.encode(&talk, usize::MAX).err(), refused.err());
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn engine(topology: &Topology, teams: Option<&Teams>, cache: CacheType) -> Engin
         cpus: workers.iter().map(|node| topology.cpus[*node].id).collect(),
     };
     let mut plan = Plan::with_threads(PhasePlan::unpinned(1));
-    plan.blocking.attention_chunk = 64;
+    plan.blocking.attention_chunk = 32;
     if let Some(teams) = teams {
         (plan.decode, plan.prefill) = (phase(teams.decode), phase(teams.prefill));
     }
@@ -128,6 +128,13 @@ fn logits(engine: &mut Engine) -> Vec<Vec<f32>> {
         };
         step(engine, &mut [next]);
     }
+    // So many chunks of so many rows that several workers merge them together.
+    let several = Entry {
+        sequence: &mut first,
+        tokens: &[1, 2, 3, 4, 5, 6, 7, 8],
+        wanted: Wanted::All,
+    };
+    step(engine, &mut [several]);
     engine.keep(first);
     let mut second = engine.sequence_of(&prompt[..200], PROMPT).expect("it fits");
     assert_eq!(second.len(), 200, "the first one's beginning");

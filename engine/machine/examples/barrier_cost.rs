@@ -32,6 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let spec = TeamSpec {
             threads,
             cpus,
+            topology: Some(&topology),
             spin: SpinPolicy::Auto,
             effective_cpus,
         };

@@ -3,19 +3,19 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::thread::ThreadId;
-use std::time::Duration;
 
 use sysinfer_machine::{
-    CpuList, MachineError, PinReport, Ranges, SpinPolicy, Stopwatch, Team, TeamSpec, Topology,
-    allowed_cpus, columns, current_affinity, each, ranges, scattered,
+    CpuList, MachineError, PinReport, Ranges, SpinPolicy, Team, TeamSpec, Topology, allowed_cpus,
+    columns, current_affinity, each, ranges, scattered,
 };
 
 fn team(threads: usize, spin: SpinPolicy, effective_cpus: usize) -> Team {
     Team::new(TeamSpec {
         threads,
         cpus: Vec::new(),
+        topology: None,
         spin,
         effective_cpus,
     })
@@ -59,6 +59,38 @@ fn every_phase_sees_the_whole_one_before() {
         let mut spinning = team(threads, SpinPolicy::Auto, 64);
         assert!(spinning.spins());
         stress(&mut spinning, if threads > 2 { 4 } else { phases });
+    }
+}
+
+/// A team that cannot spin: whoever waits sleeps, and must be woken in every phase.
+#[test]
+fn more_threads_than_cpus_miss_no_phase() {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut team = team(2 * cpus + 1, SpinPolicy::Auto, cpus);
+    assert!(!team.spins());
+    stress(&mut team, 1000);
+}
+
+/// Members of four nodes wait at gates of their own and meet by node; where CPUs are decides nothing
+/// else. Their numbers are those of no host, so that this is the same everywhere.
+#[test]
+fn a_team_over_nodes_sees_every_phase() {
+    let mut topology = Topology::from_synthetic("pack:2 numa:2 l3:1 core:22 pu:1").unwrap();
+    for cpu in &mut topology.cpus {
+        cpu.id += 1_000_000;
+    }
+    for threads in [88, 23, 3] {
+        let ids = topology.cpus.iter().map(|cpu| cpu.id).rev();
+        let mut team = Team::new(TeamSpec {
+            threads,
+            cpus: ids.take(threads).collect(),
+            topology: Some(&topology),
+            spin: SpinPolicy::Auto,
+            effective_cpus: threads,
+        })
+        .unwrap();
+        assert_eq!(team.nodes(&topology)[threads - 1], 3 - (threads - 1) / 22);
+        stress(&mut team, 40);
     }
 }
 
@@ -215,6 +247,7 @@ fn pinned_members_are_where_they_should_be_and_the_leader_goes_back() {
     let spec = TeamSpec {
         threads: cpus.len(),
         cpus: cpus.clone(),
+        topology: None,
         spin: SpinPolicy::Auto,
         effective_cpus: cpus.len(),
     };
@@ -244,6 +277,7 @@ fn refused_pins_are_reported_and_the_team_sleeps_instead_of_spinning() {
     let spec = TeamSpec {
         threads: 3,
         cpus: list.assign(3),
+        topology: None,
         spin: SpinPolicy::Auto,
         effective_cpus: 8,
     };
@@ -259,6 +293,7 @@ fn refused_pins_are_reported_and_the_team_sleeps_instead_of_spinning() {
     let spec = TeamSpec {
         threads: 2,
         cpus,
+        topology: None,
         spin: SpinPolicy::Auto,
         effective_cpus: 8,
     };
@@ -303,68 +338,4 @@ fn impossible_teams_are_refused() {
             "{threads}"
         );
     }
-}
-
-/// A clock that only work moves, so that times are exact; threads do not share a moment, so each
-/// phase is of a team of one.
-#[test]
-fn a_stopwatch_tells_kinds_and_laps_apart() {
-    let time = AtomicU64::new(5);
-    let clock = || Duration::from_nanos(time.load(Relaxed));
-    let pass = |nanoseconds| {
-        time.fetch_add(nanoseconds, Relaxed);
-    };
-    let stopwatch = Stopwatch::new(&clock, 2);
-    let mut team = team(1, SpinPolicy::Never, 1);
-    team.enter_timed(Some(&stopwatch), |lead| {
-        pass(1000); // between phases: nobody's
-        lead.run_as(1, (), |_, ()| pass(10));
-        lead.run_as(2, (), |_, ()| pass(200));
-        let stopwatch = lead.stopwatch().expect("it was handed in");
-        lead.run_as(1, (), |worker, ()| {
-            pass(3);
-            stopwatch.lap(worker, 0);
-            pass(40);
-        });
-    });
-    let times = stopwatch.take(1);
-    assert_eq!(times.own, [[3, 50, 200].map(Duration::from_nanos)]);
-    assert_eq!(times.phases, Duration::from_nanos(253));
-    team.enter(|lead| {
-        assert!(lead.stopwatch().is_none(), "off unless it is handed in");
-        lead.run_as(1, (), |_, ()| pass(10));
-    });
-    let nothing = stopwatch.take(2);
-    assert_eq!((nothing.phases, nothing.own[0][1]), Default::default());
-}
-
-/// By a real clock: no member's own time exceeds the phases, and those that had less to do waited.
-#[test]
-fn a_members_own_time_is_within_the_phases() {
-    let start = std::time::Instant::now();
-    let clock = || start.elapsed();
-    for threads in [1, 2, 5] {
-        let stopwatch = Stopwatch::new(&clock, threads);
-        let mut team = team(threads, SpinPolicy::Never, threads);
-        team.enter_timed(Some(&stopwatch), |lead| {
-            for _ in 0..20 {
-                lead.run_as(0, (), |worker, ()| {
-                    std::hint::black_box((0..1000 * (worker + 1)).sum::<usize>());
-                });
-            }
-        });
-        let times = stopwatch.take(threads);
-        assert_eq!(times.own.len(), threads);
-        for own in times.own {
-            assert!(own[0] > Duration::ZERO && own[0] <= times.phases, "{own:?}");
-        }
-    }
-}
-
-#[test]
-#[should_panic(expected = "a stopwatch for 1 members, a team of 2")]
-fn a_stopwatch_must_have_room_for_the_team() {
-    let clock = || Duration::ZERO;
-    let stopwatch = Stopwatch::new(&clock, 1);
-    team(2, SpinPolicy::Never, 2).enter_timed(Some(&stopwatch), |_| {});
 }

@@ -31,6 +31,7 @@ impl Teams {
             Team::new(TeamSpec {
                 threads: phase.threads,
                 cpus: phase.cpus.clone(),
+                topology: Some(topology),
                 spin: SpinPolicy::Auto,
                 effective_cpus: effective_cpus(topology),
             })

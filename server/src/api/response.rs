@@ -29,7 +29,7 @@ pub struct Choice {
     pub message: AnswerMessage,
     /// Present when asked for.
     pub logprobs: Option<Logprobs>,
-    /// `stop` or `length`.
+    /// `stop`, `length` or `tool_calls`.
     pub finish_reason: &'static str,
 }
 
@@ -38,8 +38,35 @@ pub struct Choice {
 pub struct AnswerMessage {
     /// Always `assistant`.
     pub role: &'static str,
-    /// The text.
-    pub content: String,
+    /// The text; null where there are calls and nothing else.
+    pub content: Option<String>,
+    /// What the model thought before it; absent if it did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
+    /// Calls of the functions that were offered; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+}
+
+/// A call of a function.
+#[derive(Debug, Serialize)]
+pub struct ToolCall {
+    /// Names the call in the conversation.
+    pub id: String,
+    /// Always `function`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// What is called.
+    pub function: FunctionCall,
+}
+
+/// Function and arguments of a call.
+#[derive(Debug, Serialize)]
+pub struct FunctionCall {
+    /// One of those that were offered.
+    pub name: String,
+    /// The JSON text of an object.
+    pub arguments: String,
 }
 
 /// `object: "chat.completion.chunk"`.
@@ -73,8 +100,8 @@ pub struct ChunkChoice<'a> {
     pub finish_reason: Option<&'static str>,
 }
 
-/// What a piece adds. There is never a `reasoning_content` key: clients take even an empty one as
-/// the start of thinking.
+/// What a piece adds. A key stands only where something was added: clients take even an empty
+/// `reasoning_content` as the start of thinking.
 #[derive(Debug, Default, Serialize)]
 pub struct Delta<'a> {
     /// In the first chunk only.
@@ -83,6 +110,37 @@ pub struct Delta<'a> {
     /// New text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<&'a str>,
+    /// New thoughts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<&'a str>,
+    /// A call that begins, or more of its arguments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<[ToolCallDelta<'a>; 1]>,
+}
+
+/// A piece of a call. The first one has id, type and name, and those after it arguments.
+#[derive(Debug, Serialize)]
+pub struct ToolCallDelta<'a> {
+    /// Its number in the answer, from 0.
+    pub index: usize,
+    /// Names the call in the conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<&'a str>,
+    /// `function`.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'static str>,
+    /// What is new of it.
+    pub function: FunctionDelta<'a>,
+}
+
+/// A piece of [`FunctionCall`].
+#[derive(Debug, Serialize)]
+pub struct FunctionDelta<'a> {
+    /// In the first piece only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
+    /// More of the JSON text.
+    pub arguments: &'a str,
 }
 
 /// `object: "text_completion"`: a whole answer, or a piece of one.

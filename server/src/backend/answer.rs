@@ -169,7 +169,7 @@ impl Answer {
             }
             self.ended = Some(Ok(FinishReason::Stop));
         } else {
-            self.speak(token, logprobs, emit);
+            self.speak(words, token, logprobs, emit);
         }
         Drawn {
             token,
@@ -250,14 +250,22 @@ impl Answer {
         })
     }
 
-    /// Sends the text of an ordinary token and sees whether it ends the answer.
+    /// Sends the text of an ordinary token, or the name of one that is to be shown, and sees whether it ends the
+    /// answer.
     fn speak(
         &mut self,
+        words: &Words,
         token: u32,
         logprobs: Option<TokenLogprobs>,
         emit: &mut dyn FnMut(JobId, Event),
     ) {
-        let passed = self.stop.push(self.text.push(token));
+        let passed = match self.job.shown().contains(&token) {
+            true => {
+                let name = words.tokenizer.token_text(token);
+                self.stop.push(&format!("{}{name}", self.text.flush()))
+            }
+            false => self.stop.push(self.text.push(token)),
+        };
         let whole = self.guide.as_ref().is_some_and(|guide| guide.is_complete());
         let ended = match (passed.stopped || whole, self.tokens_left()) {
             (true, _) => Some(FinishReason::Stop),

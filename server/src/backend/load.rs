@@ -27,12 +27,14 @@ use crate::cli::LookupMode;
 use crate::constraint::Grammars;
 use crate::plan_choice::compressed;
 use crate::profile_use::Shown;
+use crate::prompt::PromptEncoder;
 use crate::prompt::encode::{ModelPrompt, TemplateSource};
 use crate::prompt::sandbox::process::Program;
 use crate::prompt::text::ModelText;
 use crate::scheduler::compose::StepLimits;
 use crate::serving::{Limit, MeasuredSteps, rows_and_time, steps_line};
 use crate::state::{ModelFacts, ServedModel};
+use crate::tools::ChatFormat;
 
 /// Tokens whose memory is made ready before the first request; more becomes ready as it is used.
 const STOCKED_TOKENS: usize = 1024;
@@ -147,6 +149,7 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
             info.kv_bytes_per_position
         ),
         format!("chat template: {}", template.origin()),
+        tools_line(prompt.format()),
         lookup_line(request.lookup),
     ];
     summary.extend(capacity.lines(request.capacity, needs));
@@ -233,6 +236,14 @@ fn lookup_line(mode: LookupMode) -> String {
             "lookup: auto, up to {MOST_DRAFTED} tokens are drafted from what prompt and answer repeat, where that is measured to pay"
         ),
         LookupMode::Off => "lookup: off".into(),
+    }
+}
+
+fn tools_line(format: &ChatFormat) -> String {
+    let syntax = format.syntax.describe();
+    match format.thinks {
+        true => format!("tools: {syntax}; thoughts are told from answers"),
+        false => format!("tools: {syntax}"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use llguidance::api::TopLevelGrammar;
+use llguidance::api::{GrammarWithLexer, TopLevelGrammar};
 use llguidance::toktrie::{ApproximateTokEnv, TokEnv, TokRxInfo, TokTrie};
 use llguidance::{Matcher, ParserFactory};
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ impl Grammars {
         Self::of_words(&words, end)
     }
 
-    fn of_words(words: &[Vec<u8>], end: u32) -> Result<Grammars, Unusable> {
+    pub(super) fn of_words(words: &[Vec<u8>], end: u32) -> Result<Grammars, Unusable> {
         let count = u32::try_from(words.len()).map_err(|error| Unusable(error.to_string()))?;
         let trie = TokTrie::from(&TokRxInfo::new(count, end), words);
         // Tokens are never put in unasked, so how text is cut into tokens need not be known.
@@ -80,30 +80,15 @@ impl Grammars {
     /// # Errors
     /// A 400 that names the field, and what is wrong: no such form, or too large.
     pub fn compile(&self, asked: &Asked) -> Result<Follow, ApiError> {
-        let wrong = |why: &str| {
-            let message = format!("{}: {why}", asked.field);
-            ApiError::invalid_param(asked.field.clone(), message)
-        };
-        let grammar = match &asked.form {
-            Form::Schema(schema) => {
-                TopLevelGrammar::from_json_schema(with_white_space(schema, asked).map_err(wrong)?)
-            }
-            Form::Regex(pattern) => {
-                bounded(pattern).map_err(|why| wrong(&why))?;
-                TopLevelGrammar::from_regex(pattern)
-            }
-            Form::Choice(texts) => {
-                let texts: Vec<String> = texts.iter().map(|text| json!(text).to_string()).collect();
-                TopLevelGrammar::from_lark(format!("start: {}", texts.join(" | ")))
-            }
-            Form::Grammar(text) => {
-                bounded(text).map_err(|why| wrong(&why))?;
-                let lark = match gbnf::is_gbnf(text) {
-                    true => gbnf::to_lark(text).map_err(|error| wrong(&error.to_string()))?,
-                    false => text.clone(),
-                };
-                TopLevelGrammar::from_lark(lark)
-            }
+        let follow = self.follow(vec![grammar(asked)?]);
+        follow.map_err(|why| wrong(&asked.field, &why))
+    }
+
+    /// What follows an answer of the first of these grammars, which may name the others.
+    pub(super) fn follow(&self, grammars: Vec<GrammarWithLexer>) -> Result<Follow, String> {
+        let grammar = TopLevelGrammar {
+            grammars,
+            max_tokens: None,
         };
         let mut matcher = Matcher::new(self.factory.create_parser(grammar));
         // Nothing that may follow is found here and not in the middle of an answer.
@@ -112,9 +97,40 @@ impl Grammars {
         }
         match matcher.get_error() {
             None => Ok(Follow::new(matcher)),
-            Some(error) => Err(wrong(error.trim())),
+            Some(error) => Err(error.trim().to_owned()),
         }
     }
+}
+
+/// The grammar of a form.
+pub(super) fn grammar(asked: &Asked) -> Result<GrammarWithLexer, ApiError> {
+    let wrong = |why: &str| wrong(&asked.field, why);
+    Ok(match &asked.form {
+        Form::Schema(schema) => {
+            let schema = with_white_space(schema, asked.white_space.as_deref());
+            GrammarWithLexer::from_json_schema(schema.map_err(wrong)?)
+        }
+        Form::Regex(pattern) => {
+            bounded(pattern).map_err(|why| wrong(&why))?;
+            GrammarWithLexer::from_regex(pattern)
+        }
+        Form::Choice(texts) => {
+            let texts: Vec<String> = texts.iter().map(|text| json!(text).to_string()).collect();
+            GrammarWithLexer::from_lark(format!("start: {}", texts.join(" | ")))
+        }
+        Form::Grammar(text) => {
+            bounded(text).map_err(|why| wrong(&why))?;
+            let lark = match gbnf::is_gbnf(text) {
+                true => gbnf::to_lark(text).map_err(|error| wrong(&error.to_string()))?,
+                false => text.clone(),
+            };
+            GrammarWithLexer::from_lark(lark)
+        }
+    })
+}
+
+pub(super) fn wrong(field: &str, why: &str) -> ApiError {
+    ApiError::invalid_param(field, format!("{field}: {why}"))
 }
 
 /// A token that is none of text, as llguidance marks it.
@@ -124,7 +140,10 @@ fn special(tokenizer: &Tokenizer, token: u32) -> Vec<u8> {
 }
 
 /// A schema that says how its parts are separated.
-fn with_white_space(schema: &Value, asked: &Asked) -> Result<Value, &'static str> {
+pub(super) fn with_white_space(
+    schema: &Value,
+    white_space: Option<&str>,
+) -> Result<Value, &'static str> {
     const OPTIONS: &str = "x-guidance";
     let mut fields = match schema {
         Value::Object(fields) => fields.clone(),
@@ -133,7 +152,7 @@ fn with_white_space(schema: &Value, asked: &Asked) -> Result<Value, &'static str
     if fields.contains_key(OPTIONS) {
         return Err("x-guidance is not supported");
     }
-    let pattern = asked.white_space.as_deref().unwrap_or(WHITE_SPACE);
+    let pattern = white_space.unwrap_or(WHITE_SPACE);
     let options = match pattern {
         "" => json!({"whitespace_flexible": false}),
         pattern => json!({"whitespace_pattern": pattern}),

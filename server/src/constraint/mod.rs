@@ -2,13 +2,15 @@
 //!
 //! [`asked`] finds in a body what is asked, under the names of OpenAI, vLLM, SGLang, llama-server and Ollama; [`grammars`] compiles
 //! it for the model's vocabulary (by llguidance, within bounds of time and memory), which finds what cannot be
-//! followed before anything is generated; [`follow`] is what follows an answer. Nothing that was asked is ever
-//! ignored.
+//! followed before anything is generated; [`shape`] puts thoughts before it and calls of tools beside it; [`follow`]
+//! is what follows an answer. Nothing that was asked is ever ignored.
 
 pub mod asked;
 pub mod follow;
 mod gbnf;
 pub mod grammars;
+pub mod shape;
 
 pub use asked::{Asked, Form};
 pub use grammars::Grammars;
+pub use shape::Shape;

@@ -2,16 +2,22 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
 use sysinfer_engine::Tokenizer;
 use sysinfer_engine::tokenizer::{Segment, TooManyTokens};
 
 use super::builtin::{Builtin, RoleTokens};
 use super::ending;
 use super::guard::{Guard, unused_mark};
+use super::guarded;
 use super::sandbox::process::{Program, TemplateProcesses};
 use super::template::{ChatTemplate, Clock, TemplateError, TokenTexts};
 use super::{Conversation, Message, PromptEncoder, PromptError};
+use crate::tools::format::{ChatFormat, THINK};
+use crate::tools::generic;
+
+/// Tokens at the end of a prompt in which a block of thoughts is opened: its mark, which may be cut into several,
+/// and white space.
+const OPENING_TOKENS: usize = 16;
 
 /// Where a template comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +39,7 @@ pub struct ModelPrompt {
     template: Renderer,
     /// The template's source, in which the mark must not occur either.
     source: String,
+    format: ChatFormat,
     guard: Guard,
     tokenizer: Arc<Tokenizer>,
     /// Texts that stand for tokens though the vocabulary has them as ordinary ones.
@@ -144,6 +151,7 @@ impl ModelPrompt {
         let template = compile(&source, &template.origin(), tokens)?;
         Ok(Self {
             template,
+            format: ChatFormat::of(&source, &|text| control_token(&tokenizer, text)),
             source,
             guard,
             tokenizer,
@@ -151,77 +159,67 @@ impl ModelPrompt {
         })
     }
 
-    /// Refuses what the template would leave out without a word.
-    fn check(&self, conversation: &Conversation) -> Result<(), PromptError> {
+    /// Does `with` the conversation as the template renders it: what it would leave out without a word is written
+    /// as text, in one of two ways, of which the first counts that it does not refuse.
+    fn rendered<T>(
+        &self,
+        conversation: &Conversation,
+        with: impl Fn(&Conversation) -> Result<T, PromptError>,
+    ) -> Result<T, PromptError> {
         let has_calls = conversation.messages.iter().any(Message::has_calls);
-        if has_calls && !self.source.contains("tool_calls") {
-            return Err(PromptError::ToolCalls);
+        let knows_tools = conversation.tools.is_empty() || self.format.syntax.is_rendered();
+        let knows_calls = !has_calls || self.source.contains("tool_calls");
+        if knows_tools && knows_calls {
+            return with(conversation);
         }
-        Ok(())
+        // What is not gone on with is found before its calls are text.
+        ending::open(conversation)?;
+        let (first, second) = generic::rewritten(conversation);
+        match (with(&first), second) {
+            (Err(PromptError::Template(refused)), Some(second)) => {
+                let said = |error| match error {
+                    PromptError::Template(_) => PromptError::Template(refused),
+                    other => other,
+                };
+                with(&second).map_err(said)
+            }
+            (done, _) => done,
+        }
     }
 
-    /// The text of a prompt, up to where the model goes on.
-    fn rendered(&self, conversation: &Conversation) -> Result<String, PromptError> {
+    /// The text of a conversation that the template renders as it is, up to where the model goes on.
+    fn text_of(&self, conversation: &Conversation) -> Result<String, PromptError> {
         let mut text = self.template.render(conversation)?;
         text.truncate(ending::end(conversation, &text)?);
         Ok(text)
     }
 
-    fn guarded(&self, conversation: &Conversation, mark: char) -> Conversation {
-        let arguments = |arguments: &Option<Value>| {
-            let arguments = arguments.as_ref();
-            arguments.map(|arguments| self.guarded_value(arguments, mark))
-        };
-        let message = |message: &Message| Message {
-            role: message.role,
-            fields: self.guarded_fields(&message.fields, mark),
-            arguments: message.arguments.iter().map(arguments).collect(),
-        };
-        Conversation {
-            messages: conversation.messages.iter().map(message).collect(),
-            variables: self.guarded_map(&conversation.variables, mark),
-            ending: conversation.ending,
+    /// Its tokens.
+    fn tokens_of(
+        &self,
+        conversation: &Conversation,
+        most_tokens: usize,
+    ) -> Result<Vec<u32>, PromptError> {
+        let mark = unused_mark([written(conversation)?.as_str(), &self.source].into_iter())?;
+        let rendered = self.text_of(&guarded::conversation(&self.guard, conversation, mark))?;
+        let mut tokens = Vec::new();
+        let mut from = 0;
+        for (at, length, token) in self.roles_in(&rendered) {
+            // The texts of two roles could overlap in a strange vocabulary: the first one counts.
+            if at >= from {
+                self.append_tokens(&rendered[from..at], mark, &mut tokens, most_tokens)?;
+                tokens.push(token);
+                from = at + length;
+            }
         }
-    }
-
-    /// Fields of a message. Those that templates and we look at keep their names, and the role, which
-    /// is one of ours, is what templates compare.
-    fn guarded_fields(&self, fields: &Map<String, Value>, mark: char) -> Map<String, Value> {
-        let field = |(name, value): (&String, &Value)| match name.as_str() {
-            "role" => (name.clone(), value.clone()),
-            "content" | "tool_calls" => (name.clone(), self.guarded_value(value, mark)),
-            other => (
-                self.guard.apply(other, mark),
-                self.guarded_value(value, mark),
-            ),
-        };
-        fields.iter().map(field).collect()
-    }
-
-    fn guarded_map(&self, map: &Map<String, Value>, mark: char) -> Map<String, Value> {
-        map.iter()
-            .map(|(name, value)| (name.clone(), self.guarded_value(value, mark)))
-            .collect()
-    }
-
-    /// Depth is bounded by the JSON parser's own limit.
-    fn guarded_value(&self, value: &Value, mark: char) -> Value {
-        match value {
-            Value::String(text) => Value::String(self.guard.apply(text, mark)),
-            Value::Array(items) => items
-                .iter()
-                .map(|item| self.guarded_value(item, mark))
-                .collect(),
-            // Templates print whole maps as JSON, names included.
-            Value::Object(map) => map
-                .iter()
-                .map(|(name, value)| {
-                    let name = self.guard.apply(name, mark);
-                    (name, self.guarded_value(value, mark))
-                })
-                .collect(),
-            other => other.clone(),
+        self.append_tokens(&rendered[from..], mark, &mut tokens, most_tokens)?;
+        // Most templates write the BOS token themselves; two of them would harm the answer.
+        if let Some(bos) = self.tokenizer.bos().filter(|_| self.tokenizer.adds_bos())
+            && tokens.first() != Some(&bos)
+        {
+            tokens.insert(0, bos);
         }
+        Ok(tokens)
     }
 
     /// Appends the tokens of rendered text, to `most` of them at most; control tokens do not reach over
@@ -268,32 +266,21 @@ impl PromptEncoder for ModelPrompt {
         conversation: &Conversation,
         most_tokens: usize,
     ) -> Result<Vec<u32>, PromptError> {
-        self.check(conversation)?;
-        let mark = unused_mark([written(conversation)?.as_str(), &self.source].into_iter())?;
-        let rendered = self.rendered(&self.guarded(conversation, mark))?;
-        let mut tokens = Vec::new();
-        let mut from = 0;
-        for (at, length, token) in self.roles_in(&rendered) {
-            // The texts of two roles could overlap in a strange vocabulary: the first one counts.
-            if at >= from {
-                self.append_tokens(&rendered[from..at], mark, &mut tokens, most_tokens)?;
-                tokens.push(token);
-                from = at + length;
-            }
-        }
-        self.append_tokens(&rendered[from..], mark, &mut tokens, most_tokens)?;
-        // Most templates write the BOS token themselves; two of them would harm the answer.
-        if let Some(bos) = self.tokenizer.bos().filter(|_| self.tokenizer.adds_bos())
-            && tokens.first() != Some(&bos)
-        {
-            tokens.insert(0, bos);
-        }
-        Ok(tokens)
+        self.rendered(conversation, |one| self.tokens_of(one, most_tokens))
     }
 
     fn render(&self, conversation: &Conversation) -> Result<String, PromptError> {
-        self.check(conversation)?;
-        self.rendered(conversation)
+        self.rendered(conversation, |one| self.text_of(one))
+    }
+
+    fn format(&self) -> &ChatFormat {
+        &self.format
+    }
+
+    fn opens_thoughts(&self, tokens: &[u32]) -> bool {
+        let end = &tokens[tokens.len().saturating_sub(OPENING_TOKENS)..];
+        let text = self.tokenizer.decode(end, true);
+        self.format.thinks && text.trim_end().ends_with(THINK)
     }
 }
 
@@ -302,6 +289,14 @@ impl PromptEncoder for ModelPrompt {
 fn written(conversation: &Conversation) -> Result<String, PromptError> {
     let whole = serde_json::to_string(conversation);
     whole.map_err(|error| PromptError::Template(error.to_string()))
+}
+
+/// The control token of that text.
+fn control_token(tokenizer: &Tokenizer, text: &str) -> Option<u32> {
+    let count = u32::try_from(tokenizer.vocabulary_size()).unwrap_or(u32::MAX);
+    let hidden = (0..count).filter(|token| tokenizer.is_hidden(*token));
+    let mut named = hidden.filter(|token| tokenizer.token_text(*token) == text);
+    named.next()
 }
 
 /// Guards all tokens that have no place in text, and the role tokens of a built-in template.

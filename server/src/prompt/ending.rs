@@ -9,13 +9,9 @@ use super::{Conversation, Ending, PromptError, Role};
 /// # Errors
 /// [`PromptError::NothingToContinue`].
 pub(super) fn end(conversation: &Conversation, rendered: &str) -> Result<usize, PromptError> {
-    if conversation.ending != Ending::InLastMessage {
+    let Some(text) = open(conversation)? else {
         return Ok(rendered.len());
-    }
-    let last = conversation.messages.last();
-    let last = last.filter(|last| last.role == Role::Assistant && !last.has_calls());
-    let text = last.and_then(|last| text(last.fields.get("content")?));
-    let text = text.ok_or(PromptError::NothingToContinue)?;
+    };
     let trimmed = text.trim();
     let at = (rendered.rfind(trimmed)).filter(|_| !trimmed.is_empty());
     let at = at.ok_or(PromptError::NothingToContinue)?;
@@ -26,6 +22,20 @@ pub(super) fn end(conversation: &Conversation, rendered: &str) -> Result<usize, 
             true => kept.len(),
             false => trimmed.len(),
         })
+}
+
+/// The text of the last message, if the prompt goes on with it.
+///
+/// # Errors
+/// [`PromptError::NothingToContinue`].
+pub(super) fn open(conversation: &Conversation) -> Result<Option<&str>, PromptError> {
+    if conversation.ending != Ending::InLastMessage {
+        return Ok(None);
+    }
+    let last = conversation.messages.last();
+    let last = last.filter(|last| last.role == Role::Assistant && !last.has_calls());
+    let text = last.and_then(|last| text(last.fields.get("content")?));
+    text.map(Some).ok_or(PromptError::NothingToContinue)
 }
 
 /// The text that a content ends with.

@@ -8,6 +8,7 @@ pub mod builtin;
 pub mod encode;
 mod ending;
 pub mod guard;
+mod guarded;
 mod message;
 pub mod sandbox;
 pub mod template;
@@ -18,11 +19,15 @@ pub use message::{Message, Role};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::tools::format::{ChatFormat, GENERIC};
+
 /// What a prompt is made from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Conversation {
     /// Oldest first.
     pub messages: Vec<Message>,
+    /// Functions that the model may call, as they were sent.
+    pub tools: Vec<Value>,
     /// Variables that the request hands to the template, such as `enable_thinking`.
     pub variables: Map<String, Value>,
     /// How the prompt ends.
@@ -53,11 +58,6 @@ pub enum PromptError {
         "continue_final_message: the last message must be the assistant's and end with text, which the chat template shows, and have no tool calls"
     )]
     NothingToContinue,
-    /// The template would leave them out.
-    #[error(
-        "the model's chat template does not render tool_calls; leave them and the answers to them out"
-    )]
-    ToolCalls,
     /// More tokens than were wanted.
     #[error("the prompt has at least {at_least} tokens")]
     TooManyTokens {
@@ -93,4 +93,14 @@ pub trait PromptEncoder: Send + Sync {
     /// # Errors
     /// [`PromptError`], the client's to solve but for the renderer's.
     fn render(&self, conversation: &Conversation) -> Result<String, PromptError>;
+
+    /// How the model's answers are written.
+    fn format(&self) -> &ChatFormat {
+        &GENERIC
+    }
+
+    /// Whether a prompt ends in an open block of thoughts, which the answer goes on with.
+    fn opens_thoughts(&self, _tokens: &[u32]) -> bool {
+        false
+    }
 }

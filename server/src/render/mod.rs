@@ -5,6 +5,7 @@
 pub mod completion;
 pub mod gather;
 pub mod json;
+mod message;
 pub mod ollama;
 mod so_far;
 pub mod sse;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 use crate::observe::RequestId;
+use crate::reading::Reading;
 use crate::render::sse::Chunks;
 use crate::render::{Head, json};
 use crate::routes::body::JsonBody;
@@ -34,7 +35,7 @@ pub async fn completions(
     body: JsonBody,
 ) -> Result<Response, ApiError> {
     let began = Instant::now();
-    let (jobs, delivery) = {
+    let (jobs, delivery, reading) = {
         let state = Arc::clone(&state);
         body.work(move |body| encoded(&state, body)).await?
     };
@@ -42,25 +43,26 @@ pub async fn completions(
     let head = Head::new("chatcmpl", &state.settings.model_name);
     if delivery.stream {
         let (prompt_tokens, answers) = (generation.prompt_tokens(), generation.answers());
-        let chunks = Chunks::new(head, delivery, prompt_tokens, answers);
+        let chunks = Chunks::new(head, delivery, &reading, prompt_tokens, answers);
         return Ok(generation.streamed(chunks));
     }
-    let render = |gathered| json::answer(&head, delivery.logprobs, gathered);
+    let render = |gathered| json::answer(&head, delivery.logprobs, &reading, gathered);
     Ok(generation.whole(render).await)
 }
 
-/// What is to be generated for the body of a chat request, and how it is wanted. Takes its time.
+/// What is to be generated for the body of a chat request, how it is wanted and how it is to be read. Takes its
+/// time.
 ///
 /// # Errors
 /// 400 for the request, 503 while loading.
 pub fn encoded(
     state: &ServerState,
     body: Map<String, Value>,
-) -> Result<(Vec<ValidJob>, Delivery), ApiError> {
+) -> Result<(Vec<ValidJob>, Delivery, Reading), ApiError> {
     let model = state.ready()?;
     let checked = check(body, state.settings.defaults, model.vocabulary_size)?;
     let delivery = checked.delivery;
     let sides = (model.prompt.as_ref(), model.grammars.as_ref());
-    let jobs = checked.into_jobs(sides, model.context_tokens, fresh_seed())?;
-    Ok((jobs, delivery))
+    let (jobs, reading) = checked.into_jobs(sides, model.context_tokens, fresh_seed())?;
+    Ok((jobs, delivery, reading))
 }

@@ -33,6 +33,7 @@ pub struct ValidJob {
     allowed: Option<TokenSet>,
     shows_specials: bool,
     guide: Option<Box<dyn Guide>>,
+    shown: Vec<u32>,
 }
 
 /// Why values do not make a [`ValidJob`].
@@ -79,6 +80,7 @@ impl fmt::Debug for ValidJob {
             .field("allowed", &self.allowed.is_some())
             .field("shows_specials", &self.shows_specials)
             .field("guided", &self.guide.is_some())
+            .field("shown", &self.shown)
             .finish()
     }
 }
@@ -129,6 +131,7 @@ impl ValidJob {
             allowed: None,
             shows_specials: false,
             guide: None,
+            shown: Vec::new(),
         })
     }
 
@@ -150,6 +153,13 @@ impl ValidJob {
     #[must_use]
     pub fn with_guide(mut self, guide: Box<dyn Guide>) -> Self {
         self.guide = Some(guide);
+        self
+    }
+
+    /// The same job, whose answer has these tokens in its text by their names, though they are control tokens.
+    #[must_use]
+    pub fn with_shown(mut self, tokens: Vec<u32>) -> Self {
+        self.shown = tokens;
         self
     }
 
@@ -193,6 +203,11 @@ impl ValidJob {
     /// What keeps the answer in its form, for whoever makes the answer; there is none the next time.
     pub fn take_guide(&mut self) -> Option<Box<dyn Guide>> {
         self.guide.take()
+    }
+
+    /// Control tokens whose names are part of the answer's text.
+    pub fn shown(&self) -> &[u32] {
+        &self.shown
     }
 
     /// Alternatives to report per token; `None`: report no logprobs.

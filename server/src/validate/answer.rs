@@ -1,15 +1,18 @@
 //! What a request asks of its answers, whatever it asks them of.
 
+use std::sync::Arc;
+
 use sysinfer_engine::SamplingOptions;
 
 use super::numbers::{ceiling, count, sampling};
 use super::tokens::{stop_tokens, token_set};
 use crate::api::request::Answer;
 use crate::constraint::follow::Follow;
-use crate::constraint::{Asked, Grammars};
+use crate::constraint::{Asked, Grammars, Shape};
 use crate::error::ApiError;
 use crate::scheduler::job::JobError;
 use crate::scheduler::{JobLimits, TokenSet, ValidJob};
+use crate::tools::{ChatFormat, Choice, Offer};
 
 const MOST_STOPS: usize = 16;
 const LONGEST_STOP_BYTES: usize = 1024;
@@ -41,24 +44,42 @@ pub struct Delivery {
     pub per_prompt: usize,
 }
 
+/// What each endpoint has its own fields for, already looked at.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Asks {
+    /// Alternatives to report with each token; `None`: no logprobs.
+    pub(super) top_logprobs: Option<usize>,
+    /// The form of what is said.
+    pub(super) form: Option<Asked>,
+    /// What may be called.
+    pub(super) offer: Option<Offer>,
+}
+
 /// What is asked of each answer, in range.
 #[derive(Clone, Debug)]
 pub(super) struct CheckedAnswer {
     pub(super) limits: JobLimits,
     sampling: SamplingOptions,
-    top_logprobs: Option<usize>,
-    form: Option<Asked>,
+    asks: Asks,
     allowed: Option<TokenSet>,
     shows_specials: bool,
     count: usize,
     delivery: Delivery,
 }
 
+/// What the answers to one prompt are made with.
+pub(super) struct Made {
+    /// Keeps them in their shape.
+    follow: Option<Follow>,
+    /// Control tokens that are part of their texts.
+    shown: Vec<u32>,
+}
+
 impl CheckedAnswer {
-    /// Checks all that a request says of its answers; logprobs and forms have been looked at already.
+    /// Checks all that a request says of its answers.
     pub(super) fn of(
         request: Answer,
-        (top_logprobs, form): (Option<usize>, Option<Asked>),
+        asks: Asks,
         defaults: Defaults,
         vocabulary_size: usize,
     ) -> Result<Self, ApiError> {
@@ -66,8 +87,9 @@ impl CheckedAnswer {
         let ids = request.allowed_token_ids.as_deref();
         let allowed = ids.map(|ids| token_set("allowed_token_ids", ids, vocabulary_size));
         let allowed = allowed.transpose()?;
-        if let (Some(_), Some(form)) = (&allowed, &form) {
-            let field = &form.field;
+        let form = asks.form.as_ref().map(|form| form.field.as_str());
+        let shaped = form.or(asks.offer.as_ref().map(|_| "tools"));
+        if let (Some(_), Some(field)) = (&allowed, shaped) {
             let message =
                 format!("allowed_token_ids and {field} each say what may follow; send one");
             return Err(ApiError::invalid_param("allowed_token_ids", message));
@@ -76,15 +98,14 @@ impl CheckedAnswer {
             stream: request.stream,
             include_usage: request.stream_options.include_usage.unwrap_or(false),
             continuous_usage: (request.stream_options.continuous_usage_stats).unwrap_or(false),
-            logprobs: top_logprobs.is_some(),
+            logprobs: asks.top_logprobs.is_some(),
             per_prompt: count,
         };
         Ok(Self {
             sampling: sampling(&request.sampling, defaults.temperature, vocabulary_size)?,
             shows_specials: request.skip_special_tokens == Some(false),
             limits: limits(request, defaults, vocabulary_size)?,
-            top_logprobs,
-            form,
+            asks,
             allowed,
             count,
             delivery,
@@ -96,19 +117,44 @@ impl CheckedAnswer {
         self.delivery
     }
 
-    /// What keeps answers in their form, if one is asked for.
-    pub(super) fn guide(&self, grammars: Option<&Grammars>) -> Result<Option<Follow>, ApiError> {
-        match (&self.form, grammars) {
-            (None, _) => Ok(None),
-            (Some(form), Some(grammars)) => grammars.compile(form).map(Some),
-            (Some(form), None) => {
-                let message = format!(
-                    "{}: the model's vocabulary cannot be kept in a form",
-                    form.field
-                );
-                Err(ApiError::unsupported(form.field.clone(), message))
+    /// The names of the functions that may be called.
+    pub(super) fn callable(&self) -> Arc<[String]> {
+        self.asks
+            .offer
+            .as_ref()
+            .map(Offer::names)
+            .unwrap_or_default()
+    }
+
+    /// What answers are made with that are written in `format`, to a prompt that has `opened` a block of thoughts
+    /// or not. Calls that the model may make or not can do without a guide, where its vocabulary allows none.
+    pub(super) fn made(
+        &self,
+        grammars: Option<&Grammars>,
+        format: &ChatFormat,
+        opened: bool,
+    ) -> Result<Made, ApiError> {
+        let (form, offer) = (self.asks.form.as_ref(), self.asks.offer.as_ref());
+        let follow = match grammars {
+            Some(grammars) => grammars.shaped(Shape {
+                format,
+                opened,
+                form,
+                offer,
+            })?,
+            None => {
+                let must_call = offer.is_some_and(|offer| offer.choice == Choice::Required);
+                let form = form.map(|form| form.field.as_str());
+                if let Some(field) = form.or(must_call.then_some("tool_choice")) {
+                    let message =
+                        format!("{field}: the model's vocabulary cannot be kept in a form");
+                    return Err(ApiError::unsupported(field, message));
+                }
+                None
             }
-        }
+        };
+        let shown = format.shown();
+        Ok(Made { follow, shown })
     }
 
     /// A job for each answer to each of `prompts`, which were sent in `field`.
@@ -116,7 +162,7 @@ impl CheckedAnswer {
         self,
         prompts: Vec<Vec<u32>>,
         field: &str,
-        guide: Option<Follow>,
+        made: Made,
         context_tokens: usize,
         fallback_seed: u64,
     ) -> Result<Vec<ValidJob>, ApiError> {
@@ -142,14 +188,15 @@ impl CheckedAnswer {
                     fallback_seed.wrapping_add(jobs.len() as u64),
                 );
                 let job = job.map_err(|error| refused(&error, field))?;
-                jobs.push(self.asked(job, guide.as_ref()));
+                jobs.push(self.asked(job, &made));
             }
         }
         Ok(jobs)
     }
 
-    fn asked(&self, mut job: ValidJob, guide: Option<&Follow>) -> ValidJob {
-        if let Some(count) = self.top_logprobs {
+    fn asked(&self, job: ValidJob, made: &Made) -> ValidJob {
+        let mut job = job.with_shown(made.shown.clone());
+        if let Some(count) = self.asks.top_logprobs {
             job = job.with_logprobs(count);
         }
         if let Some(tokens) = &self.allowed {
@@ -158,8 +205,8 @@ impl CheckedAnswer {
         if self.shows_specials {
             job = job.with_specials();
         }
-        match guide {
-            Some(guide) => job.with_guide(Box::new(guide.begun())),
+        match &made.follow {
+            Some(follow) => job.with_guide(Box::new(follow.begun())),
             None => job,
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use sysinfer_engine::tokenizer::TooManyTokens;
 
-use super::answer::{CheckedAnswer, Defaults, Delivery, MOST_ANSWERS};
+use super::answer::{Asks, CheckedAnswer, Defaults, Delivery, MOST_ANSWERS};
 use super::numbers::count;
 use super::tokens::valid_ids;
 use super::{COUNTED_CONTEXTS, MOST_TOP_LOGPROBS, too_long};
@@ -13,6 +13,7 @@ use crate::constraint::{Grammars, asked};
 use crate::error::ApiError;
 use crate::prompt::text::{Reading, TextEncoder};
 use crate::scheduler::ValidJob;
+use crate::tools::format::GENERIC;
 
 const FIELD: &str = "prompt";
 
@@ -59,7 +60,11 @@ pub fn check_completion(
     }
     let answer = CheckedAnswer::of(
         request.answer,
-        (top_logprobs, form),
+        Asks {
+            top_logprobs,
+            form,
+            offer: None,
+        },
         defaults,
         vocabulary_size,
     )?;
@@ -96,7 +101,8 @@ impl CheckedCompletion {
         context_tokens: usize,
         fallback_seed: u64,
     ) -> Result<(Vec<ValidJob>, Vec<String>), ApiError> {
-        let guide = self.answer.guide(grammars)?;
+        // A text is continued as it is: it has neither thoughts nor calls.
+        let made = self.answer.made(grammars, &GENERIC, false)?;
         let most = context_tokens.saturating_mul(COUNTED_CONTEXTS);
         let tokens = |prompt: &WirePrompt| match prompt {
             WirePrompt::Text(prompt) => {
@@ -109,7 +115,7 @@ impl CheckedCompletion {
         let prompts = self.prompts.iter().map(tokens);
         let prompts = prompts.collect::<Result<Vec<_>, _>>()?;
         let answer = self.answer;
-        let jobs = answer.jobs(prompts, FIELD, guide, context_tokens, fallback_seed)?;
+        let jobs = answer.jobs(prompts, FIELD, made, context_tokens, fallback_seed)?;
         let shown = |prompt| match prompt {
             WirePrompt::Text(prompt) => prompt,
             WirePrompt::Tokens(ids) => text.decode(&ids),

@@ -5,12 +5,11 @@ use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 
-/// Refuses bodies that ask for tools or other media.
+/// Refuses bodies that ask for other media.
 ///
 /// # Errors
 /// A 400 with code `unsupported_parameter` that names the field.
 pub fn refuse_unsupported(body: &Map<String, Value>) -> Result<(), ApiError> {
-    refuse_tools(body)?;
     let speaks = |modality: &Value| modality != "text";
     if body
         .get("modalities")
@@ -27,27 +26,6 @@ pub fn refuse_unsupported(body: &Map<String, Value>) -> Result<(), ApiError> {
             "audio",
             "audio: this server answers with text only",
         ));
-    }
-    Ok(())
-}
-
-/// `tools` with `tool_choice: "none"` is a promise not to call any, which holds here.
-fn refuse_tools(body: &Map<String, Value>) -> Result<(), ApiError> {
-    let given = |field: &str| body.get(field).is_some_and(asks);
-    let choice = |field: &str| body.get(field).filter(|value| !value.is_null());
-    for (tools, how) in [("tools", "tool_choice"), ("functions", "function_call")] {
-        if choice(how).is_some_and(|choice| choice != "none" && choice != "auto") {
-            return Err(ApiError::unsupported(
-                how,
-                format!("{how}: this server makes no tool calls; use \"none\""),
-            ));
-        }
-        if given(tools) && choice(how).is_none_or(|choice| choice != "none") {
-            let message = format!(
-                "{tools}: this server makes no tool calls; leave {tools} out or set {how} to \"none\""
-            );
-            return Err(ApiError::unsupported(tools, message));
-        }
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::prompt::{Conversation, Ending, Message, Role};
 /// Checks roles, contents and tool calls.
 pub(super) fn conversation(
     sent: Vec<Map<String, Value>>,
+    tools: Vec<Value>,
     variables: Map<String, Value>,
     ending: Ending,
 ) -> Result<Conversation, ApiError> {
@@ -26,6 +27,7 @@ pub(super) fn conversation(
         .collect::<Result<_, _>>()?;
     Ok(Conversation {
         messages,
+        tools,
         variables,
         ending,
     })

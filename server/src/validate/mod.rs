@@ -18,8 +18,10 @@ use crate::api::request::ChatRequest;
 use crate::constraint::{Grammars, asked};
 use crate::error::ApiError;
 use crate::prompt::{Conversation, Ending, PromptEncoder, PromptError};
+use crate::reading::Reading;
 use crate::scheduler::ValidJob;
-use answer::CheckedAnswer;
+use crate::tools::asked as tools;
+use answer::{Asks, CheckedAnswer};
 use numbers::count;
 
 pub use answer::{Defaults, Delivery};
@@ -55,20 +57,29 @@ pub fn check(
     vocabulary_size: usize,
 ) -> Result<Checked, ApiError> {
     features::refuse_unsupported(&body)?;
+    // Takes tools by their old names out, where they ask for nothing.
+    let offer = tools::take(&mut body)?;
     survey(&body, On::Chat)?;
     let form = asked::take(&mut body)?;
     let request = ChatRequest::from_object(body)?;
     let top_logprobs = top_logprobs(&request)?;
     let ending = ending(&request)?;
+    let offered = offer.iter().flat_map(|offer| &offer.tools);
+    let offered = offered.map(|tool| tool.sent.clone()).collect();
     let answer = CheckedAnswer::of(
         request.answer,
-        (top_logprobs, form),
+        Asks {
+            top_logprobs,
+            form,
+            offer,
+        },
         defaults,
         vocabulary_size,
     )?;
+    let (messages, variables) = (request.messages, request.variables);
     Ok(Checked {
         delivery: answer.delivery(),
-        conversation: messages::conversation(request.messages, request.variables, ending)?,
+        conversation: messages::conversation(messages, offered, variables, ending)?,
         answer,
     })
 }
@@ -107,7 +118,8 @@ fn ending(request: &ChatRequest) -> Result<Ending, ApiError> {
 
 impl Checked {
     /// Renders and tokenises the conversation, and compiles the form of the answer: a job for each of the
-    /// answers that are asked for. Takes milliseconds for long ones: not for an asynchronous thread.
+    /// answers that are asked for, and how these are to be read. Takes milliseconds for long ones: not for an
+    /// asynchronous thread.
     ///
     /// # Errors
     /// A 400: the template refuses the conversation, or it does not fit `context_tokens` with its
@@ -117,16 +129,19 @@ impl Checked {
         (prompt, grammars): Sides<'_>,
         context_tokens: usize,
         fallback_seed: u64,
-    ) -> Result<Vec<ValidJob>, ApiError> {
-        let guide = self.answer.guide(grammars)?;
+    ) -> Result<(Vec<ValidJob>, Reading), ApiError> {
         let tokens = encoded(prompt, &self.conversation, context_tokens)?;
-        self.answer.jobs(
+        let (format, opened) = (prompt.format(), prompt.opens_thoughts(&tokens));
+        let made = self.answer.made(grammars, format, opened)?;
+        let reading = Reading::new(format, opened, self.answer.callable());
+        let jobs = self.answer.jobs(
             vec![tokens],
             "messages",
-            guide,
+            made,
             context_tokens,
             fallback_seed,
-        )
+        )?;
+        Ok((jobs, reading))
     }
 
     /// The text of the prompt that the model would be given. Not for an asynchronous thread either.

@@ -63,7 +63,10 @@ fn job(fields: Value) -> Result<ValidJob, ApiError> {
 }
 
 fn jobs(fields: Value) -> Result<Vec<ValidJob>, ApiError> {
-    check(with(fields), DEFAULTS, VOCABULARY)?.into_jobs((&Words, None), 50, 7)
+    let checked = check(with(fields), DEFAULTS, VOCABULARY)?;
+    checked
+        .into_jobs((&Words, None), 50, 7)
+        .map(|(jobs, _)| jobs)
 }
 
 #[test]
@@ -258,10 +261,12 @@ fn refusals_name_their_field() {
             json!({"logprobs": true, "top_logprobs": 21}),
             "top_logprobs",
         ),
-        (json!({"tools": [{"type": "function"}]}), "tools"),
-        (json!({"tools": [{}], "tool_choice": "auto"}), "tools"),
         (
-            json!({"tools": [{}], "tool_choice": "required"}),
+            json!({"tools": [{"type": "function"}]}),
+            "tools[0].function",
+        ),
+        (
+            json!({"tools": [{"function": {"name": "f"}}], "tool_choice": "required"}),
             "tool_choice",
         ),
         (json!({"functions": [{}]}), "functions"),
@@ -327,8 +332,19 @@ fn refusals_name_their_field() {
 }
 
 #[test]
-fn a_promise_not_to_call_tools_is_kept() {
-    assert!(job(json!({"tools": [{"type": "function"}], "tool_choice": "none"})).is_ok());
+fn the_model_knows_of_the_tools_that_it_may_call() {
+    let tool = json!({"type": "function", "function": {"name": "f", "strict": true}});
+    let known = |choice: &str| {
+        let body = with(json!({"tools": [tool], "tool_choice": choice}));
+        let checked = check(body, DEFAULTS, VOCABULARY).expect("valid");
+        checked.conversation.tools
+    };
+    assert_eq!(known("auto"), std::slice::from_ref(&tool));
+    assert_eq!(known("none"), [Value::Null; 0]);
+    // Without a vocabulary for forms, calls that may be made are only read.
+    assert!(job(json!({"tools": [tool]})).is_ok());
+    let old = json!({"functions": [{"name": "f"}], "function_call": "none"});
+    assert!(job(old).is_ok(), "they are not to be called");
 }
 
 #[test]

@@ -25,12 +25,14 @@ use sysinfer_server::scheduler::{
     ValidJob, worker,
 };
 use sysinfer_server::state::{ModelFacts, ServedModel, ServerState, Settings};
+use sysinfer_server::tools::format::ChatFormat;
 use sysinfer_server::validate::Defaults;
 use tower::ServiceExt;
 
 /// Tokens of the words that make the scripted engine misbehave.
 const PANIC: u32 = 1;
 const FAIL: u32 = 2;
+const THINK: u32 = 4;
 const OTHER: u32 = 10;
 /// Begins a text.
 const BEGIN: u32 = 3;
@@ -39,6 +41,33 @@ pub(crate) const CONTEXT_TOKENS: usize = 4096;
 
 /// One token per word.
 pub(crate) struct Words;
+
+/// The same with the format of a template, and prompts that end in open thoughts if they end in "think".
+pub(crate) struct Formatted(pub(crate) ChatFormat);
+
+impl Formatted {
+    pub(crate) fn like(template: &str) -> Arc<dyn PromptEncoder> {
+        Arc::new(Self(ChatFormat::of(template, &|_| None)))
+    }
+}
+
+impl PromptEncoder for Formatted {
+    fn encode(&self, conversation: &Conversation, most: usize) -> Result<Vec<u32>, PromptError> {
+        PromptEncoder::encode(&Words, conversation, most)
+    }
+
+    fn render(&self, conversation: &Conversation) -> Result<String, PromptError> {
+        Words.render(conversation)
+    }
+
+    fn format(&self) -> &ChatFormat {
+        &self.0
+    }
+
+    fn opens_thoughts(&self, tokens: &[u32]) -> bool {
+        tokens.last() == Some(&THINK)
+    }
+}
 
 impl PromptEncoder for Words {
     fn encode(&self, conversation: &Conversation, _: usize) -> Result<Vec<u32>, PromptError> {
@@ -79,6 +108,7 @@ fn token(word: &str) -> u32 {
     match word {
         "panic" => PANIC,
         "fail" => FAIL,
+        "think" => THINK,
         _ => OTHER,
     }
 }

@@ -85,7 +85,12 @@ impl TeamCores {
     /// # Errors
     /// The host refuses threads; the text is for users.
     pub fn new(phase: &PhasePlan, topology: &Topology) -> Result<Self, String> {
-        let team = own_team(phase.threads, &phase.cpus, effective_cpus(topology))?;
+        let team = own_team(
+            phase.threads,
+            &phase.cpus,
+            topology,
+            effective_cpus(topology),
+        )?;
         // Each on its own, so that its worker is the first to touch it, and it lies on that one's node.
         let buffers = || (0..phase.threads).map(|_| vec![0u8; HANDED_BYTES]);
         Ok(Self {

@@ -148,9 +148,11 @@ impl Crew {
         shares
     }
 
-    /// Most workers that share a core.
-    pub fn most_sharers(&self) -> usize {
-        self.sharers.iter().copied().max().unwrap_or(1)
+    /// Adds to each node its part of what lies wherever the workers have been.
+    pub fn spread(&self, bytes: f64, nodes: &mut [f64]) {
+        for node in &self.nodes {
+            nodes[*node] += bytes / self.threads() as f64;
+        }
     }
 }
 

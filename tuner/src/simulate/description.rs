@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::kernel_rate::{Clocks, KernelRate, Modelled};
+use super::kernel_rate::{AttentionRate, Clocks, KernelRate, Modelled};
 
 /// Why a host file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -143,14 +143,25 @@ pub struct Compute {
     pub decode_gmac_per_second: f64,
     /// Prefill kernels that are not listed, with all overheads amortised.
     pub prefill_gmac_per_second: f64,
-    /// Attention of a decode step.
-    pub attention_gmac_per_second: f64,
+    /// Attention of a decode step: one number, or four for 1 to 4 query heads per key/value head.
+    pub attention_gmac_per_second: AttentionRate,
+    /// Merging partial results of attention, 10^9 values per second; absent: as many as attention of one
+    /// query head per key/value head has multiply-adds.
+    pub merge_gvalues_per_second: Option<f64>,
     /// Attention of a prompt.
     pub prompt_attention_gmac_per_second: f64,
     /// Rows at which unpacking weights costs as much as multiplying with them.
     pub unpack_rows: f64,
     /// Share of the rate lost when the activations of a tile loop take the whole second-level cache.
     pub cache_loss: f64,
+}
+
+impl Compute {
+    /// Values of partial results that a core merges, 10^9 per second.
+    pub fn merge_rate(&self) -> f64 {
+        let attention = self.attention_gmac_per_second.of_group(1);
+        self.merge_gvalues_per_second.unwrap_or(attention)
+    }
 }
 
 /// Cost of meeting at a barrier, microseconds.
@@ -337,11 +348,6 @@ impl Description {
                 RATE,
             ),
             (
-                "compute.attention_gmac_per_second",
-                compute.attention_gmac_per_second,
-                RATE,
-            ),
-            (
                 "compute.prompt_attention_gmac_per_second",
                 compute.prompt_attention_gmac_per_second,
                 RATE,
@@ -384,6 +390,11 @@ impl Description {
         if let Some(modelled) = &self.modelled {
             all.push(("modelled.clock_ghz", modelled.clock_ghz, 0.01..=100.0));
         }
+        if let Some(merge) = compute.merge_gvalues_per_second {
+            all.push(("compute.merge_gvalues_per_second", merge, RATE));
+        }
+        let attention = compute.attention_gmac_per_second.values().iter();
+        all.extend(attention.map(|value| ("compute.attention_gmac_per_second", *value, RATE)));
         let nodes = memory.node_gb_per_second.values();
         all.extend(
             nodes
@@ -437,6 +448,16 @@ mod tests {
                 "core_gb_per_second = -1.0",
                 "memory.core_gb_per_second",
             ),
+            (
+                "attention_gmac_per_second = 10.0",
+                "attention_gmac_per_second = [10.0, 11.0, 0.0, 12.0]",
+                "compute.attention_gmac_per_second",
+            ),
+            (
+                "unpack_rows = 8.0",
+                "merge_gvalues_per_second = -1.0\nunpack_rows = 8.0",
+                "compute.merge_gvalues_per_second",
+            ),
             ("sigma = 0.03", "sigma = 7.0", "noise.sigma"),
             ("simulated = true", "simulated = false", "simulated"),
             ("role = \"decode\"", "role = \"both\"", "kernels.role"),
@@ -466,6 +487,23 @@ mod tests {
                 .to_string();
             assert!(message.contains(key), "{message}");
             assert!(message.contains(&format!("line {line}:")), "{message}");
+        }
+    }
+
+    #[test]
+    fn attention_has_one_rate_or_four() {
+        let with = |rates: &str| {
+            let rates = format!("attention_gmac_per_second = {rates}");
+            let text = HOST.replace("attention_gmac_per_second = 10.0", &rates);
+            Description::parse(&text, "h.toml")
+        };
+        for rates in ["10", "[5.0, 8.0, 9, 10.0]"] {
+            assert!(with(rates).is_ok(), "{rates}");
+        }
+        for rates in ["[5.0, 8.0, 9.0]", "[1.0, 2.0, 3.0, 4.0, 5.0]", "\"fast\""] {
+            let message = with(rates).expect_err(rates).to_string();
+            assert!(message.contains("one number, or four"), "{message}");
+            assert!(message.contains("attention_gmac_per_second"), "{message}");
         }
     }
 

@@ -13,6 +13,48 @@ pub struct Modelled {
     pub source: String,
 }
 
+/// How fast a core computes attention of a decode step, 10^9 multiply-adds per second: keys and values are
+/// widened once for all query heads that share them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "one number, or four: for 1, 2, 3 and 4 query heads per key/value head"
+)]
+pub enum AttentionRate {
+    /// However many query heads share a key/value head.
+    Same(f64),
+    /// For one, two, three and four of them. The kernel takes more than that four at a time.
+    ByHeads([f64; MOST_TOGETHER]),
+}
+
+/// Query heads that the attention kernel takes together.
+const MOST_TOGETHER: usize = 4;
+
+impl AttentionRate {
+    /// For `group` query heads per key/value head.
+    pub fn of_group(&self, group: usize) -> f64 {
+        match self {
+            AttentionRate::Same(rate) => *rate,
+            AttentionRate::ByHeads(rates) => {
+                let (fours, rest) = (group / MOST_TOGETHER, group % MOST_TOGETHER);
+                let time = |heads: usize| match heads {
+                    0 => 0.0,
+                    _ => heads as f64 / rates[heads - 1],
+                };
+                group as f64 / (fours as f64 * time(MOST_TOGETHER) + time(rest))
+            }
+        }
+    }
+
+    /// All numbers.
+    pub fn values(&self) -> &[f64] {
+        match self {
+            AttentionRate::Same(rate) => std::slice::from_ref(rate),
+            AttentionRate::ByHeads(rates) => rates,
+        }
+    }
+}
+
 /// A kernel and its rate in one of three units.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,6 +112,16 @@ impl KernelRate {
 mod tests {
     use super::*;
     use sysinfer_formats::TensorType;
+
+    #[test]
+    fn heads_beyond_four_are_taken_four_at_a_time() {
+        let rate = AttentionRate::ByHeads([1.0, 1.5, 2.0, 2.5]);
+        // In parts of a nanosecond per query head: 4 take 1.6, 1 takes 1, 3 take 1.5.
+        for (group, expected) in [(1, 1.0), (4, 2.5), (5, 5.0 / 2.6), (7, 7.0 / 3.1), (8, 2.5)] {
+            assert!((rate.of_group(group) - expected).abs() < 1e-12, "{group}");
+        }
+        assert_eq!(AttentionRate::Same(6.0).of_group(5), 6.0);
+    }
 
     #[test]
     fn a_rate_means_the_same_in_every_unit() {

@@ -6,7 +6,7 @@ use std::fmt;
 use sysinfer_engine::Plan;
 use sysinfer_kernels::Role;
 
-use super::machine::{Machine, Setting};
+use super::machine::{Machine, Setting, overlapped};
 use crate::report::Section;
 
 /// The parts of one decode step, each as long as if it were alone, seconds.
@@ -22,6 +22,12 @@ pub struct Limits {
     pub arithmetic: f64,
     /// Barriers, and what a step costs besides.
     pub rest: f64,
+    /// All products: memory, reading and arithmetic of weights as they overlap.
+    pub weights: f64,
+    /// The same of keys and values.
+    pub attention: f64,
+    /// The same of what attention's units leave, which every worker merges for itself.
+    pub merging: f64,
     /// The whole step, in which these overlap but for the rest.
     pub step: f64,
 }
@@ -77,22 +83,27 @@ impl Machine {
     pub fn decode_limits(&self, plan: &Plan, length: usize) -> Result<Limits, String> {
         self.check(plan)?;
         let crew = self.crew(&plan.decode)?;
-        let setting = Setting::of_decode(&crew, plan);
-        let (attention, merging) = self.attention_parts(&setting, length);
+        let heads = self.heads(plan, &crew, &crew);
+        let setting = Setting::of_decode(&crew, plan, &heads);
+        let attention = self.attention_parts(&setting, length);
         let products = self.shape.layers.iter().chain([&self.shape.output]);
-        let [memory, reading, arithmetic] = products.fold(attention, |sum, product| {
+        let [memory, reading, arithmetic] = products.fold(attention.units, |sum, product| {
             let parts = self.product_parts(&setting, product, Role::Decode, 1);
             std::array::from_fn(|part| sum[part] + product.count as f64 * parts[part])
         });
         let info = &self.shape.info;
-        let step = self.step_seconds(&setting, 1) + self.attention_seconds(&setting, length);
+        let rest = self.overhead_seconds(&setting, Role::Decode, 1);
+        let products = self.step_seconds(&setting, 1);
         Ok(Limits {
             bytes: info.decode_bytes as f64 + info.kv_bytes_per_position as f64 * length as f64,
             memory: crew.slowdown * memory,
-            reading: crew.slowdown * reading,
-            arithmetic: crew.slowdown * (arithmetic + merging),
-            rest: crew.slowdown * self.overhead_seconds(&setting, Role::Decode, 1),
-            step: crew.slowdown * step,
+            reading: crew.slowdown * (reading + attention.merging[0]),
+            arithmetic: crew.slowdown * (arithmetic + attention.merging[1]),
+            rest: crew.slowdown * (rest + attention.meeting),
+            weights: crew.slowdown * (products - rest),
+            attention: crew.slowdown * overlapped(&attention.units),
+            merging: crew.slowdown * overlapped(&attention.merging),
+            step: crew.slowdown * (products + attention.seconds()),
         })
     }
 }
@@ -118,8 +129,9 @@ pub fn section(
     lines.extend((last.0 != first.0).then(|| sentence(last)));
     lines.push(
         "Each rate is that of the step's bytes if nothing else took time: the slowest node's memory, the \
-         slowest core's reading, the slowest core's kernels with all weights in its cache (attention \
-         included). Calculated for the last step of each length under the plan that was chosen, with no noise."
+         slowest core's reading, the slowest core's kernels with all that they read in its cache (attention \
+         and the merging of its parts included). The milliseconds are what a step waits for each, reading and \
+         arithmetic overlapped; together they are the step. Calculated for the last step of each length under the plan that was chosen, with no noise."
             .into(),
     );
     let header = [
@@ -129,10 +141,15 @@ pub fn section(
         "cores can read, GB/s",
         "kernels could read, GB/s",
         "the step reads, GB/s",
+        "weights, ms",
+        "attention, ms",
+        "its merging, ms",
+        "barriers and fixed, ms",
         "bound by",
     ];
     let row = |(length, limits): &(usize, Limits)| {
         let rate = |seconds| format!("{:.0}", limits.rate(seconds));
+        let milliseconds = |seconds: f64| format!("{:.2}", seconds * 1e3);
         vec![
             length.to_string(),
             format!("{:.2}", limits.bytes / 1e9),
@@ -140,6 +157,10 @@ pub fn section(
             rate(limits.reading),
             rate(limits.arithmetic),
             rate(limits.step),
+            milliseconds(limits.weights),
+            milliseconds(limits.attention),
+            milliseconds(limits.merging),
+            milliseconds(limits.rest),
             limits.bound().to_string(),
         ]
     };

@@ -79,14 +79,14 @@ role = "decode"
 gmac_per_second = 2.0
 "#;
 
-fn machine(change: impl Fn(&mut Description), preset: Preset) -> Machine {
+pub(super) fn machine(change: impl Fn(&mut Description), preset: Preset) -> Machine {
     let mut description = Description::parse(HOST, "round").expect("a good host");
     change(&mut description);
     let host = SimulatedHost::new(description).expect("a topology");
     host.machine(ModelShape::of_preset(preset, Precision::default()).expect("known types"))
 }
 
-fn plan(machine: &Machine, policy: MapPolicy, threads: usize) -> Plan {
+pub(super) fn plan(machine: &Machine, policy: MapPolicy, threads: usize) -> Plan {
     let cpus = place(&machine.topology, policy, threads).expect("room");
     let map = policy.name().into();
     let mut plan = Plan::with_threads(PhasePlan { threads, map, cpus });
@@ -152,6 +152,9 @@ fn a_step_is_bound_by_what_takes_longest() {
         let rate = found.bytes / longest / 1e9;
         assert!((rate / gb_per_second - 1.0).abs() < 0.15, "{rate}");
         assert!(longest <= found.step && found.step <= parts.iter().sum());
+        let waits = [found.weights, found.attention, found.merging, found.rest];
+        assert!((waits.iter().sum::<f64>() / found.step - 1.0).abs() < 1e-9);
+        assert!(waits[..3].iter().all(|wait| *wait > 0.0), "{waits:?}");
     }
     let found = limits(4, "fast");
     let kv = 4096.0 * machine.shape.info.kv_bytes_per_position as f64;

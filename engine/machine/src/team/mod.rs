@@ -2,7 +2,11 @@
 //! its own part, meeting at a barrier. No queue, no allocation and no lock per phase.
 
 mod barrier;
+mod spec;
 mod stopwatch;
+mod sync;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::any::Any;
@@ -13,52 +17,14 @@ use std::thread::JoinHandle;
 
 use crate::parts::{Part, Parts};
 use crate::pin::PinGuard;
-use crate::{MachineError, Topology};
+use crate::{Cpu, MachineError, Topology};
+use barrier::layout::Layout;
+pub use spec::{PinReport, SpinPolicy, TeamSpec};
 pub use stopwatch::{Clock, KINDS, Stopwatch, TeamTimes};
 use worker::{Job, Shared};
 
 /// More threads than any machine has; a larger number is a typing error.
 const MOST_THREADS: usize = 4096;
-
-/// Whether members may spin while they wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SpinPolicy {
-    /// Spin where it cannot hurt: no more threads than effective CPUs, no CPU twice, no pin refused.
-    #[default]
-    Auto,
-    /// Sleep at once.
-    Never,
-}
-
-/// What team to make; a plain value.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct TeamSpec {
-    /// Members, the leader included; 1 to 4,096.
-    pub threads: usize,
-    /// The OS index of each member's CPU, one per thread; empty: do not pin. Must be CPUs of this
-    /// host: never of a topology that is not ([`Topology::is_this_host`]).
-    pub cpus: Vec<usize>,
-    /// Whether members may spin.
-    pub spin: SpinPolicy,
-    /// CPUs' worth of time that this process may use, from [`crate::effective_cpus`].
-    pub effective_cpus: usize,
-}
-
-/// What became of pinning.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PinReport {
-    /// No CPUs were given.
-    NotAsked,
-    /// Every member is on its CPU (the leader while it leads).
-    AllPinned,
-    /// Some members run wherever the system puts them.
-    Refused {
-        /// How many.
-        workers: usize,
-        /// Why, for the first of them.
-        why: String,
-    },
-}
 
 /// Threads that run phases together. The thread that calls [`Team::enter`] is member 0.
 #[derive(Debug)]
@@ -77,10 +43,11 @@ impl Team {
     /// # Errors
     /// [`MachineError::ThreadCount`], [`MachineError::CpuCount`] for a specification that makes no
     /// sense, [`MachineError::Spawn`] if the system gives no more threads.
-    pub fn new(spec: TeamSpec) -> Result<Team, MachineError> {
+    pub fn new(spec: TeamSpec<'_>) -> Result<Team, MachineError> {
         let TeamSpec {
             threads,
             cpus,
+            topology,
             spin,
             effective_cpus,
         } = spec;
@@ -96,8 +63,10 @@ impl Team {
                 cpus: cpus.len(),
             });
         }
+        let place = |worker| topology?.cpu(*cpus.get(worker)?).copied();
+        let places: Vec<Option<Cpu>> = (1..threads).map(place).collect();
         let mut team = Team {
-            shared: Arc::new(Shared::new(threads - 1)),
+            shared: Arc::new(Shared::new(Layout::of(&places))),
             handles: Vec::with_capacity(threads - 1),
             cpus,
             pinned: PinReport::NotAsked,
@@ -208,7 +177,8 @@ impl Team {
 
 impl Drop for Team {
     fn drop(&mut self) {
-        self.shared.stop(self.phase.wrapping_add(1));
+        // SAFETY: phases end before the borrow of the team that runs them does.
+        unsafe { self.shared.stop(self.phase.wrapping_add(1)) };
         for handle in self.handles.drain(..) {
             // Workers catch what their work raises, so they end without a panic of their own.
             let _ = handle.join();

@@ -3,12 +3,13 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::barrier::{Arrival, Gate, Patience};
+use super::barrier::Barrier;
+use super::barrier::layout::Layout;
 use crate::MachineError;
 use crate::pin::pin_to;
 
@@ -48,41 +49,22 @@ impl Job {
             call: call::<F>,
         }
     }
-
-    /// Does nothing; the gate needs a payload before the first phase.
-    fn none() -> Job {
-        fn ignore(_work: *const (), _worker: usize) {}
-        Job {
-            work: std::ptr::null(),
-            call: ignore,
-        }
-    }
 }
 
 /// What leader and workers share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// Opened by the leader, once per phase, with the phase's number and job.
-    start: Gate<Job>,
-    /// Completed by the workers, once per phase.
-    arrival: Arrival,
-    worker_patience: Patience,
-    leader_patience: Patience,
-    stop: AtomicBool,
+    barrier: Barrier<Job>,
     /// Whether `panics` holds any, so that the lock is not taken in a phase that went well.
     panicked: AtomicBool,
     panics: Mutex<Vec<Box<dyn Any + Send>>>,
 }
 
 impl Shared {
-    /// For `workers` members beside the leader; they sleep until told otherwise.
-    pub(super) fn new(workers: usize) -> Shared {
+    /// For workers beside the leader, laid out so; they sleep until told otherwise.
+    pub(super) fn new(layout: Layout) -> Shared {
         Shared {
-            start: Gate::new(Job::none()),
-            arrival: Arrival::new(workers),
-            worker_patience: Patience::default(),
-            leader_patience: Patience::default(),
-            stop: AtomicBool::new(false),
+            barrier: Barrier::new(layout),
             panicked: AtomicBool::new(false),
             panics: Mutex::default(),
         }
@@ -91,16 +73,17 @@ impl Shared {
     /// The leader leads: if the team spins, workers wake now and stay awake.
     pub(super) fn set_engaged(&self, spins: bool) {
         if spins {
-            self.worker_patience.set(ENGAGED_PATIENCE);
-            self.leader_patience.set(ENGAGED_PATIENCE);
-            self.start.stir();
+            self.barrier
+                .set_patience(ENGAGED_PATIENCE, ENGAGED_PATIENCE);
+            self.barrier.stir();
         }
     }
 
     /// The leader left: workers soon sleep.
     pub(super) fn set_idle(&self, spins: bool) {
-        self.worker_patience
-            .set(if spins { IDLE_PATIENCE } else { Duration::ZERO });
+        if spins {
+            self.barrier.set_patience(ENGAGED_PATIENCE, IDLE_PATIENCE);
+        }
     }
 
     /// Starts phase number `phase`.
@@ -109,14 +92,13 @@ impl Shared {
     /// The phase before must have been waited for, and what `job` refers to must live until
     /// [`Shared::wait_for_workers`] returns for this one.
     pub(super) unsafe fn release(&self, phase: u32, job: Job) {
-        // SAFETY: all workers arrived at the phase before and read the payload before that.
-        unsafe { self.start.open_with(phase, job) };
+        // SAFETY: the caller's promises; it is the leader, who alone has phases to release.
+        unsafe { self.barrier.release(phase, job) };
     }
 
     /// Waits until every worker has finished `phase`.
     pub(super) fn wait_for_workers(&self, phase: u32, previous: u32) {
-        self.arrival
-            .wait_for_all(phase, previous, &self.leader_patience);
+        self.barrier.wait_for_workers(phase, previous);
     }
 
     /// What the workers raised in the phase that was just waited for, in no particular order.
@@ -130,9 +112,12 @@ impl Shared {
     }
 
     /// Ends all workers; `phase` is the number after the last phase.
-    pub(super) fn stop(&self, phase: u32) {
-        self.stop.store(true, Release);
-        self.start.open(phase);
+    ///
+    /// # Safety
+    /// The last phase must have been waited for.
+    pub(super) unsafe fn stop(&self, phase: u32) {
+        // SAFETY: the caller's promise; it is the leader.
+        unsafe { self.barrier.stop(phase) };
     }
 }
 
@@ -146,14 +131,11 @@ pub(super) fn run(
     // A team that failed to start has stopped listening; its workers are about to be ended.
     let _ = report.send(cpu.and_then(|cpu| pin_to(cpu).err()));
     drop(report);
-    let mut phase = 0;
-    loop {
-        phase = shared.start.wait_past(phase, &shared.worker_patience);
-        if shared.stop.load(Acquire) {
-            return;
-        }
-        // SAFETY: this phase's number was just seen, and this worker has not arrived yet.
-        let job = unsafe { shared.start.payload() };
+    let barrier = &shared.barrier;
+    let seat = barrier.seat(worker - 1);
+    let mut seen = 0;
+    // SAFETY: this thread alone is worker `worker`, and arrives below before it asks again.
+    while let Some((phase, job)) = unsafe { barrier.next_phase(seat, seen) } {
         // SAFETY: the leader keeps the closure alive until this worker has arrived.
         let result = catch_unwind(AssertUnwindSafe(|| unsafe { (job.call)(job.work, worker) }));
         if let Err(panic) = result {
@@ -165,6 +147,7 @@ pub(super) fn run(
                 .push(panic);
             shared.panicked.store(true, Relaxed);
         }
-        shared.arrival.arrive(worker - 1, phase);
+        barrier.arrive(seat, phase);
+        seen = phase;
     }
 }

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use sysinfer_machine::Ranges;
+use sysinfer_kernels::attention::{CacheType, TILE};
+use sysinfer_machine::{Pages, Ranges};
 
 use super::homes::{Homes, Turns};
 use super::shape::KvShape;
@@ -10,11 +11,13 @@ use crate::nodes::runs;
 
 /// Workers that share some heads, at some positions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Group {
-    pub(crate) workers: Range<usize>,
-    pub(crate) heads: Range<usize>,
+pub struct Group {
+    /// Of the team.
+    pub workers: Range<usize>,
+    /// Of the cache.
+    pub heads: Range<usize>,
     /// The home whose turns these are; `None`: all positions.
-    pub(crate) turn: Option<usize>,
+    pub turn: Option<usize>,
 }
 
 /// Which heads the workers of a team have.
@@ -30,7 +33,7 @@ pub struct HeadShares {
 
 /// Who writes the heads of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Written {
+pub struct Written {
     /// Heads by worker.
     heads: Ranges,
     /// Where these lie in a layer of the block.
@@ -47,7 +50,7 @@ impl Written {
     }
 
     /// The heads that a worker writes.
-    pub(crate) fn by(&self, worker: usize) -> Range<usize> {
+    pub fn by(&self, worker: usize) -> Range<usize> {
         self.heads.get(worker)
     }
 
@@ -100,17 +103,32 @@ impl HeadShares {
         }
     }
 
-    pub(crate) fn groups(&self) -> &[Group] {
+    /// For a team on `nodes` beside a decode team on `decode_nodes`, without a cache: for what reasons about
+    /// speed. Attention reads `chunk` positions at a time.
+    pub fn of_team(
+        heads: usize,
+        chunk: usize,
+        decode_nodes: &[usize],
+        nodes: &[usize],
+    ) -> HeadShares {
+        let homes = Homes::of(heads, chunk, decode_nodes);
+        // Who has which heads does not depend on what these look like.
+        let shape = KvShape::new(1, heads, TILE, CacheType::F16);
+        Self::new(shape.in_parts(homes.parts(), Pages::Normal), &homes, nodes)
+    }
+
+    /// Workers and the heads that they share, both ascending.
+    pub fn groups(&self) -> &[Group] {
         &self.groups
     }
 
     /// Which blocks are at which home.
-    pub(crate) fn turns(&self) -> Turns {
+    pub fn turns(&self) -> Turns {
         self.turns
     }
 
     /// Who writes blocks at that home.
-    pub(crate) fn written(&self, home: usize) -> &Written {
+    pub fn written(&self, home: usize) -> &Written {
         &self.written[home]
     }
 
@@ -137,9 +155,6 @@ fn writers(group: &Group, home: usize) -> Vec<Range<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use sysinfer_kernels::attention::CacheType;
-    use sysinfer_machine::Pages;
-
     use super::*;
 
     fn workers(counts: &[(usize, usize)]) -> Vec<usize> {
@@ -159,6 +174,8 @@ mod tests {
             let shape = KvShape::new(2, heads, 128, CacheType::F16);
             let shape = shape.in_parts(homes.parts(), Pages::Transparent);
             let shares = HeadShares::new(shape, &homes, &nodes);
+            let bare = HeadShares::of_team(heads, 256, &nodes, &nodes);
+            assert_eq!(bare.groups, shares.groups);
             let home = |head: usize| homes.nodes().expect("several")[head / shape.part_heads()];
             let mut written = vec![0; heads];
             for (worker, node) in nodes.iter().enumerate() {

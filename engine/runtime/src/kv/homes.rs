@@ -34,11 +34,11 @@ pub(crate) enum Homes {
 
 /// Blocks of a sequence by the home that has them: so many in a row at each, in turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Turns {
+pub struct Turns {
     /// Homes that take turns, at least 1.
-    pub(crate) homes: usize,
+    pub homes: usize,
     /// Blocks of a turn, at least 1.
-    pub(crate) blocks: usize,
+    pub blocks: usize,
 }
 
 impl Turns {
@@ -54,7 +54,7 @@ impl Turns {
     }
 
     /// The home of a position.
-    pub(crate) fn of_position(self, position: usize) -> usize {
+    pub fn of_position(self, position: usize) -> usize {
         self.home(position / BLOCK_POSITIONS)
     }
 }

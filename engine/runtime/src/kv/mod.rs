@@ -12,7 +12,8 @@ pub(crate) mod pool;
 pub(crate) mod prefix;
 pub(crate) mod shape;
 
-pub use heads::HeadShares;
+pub use heads::{Group, HeadShares, Written};
+pub use homes::Turns;
 pub use pool::{CacheUse, NoRoom};
 pub use prefix::common;
 pub use shape::{BLOCK_POSITIONS, KvShape};

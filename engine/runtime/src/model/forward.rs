@@ -42,6 +42,8 @@ pub struct Buffers {
     qkv: Lines,
     /// Partial results of attention.
     partials: Lines,
+    /// Attention of all heads, `[row][query_width]`, where workers merge it together.
+    merged: Lines,
     /// `[row][feed_forward_length]`.
     hidden: Lines,
     experts: ExpertBuffers,
@@ -107,6 +109,7 @@ impl Model {
             residual,
             qkv,
             partials,
+            merged,
             hidden,
             experts,
             last,
@@ -152,8 +155,8 @@ impl Model {
             let heads = self.heads(layer);
             plan.append(&mut step, index, (qkv, heads), additions);
             plan.attend(&mut step, index, (qkv, heads), additions, partials);
-            let attended = plan.gather(partials);
-            let attended = Input::Attended(&attended);
+            let gather = plan.gather(partials);
+            let attended = plan.merged(&mut step, &gather, merged);
             step.project(&layer.attention_output, attended, Target::Add, residual);
 
             let weight = &layer.feed_forward_norm;

@@ -464,6 +464,7 @@ mod tests {
         let team = TeamSpec {
             threads: 2,
             cpus: Vec::new(),
+            topology: None,
             spin: SpinPolicy::Auto,
             effective_cpus: 1,
         };

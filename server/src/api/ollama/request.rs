@@ -59,6 +59,10 @@ pub fn generate(mut body: Map<String, Value>) -> Result<Asked, ApiError> {
     let mut fields = Fields::new(own.clone());
     let (raw, system) = (fields.flag("raw")?, fields.take::<String>("system")?);
     let system = system.filter(|system| !system.is_empty());
+    if body.get("tools").is_some_and(asks) {
+        let message = "tools: they are called in conversations; use /api/chat";
+        return Err(ApiError::unsupported("tools", message));
+    }
     if let Some(suffix) = body.remove("suffix").filter(asks) {
         let message = format!("suffix is {suffix}: this server only continues texts; leave it out");
         return Err(ApiError::unsupported("suffix", message));
@@ -92,10 +96,6 @@ pub fn generate(mut body: Map<String, Value>) -> Result<Asked, ApiError> {
 
 /// Puts `options` at the top, and says what holds where nothing is said.
 fn spread(mut own: Map<String, Value>, body: &mut Map<String, Value>) -> Result<(), ApiError> {
-    if body.get("tools").is_some_and(asks) {
-        let message = "tools: they are called in answers of /v1/chat/completions only; use that";
-        return Err(ApiError::unsupported("tools", message));
-    }
     match body.get("stream") {
         None | Some(Value::Null) => body.insert("stream".into(), true.into()),
         Some(_) => None,
@@ -209,7 +209,7 @@ mod tests {
                 "messages[0].images",
             ),
             (chat, json!({"messages": [{}], "raw": true}), "raw"),
-            (chat, json!({"messages": [{}], "tools": [{}]}), "tools"),
+            (generate, json!({"prompt": "a", "tools": [{}]}), "tools"),
             (chat, json!({"messages": [{}], "options": 3}), "options"),
             (chat, json!({"messages": [{}], "think": 3}), "think"),
             (

@@ -12,7 +12,7 @@ pub struct Answer<'a> {
     pub model: &'a str,
     /// When it was made, in RFC 3339.
     pub created_at: String,
-    /// Text.
+    /// Text, and what was thought before it.
     #[serde(flatten)]
     pub said: Said<'a>,
     /// Present when asked for.
@@ -27,12 +27,21 @@ pub struct Answer<'a> {
 
 /// Text, where the two endpoints have it.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(untagged)]
 pub enum Said<'a> {
     /// `/api/chat`.
-    Message(Message<'a>),
+    Chat {
+        /// What is said.
+        message: Message<'a>,
+    },
     /// `/api/generate`.
-    Response(&'a str),
+    Generate {
+        /// The text.
+        response: &'a str,
+        /// Thoughts; absent where there are none.
+        #[serde(skip_serializing_if = "str::is_empty")]
+        thinking: &'a str,
+    },
 }
 
 /// The assistant's message.
@@ -42,6 +51,30 @@ pub struct Message<'a> {
     pub role: &'static str,
     /// The text.
     pub content: &'a str,
+    /// Thoughts; absent where there are none.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub thinking: &'a str,
+    /// Calls of functions; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<Call>,
+}
+
+/// A call of a function.
+#[derive(Debug, Serialize)]
+pub struct Call {
+    /// Names the call in the conversation.
+    pub id: String,
+    /// What is called.
+    pub function: Called,
+}
+
+/// Function and arguments of a call.
+#[derive(Debug, Serialize)]
+pub struct Called {
+    /// One of those that were offered.
+    pub name: String,
+    /// An object, which OpenAI has as text.
+    pub arguments: Value,
 }
 
 /// How an answer ended and what it cost. Durations in nanoseconds.
@@ -119,8 +152,8 @@ pub struct Shown {
     pub details: Details,
     /// Facts under the names of the file's keys.
     pub model_info: Value,
-    /// Always `completion`.
-    pub capabilities: [&'static str; 1],
+    /// `completion`, `tools`, and `thinking` where the model's template has thoughts.
+    pub capabilities: Vec<&'static str>,
     /// When the server started, in RFC 3339.
     pub modified_at: String,
 }

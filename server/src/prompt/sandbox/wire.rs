@@ -97,6 +97,7 @@ mod tests {
                 ]),
                 arguments: vec![None, Some(json!({"b": 1, "a": null}))],
             }],
+            tools: vec![json!({"function": {"name": "f"}})],
             variables: Map::from_iter([("deep".to_owned(), json!([[1.5], {"a": null}]))]),
             ending: Ending::InLastMessage,
         };

@@ -21,6 +21,15 @@ type Probe<'p> = &'p dyn Fn(Vec<Fields>) -> Option<String>;
 /// Two words that no template writes.
 const WORDS: [&str; 2] = ["sysinfer1st", "sysinfer2nd"];
 
+/// An id of a call that every template takes: some want nine letters and digits.
+const ID: &str = "call00001";
+
+/// An id that those do not take.
+const LONG_ID: &str = "call_000000000001";
+
+/// Letters and digits of a short id.
+const SHORT_ID: usize = 9;
+
 /// What one template expects, as far as it was asked.
 #[derive(Debug, Default)]
 pub(super) struct Forms {
@@ -46,6 +55,8 @@ struct Calls {
     null: Nothing,
     /// For a content that was not sent.
     missing: Nothing,
+    /// Ids of other forms than nine letters and digits are refused.
+    short_ids: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +123,10 @@ impl Forms {
             let form = self.calls(probe).arguments;
             set_arguments(&mut fields, &message.arguments, form);
         }
+        let has_ids = message.has_calls() || message.role == Role::Tool;
+        if has_ids && self.calls(probe).short_ids {
+            set_ids(&mut fields);
+        }
         fields
     }
 
@@ -139,7 +154,7 @@ impl Forms {
                 Role::User => vec![message],
                 Role::System | Role::Developer => vec![message, user()],
                 Role::Assistant => vec![user(), message, user()],
-                Role::Tool => vec![user(), call(self.calls(probe).arguments), message],
+                Role::Tool => vec![user(), call(self.calls(probe).arguments, ID), message],
             };
             let text = probe(messages)?;
             WORDS.iter().all(|word| text.contains(word)).then_some(text)
@@ -172,6 +187,33 @@ impl Contents {
     }
 }
 
+/// Tools as they were sent, then, for templates that fail on what was left out, with all that a function may have.
+pub(super) fn of_tools(tools: &[Value]) -> Vec<Vec<Value>> {
+    let mut filled = tools.to_vec();
+    for tool in &mut filled {
+        let defaults = [
+            ("description", json!("")),
+            ("parameters", json!({"type": "object", "properties": {}})),
+        ];
+        for (name, default) in defaults {
+            let Some(function) = tool.get_mut("function").and_then(Value::as_object_mut) else {
+                continue;
+            };
+            let value = function.entry(name).or_insert(Value::Null);
+            if value.is_null() {
+                *value = default;
+            }
+        }
+        if let Some(fields) = tool.as_object_mut() {
+            fields.entry("type").or_insert("function".into());
+        }
+    }
+    match filled == tools {
+        true => vec![filled],
+        false => vec![tools.to_vec(), filled],
+    }
+}
+
 fn set_nothing(fields: &mut Fields, nothing: Nothing) {
     match nothing {
         Nothing::Null => drop(fields.insert("content".into(), Value::Null)),
@@ -192,6 +234,44 @@ fn set_arguments(fields: &mut Fields, objects: &[Option<Value>], form: Arguments
             _ => {}
         }
     }
+}
+
+/// Makes ids short that are not, the same of the same in call and result.
+fn set_ids(fields: &mut Fields) {
+    for (name, field) in fields.iter_mut() {
+        match (name.as_str(), field) {
+            ("tool_calls", Value::Array(calls)) => {
+                calls
+                    .iter_mut()
+                    .filter_map(|call| call.get_mut("id"))
+                    .for_each(set_id);
+            }
+            ("tool_call_id", id) => set_id(id),
+            _ => {}
+        }
+    }
+}
+
+fn set_id(id: &mut Value) {
+    if let Some(long) = id.as_str().filter(|id| !is_short(id)) {
+        *id = short(long).into();
+    }
+}
+
+fn is_short(id: &str) -> bool {
+    id.len() == SHORT_ID && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// A hash (64-bit FNV-1a) in nine digits of base 36.
+fn short(id: &str) -> String {
+    let step = |value: u64, byte: u8| (value ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let mut value = id.bytes().fold(0xcbf2_9ce4_8422_2325, step);
+    let mut digit = || {
+        let digit = char::from_digit((value % 36) as u32, 36);
+        value /= 36;
+        digit.unwrap_or('0')
+    };
+    (0..SHORT_ID).map(|_| digit()).collect()
 }
 
 /// A value as Python's JSON.
@@ -216,33 +296,34 @@ fn user() -> Fields {
 }
 
 /// The result of [`call`].
-fn result() -> Fields {
+fn result(id: &str) -> Fields {
     let mut result = says("tool", "done".into());
-    result.insert("tool_call_id".into(), "call00001".into());
+    result.insert("tool_call_id".into(), id.into());
     result.insert("name".into(), "act".into());
     result
 }
 
-/// A message that calls a tool. Some templates take ids of nine letters and digits only.
-fn call(form: Arguments) -> Fields {
+/// A message that calls a tool.
+fn call(form: Arguments, id: &str) -> Fields {
     let arguments = json!({WORDS[0]: WORDS[1]});
     let arguments = match form {
         Arguments::Object => arguments,
         Arguments::Text => dumped(&arguments),
     };
     let function = json!({"name": "act", "arguments": arguments});
-    let calls = json!([{"id": "call00001", "type": "function", "function": function}]);
+    let calls = json!([{"id": id, "type": "function", "function": function}]);
     let mut call = says("assistant", "".into());
     call.insert("tool_calls".into(), calls);
     call
 }
 
 fn ask_calls(probe: Probe<'_>) -> Calls {
-    let rendered = |form: Arguments, nothing: Nothing| {
-        let mut call = call(form);
+    let with_id = |id: &str, form: Arguments, nothing: Nothing| {
+        let mut call = call(form, id);
         set_nothing(&mut call, nothing);
-        probe(vec![user(), call, result()])
+        probe(vec![user(), call, result(id)])
     };
+    let rendered = |form: Arguments, nothing: Nothing| with_id(ID, form, nothing);
     let [null, missing, empty] = Nothing::ALL;
     // Some templates show a call only where there is no content.
     let expected = [empty, missing, null].iter().find_map(|nothing| {
@@ -267,10 +348,13 @@ fn ask_calls(probe: Probe<'_>) -> Calls {
         text.is_some_and(|text| nones(text) <= usual && (shows(text) || !is_shown))
     };
     let first = |forms: [Nothing; 3]| forms.into_iter().find(suits).unwrap_or(empty);
+    let for_null = first([null, missing, empty]);
+    let takes = |id: &str| with_id(id, arguments, for_null).is_some();
     Calls {
         arguments,
-        null: first([null, missing, empty]),
+        null: for_null,
         missing: first([missing, empty, null]),
+        short_ids: takes(ID) && !takes(LONG_ID),
     }
 }
 

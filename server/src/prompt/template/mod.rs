@@ -150,29 +150,33 @@ impl ChatTemplate {
 
     /// [`Self::render`] with the bare message of what failed.
     pub(super) fn text_of(&self, conversation: &Conversation) -> Result<String, String> {
-        let probe = |messages: Vec<Fields>| self.written(&messages, &Map::new(), true).ok();
+        let probe = |messages: Vec<Fields>| self.written(&messages, &[], &Map::new(), true).ok();
         let begins_answer = conversation.ending == Ending::InAnswer;
         let mut refused = None;
-        for messages in self.forms.of_messages(&conversation.messages, &probe) {
-            match self.written(&messages, &conversation.variables, begins_answer) {
-                Ok(text) => return Ok(text),
-                // What the template says to the form that suits it best is what the client hears.
-                Err(problem) => refused = refused.or(Some(problem)),
+        for tools in forms::of_tools(&conversation.tools) {
+            for messages in self.forms.of_messages(&conversation.messages, &probe) {
+                match self.written(&messages, &tools, &conversation.variables, begins_answer) {
+                    Ok(text) => return Ok(text),
+                    // What the template says to the form that suits it best is what the client hears.
+                    Err(problem) => refused = refused.or(Some(problem)),
+                }
             }
         }
         Err(refused.unwrap_or_default())
     }
 
-    /// The text of messages as they are.
+    /// The text of messages and tools as they are.
     fn written(
         &self,
         messages: &[Fields],
+        tools: &[Value],
         asked: &Map<String, Value>,
         begins_answer: bool,
     ) -> Result<String, String> {
         let template = self.environment.get_template(NAME);
         let template = template.map_err(|error| plain(&error))?;
-        let text = template.render(variables::of(messages, asked, begins_answer, &self.tokens));
+        let seen = variables::of(messages, tools, asked, begins_answer, &self.tokens);
+        let text = template.render(seen);
         text.map_err(|error| plain(&error))
     }
 }

@@ -368,3 +368,48 @@ fn the_mark_of_the_guard_is_never_escaped() {
     let wanted = "\"<\u{100000}x\"['<\u{100000}x']";
     assert_eq!(render(source, &talk), Ok(wanted.into()));
 }
+
+#[test]
+fn tools_come_as_they_were_sent_and_filled_where_that_fails() {
+    let mut talk = conversation(&[(Role::User, "x")]);
+    let source = "{% if tools is not none %}{{ tools | tojson }}{% else %}none{% endif %}";
+    assert_eq!(render(source, &talk), Ok("none".into()));
+    let sent = json!({"type": "function", "function": {"strict": true, "name": "f"}});
+    talk.tools = vec![sent];
+    let wanted = r#"[{"type": "function", "function": {"strict": true, "name": "f"}}]"#;
+    assert_eq!(render(source, &talk), Ok(wanted.into()));
+    // Offered ones count, whatever a variable says.
+    talk.variables.insert("tools".into(), json!([]));
+    assert_eq!(render(source, &talk), Ok(wanted.into()));
+    let needs = "{% for t in tools %}{{ t.function.name + ': ' + t.function.description }} {{ t.function.parameters.type }}{% endfor %}";
+    assert_eq!(render(needs, &talk), Ok("f:  object".into()));
+}
+
+#[test]
+fn ids_are_short_where_the_template_refuses_others() {
+    let call = |id: &str| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let long = "chatcmpl-tool-1234567890abcdef";
+    let calls = json!([call("abcDEF123"), call(long)]);
+    let fields = json!({"role": "assistant", "content": "", "tool_calls": calls});
+    let result = |id: &str| {
+        let fields = json!({"role": "tool", "content": "r", "tool_call_id": id});
+        Message::of_fields(Role::Tool, fields.as_object().cloned().unwrap_or_default())
+    };
+    let mut talk = conversation(&[(Role::User, "x")]);
+    let assistant = fields.as_object().cloned().unwrap_or_default();
+    talk.messages
+        .push(Message::of_fields(Role::Assistant, assistant));
+    talk.messages.extend([result("abcDEF123"), result(long)]);
+    let shows = "{% for m in messages %}{% for c in m.tool_calls %}{{ c.id }} {% endfor %}{{ m.tool_call_id }} {% endfor %}";
+    let refuses = "{% for m in messages %}{% for c in m.tool_calls %}{% if c.id | length != 9 %}{{ raise_exception('nine') }}{% endif %}{% endfor %}{% endfor %}";
+    let ids = |source: &str| {
+        let text = render(source, &talk).expect("renders");
+        text.split_whitespace()
+            .map(String::from)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids(shows), ["abcDEF123", long, "abcDEF123", long]);
+    let short = ids(&format!("{refuses}{shows}"));
+    assert_eq!((&short[0], &short[1]), (&short[2], &short[3]));
+    assert_eq!((short[0].as_str(), short[1].len()), ("abcDEF123", 9));
+}

@@ -1,8 +1,8 @@
 //! What a template sees: the variables that transformers hands in.
 //!
 //! `messages`, `add_generation_prompt`, `bos_token` and `eos_token` (where the model has them), and
-//! `tools` and `documents`, which are None: templates ask `tools is not none` as well as `tools is
-//! defined`. Whatever else the request names comes on top.
+//! `tools` and `documents`, which are None where there are none: templates ask `tools is not none` as well as
+//! `tools is defined`. Whatever else the request names comes on top.
 
 use minijinja::Value;
 use minijinja::value::Serde;
@@ -16,6 +16,7 @@ const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
 /// All variables.
 pub(super) fn of(
     messages: &[Fields],
+    tools: &[serde_json::Value],
     asked: &Map<String, serde_json::Value>,
     begins_answer: bool,
     tokens: &TokenTexts,
@@ -24,6 +25,8 @@ pub(super) fn of(
     let defaults = ["tools", "documents"].map(|name| (name.to_owned(), Value::from(())));
     let asked = asked.iter();
     let asked = asked.map(|(name, value)| (name.clone(), Value::from(Serde(value))));
+    // Tools that are offered count; those of a variable, where none are.
+    let tools = (!tools.is_empty()).then(|| ("tools".to_owned(), Value::from(Serde(tools))));
     // Ours come last, so that a request cannot stand in for them.
     let ours = [
         ("messages", Some(Value::from(messages))),
@@ -35,7 +38,7 @@ pub(super) fn of(
     ];
     let ours = ours.into_iter();
     let ours = ours.map(|(name, value)| (name.to_owned(), value.unwrap_or(Value::UNDEFINED)));
-    Value::from_pairs(defaults.into_iter().chain(asked).chain(ours))
+    Value::from_pairs(defaults.into_iter().chain(asked).chain(tools).chain(ours))
 }
 
 /// A token's text; a model without the token has no such variable.

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::api::ollama::request::{self, Asked};
 use crate::error::ApiError;
 use crate::observe::RequestId;
+use crate::reading::Reading;
 use crate::render::ollama::{Kind, Lines};
 use crate::routes::body::JsonBody;
 use crate::routes::generation::Generation;
@@ -55,14 +56,18 @@ async fn answer(
     (kind, read): (Kind, Read),
 ) -> Result<Response, ApiError> {
     let began = Instant::now();
-    let lines = Lines::new(kind, &state.settings.model_name, began);
     let encoded = {
         let state = Arc::clone(state);
         body.work(move |body| encoded(&state, read(body)?)).await?
     };
-    let Some((jobs, delivery)) = encoded else {
-        return Ok(lines.loaded());
+    let lines = |reading: &Reading| {
+        let model = &state.settings.model_name;
+        Lines::new(kind, model, began, reading.reader())
     };
+    let Some((jobs, delivery, reading)) = encoded else {
+        return Ok(lines(&Reading::default()).loaded());
+    };
+    let lines = lines(&reading);
     if jobs.len() != 1 {
         let message =
             "n must be 1: Ollama's API has one answer to a request; use /v1/chat/completions";
@@ -80,13 +85,14 @@ async fn answer(
 fn encoded(
     state: &ServerState,
     asked: Asked,
-) -> Result<Option<(Vec<ValidJob>, Delivery)>, ApiError> {
+) -> Result<Option<(Vec<ValidJob>, Delivery, Reading)>, ApiError> {
     match asked {
         Asked::Load => Ok(None),
         Asked::Chat(body) => openai_chat::encoded(state, body).map(Some),
         Asked::Text(body) => {
             let encoded = completions::encoded(state, body)?;
-            Ok(Some((encoded.jobs, encoded.delivery)))
+            // A text that goes on has neither thoughts nor calls.
+            Ok(Some((encoded.jobs, encoded.delivery, Reading::default())))
         }
     }
 }

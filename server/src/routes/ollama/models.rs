@@ -41,7 +41,8 @@ pub async fn show(
     body: JsonBody,
 ) -> Result<Json<Shown>, ApiError> {
     body.work(move |body| {
-        let facts = &state.ready()?.facts;
+        let ready = state.ready()?;
+        let facts = &ready.facts;
         let name = Fields::new(body).first::<String>(&["model", "name"])?.value;
         let name = name.ok_or_else(|| ApiError::invalid_param("model", "model is missing"))?;
         let served = &state.settings.model_name;
@@ -58,7 +59,7 @@ pub async fn show(
                 (format!("{architecture}.context_length")): facts.context_length,
                 (format!("{architecture}.embedding_length")): facts.embedding_length,
             }),
-            capabilities: ["completion"],
+            capabilities: capabilities(ready.prompt.format().thinks),
             modified_at: started(&state),
         }))
     })
@@ -85,6 +86,15 @@ fn details(facts: &ModelFacts) -> Details {
         parameter_size: size(facts.parameters),
         quantization_level: facts.quantisation.clone(),
     }
+}
+
+/// What is done with a model here.
+fn capabilities(thinks: bool) -> Vec<&'static str> {
+    let thinking = thinks.then_some("thinking");
+    ["completion", "tools"]
+        .into_iter()
+        .chain(thinking)
+        .collect()
 }
 
 /// A number of weights as models are named by it.

@@ -115,7 +115,7 @@ impl NodeReader {
     }
 
     fn team(&self, cpus: &[usize]) -> Result<Team, String> {
-        own_team(cpus.len(), cpus, self.effective_cpus)
+        own_team(cpus.len(), cpus, &self.topology, self.effective_cpus)
     }
 }
 

@@ -39,7 +39,12 @@ impl TeamReader {
     ) -> Result<Self, String> {
         let bytes = buffer_bytes(topology, available_bytes);
         require_beyond_caches(bytes, topology.l3_total_bytes())?;
-        let team = own_team(phase.threads, &phase.cpus, effective_cpus(topology))?;
+        let team = own_team(
+            phase.threads,
+            &phase.cpus,
+            topology,
+            effective_cpus(topology),
+        )?;
         let buffer =
             NodeBuffer::new(bytes, Pages::Transparent).map_err(|error| error.to_string())?;
         let shares = Ranges::split(bytes, GRAIN_BYTES, phase.threads);

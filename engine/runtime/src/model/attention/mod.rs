@@ -8,11 +8,12 @@
 //! beside it need not be read, which does not show in a result either. Units (`pass`) leave partial results (`[largest score, sum, values]` per row and
 //! head), which `gather` merges for the next product.
 
+pub mod divide;
 mod gather;
 mod pass;
 mod plan;
 
-pub use gather::Gather;
+pub use gather::{Gather, merges_together};
 pub use pass::Heads;
 pub use plan::{AttentionPlan, Cut};
 

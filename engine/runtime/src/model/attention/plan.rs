@@ -6,13 +6,12 @@ use sysinfer_kernels::attention::PARTIAL_HEAD;
 use sysinfer_machine::{Lines, Ranges};
 
 use super::Addition;
+use super::divide::{divide, prompt_tokens, row_cost, unit_home};
 use crate::kv::{BLOCK_POSITIONS, HeadShares, KvShape};
 use crate::model::rope::{Angles, Rope};
 
 /// A sequence that adds at most this many tokens is cut along its context.
 const MOST_DECODE_TOKENS: usize = 8;
-/// Query rows (tokens times heads of a group) that a unit of a prompt aims at.
-const PROMPT_UNIT_ROWS: usize = 64;
 /// What a row's scores differ by in most models, and what makes a weight vanish, together: divided by
 /// an ALiBi slope, the positions that a row is likely to look back at. It decides only who works on what.
 const LIKELY_REACH: f32 = 130.0;
@@ -181,7 +180,7 @@ impl<'c> AttentionPlan<'c> {
         let tile = if decodes {
             tokens
         } else {
-            (PROMPT_UNIT_ROWS / self.group).max(1)
+            prompt_tokens(self.group)
         };
         for first in (0..tokens).step_by(tile) {
             let last = (first + tile).min(tokens);
@@ -217,12 +216,7 @@ impl<'c> AttentionPlan<'c> {
         turn: Option<usize>,
         mut offset: usize,
     ) -> usize {
-        let turns = self.heads.turns();
-        // A unit that looks at all positions is whoever's: it multiplies more than it reads.
-        let home = |start| match tile.chain.len() {
-            1 => number % turns.homes,
-            _ => turns.of_position(start),
-        };
+        let home = |start| unit_home(self.heads.turns(), (number, tile.chain.len()), start);
         for (unit, start) in (0..tile.seen).step_by(tile.span).enumerate() {
             if turn.is_some_and(|turn| turn != home(start)) {
                 continue;
@@ -253,7 +247,7 @@ impl<'c> AttentionPlan<'c> {
             .checked_sub(unit.positions.start.max(first))
         {
             None | Some(0) => IDLE_UNIT_COST,
-            Some(positions) => positions + BLOCK_POSITIONS / 2,
+            Some(positions) => row_cost(positions),
         }
     }
 
@@ -264,19 +258,10 @@ impl<'c> AttentionPlan<'c> {
         let offset = |unit: usize| self.units.get(unit).map_or(total_values, |u| u.offset);
         let mut value_shares = Vec::with_capacity(cut.heads.workers());
         for (units, workers) in groups {
-            let total: usize = costs[units.clone()].iter().sum();
-            let (mut next, mut spent) = (units.start, 0);
-            for worker in 0..*workers {
-                let first = next;
-                while next < units.end
-                    && (worker + 1 == *workers
-                        || (spent + costs[next] / 2) * workers < total * (worker + 1))
-                {
-                    spent += costs[next];
-                    next += 1;
-                }
-                self.unit_shares.push(first..next);
-                value_shares.push(offset(first)..offset(next));
+            for share in divide(&costs[units.clone()], *workers) {
+                let share = units.start + share.start..units.start + share.end;
+                value_shares.push(offset(share.start)..offset(share.end));
+                self.unit_shares.push(share);
             }
         }
         self.value_shares = Ranges::from_ranges(total_values, value_shares)

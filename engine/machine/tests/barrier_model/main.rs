@@ -1,0 +1,222 @@
+//! A model of the team's barrier: the barrier's own files, on atomics, cells and locks of loom, which
+//! tries the orders in which a few threads can go and the values that the memory model lets each load
+//! return. What it finds are deadlocks (a wake-up that was lost), payloads that are written while they
+//! are read, and phases that do not see the one before.
+//!
+//! The number of times that a thread is interrupted is bounded, else it would not end; mistakes of this
+//! kind show with one or two.
+
+#[path = "../../src/team/barrier/mod.rs"]
+mod barrier;
+mod sync;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use barrier::Barrier;
+use barrier::layout::Layout;
+use loom::cell::UnsafeCell;
+use sysinfer_machine::{Cpu, Runner, Topology};
+
+const SPINS: Duration = Duration::from_nanos(1);
+
+/// A team to model.
+#[derive(Clone)]
+struct Team {
+    /// Where the workers beside the leader are.
+    workers: Vec<Option<Cpu>>,
+    leader_patience: Duration,
+    worker_patience: Duration,
+    phases: u32,
+    /// The leader stirs sleepers before each phase, with this patience from then on.
+    stirs: Option<Duration>,
+}
+
+impl Team {
+    fn new(workers: Vec<Option<Cpu>>, phases: u32) -> Team {
+        Team {
+            workers,
+            leader_patience: Duration::ZERO,
+            worker_patience: Duration::ZERO,
+            phases,
+            stirs: None,
+        }
+    }
+
+    /// Tries the orders with at most so many interruptions.
+    fn check(self, interruptions: usize) {
+        if is_emulated() {
+            return;
+        }
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(interruptions);
+        model.check(move || self.run());
+    }
+
+    /// Once through: all phases, each of which reads what all wrote in the one before, then the end.
+    fn run(&self) {
+        let shared = Arc::new(Shared {
+            barrier: Barrier::new(Layout::of(&self.workers)),
+            written: (0..=self.workers.len())
+                .map(|_| Default::default())
+                .collect(),
+        });
+        shared
+            .barrier
+            .set_patience(self.leader_patience, self.worker_patience);
+        let workers: Vec<_> = (0..self.workers.len())
+            .map(|worker| {
+                let shared = Arc::clone(&shared);
+                let phases = self.phases;
+                loom::thread::spawn(move || assert_eq!(shared.work(worker), phases))
+            })
+            .collect();
+        let leader = self.workers.len();
+        for phase in 1..=self.phases {
+            if let Some(patience) = self.stirs {
+                shared.barrier.set_patience(patience, patience);
+                shared.barrier.stir();
+            }
+            // SAFETY: the phase before was waited for, and a job refers to nothing.
+            unsafe { shared.barrier.release(phase, job(phase)) };
+            shared.write(leader, phase);
+            shared.barrier.wait_for_workers(phase, phase - 1);
+            shared.read_all(phase);
+        }
+        // SAFETY: the last phase was waited for.
+        unsafe { shared.barrier.stop(self.phases + 1) };
+        for worker in workers {
+            worker.join().expect("no worker panics");
+        }
+    }
+}
+
+/// The payload of a phase, in two words that could be torn.
+fn job(phase: u32) -> (usize, usize) {
+    (phase as usize, 100 + phase as usize)
+}
+
+struct Shared {
+    barrier: Barrier<(usize, usize)>,
+    /// The last phase that each member was in, written even and odd phases apart: loom would not let a
+    /// write meet a read.
+    written: Vec<[UnsafeCell<u32>; 2]>,
+}
+
+// SAFETY: loom watches every access to the cells, and fails where two meet.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    /// The life of a worker; returns the last phase that it saw.
+    fn work(&self, worker: usize) -> u32 {
+        let seat = self.barrier.seat(worker);
+        let mut seen = 0;
+        // SAFETY: this thread has the seat for itself, and arrives before it asks again.
+        while let Some((phase, given)) = unsafe { self.barrier.next_phase(seat, seen) } {
+            assert_eq!((phase, given), (seen + 1, job(phase)), "worker {worker}");
+            self.read_all(phase - 1);
+            self.write(worker, phase);
+            self.barrier.arrive(seat, phase);
+            seen = phase;
+        }
+        seen
+    }
+
+    fn write(&self, member: usize, phase: u32) {
+        // SAFETY: loom holds us to it that nobody else is here.
+        self.written[member][phase as usize % 2].with_mut(|place| unsafe { *place = phase });
+    }
+
+    /// All members are seen to have been in `phase`.
+    fn read_all(&self, phase: u32) {
+        for (member, written) in self.written.iter().enumerate() {
+            // SAFETY: loom holds us to it that nobody writes meanwhile.
+            let seen = written[phase as usize % 2].with(|place| unsafe { *place });
+            assert_eq!(seen, phase, "member {member}");
+        }
+    }
+}
+
+/// Whether an emulator runs this; says so. It would take minutes, and the model is the same everywhere.
+fn is_emulated() -> bool {
+    let emulated = !Runner::of_process().is_none();
+    if emulated {
+        println!("SKIPPED: under an emulator; the model does not depend on the architecture");
+    }
+    emulated
+}
+
+/// Workers at the first CPUs of a machine, without its first, where the leader is.
+fn placed(description: &str) -> Vec<Option<Cpu>> {
+    let topology = Topology::from_synthetic(description).expect("a valid description");
+    topology.cpus[1..].iter().copied().map(Some).collect()
+}
+
+#[test]
+fn sleepers_miss_no_phase() {
+    Team::new(vec![None; 2], 2).check(2);
+    Team::new(vec![None], 2).check(3);
+}
+
+#[test]
+fn spinners_that_fall_asleep_miss_no_phase() {
+    let mut team = Team::new(vec![None; 2], 2);
+    team.leader_patience = SPINS;
+    team.worker_patience = SPINS;
+    team.check(1);
+}
+
+/// The second team meets on two counters.
+#[test]
+fn two_gates_open_as_one() {
+    for (nodes, phases, interruptions) in [
+        ("pack:3 numa:1 core:1 pu:1", 2, 2),
+        ("pack:1 numa:2 core:2 pu:1", 2, 1),
+    ] {
+        let team = Team::new(placed(nodes), phases);
+        assert_eq!(Layout::of(&team.workers).gates, 2);
+        team.check(interruptions);
+    }
+    let mut spinning = Team::new(placed("pack:3 numa:1 core:1 pu:1"), 1);
+    spinning.worker_patience = SPINS;
+    spinning.check(2);
+}
+
+#[test]
+fn stirring_beside_sleep_loses_nothing() {
+    for (workers, phases, patience, interruptions) in [
+        (2, 1, SPINS, 1),
+        (1, 2, SPINS, 2),
+        (1, 2, Duration::ZERO, 3),
+    ] {
+        let mut team = Team::new(vec![None; workers], phases);
+        team.stirs = Some(patience);
+        team.check(interruptions);
+    }
+}
+
+#[test]
+fn workers_end_whenever_they_begin() {
+    for workers in [vec![None; 2], placed("pack:3 numa:1 core:1 pu:1")] {
+        for patience in [Duration::ZERO, SPINS] {
+            let mut team = Team::new(workers.clone(), 0);
+            team.worker_patience = patience;
+            team.check(4);
+        }
+    }
+}
+
+/// Were the model blind, all of the above would pass.
+#[test]
+fn the_model_finds_the_wake_up_that_is_lost_without_fences() {
+    sync::WITHOUT_FENCES.with(|without| without.store(true, Relaxed));
+    if is_emulated() {
+        return;
+    }
+    let checked = catch_unwind(AssertUnwindSafe(|| Team::new(vec![None], 1).check(2)));
+    let panic = checked.expect_err("the fences are needed");
+    let message = panic.downcast_ref::<String>().expect("a message");
+    assert!(message.contains("deadlock"), "{message}");
+}
