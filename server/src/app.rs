@@ -10,18 +10,33 @@ use axum::routing::{get, post};
 use axum::{Router, extract::OriginalUri};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
+use tower_http::normalize_path::NormalizePath;
 
 use crate::error::ApiError;
-use crate::routes::{apply_template, chat, health, models, props};
+use crate::routes::{apply_template, chat, completions, health, models, ollama, props, tokenize};
 use crate::state::ServerState;
 use crate::{auth, observe};
 
 /// The whole HTTP side. Tests call it without a socket.
 pub fn app(state: Arc<ServerState>) -> Router {
-    Router::new()
-        .route("/v1/chat/completions", post(chat::completions))
-        .route("/v1/models", get(models::list))
-        .route("/v1/models/{*id}", get(models::one))
+    // OpenAI's paths, which clients also send without the version.
+    let openai = Router::new()
+        .route("/chat/completions", post(chat::completions))
+        .route("/completions", post(completions::completions))
+        .route("/models", get(models::list))
+        .route("/models/{*id}", get(models::one));
+    let ollama = Router::new()
+        .route("/chat", post(ollama::chat))
+        .route("/generate", post(ollama::generate))
+        .route("/tags", get(ollama::tags))
+        .route("/show", post(ollama::show))
+        .route("/version", get(ollama::version));
+    let routes = Router::new()
+        .nest("/v1", openai.clone())
+        .merge(openai)
+        .nest("/api", ollama)
+        .route("/tokenize", post(tokenize::tokenize))
+        .route("/detokenize", post(tokenize::detokenize))
         .route("/apply-template", post(apply_template::apply_template))
         .route("/props", get(props::props))
         .fallback(not_found)
@@ -32,8 +47,11 @@ pub fn app(state: Arc<ServerState>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(CorsLayer::permissive())
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(ollama::in_its_form))
         .layer(from_fn(observe::observe))
-        .with_state(state)
+        .with_state(state);
+    // A slash at the end means nothing, on any path.
+    Router::new().fallback_service(NormalizePath::trim_trailing_slash(routes))
 }
 
 async fn not_found(OriginalUri(uri): OriginalUri, request: Request) -> ApiError {

@@ -68,9 +68,9 @@ impl ApiError {
         Self::invalid_param(param, message).with_code("unsupported_parameter")
     }
 
-    /// 400: prompt and answer do not fit.
-    pub fn context_length(message: impl Into<String>) -> Self {
-        Self::invalid_param("messages", message).with_code("context_length_exceeded")
+    /// 400: the prompt in `param` and its answer do not fit.
+    pub fn context_length(param: &str, message: impl Into<String>) -> Self {
+        Self::invalid_param(param, message).with_code("context_length_exceeded")
     }
 
     /// 401: no or a wrong API key.

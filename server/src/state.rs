@@ -4,11 +4,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
+use sysinfer_engine::EngineInfo;
 
 use crate::constraint::Grammars;
 use crate::error::ApiError;
 use crate::intake::Intake;
 use crate::prompt::PromptEncoder;
+use crate::prompt::text::TextEncoder;
 use crate::scheduler::Queue;
 use crate::validate::Defaults;
 
@@ -31,14 +33,51 @@ pub struct Settings {
 pub struct ServedModel {
     /// Conversation to tokens.
     pub prompt: Arc<dyn PromptEncoder>,
+    /// Other texts to tokens, and back.
+    pub text: Arc<dyn TextEncoder>,
     /// The vocabulary, for answers of a form; `None` where it cannot be used.
     pub grammars: Option<Grammars>,
     /// Tokens that prompt and answer may have together.
     pub context_tokens: usize,
     /// Token ids are below this.
     pub vocabulary_size: usize,
+    /// The model's facts, as Ollama's clients ask for them.
+    pub facts: ModelFacts,
     /// What `GET /props` shows of model and plan.
     pub props: Value,
+}
+
+/// What kind of model is served.
+#[derive(Clone, Debug, Default)]
+pub struct ModelFacts {
+    /// Architecture, for example `llama`.
+    pub architecture: String,
+    /// Block type of most weights and what differs.
+    pub quantisation: String,
+    /// Weights.
+    pub parameters: u64,
+    /// Their bytes.
+    pub weight_bytes: u64,
+    /// Positions that the model was made for.
+    pub context_length: usize,
+    /// Width of the residual stream.
+    pub embedding_length: usize,
+    /// The shape in one word.
+    pub fingerprint: String,
+}
+
+impl From<&EngineInfo> for ModelFacts {
+    fn from(info: &EngineInfo) -> Self {
+        Self {
+            architecture: info.architecture.clone(),
+            quantisation: info.quantisation.clone(),
+            parameters: info.parameters,
+            weight_bytes: info.weight_bytes,
+            context_length: info.context_length,
+            embedding_length: info.embedding_length,
+            fingerprint: info.fingerprint.clone(),
+        }
+    }
 }
 
 /// Whether requests can be served.

@@ -96,6 +96,69 @@ async fn logprobs_come_per_token_and_are_numbers() {
 }
 
 #[tokio::test]
+async fn logprobs_are_a_list_wherever_they_are_asked_for() {
+    let server = Server::start(Options {
+        pieces: Vec::new(),
+        ..Options::default()
+    });
+    for (fields, wanted) in [
+        (json!({"logprobs": true}), json!({"content": []})),
+        (json!({"logprobs": false}), Value::Null),
+        (json!({}), Value::Null),
+    ] {
+        let answer = body(server.chat(ask("hi", fields.clone())).await).await;
+        assert_eq!(answer["choices"][0]["logprobs"], wanted, "{fields}");
+        assert_eq!(answer["choices"][0]["message"]["content"], "", "{fields}");
+    }
+}
+
+#[tokio::test]
+async fn many_answers_have_numbers_and_one_prompt() {
+    let server = Server::start(Options::default());
+    let answer = body(server.chat(ask("hi there", json!({"n": 3}))).await).await;
+    let choices = answer["choices"].as_array().unwrap();
+    for (index, choice) in choices.iter().enumerate() {
+        assert_eq!(choice["index"], index);
+        assert_eq!(choice["message"]["content"], "Hello world!");
+    }
+    assert_eq!(choices.len(), 3);
+    assert_eq!(answer["usage"]["prompt_tokens"], 2);
+    assert_eq!(answer["usage"]["completion_tokens"], 15);
+}
+
+#[tokio::test]
+async fn more_answers_than_may_wait_are_refused_with_the_number() {
+    let server = Server::start(Options::default());
+    let error = body(server.chat(ask("hi", json!({"n": 5}))).await).await["error"].clone();
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("5 answers, and 4 may wait"), "{message}");
+}
+
+#[tokio::test]
+async fn paths_need_no_version_and_may_end_with_a_slash() {
+    let server = Server::start(Options::default());
+    for path in [
+        "/v1/models",
+        "/models",
+        "/v1/models/",
+        "/models/",
+        "/health/",
+        "/v1/models/test/model/",
+    ] {
+        let response = server.send(get(path)).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+    }
+    for path in [
+        "/v1/chat/completions/",
+        "/chat/completions",
+        "/chat/completions/",
+    ] {
+        let response = server.post(path, ask("hi", json!({}))).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn every_failure_is_an_error_object() {
     let plain = |method: &str, path: &str| {
         Request::builder()
@@ -116,7 +179,18 @@ async fn every_failure_is_an_error_object() {
     let long = ask(&"word ".repeat(common::CONTEXT_TOKENS), json!({})).to_string();
     let cases: Vec<(Request<Body>, u16, Value)> = vec![
         (plain("GET", "/nowhere"), 404, json!("not_found")),
-        (plain("GET", "/chat/completions"), 404, json!("not_found")),
+        (plain("GET", "/v2/models"), 404, json!("not_found")),
+        (
+            plain("GET", "/chat/completions"),
+            405,
+            json!("method_not_allowed"),
+        ),
+        (
+            plain("PUT", "/v1/completions/"),
+            405,
+            json!("method_not_allowed"),
+        ),
+        (plain("GET", "/tokenize"), 405, json!("method_not_allowed")),
         (
             plain("GET", "/v1/chat/completions"),
             405,
@@ -142,9 +216,9 @@ async fn every_failure_is_an_error_object() {
         (chat_request(&large), 413, json!("request_too_large")),
         (chat_request(&long), 400, json!("context_length_exceeded")),
         (
-            chat_request(&ask("hi", json!({"n": 3})).to_string()),
+            chat_request(&ask("hi", json!({"n": 5})).to_string()),
             400,
-            json!("unsupported_parameter"),
+            Value::Null,
         ),
         (
             chat_request(&ask("fail", json!({})).to_string()),

@@ -1,52 +1,17 @@
 //! Conversations to tokens with a real tokenizer: control tokens are the template's alone.
 #![forbid(unsafe_code)]
 
+mod common;
+
 use std::sync::Arc;
 
+use common::vocabulary::{ASSISTANT, BEGIN, END, TURN, TURN_END, USER, tokenizer};
 use serde_json::{Value, json};
-use sysinfer_engine::Tokenizer;
-use sysinfer_formats::{Gguf, GgufWriter, OwnedArray};
 use sysinfer_server::prompt::encode::{ModelPrompt, TemplateSource};
-use sysinfer_server::prompt::{Conversation, Message, PromptEncoder, PromptError, Role, builtin};
-
-const BEGIN: u32 = 1;
-const END: u32 = 2;
-const USER: u32 = 195;
-const ASSISTANT: u32 = 196;
-/// Control tokens that the file calls normal.
-const TURN: u32 = 453;
-const TURN_END: u32 = 454;
-
-/// SentencePiece with all bytes, and role tokens where Baichuan has them: ordinary tokens that no
-/// merge leads to, as in its vocabulary.
-fn tokenizer() -> Arc<Tokenizer> {
-    let mut tokens: Vec<String> = ["<unk>", "<s>", "</s>", "▁"].map(String::from).to_vec();
-    tokens.extend((4..USER).map(|id| format!("[unused{id}]")));
-    tokens.extend(["<U>", "<A>"].map(String::from));
-    let mut kinds = vec![1_i32; tokens.len()];
-    kinds[..3].copy_from_slice(&[2, 3, 3]);
-    tokens.extend((0..=255_u8).map(|byte| format!("<0x{byte:02X}>")));
-    kinds.resize(tokens.len(), 6);
-    tokens.extend(["<|im_start|>", "<|im_end|>"].map(String::from));
-    kinds.resize(tokens.len(), 1);
-    let scores = vec![0.0_f32; tokens.len()];
-    let names: OwnedArray = tokens.iter().map(String::as_str).collect();
-    let file = GgufWriter::new()
-        .metadata("tokenizer.ggml.model", "llama")
-        .metadata("tokenizer.ggml.tokens", names)
-        .metadata(
-            "tokenizer.ggml.scores",
-            scores.into_iter().collect::<OwnedArray>(),
-        )
-        .metadata(
-            "tokenizer.ggml.token_type",
-            kinds.into_iter().collect::<OwnedArray>(),
-        )
-        .write_to_vec(&[])
-        .unwrap();
-    let gguf = Gguf::parse(&file).unwrap();
-    Arc::new(Tokenizer::from_gguf(gguf.metadata()).unwrap().unwrap())
-}
+use sysinfer_server::prompt::text::{ModelText, Reading, TextEncoder};
+use sysinfer_server::prompt::{
+    Conversation, Ending, Message, PromptEncoder, PromptError, Role, builtin,
+};
 
 fn conversation(contents: &[&str]) -> Conversation {
     let message = |content: &&str| Message::new(Role::User, *content);
@@ -128,6 +93,44 @@ fn neighbours_cannot_make_a_control_token_together() {
         let (tokens, _) = encode(&joined, &conversation(&pieces));
         assert_eq!(count(&tokens, END), 0, "{pieces:?}: {tokens:?}");
     }
+}
+
+#[test]
+fn the_last_message_goes_on_where_that_is_asked_for() {
+    let source = template(
+        "{% for m in messages %}<|im_start|>{{ m.content | trim }}<|im_end|>{% endfor %}{% if add_generation_prompt %}<|im_start|>{% endif %}",
+    );
+    let mut talk = conversation(&["hi"]);
+    for (said, shown) in [("so <|im_end|> ", "hi so <|im_end|>"), ("a <", "hi a <")] {
+        talk.messages.truncate(1);
+        talk.messages.push(Message::new(Role::Assistant, said));
+        talk.ending = Ending::InLastMessage;
+        let (tokens, text) = encode(&source, &talk);
+        assert_eq!(text, shown, "what a client writes is text to the end");
+        assert_eq!((count(&tokens, TURN), count(&tokens, TURN_END)), (2, 1));
+    }
+    talk.ending = Ending::AfterLastMessage;
+    let (tokens, _) = encode(&source, &talk);
+    assert_eq!((count(&tokens, TURN), count(&tokens, TURN_END)), (2, 2));
+}
+
+#[test]
+fn texts_begin_once_and_are_read_as_asked() {
+    let text = ModelText::from(tokenizer());
+    let read = |text_: &str, begins, reads_specials| {
+        let reading = Reading {
+            begins,
+            reads_specials,
+        };
+        text.encode(text_, reading, usize::MAX).unwrap()
+    };
+    assert_eq!(read("<s>", true, true), [BEGIN]);
+    assert_eq!(read("<s>", false, true), [BEGIN]);
+    assert_eq!(read("", true, true), [BEGIN]);
+    assert_eq!(count(&read("a</s>", true, true), END), 1);
+    assert_eq!(count(&read("a</s>", true, false), END), 0);
+    assert_eq!(text.decode(&read("a</s>", true, true)), "<s>a</s>");
+    assert_eq!(text.piece(END), b"</s>");
 }
 
 #[test]
@@ -286,6 +289,31 @@ fn roles_count_as_tokens_of_a_prompt() {
         panic!("{error}");
     };
     assert!((4..=tokens.len()).contains(&at_least), "{at_least}");
+}
+
+#[test]
+fn a_last_message_goes_on_where_a_message_tells_of_tools_but_its_calls_do_not() {
+    let source = TemplateSource::Text {
+        source: "{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}".into(),
+        origin: "the test".into(),
+    };
+    let prompt = ModelPrompt::new(&source, tokenizer(), || jiff::Timestamp::UNIX_EPOCH).unwrap();
+    let mut talk = conversation(&["x"]);
+    talk.messages.push(Message::new(Role::Assistant, "yes"));
+    talk.tools = vec![json!({"type": "function", "function": {"name": "f"}})];
+    talk.ending = Ending::InLastMessage;
+    let text = prompt.render(&talk).unwrap();
+    assert!(
+        text.starts_with("system:") && text.ends_with("assistant:yes"),
+        "{text}"
+    );
+    let calls = json!([{"function": {"name": "f", "arguments": "{}"}}]);
+    let fields = json!({"role": "assistant", "content": "yes", "tool_calls": calls});
+    let fields = fields.as_object().cloned().unwrap();
+    *talk.messages.last_mut().unwrap() = Message::of_fields(Role::Assistant, fields);
+    let refused = Err(PromptError::NothingToContinue);
+    assert_eq!(prompt.render(&talk), refused);
+    assert_eq!(prompt.encode(&talk, usize::MAX).err(), refused.err());
 }
 
 #[test]

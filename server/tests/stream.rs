@@ -74,6 +74,54 @@ async fn usage_comes_last_without_choices_and_only_when_asked() {
 }
 
 #[tokio::test]
+async fn counts_so_far_ride_on_every_chunk_where_they_are_asked_for() {
+    let server = Server::start(Options::default());
+    let options = json!({"include_usage": true, "continuous_usage_stats": true});
+    let chunks = chunks(&server, json!({"stream_options": options, "max_tokens": 2})).await;
+    let counts: Vec<u64> = chunks
+        .iter()
+        .map(|chunk| chunk["usage"]["completion_tokens"].as_u64().unwrap())
+        .collect();
+    assert_eq!(counts, [0, 1, 2, 2, 2], "role, two tokens, reason, usage");
+    for chunk in &chunks {
+        assert_eq!(chunk["usage"]["prompt_tokens"], 1);
+    }
+    let last = chunks.last().unwrap();
+    assert_eq!(last["choices"], json!([]));
+    assert_eq!(last["usage"]["total_tokens"], 3);
+}
+
+#[tokio::test]
+async fn many_answers_share_a_stream() {
+    let server = Server::start(Options::default());
+    let fields = json!({"n": 2, "stream_options": {"include_usage": true}});
+    let mut chunks = chunks(&server, fields).await;
+    let usage = chunks.pop().unwrap();
+    assert_eq!(usage["usage"]["completion_tokens"], 10);
+    assert_eq!(usage["usage"]["prompt_tokens"], 1);
+    for number in 0..2 {
+        let of = |chunk: &&Value| chunk["choices"][0]["index"] == number;
+        let own: Vec<Value> = chunks.iter().filter(of).cloned().collect();
+        assert_eq!(own[0]["choices"][0]["delta"]["role"], "assistant");
+        let text: String = deltas(&own)
+            .iter()
+            .filter_map(|delta| delta["content"].as_str())
+            .collect();
+        assert_eq!(text, "Hello world!");
+        let reason = &own.last().unwrap()["choices"][0]["finish_reason"];
+        assert_eq!(reason, "stop");
+        assert_eq!(own[0]["id"], chunks[0]["id"]);
+    }
+}
+
+#[tokio::test]
+async fn the_end_is_the_one_word_that_clients_look_for() {
+    let server = Server::start(Options::default());
+    let response = server.chat(ask("hi", json!({"stream": true}))).await;
+    assert!(text(response).await.ends_with("\n\ndata: [DONE]\n\n"));
+}
+
+#[tokio::test]
 async fn stop_texts_over_chunks_are_never_sent() {
     let server = Server::start(Options::default());
     let chunks = chunks(&server, json!({"stop": ["o wor"]})).await;

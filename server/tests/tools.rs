@@ -235,6 +235,43 @@ async fn calls_follow_thoughts() {
 }
 
 #[tokio::test]
+async fn each_answer_of_a_request_has_its_own_calls() {
+    let pieces = [
+        "<tool_call>{\"name\": \"generate\", ",
+        "\"arguments\": {\"a\": \"b\"}}",
+        "</tool_call>",
+    ];
+    let server = server(HERMES, &pieces);
+    let fields = json!({"tools": tools(), "n": 2});
+    let response = server.chat(ask("hi", fields.clone())).await;
+    let choices = body(response).await["choices"].clone();
+    let chunks = streamed(&server, "hi", fields).await;
+    for index in 0..2 {
+        let choice = &choices[index];
+        assert_eq!(choice["finish_reason"], "tool_calls", "{choice}");
+        let arguments = "{\"a\": \"b\"}";
+        let function = json!({"name": "generate", "arguments": arguments});
+        let calls = choice["message"]["tool_calls"].as_array().unwrap();
+        assert_eq!(
+            (calls.len(), &calls[0]["function"]),
+            (1, &function),
+            "{choice}"
+        );
+        let of_it = chunks.iter().filter(|chunk| chunk["index"] == index);
+        let of_it: Vec<Value> = of_it.cloned().collect();
+        assert_eq!(reason(&of_it), "tool_calls");
+        let parts = deltas(of_it);
+        let parts = parts
+            .iter()
+            .filter_map(|delta| delta.pointer("/tool_calls/0"));
+        let text = parts.filter_map(|part| part["function"]["arguments"].as_str());
+        assert_eq!(text.collect::<String>(), arguments);
+    }
+    let ids = [0, 1].map(|index: usize| choices[index]["message"]["tool_calls"][0]["id"].clone());
+    assert_ne!(ids[0], ids[1]);
+}
+
+#[tokio::test]
 async fn logprobs_of_marks_ride_on_what_comes_of_them() {
     let pieces = ["<tool_call>", "{\"name\": \"generate\"}", "</tool_call>"];
     let server = server(HERMES, &pieces);
@@ -261,6 +298,10 @@ async fn what_cannot_be_followed_is_refused_by_its_name() {
             "tool_choice",
         ),
         (json!({"functions": [{"name": "f"}]}), "functions"),
+        (
+            json!({"tools": tools(), "allowed_token_ids": [5]}),
+            "allowed_token_ids",
+        ),
     ];
     for (fields, param) in cases {
         let response = server.chat(ask("hi", fields.clone())).await;

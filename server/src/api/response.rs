@@ -1,6 +1,7 @@
-//! What the server answers: completions, chunks, models. Field order is that of OpenAI's documents.
+//! What OpenAI's API answers: completions, chunks, models. Field order is that of OpenAI's documents.
 
 use serde::Serialize;
+use serde_json::Value;
 
 /// `object: "chat.completion"`.
 #[derive(Debug, Serialize)]
@@ -13,19 +14,19 @@ pub struct ChatCompletion<'a> {
     pub created: u64,
     /// The served model's name.
     pub model: &'a str,
-    /// Exactly one.
-    pub choices: [Choice<'a>; 1],
+    /// One for each answer.
+    pub choices: Vec<Choice>,
     /// Token counts.
     pub usage: Usage,
 }
 
 /// A whole answer.
 #[derive(Debug, Serialize)]
-pub struct Choice<'a> {
-    /// Always 0.
-    pub index: u32,
+pub struct Choice {
+    /// From 0.
+    pub index: usize,
     /// The answer.
-    pub message: AnswerMessage<'a>,
+    pub message: AnswerMessage,
     /// Present when asked for.
     pub logprobs: Option<Logprobs>,
     /// `stop`, `length` or `tool_calls`.
@@ -34,17 +35,17 @@ pub struct Choice<'a> {
 
 /// The assistant's message.
 #[derive(Debug, Serialize)]
-pub struct AnswerMessage<'a> {
+pub struct AnswerMessage {
     /// Always `assistant`.
     pub role: &'static str,
     /// The text; null where there are calls and nothing else.
-    pub content: Option<&'a str>,
+    pub content: Option<String>,
     /// What the model thought before it; absent if it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reasoning_content: Option<&'a str>,
+    pub reasoning_content: Option<String>,
     /// Calls of the functions that were offered; absent if there are none.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub tool_calls: &'a [ToolCall],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
 }
 
 /// A call of a function.
@@ -81,16 +82,16 @@ pub struct Chunk<'a> {
     pub model: &'a str,
     /// One, or none in the usage chunk.
     pub choices: Vec<ChunkChoice<'a>>,
-    /// Absent unless asked for; then null in all chunks but the last.
+    /// Absent unless asked for; then null in all chunks but the last, or the counts so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Option<Usage>>,
 }
 
 /// A piece of an answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct ChunkChoice<'a> {
-    /// Always 0.
-    pub index: u32,
+    /// Which answer, from 0.
+    pub index: usize,
     /// What is new.
     pub delta: Delta<'a>,
     /// Present when asked for.
@@ -142,6 +143,50 @@ pub struct FunctionDelta<'a> {
     pub arguments: &'a str,
 }
 
+/// `object: "text_completion"`: a whole answer, or a piece of one.
+#[derive(Debug, Serialize)]
+pub struct TextCompletion<'a> {
+    /// `cmpl-` and a random part; the same in each piece of an answer.
+    pub id: &'a str,
+    /// Always `text_completion`.
+    pub object: &'static str,
+    /// The same in each piece of an answer.
+    pub created: u64,
+    /// The served model's name.
+    pub model: &'a str,
+    /// One for each answer; of a piece one, or none in the usage chunk.
+    pub choices: Vec<TextChoice>,
+    /// As in [`Chunk`]; always there in a whole answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Option<Usage>>,
+}
+
+/// A continued text, or a piece of it.
+#[derive(Debug, Default, Serialize)]
+pub struct TextChoice {
+    /// Which answer, from 0; those to one prompt follow each other.
+    pub index: usize,
+    /// The text.
+    pub text: String,
+    /// Present when asked for.
+    pub logprobs: Option<TextLogprobs>,
+    /// `stop` or `length`; null but in the last piece.
+    pub finish_reason: Option<&'static str>,
+}
+
+/// Logprobs of the tokens of a continued text: an entry per token in each list.
+#[derive(Debug, Default, Serialize)]
+pub struct TextLogprobs {
+    /// Characters of the answer before the token.
+    pub text_offset: Vec<usize>,
+    /// Natural logarithms of their probabilities.
+    pub token_logprobs: Vec<f32>,
+    /// Their texts, lossily where they are part of a character.
+    pub tokens: Vec<String>,
+    /// The most likely tokens at their places with their logprobs, and the token itself.
+    pub top_logprobs: Vec<Value>,
+}
+
 /// Token counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Usage {
@@ -151,8 +196,9 @@ pub struct Usage {
     pub completion_tokens: usize,
     /// Their sum.
     pub total_tokens: usize,
-    /// What of the prompt was not computed again.
-    pub prompt_tokens_details: PromptTokensDetails,
+    /// What of the prompt was not computed again; absent until that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_tokens_details: Option<PromptTokensDetails>,
 }
 
 /// Detail of [`Usage`].

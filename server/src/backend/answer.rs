@@ -8,7 +8,8 @@ use sysinfer_engine::{Drafts, Drawn, Sampler, Tokenizer};
 
 use super::stop::StopMatcher;
 use crate::scheduler::{
-    BackendError, Event, Finish, FinishReason, Guide, JobId, Logprob, TokenLogprobs, ValidJob,
+    BackendError, Event, Finish, FinishReason, Guide, JobId, JobLimits, Logprob, TokenLogprobs,
+    ValidJob,
 };
 
 /// What all answers are made of: the model's vocabulary.
@@ -18,8 +19,26 @@ pub struct Words {
     ends: Vec<u32>,
     /// Tokens that the file says the model must not say.
     suppressed: Vec<u32>,
-    /// Both, for answers that must go on.
-    all: Vec<u32>,
+}
+
+/// Tokens that an answer must not have.
+struct Excluded {
+    /// While it is shorter than it was to be at least, ...
+    early: Vec<u32>,
+    /// ... and from then on.
+    later: Vec<u32>,
+}
+
+impl Excluded {
+    fn of(limits: &JobLimits, words: &Words) -> Self {
+        let early = [&words.suppressed[..], &words.ends, &limits.stop_tokens].concat();
+        let mut later = words.suppressed.clone();
+        if limits.ignore_eos {
+            let asked = |token: &&u32| limits.stop_tokens.contains(token);
+            later.extend(words.ends.iter().filter(|token| !asked(token)));
+        }
+        Self { early, later }
+    }
 }
 
 /// A job's answer.
@@ -29,6 +48,7 @@ pub struct Answer {
     sampler: Sampler,
     text: TextStream,
     stop: StopMatcher,
+    excluded: Excluded,
     /// Keeps it in the form that was asked for.
     guide: Option<Box<dyn Guide>>,
     /// Prompt tokens that did not have to be computed.
@@ -47,11 +67,9 @@ impl Words {
         let count = u32::try_from(vocabulary_size).unwrap_or(u32::MAX);
         let is_end = |token: &u32| tokenizer.is_end(*token) || turns.contains(token);
         let ends: Vec<u32> = (0..count).filter(is_end).collect();
-        let suppressed = tokenizer.suppressed().to_vec();
         Self {
-            all: [ends.as_slice(), &suppressed].concat(),
             ends,
-            suppressed,
+            suppressed: tokenizer.suppressed().to_vec(),
             tokenizer,
         }
     }
@@ -75,7 +93,12 @@ impl Answer {
         Ok(Self {
             id,
             sampler,
-            text: TextStream::new(tokenizer, job.prompt().last().copied(), false),
+            text: TextStream::new(
+                tokenizer,
+                job.prompt().last().copied(),
+                job.shows_specials(),
+            ),
+            excluded: Excluded::of(job.limits(), words),
             stop: StopMatcher::new(job.limits().stop.clone()),
             guide: job.take_guide(),
             cached,
@@ -138,8 +161,12 @@ impl Answer {
         self.generated += 1;
         self.last = token;
         self.sampler.accept(token);
-        if words.ends.contains(&token) {
-            self.flush(emit);
+        if words.ends.contains(&token) || self.job.limits().stop_tokens.contains(&token) {
+            let text = self.flush();
+            if !text.is_empty() {
+                let logprobs = None;
+                emit(self.id, Event::Text { text, logprobs });
+            }
             self.ended = Some(Ok(FinishReason::Stop));
         } else {
             self.speak(words, token, logprobs, emit);
@@ -153,10 +180,21 @@ impl Answer {
     /// The next token. One that the form does not allow is drawn again, of those that it allows: the odds are as
     /// if it had not been there, and what is allowed need not be known but then.
     fn choose(&mut self, words: &Words, logits: &[f32]) -> Result<u32, BackendError> {
-        let excluded = match self.must_go_on() {
-            true => &words.all,
-            false => &words.suppressed,
+        let excluded = match self.generated < self.job.limits().min_tokens {
+            true => &self.excluded.early,
+            false => &self.excluded.later,
         };
+        if let Some(allowed) = self.job.allowed() {
+            let mut allowed = allowed.clone();
+            allowed.remove(excluded);
+            // Of tokens that are all excluded, those that were asked for by name are left.
+            let allowed = match allowed.is_empty() {
+                true => self.job.allowed().cloned().unwrap_or_default(),
+                false => allowed,
+            };
+            let allowed = |token| allowed.has(token);
+            return Ok(self.sampler.sample_where(allowed, logits));
+        }
         let token = self.sampler.sample_without(excluded, logits);
         let Some(guide) = &mut self.guide else {
             return Ok(token);
@@ -166,10 +204,15 @@ impl Answer {
             false if guide.allows(token)? => token,
             _ => {
                 let mut allowed = guide.allowed()?;
-                let may_end = guide.may_end()?;
-                allowed.remove(&words.all);
-                if may_end && (allowed.is_empty() || !self.must_go_on()) {
-                    allowed.insert(&words.ends);
+                allowed.remove(&words.ends);
+                allowed.remove(excluded);
+                if guide.may_end()? {
+                    let ends = words.ends.iter().filter(|end| !excluded.contains(end));
+                    allowed.insert(&ends.copied().collect::<Vec<u32>>());
+                    // A form that is whole ends, however long the answer was to be.
+                    if allowed.is_empty() {
+                        allowed.insert(&words.ends);
+                    }
                 }
                 if allowed.is_empty() {
                     let reason = "the form that was asked for allows no token of the model here";
@@ -182,12 +225,6 @@ impl Answer {
         let guide = self.guide.as_mut().filter(|_| !words.ends.contains(&token));
         guide.map_or(Ok(()), |guide| guide.take(token))?;
         Ok(token)
-    }
-
-    /// Whether end tokens must not be drawn yet.
-    fn must_go_on(&self) -> bool {
-        let limits = self.job.limits();
-        limits.ignore_eos || self.generated < limits.min_tokens
     }
 
     /// How likely the model itself found a token and others, if the job asks for that: before end
@@ -229,40 +266,26 @@ impl Answer {
             }
             false => self.stop.push(self.text.push(token)),
         };
-        emit(
-            self.id,
-            Event::Text {
-                text: passed.text,
-                logprobs,
-            },
-        );
-        if passed.stopped {
-            self.ended = Some(Ok(FinishReason::Stop));
-        } else if self.guide.as_ref().is_some_and(|guide| guide.is_complete()) {
-            self.flush(emit);
-            self.ended = Some(Ok(FinishReason::Stop));
-        } else if self.tokens_left() == 0 {
-            self.flush(emit);
-            self.ended = Some(Ok(FinishReason::Length));
+        let whole = self.guide.as_ref().is_some_and(|guide| guide.is_complete());
+        let ended = match (passed.stopped || whole, self.tokens_left()) {
+            (true, _) => Some(FinishReason::Stop),
+            (false, 0) => Some(FinishReason::Length),
+            (false, _) => None,
+        };
+        let mut text = passed.text;
+        if ended.is_some() && !passed.stopped {
+            text += &self.flush();
         }
+        emit(self.id, Event::Text { text, logprobs });
+        self.ended = ended.map(Ok);
     }
 
-    /// Sends what was held back.
-    fn flush(&mut self, emit: &mut dyn FnMut(JobId, Event)) {
+    /// What was held back.
+    fn flush(&mut self) -> String {
         let passed = self.stop.push(self.text.flush());
-        let text = if passed.stopped {
-            passed.text
-        } else {
-            passed.text + &self.stop.flush()
-        };
-        if !text.is_empty() {
-            emit(
-                self.id,
-                Event::Text {
-                    text,
-                    logprobs: None,
-                },
-            );
+        match passed.stopped {
+            true => passed.text,
+            false => passed.text + &self.stop.flush(),
         }
     }
 

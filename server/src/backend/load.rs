@@ -30,9 +30,10 @@ use crate::profile_use::Shown;
 use crate::prompt::PromptEncoder;
 use crate::prompt::encode::{ModelPrompt, TemplateSource};
 use crate::prompt::sandbox::process::Program;
+use crate::prompt::text::ModelText;
 use crate::scheduler::compose::StepLimits;
 use crate::serving::{Limit, MeasuredSteps, rows_and_time, steps_line};
-use crate::state::ServedModel;
+use crate::state::{ModelFacts, ServedModel};
 use crate::tools::ChatFormat;
 
 /// Tokens whose memory is made ready before the first request; more becomes ready as it is used.
@@ -163,6 +164,7 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     );
     let turns = template_choice::turns(&template, &info.architecture);
     let grammars = grammars(&tokenizer, info.vocabulary_size);
+    let text = ModelText::from(Arc::clone(&tokenizer));
     let words = Words::new(tokenizer, info.vocabulary_size, &turns);
     let limits = Limits {
         parallel: capacity.parallel,
@@ -178,9 +180,11 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     let vocabulary_size = info.vocabulary_size;
     let model = ServedModel {
         prompt: Arc::new(prompt),
+        text: Arc::new(text),
         grammars,
         context_tokens: capacity.context_tokens,
         vocabulary_size,
+        facts: ModelFacts::from(&info),
         props,
     };
     Ok(Loaded {

@@ -98,8 +98,8 @@ pub fn take(body: &mut Map<String, Value>) -> Result<Option<Asked>, ApiError> {
 
 type Read = fn(&str, Value) -> Result<Option<Form>, ApiError>;
 
-/// Fields at the top of a body: vLLM's old names, then llama-server's.
-const FIELDS: [(&str, Read); 7] = [
+/// Fields at the top of a body: vLLM's old names, then llama-server's, SGLang's and Ollama's.
+const FIELDS: [(&str, Read); 10] = [
     ("guided_json", schema),
     ("guided_regex", regex),
     ("guided_choice", choice),
@@ -107,6 +107,9 @@ const FIELDS: [(&str, Read); 7] = [
     ("guided_json_object", object),
     ("json_schema", schema),
     ("grammar", grammar),
+    ("regex", regex),
+    ("ebnf", grammar),
+    ("format", format),
 ];
 
 /// Fields of vLLM's `structured_outputs`.
@@ -176,6 +179,16 @@ fn schema(field: &str, value: Value) -> Result<Option<Form>, ApiError> {
         Value::Object(_) | Value::Bool(true) => Ok(Some(Form::Schema(value))),
         Value::Bool(false) => Err(wrong(field, "is false, which no answer fulfils")),
         _ => Err(wrong(field, "must be a JSON schema: an object")),
+    }
+}
+
+/// Ollama's way to ask for JSON: `"json"`, or a schema.
+fn format(field: &str, value: Value) -> Result<Option<Form>, ApiError> {
+    match value {
+        Value::String(text) if text.is_empty() => Ok(None),
+        Value::String(text) if text == "json" => Ok(Some(any_object())),
+        Value::Object(_) => schema(field, value),
+        _ => Err(wrong(field, "must be \"json\" or a JSON schema: an object")),
     }
 }
 
@@ -265,7 +278,10 @@ mod tests {
                 of_schema.clone(),
             ),
             (json!({"json_schema": schema}), of_schema.clone()),
-            (json!({"structured_outputs": {"json": schema}}), of_schema),
+            (
+                json!({"structured_outputs": {"json": schema}}),
+                of_schema.clone(),
+            ),
             (json!({"guided_regex": "a+"}), Form::Regex("a+".into())),
             (
                 json!({"structured_outputs": {"regex": "a+"}}),
@@ -285,6 +301,13 @@ mod tests {
                 Form::Grammar("root ::= \"a\"".into()),
             ),
             (json!({"guided_json_object": true}), any_object()),
+            (json!({"format": "json"}), any_object()),
+            (json!({"format": schema}), of_schema.clone()),
+            (json!({"regex": "a+"}), Form::Regex("a+".into())),
+            (
+                json!({"ebnf": "root ::= \"a\""}),
+                Form::Grammar("root ::= \"a\"".into()),
+            ),
         ];
         for (body, wanted) in cases {
             let found = asked(body.clone()).expect("valid").expect("asks");
@@ -298,6 +321,7 @@ mod tests {
             json!({}),
             json!({"response_format": null, "guided_json": null, "grammar": ""}),
             json!({"response_format": {"type": "text"}, "guided_json_object": false}),
+            json!({"format": "", "ebnf": "", "regex": null}),
             json!({"structured_outputs": {"json": null, "json_object": false}}),
         ] {
             assert_eq!(asked(body.clone()).expect("valid"), None, "{body}");
@@ -324,6 +348,9 @@ mod tests {
             (json!({"guided_choice": ["a", ""]}), "guided_choice"),
             (json!({"guided_choice": "a"}), "guided_choice"),
             (json!({"guided_json_object": "yes"}), "guided_json_object"),
+            (json!({"format": "xml"}), "format"),
+            (json!({"format": true}), "format"),
+            (json!({"ebnf": 3}), "ebnf"),
             (json!({"structured_outputs": []}), "structured_outputs"),
             (
                 json!({"structured_outputs": {"structural_tag": "x"}}),

@@ -6,6 +6,7 @@ use sysinfer_engine::Tokenizer;
 use sysinfer_engine::tokenizer::{Segment, TooManyTokens};
 
 use super::builtin::{Builtin, RoleTokens};
+use super::ending;
 use super::guard::{Guard, unused_mark};
 use super::guarded;
 use super::sandbox::process::{Program, TemplateProcesses};
@@ -171,6 +172,8 @@ impl ModelPrompt {
         if knows_tools && knows_calls {
             return with(conversation);
         }
+        // What is not gone on with is found before its calls are text.
+        ending::open(conversation)?;
         let (first, second) = generic::rewritten(conversation);
         match (with(&first), second) {
             (Err(PromptError::Template(refused)), Some(second)) => {
@@ -184,16 +187,21 @@ impl ModelPrompt {
         }
     }
 
-    /// The text and the tokens of a conversation that the template renders as it is.
+    /// The text of a conversation that the template renders as it is, up to where the model goes on.
+    fn text_of(&self, conversation: &Conversation) -> Result<String, PromptError> {
+        let mut text = self.template.render(conversation)?;
+        text.truncate(ending::end(conversation, &text)?);
+        Ok(text)
+    }
+
+    /// Its tokens.
     fn tokens_of(
         &self,
         conversation: &Conversation,
         most_tokens: usize,
     ) -> Result<Vec<u32>, PromptError> {
         let mark = unused_mark([written(conversation)?.as_str(), &self.source].into_iter())?;
-        let rendered =
-            self.template
-                .render(&guarded::conversation(&self.guard, conversation, mark))?;
+        let rendered = self.text_of(&guarded::conversation(&self.guard, conversation, mark))?;
         let mut tokens = Vec::new();
         let mut from = 0;
         for (at, length, token) in self.roles_in(&rendered) {
@@ -262,7 +270,7 @@ impl PromptEncoder for ModelPrompt {
     }
 
     fn render(&self, conversation: &Conversation) -> Result<String, PromptError> {
-        self.rendered(conversation, |one| self.template.render(one))
+        self.rendered(conversation, |one| self.text_of(one))
     }
 
     fn format(&self) -> &ChatFormat {

@@ -15,6 +15,7 @@ pub(super) fn conversation(guard: &Guard, conversation: &Conversation, mark: cha
         messages: messages.map(|message| guarded.message(message)).collect(),
         tools: tools.map(|tool| guarded.value(tool)).collect(),
         variables: guarded.map(&conversation.variables),
+        ending: conversation.ending,
     }
 }
 

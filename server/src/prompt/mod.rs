@@ -6,11 +6,13 @@
 
 pub mod builtin;
 pub mod encode;
+mod ending;
 pub mod guard;
 mod guarded;
 mod message;
 pub mod sandbox;
 pub mod template;
+pub mod text;
 
 pub use message::{Message, Role};
 
@@ -28,6 +30,21 @@ pub struct Conversation {
     pub tools: Vec<Value>,
     /// Variables that the request hands to the template, such as `enable_thinking`.
     pub variables: Map<String, Value>,
+    /// How the prompt ends.
+    #[serde(default)]
+    pub ending: Ending,
+}
+
+/// Where the prompt of a conversation ends, and so what the model goes on with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// Where the assistant's answer begins.
+    #[default]
+    InAnswer,
+    /// Behind the last message; the model may say whose turn it is.
+    AfterLastMessage,
+    /// Behind the text of the last message, which goes on.
+    InLastMessage,
 }
 
 /// Why a conversation gives no prompt.
@@ -36,8 +53,13 @@ pub enum PromptError {
     /// The template refused the conversation or failed on it.
     #[error("the model's chat template cannot render this conversation: {0}")]
     Template(String),
+    /// There is nothing to go on with.
+    #[error(
+        "continue_final_message: the last message must be the assistant's and end with text, which the chat template shows, and have no tool calls"
+    )]
+    NothingToContinue,
     /// More tokens than were wanted.
-    #[error("the conversation has at least {at_least} tokens")]
+    #[error("the prompt has at least {at_least} tokens")]
     TooManyTokens {
         /// What is certain without counting them all.
         at_least: usize,

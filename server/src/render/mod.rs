@@ -1,7 +1,16 @@
-//! Events of a job as the bodies of OpenAI's API: whole ([`json`]) or in chunks ([`sse`]).
+//! Events of a request's answers as the bodies of the APIs that are spoken here: whole ([`gather`]) or piece
+//! by piece ([`stream`], over what is [`unsent`]), in the forms of OpenAI's chat ([`json`], [`sse`]) and
+//! completions ([`completion`]), and of Ollama ([`ollama`]).
 
+pub mod completion;
+pub mod gather;
 pub mod json;
+mod message;
+pub mod ollama;
+mod so_far;
 pub mod sse;
+pub mod stream;
+pub mod unsent;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,7 +18,8 @@ use uuid::Uuid;
 
 use crate::api::response::{PromptTokensDetails, TokenEntry, TokenLogprob, Usage};
 use crate::error::ApiError;
-use crate::scheduler::{Finish, Logprob, TokenLogprobs};
+use crate::observe::GenerationLog;
+use crate::scheduler::{Event, Finish, Logprob, TokenLogprobs};
 
 /// The lowest logprob that is sent: JSON has no infinity. OpenAI's documents name this value.
 const LOWEST_LOGPROB: f32 = -9999.0;
@@ -26,9 +36,9 @@ pub struct Head {
 }
 
 impl Head {
-    /// The head of a new answer.
-    pub fn new(model: &str) -> Self {
-        let id = format!("chatcmpl-{}", Uuid::new_v4().simple());
+    /// The head of a new answer, whose id begins with `kind`.
+    pub fn new(kind: &str, model: &str) -> Self {
+        let id = format!("{kind}-{}", Uuid::new_v4().simple());
         Self {
             id,
             created: unix_seconds(),
@@ -44,14 +54,43 @@ pub fn unix_seconds() -> u64 {
         .map_or(0, |time| time.as_secs())
 }
 
+/// What a client is told where an answer has no end.
+#[derive(Debug)]
+enum NoAnswer {
+    /// The engine failed at it.
+    Failed(ApiError),
+    /// The server stops.
+    CutOff,
+}
+
+impl NoAnswer {
+    /// What an event says that is neither text nor the end of an answer.
+    fn of(event: Option<Event>) -> Self {
+        match event {
+            Some(Event::Failed(error)) => Self::Failed(ApiError::internal(error.to_string())),
+            Some(Event::NotFinite(error)) => Self::Failed(ApiError::not_finite(error.to_string())),
+            Some(Event::CutOff) => Self::CutOff,
+            _ => Self::Failed(lost()),
+        }
+    }
+
+    /// The error, once it is in the log.
+    fn logged(self, log: &mut GenerationLog) -> ApiError {
+        match self {
+            Self::Failed(error) => {
+                log.failed(error.message());
+                error
+            }
+            Self::CutOff => {
+                ApiError::unavailable("the server stopped before the answer was complete")
+            }
+        }
+    }
+}
+
 /// The error of a job whose events ended without an end: the worker died.
 fn lost() -> ApiError {
     ApiError::internal("the engine stopped unexpectedly; the server's log says more")
-}
-
-/// The error of a job that the server does not wait for any longer.
-fn cut_off() -> ApiError {
-    ApiError::unavailable("the server stopped before the answer was complete")
 }
 
 fn usage(finish: &Finish) -> Usage {
@@ -59,20 +98,23 @@ fn usage(finish: &Finish) -> Usage {
         prompt_tokens: finish.prompt_tokens,
         completion_tokens: finish.completion_tokens,
         total_tokens: finish.prompt_tokens + finish.completion_tokens,
-        prompt_tokens_details: PromptTokensDetails {
+        prompt_tokens_details: Some(PromptTokensDetails {
             cached_tokens: finish.cached_tokens,
-        },
+        }),
     }
 }
 
 fn token_entry(logprobs: TokenLogprobs) -> TokenEntry {
-    let token = |found: Logprob| TokenLogprob {
-        token: String::from_utf8_lossy(&found.bytes).into_owned(),
-        logprob: found.logprob.max(LOWEST_LOGPROB),
-        bytes: found.bytes,
-    };
     TokenEntry {
         token: token(logprobs.chosen),
         top_logprobs: logprobs.top.into_iter().map(token).collect(),
+    }
+}
+
+fn token(found: Logprob) -> TokenLogprob {
+    TokenLogprob {
+        token: String::from_utf8_lossy(&found.bytes).into_owned(),
+        logprob: found.logprob.max(LOWEST_LOGPROB),
+        bytes: found.bytes,
     }
 }

@@ -5,17 +5,18 @@ use std::time::Instant;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
 use crate::error::ApiError;
-use crate::observe::{GenerationLog, LoggedElsewhere, RequestId};
+use crate::observe::RequestId;
 use crate::reading::Reading;
-use crate::render::{Head, json, sse};
+use crate::render::sse::Chunks;
+use crate::render::{Head, json};
 use crate::routes::body::JsonBody;
+use crate::routes::generation::{Generation, fresh_seed};
 use crate::routes::room::Room;
-use crate::scheduler::{Refusal, ValidJob};
+use crate::scheduler::ValidJob;
 use crate::state::ServerState;
 use crate::validate::{Delivery, check};
 
@@ -34,41 +35,34 @@ pub async fn completions(
     body: JsonBody,
 ) -> Result<Response, ApiError> {
     let began = Instant::now();
-    let (job, delivery, reading) = {
+    let (jobs, delivery, reading) = {
         let state = Arc::clone(&state);
         body.work(move |body| encoded(&state, body)).await?
     };
-    let Delivery {
-        stream,
-        include_usage,
-    } = delivery;
-    let prompt_tokens = job.prompt().len();
-    let events = state.queue.submit(job).map_err(|refusal| match refusal {
-        Refusal::Full { limit } => ApiError::queue_full(limit),
-        Refusal::Closed => ApiError::unavailable("the server is stopping"),
-    })?;
-    let log = GenerationLog::new(id, prompt_tokens, began, Arc::clone(&state));
-    let head = Head::new(&state.settings.model_name);
-    let mut response = if stream {
-        sse::answer(head, include_usage, events, reading.reader(), log)
-    } else {
-        let whole = json::answer(&head, events, reading.reader(), log).await;
-        whole.unwrap_or_else(IntoResponse::into_response)
-    };
-    response.extensions_mut().insert(LoggedElsewhere);
-    Ok(response)
+    let generation = Generation::start(&state, jobs, delivery.per_prompt, (id, began))?;
+    let head = Head::new("chatcmpl", &state.settings.model_name);
+    if delivery.stream {
+        let (prompt_tokens, answers) = (generation.prompt_tokens(), generation.answers());
+        let chunks = Chunks::new(head, delivery, &reading, prompt_tokens, answers);
+        return Ok(generation.streamed(chunks));
+    }
+    let render = |gathered| json::answer(&head, delivery.logprobs, &reading, gathered);
+    Ok(generation.whole(render).await)
 }
 
-/// What is to be generated, and how it is wanted.
-fn encoded(
+/// What is to be generated for the body of a chat request, how it is wanted and how it is to be read. Takes its
+/// time.
+///
+/// # Errors
+/// 400 for the request, 503 while loading.
+pub fn encoded(
     state: &ServerState,
     body: Map<String, Value>,
-) -> Result<(ValidJob, Delivery, Reading), ApiError> {
+) -> Result<(Vec<ValidJob>, Delivery, Reading), ApiError> {
     let model = state.ready()?;
     let checked = check(body, state.settings.defaults, model.vocabulary_size)?;
     let delivery = checked.delivery;
-    let seed = Uuid::new_v4().as_u64_pair().0;
     let sides = (model.prompt.as_ref(), model.grammars.as_ref());
-    let (job, reading) = checked.into_job(sides, model.context_tokens, seed)?;
-    Ok((job, delivery, reading))
+    let (jobs, reading) = checked.into_jobs(sides, model.context_tokens, fresh_seed())?;
+    Ok((jobs, delivery, reading))
 }

@@ -3,7 +3,11 @@
 pub mod apply_template;
 pub mod body;
 pub mod chat;
+pub mod completions;
+pub mod generation;
 pub mod health;
 pub mod models;
+pub mod ollama;
 pub mod props;
 pub mod room;
+pub mod tokenize;

@@ -1,11 +1,10 @@
-//! What runs, valid by construction, and what comes back.
+//! What runs, valid by construction.
 
 use std::fmt;
-use std::time::Duration;
 
-use sysinfer_engine::{Drafts, NotFinite, SamplingOptions};
+use sysinfer_engine::SamplingOptions;
 
-use super::{BackendError, Guide};
+use super::{Guide, TokenSet};
 
 /// How long an answer may be, and what ends it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +19,8 @@ pub struct JobLimits {
     pub ignore_eos: bool,
     /// Texts that end the answer; they are not part of it.
     pub stop: Vec<String>,
+    /// Tokens that end the answer as the model's own end tokens do, also where those are ignored.
+    pub stop_tokens: Vec<u32>,
 }
 
 /// A request that can be run: the prompt fits the context and every number is in range.
@@ -29,6 +30,8 @@ pub struct ValidJob {
     sampling: SamplingOptions,
     fallback_seed: u64,
     top_logprobs: Option<usize>,
+    allowed: Option<TokenSet>,
+    shows_specials: bool,
     guide: Option<Box<dyn Guide>>,
     shown: Vec<u32>,
 }
@@ -37,11 +40,11 @@ pub struct ValidJob {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum JobError {
     /// Nothing to continue.
-    #[error("the conversation renders to no tokens; send at least one message with text")]
+    #[error("the prompt has no tokens; send some text")]
     EmptyPrompt,
     /// No room for a single token of answer.
     #[error(
-        "the conversation has {prompt_tokens} tokens and the context holds {context_tokens}, answer included; shorten it"
+        "the prompt has {prompt_tokens} tokens and the context holds {context_tokens}, answer included; shorten it"
     )]
     Context {
         /// Tokens of the prompt.
@@ -51,7 +54,7 @@ pub enum JobError {
     },
     /// Room for less than was asked for.
     #[error(
-        "the conversation has {prompt_tokens} tokens and the answer was to have {asked}, but the context holds {context_tokens} together; shorten the conversation or ask for less"
+        "the prompt has {prompt_tokens} tokens and the answer was to have {asked}, but the context holds {context_tokens} together; shorten the prompt or ask for less"
     )]
     Answer {
         /// Tokens of the prompt.
@@ -74,6 +77,8 @@ impl fmt::Debug for ValidJob {
             .field("sampling", &self.sampling)
             .field("fallback_seed", &self.fallback_seed)
             .field("top_logprobs", &self.top_logprobs)
+            .field("allowed", &self.allowed.is_some())
+            .field("shows_specials", &self.shows_specials)
             .field("guided", &self.guide.is_some())
             .field("shown", &self.shown)
             .finish()
@@ -123,9 +128,25 @@ impl ValidJob {
             sampling,
             fallback_seed,
             top_logprobs: None,
+            allowed: None,
+            shows_specials: false,
             guide: None,
             shown: Vec::new(),
         })
+    }
+
+    /// The same job, whose answer is made of `tokens` alone.
+    #[must_use]
+    pub fn with_allowed(mut self, tokens: TokenSet) -> Self {
+        self.allowed = Some(tokens);
+        self
+    }
+
+    /// The same job, in whose answer control tokens are shown by their names.
+    #[must_use]
+    pub fn with_specials(mut self) -> Self {
+        self.shows_specials = true;
+        self
     }
 
     /// The same job, whose answer is to have a form.
@@ -149,7 +170,7 @@ impl ValidJob {
         self
     }
 
-    /// Tokens of the conversation; at least one.
+    /// Tokens of the prompt; at least one.
     pub fn prompt(&self) -> &[u32] {
         &self.prompt
     }
@@ -169,6 +190,16 @@ impl ValidJob {
         self.fallback_seed
     }
 
+    /// The tokens that the answer is made of; `None`: all.
+    pub fn allowed(&self) -> Option<&TokenSet> {
+        self.allowed.as_ref()
+    }
+
+    /// Whether control tokens are shown by their names.
+    pub fn shows_specials(&self) -> bool {
+        self.shows_specials
+    }
+
     /// What keeps the answer in its form, for whoever makes the answer; there is none the next time.
     pub fn take_guide(&mut self) -> Option<Box<dyn Guide>> {
         self.guide.take()
@@ -182,91 +213,6 @@ impl ValidJob {
     /// Alternatives to report per token; `None`: report no logprobs.
     pub fn top_logprobs(&self) -> Option<usize> {
         self.top_logprobs
-    }
-}
-
-/// News of a job, in order. After any but `Text` nothing follows.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Event {
-    /// New text. Empty where a token completed no character yet, or may begin a stop text.
-    Text {
-        /// Whole characters.
-        text: String,
-        /// Of the token that led to this event, when asked for.
-        logprobs: Option<TokenLogprobs>,
-    },
-    /// The answer is complete.
-    Finished(Finish),
-    /// The engine failed.
-    Failed(BackendError),
-    /// The model gave this job no logits to draw from.
-    NotFinite(NotFinite),
-    /// The server stops, and does not wait for the rest.
-    CutOff,
-}
-
-/// A token, how likely it was, and what else was.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TokenLogprobs {
-    /// The token that was drawn.
-    pub chosen: Logprob,
-    /// The most likely ones, most likely first.
-    pub top: Vec<Logprob>,
-}
-
-/// A token's text and the natural logarithm of its probability.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Logprob {
-    /// Bytes of the token; maybe only part of a character.
-    pub bytes: Vec<u8>,
-    /// Under the model's own distribution, before temperature and filters.
-    pub logprob: f32,
-}
-
-/// How an answer ended and what it cost.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Finish {
-    /// Why it ended.
-    pub reason: FinishReason,
-    /// Tokens of the prompt.
-    pub prompt_tokens: usize,
-    /// Of these, tokens whose keys and values were still in the cache.
-    pub cached_tokens: usize,
-    /// Tokens generated, the end token included.
-    pub completion_tokens: usize,
-    /// Tokens that lookup drafted, and how many of them the answer has.
-    pub drafts: Drafts,
-    /// From admission to the first token.
-    pub prefill_time: Duration,
-    /// From the first token to the last.
-    pub decode_time: Duration,
-}
-
-/// Why an answer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FinishReason {
-    /// An end token or a stop text.
-    Stop,
-    /// `max_tokens`, or the context is full.
-    Length,
-}
-
-impl FinishReason {
-    /// The name in the API.
-    pub fn name(self) -> &'static str {
-        match self {
-            FinishReason::Stop => "stop",
-            FinishReason::Length => "length",
-        }
-    }
-}
-
-impl Finish {
-    /// Tokens per second after the first; `None` where there are none.
-    pub fn decode_tokens_per_second(&self) -> Option<f64> {
-        let seconds = self.decode_time.as_secs_f64();
-        let tokens = self.completion_tokens.checked_sub(1)?;
-        (tokens > 0 && seconds > 0.0).then(|| tokens as f64 / seconds)
     }
 }
 

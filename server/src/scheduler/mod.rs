@@ -1,21 +1,25 @@
 //! Between HTTP and the engine: who runs when, and how answers come back.
 //!
-//! A [`ValidJob`] goes into the bounded [`Queue`]; the caller gets [`Events`]. One OS thread, the
+//! A [`ValidJob`] goes into the bounded [`Queue`]; the caller gets [`Events`], and [`Choices`] of several. One OS thread, the
 //! [`worker`], admits jobs to a [`Backend`] as long as that has room and drives it step by step; all live
 //! jobs share a step, and [`compose`] says what goes into it. Dropping the [`Events`]
 //! cancels the job, at the next step or while it still waits, and touches no other job. Nothing
 //! here knows HTTP or a tokenizer.
 
+pub mod choices;
 pub mod compose;
 pub mod events;
 pub mod guide;
 pub mod job;
+pub mod outcome;
 pub mod queue;
 pub mod worker;
 
+pub use choices::Choices;
 pub use events::Events;
 pub use guide::{Guide, TokenSet};
-pub use job::{Event, Finish, FinishReason, JobLimits, Logprob, TokenLogprobs, ValidJob};
+pub use job::{JobLimits, ValidJob};
+pub use outcome::{Event, Finish, FinishReason, Logprob, TokenLogprobs};
 pub use queue::{Queue, Refusal};
 
 /// Names a live job between the worker and the backend.

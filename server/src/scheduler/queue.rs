@@ -68,25 +68,38 @@ impl Queue {
     /// # Errors
     /// [`Refusal`] when the queue is full or closed.
     pub fn submit(&self, job: ValidJob) -> Result<Events, Refusal> {
+        let mut events = self.submit_all(vec![job])?;
+        events.pop().ok_or(Refusal::Closed)
+    }
+
+    /// Puts all jobs of a request at the end, one behind the other, or none of them.
+    ///
+    /// # Errors
+    /// As [`Queue::submit`]: there is no room for all.
+    pub fn submit_all(&self, jobs: Vec<ValidJob>) -> Result<Vec<Events>, Refusal> {
         let mut waiting = self.lock();
         if !waiting.open {
             return Err(Refusal::Closed);
         }
-        if !has_room(&mut waiting, self.limit) {
+        if !has_room(&mut waiting, jobs.len(), self.limit) {
             return Err(Refusal::Full { limit: self.limit });
         }
-        let (sender, events) = channel(job.limits().max_tokens);
         waiting.bypasses.retain(Bypass::is_open);
-        waiting.bypasses.push(sender.bypass());
-        waiting.jobs.push_back(Ticket { job, sender });
+        let mut all = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let (sender, events) = channel(job.limits().max_tokens);
+            waiting.bypasses.push(sender.bypass());
+            waiting.jobs.push_back(Ticket { job, sender });
+            all.push(events);
+        }
         drop(waiting);
         self.arrived.notify_one();
-        Ok(events)
+        Ok(all)
     }
 
     /// Whether a job would be refused now because too many wait.
     pub fn is_full(&self) -> bool {
-        !has_room(&mut self.lock(), self.limit)
+        !has_room(&mut self.lock(), 1, self.limit)
     }
 
     /// The first job that is still wanted, waiting for one. `None`: closed and empty.
@@ -170,12 +183,12 @@ impl Queue {
     }
 }
 
-/// Whether fewer than `limit` jobs wait that are still wanted.
-fn has_room(waiting: &mut Waiting, limit: usize) -> bool {
-    if waiting.jobs.len() >= limit {
+/// Whether `more` jobs may wait beside those that are still wanted.
+fn has_room(waiting: &mut Waiting, more: usize, limit: usize) -> bool {
+    if waiting.jobs.len() + more > limit {
         waiting.jobs.retain(|ticket| !ticket.sender.is_cancelled());
     }
-    waiting.jobs.len() < limit
+    waiting.jobs.len() + more <= limit
 }
 
 fn pop_wanted(waiting: &mut Waiting) -> Option<Ticket> {
@@ -221,6 +234,21 @@ mod tests {
         assert_eq!(first(queue.next()), Some(1));
         assert_eq!(first(queue.try_next()), Some(3));
         assert_eq!(first(queue.try_next()), None);
+    }
+
+    #[test]
+    fn jobs_of_a_request_wait_together_or_not_at_all() {
+        let queue = Queue::new(3);
+        let together =
+            |tokens: &[u32]| queue.submit_all(tokens.iter().map(|at| job(*at)).collect());
+        let _two = together(&[1, 2]).expect("room");
+        let refused = together(&[3, 4]).err();
+        assert_eq!(refused, Some(Refusal::Full { limit: 3 }));
+        assert_eq!(queue.len(), 2);
+        let _third = together(&[5]).expect("room for one");
+        assert_eq!(first(queue.next()), Some(1));
+        assert_eq!(first(queue.next()), Some(2));
+        assert_eq!(first(queue.next()), Some(5));
     }
 
     #[test]

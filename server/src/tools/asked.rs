@@ -111,8 +111,9 @@ pub fn take(body: &mut Map<String, Value>) -> Result<Option<Offer>, ApiError> {
     Ok((!offer.tools.is_empty()).then_some(offer))
 }
 
-/// `functions` is what OpenAI called tools until 2023; its answers have another shape.
-fn refuse_old_names(body: &Map<String, Value>) -> Result<(), ApiError> {
+/// `functions` is what OpenAI called tools until 2023; its answers have another shape. What asks for nothing is
+/// taken out.
+fn refuse_old_names(body: &mut Map<String, Value>) -> Result<(), ApiError> {
     let none = |value: &Value| match value {
         Value::Null => true,
         Value::String(choice) => choice == "none" || choice == "auto",
@@ -127,6 +128,7 @@ fn refuse_old_names(body: &Map<String, Value>) -> Result<(), ApiError> {
             return Err(ApiError::unsupported(old, message));
         }
     }
+    body.retain(|field, _| field != "functions" && field != "function_call");
     Ok(())
 }
 

@@ -13,6 +13,7 @@ pub fn rewritten(conversation: &Conversation) -> (Conversation, Option<Conversat
         messages,
         tools: Vec::new(),
         variables: conversation.variables.clone(),
+        ending: conversation.ending,
     };
     if conversation.tools.is_empty() {
         return (plain, None);

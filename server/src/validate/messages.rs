@@ -6,13 +6,14 @@
 use serde_json::{Map, Value};
 
 use crate::error::ApiError;
-use crate::prompt::{Conversation, Message, Role};
+use crate::prompt::{Conversation, Ending, Message, Role};
 
 /// Checks roles, contents and tool calls.
 pub(super) fn conversation(
     sent: Vec<Map<String, Value>>,
     tools: Vec<Value>,
     variables: Map<String, Value>,
+    ending: Ending,
 ) -> Result<Conversation, ApiError> {
     if sent.is_empty() {
         return Err(ApiError::invalid_param(
@@ -28,6 +29,7 @@ pub(super) fn conversation(
         messages,
         tools,
         variables,
+        ending,
     })
 }
 

@@ -1,67 +1,53 @@
-//! From wire values to a [`ValidJob`]: every range is checked here, and nowhere else.
+//! From wire values to [`ValidJob`]s: every range is checked here, and nowhere else.
 //!
-//! Two steps, because the second costs time and needs the model: [`check`] looks at the numbers,
-//! [`Checked::into_job`] renders and tokenises the conversation.
+//! Two steps, because the second costs time and needs the model: [`check`] and [`check_completion`] look at
+//! the numbers, [`Checked::into_jobs`] and [`CheckedCompletion::into_jobs`] make tokens of what was sent.
+//! What both have is in `answer`.
 
+mod answer;
+mod completion;
 pub mod features;
 mod messages;
 mod numbers;
+mod tokens;
 
 use serde_json::{Map, Value};
-use sysinfer_engine::SamplingOptions;
 
+use crate::api::fields::{On, survey};
 use crate::api::request::ChatRequest;
-use crate::constraint::{Asked, Grammars, Shape, asked};
+use crate::constraint::{Grammars, asked};
 use crate::error::ApiError;
-use crate::prompt::{Conversation, PromptEncoder, PromptError};
+use crate::prompt::{Conversation, Ending, PromptEncoder, PromptError};
 use crate::reading::Reading;
-use crate::scheduler::job::JobError;
-use crate::scheduler::{Guide, JobLimits, ValidJob};
+use crate::scheduler::ValidJob;
 use crate::tools::asked as tools;
-use crate::tools::{Choice, Offer};
-use numbers::{ceiling, count, sampling};
+use answer::{Asks, CheckedAnswer};
+use numbers::count;
 
-const MOST_STOPS: usize = 16;
-const LONGEST_STOP_BYTES: usize = 1024;
+pub use answer::{Defaults, Delivery};
+pub use completion::{CheckedCompletion, check_completion};
+pub use tokens::valid_ids;
+
 const MOST_TOP_LOGPROBS: usize = 20;
 
 /// A conversation that does not fit is told how many tokens it has, which says how much to leave out, if
 /// it has no more than so many contexts full. To count the tokens of one that is longer would be work for
 /// nothing.
-const COUNTED_CONTEXTS: usize = 2;
+pub const COUNTED_CONTEXTS: usize = 2;
 
-/// What the server sets for requests that say nothing.
-#[derive(Clone, Copy, Debug)]
-pub struct Defaults {
-    /// `-t`.
-    pub temperature: f32,
-    /// `-n`: the default and the most.
-    pub max_tokens: usize,
-}
-
-/// How the answer is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Delivery {
-    /// As server-sent events.
-    pub stream: bool,
-    /// With a usage chunk at the end of the stream.
-    pub include_usage: bool,
-}
-
-/// A request whose values are in range, before its prompt is known.
+/// A chat request whose values are in range, before its prompt is known.
 #[derive(Clone, Debug)]
 pub struct Checked {
     /// How to answer.
     pub delivery: Delivery,
     conversation: Conversation,
-    limits: JobLimits,
-    sampling: SamplingOptions,
-    top_logprobs: Option<usize>,
-    form: Option<Asked>,
-    offer: Option<Offer>,
+    answer: CheckedAnswer,
 }
 
-/// Checks a request body.
+/// What prompts are made with: the model's template and tokenizer, and its vocabulary for answers of a form.
+pub type Sides<'m> = (&'m dyn PromptEncoder, Option<&'m Grammars>);
+
+/// Checks a chat request's body.
 ///
 /// # Errors
 /// A 400 that names the field.
@@ -71,72 +57,31 @@ pub fn check(
     vocabulary_size: usize,
 ) -> Result<Checked, ApiError> {
     features::refuse_unsupported(&body)?;
-    let form = asked::take(&mut body)?;
+    // Takes tools by their old names out, where they ask for nothing.
     let offer = tools::take(&mut body)?;
+    survey(&body, On::Chat)?;
+    let form = asked::take(&mut body)?;
     let request = ChatRequest::from_object(body)?;
-    if request.n.is_some_and(|n| n != 1) {
-        return Err(ApiError::unsupported(
-            "n",
-            "n must be 1: this server gives one answer per request",
-        ));
-    }
-    let include_usage = request.stream_options.include_usage.unwrap_or(false);
-    let limits = limits(&request, defaults)?;
-    let sampling = sampling(&request.sampling, defaults.temperature, vocabulary_size)?;
     let top_logprobs = top_logprobs(&request)?;
-    let tools = offer.iter().flat_map(|offer| &offer.tools);
-    let tools = tools.map(|tool| tool.sent.clone()).collect();
-    Ok(Checked {
-        delivery: Delivery {
-            stream: request.stream,
-            include_usage,
+    let ending = ending(&request)?;
+    let offered = offer.iter().flat_map(|offer| &offer.tools);
+    let offered = offered.map(|tool| tool.sent.clone()).collect();
+    let answer = CheckedAnswer::of(
+        request.answer,
+        Asks {
+            top_logprobs,
+            form,
+            offer,
         },
-        limits,
-        sampling,
-        top_logprobs,
-        form,
-        offer,
-        conversation: messages::conversation(request.messages, tools, request.variables)?,
+        defaults,
+        vocabulary_size,
+    )?;
+    let (messages, variables) = (request.messages, request.variables);
+    Ok(Checked {
+        delivery: answer.delivery(),
+        conversation: messages::conversation(messages, offered, variables, ending)?,
+        answer,
     })
-}
-
-fn limits(request: &ChatRequest, defaults: Defaults) -> Result<JobLimits, ApiError> {
-    let asked = ceiling("max_tokens", request.max_tokens)?;
-    let asked = ceiling("max_completion_tokens", request.max_completion_tokens)?.or(asked);
-    let max_tokens = asked.map_or(defaults.max_tokens, |asked| asked.min(defaults.max_tokens));
-    // A client that asks for as much as it can get, or more, gets what fits; one that asks for less
-    // means it.
-    let must_fit = asked.is_some_and(|asked| asked < defaults.max_tokens);
-    let min_tokens = count("min_tokens", request.min_tokens)?.unwrap_or(0);
-    if asked.is_some_and(|asked| min_tokens > asked) {
-        let message = format!("min_tokens is {min_tokens}, more than max_tokens allows");
-        return Err(ApiError::invalid_param("min_tokens", message));
-    }
-    check_stops(&request.stop)?;
-    let stop = request.stop.clone();
-    Ok(JobLimits {
-        max_tokens,
-        must_fit,
-        min_tokens,
-        ignore_eos: request.ignore_eos,
-        stop,
-    })
-}
-
-fn check_stops(stops: &[String]) -> Result<(), ApiError> {
-    let problem = if stops.len() > MOST_STOPS {
-        format!(
-            "stop has {} texts; at most {MOST_STOPS} are allowed",
-            stops.len()
-        )
-    } else if stops.iter().any(String::is_empty) {
-        "stop holds an empty text, which would end every answer at once; leave it out".to_string()
-    } else if stops.iter().any(|stop| stop.len() > LONGEST_STOP_BYTES) {
-        format!("stop holds a text of more than {LONGEST_STOP_BYTES} bytes")
-    } else {
-        return Ok(());
-    };
-    Err(ApiError::invalid_param("stop", problem))
 }
 
 fn top_logprobs(request: &ChatRequest) -> Result<Option<usize>, ApiError> {
@@ -155,86 +100,48 @@ fn top_logprobs(request: &ChatRequest) -> Result<Option<usize>, ApiError> {
     }
 }
 
+/// How the prompt ends.
+fn ending(request: &ChatRequest) -> Result<Ending, ApiError> {
+    match (
+        request.continue_final_message,
+        request.add_generation_prompt,
+    ) {
+        (true, Some(true)) => {
+            let message = "continue_final_message and add_generation_prompt cannot both be true";
+            Err(ApiError::invalid_param("continue_final_message", message))
+        }
+        (true, _) => Ok(Ending::InLastMessage),
+        (false, Some(false)) => Ok(Ending::AfterLastMessage),
+        (false, _) => Ok(Ending::InAnswer),
+    }
+}
+
 impl Checked {
-    /// Renders and tokenises the conversation, compiles the form of the answer, and says how that is to be read.
-    /// Takes milliseconds for long ones: not for an asynchronous thread.
+    /// Renders and tokenises the conversation, and compiles the form of the answer: a job for each of the
+    /// answers that are asked for, and how these are to be read. Takes milliseconds for long ones: not for an
+    /// asynchronous thread.
     ///
     /// # Errors
     /// A 400: the template refuses the conversation, or it does not fit `context_tokens` with its
     /// answer; or there is no such form. A 503: there is no process to render it.
-    pub fn into_job(
+    pub fn into_jobs(
         self,
-        (prompt, grammars): (&dyn PromptEncoder, Option<&Grammars>),
+        (prompt, grammars): Sides<'_>,
         context_tokens: usize,
         fallback_seed: u64,
-    ) -> Result<(ValidJob, Reading), ApiError> {
-        let counted = context_tokens.saturating_mul(COUNTED_CONTEXTS);
-        let tokens = prompt.encode(&self.conversation, counted);
-        let tokens = tokens.map_err(|error| match error {
-            PromptError::TooManyTokens { .. } => ApiError::context_length(format!(
-                "{error} and the context holds {context_tokens}, answer included; shorten it"
-            )),
-            error => refused(error),
-        })?;
-        let format = prompt.format();
-        let opened = prompt.opens_thoughts(&tokens);
-        let guide = self.guide(
-            Shape {
-                format,
-                opened,
-                form: self.form.as_ref(),
-                offer: self.offer.as_ref(),
-            },
-            grammars,
-        )?;
-        let names = self.offer.as_ref().map(Offer::names).unwrap_or_default();
-        let reading = Reading::new(format, opened, names);
-        let job = ValidJob::new(
-            tokens,
+    ) -> Result<(Vec<ValidJob>, Reading), ApiError> {
+        let tokens = encoded(prompt, &self.conversation, context_tokens)?;
+        let (format, opened) = (prompt.format(), prompt.opens_thoughts(&tokens));
+        let made = self.answer.made(grammars, format, opened)?;
+        let reading = Reading::new(format, opened, self.answer.callable());
+        let jobs = self.answer.jobs(
+            vec![tokens],
+            "messages",
+            made,
             context_tokens,
-            self.limits,
-            self.sampling,
             fallback_seed,
-        );
-        let job = job.map_err(|error| match error {
-            JobError::Context { .. } | JobError::Answer { .. } => {
-                ApiError::context_length(error.to_string())
-            }
-            JobError::EmptyPrompt => ApiError::invalid_param("messages", error.to_string()),
-            JobError::Sampling(_) => ApiError::invalid(error.to_string()),
-        })?;
-        let job = match self.top_logprobs {
-            Some(count) => job.with_logprobs(count),
-            None => job,
-        };
-        let job = match guide {
-            Some(guide) => job.with_guide(guide),
-            None => job,
-        };
-        Ok((job.with_shown(format.shown()), reading))
-    }
-
-    /// What keeps the answer in its shape. Calls that the model may make or not can do without, where its
-    /// vocabulary does not allow it.
-    fn guide(
-        &self,
-        shape: Shape<'_>,
-        grammars: Option<&Grammars>,
-    ) -> Result<Option<Box<dyn Guide>>, ApiError> {
-        if let Some(grammars) = grammars {
-            let follow = grammars.shaped(shape)?;
-            return Ok(follow.map(|follow| Box::new(follow) as Box<dyn Guide>));
-        }
-        let must_call = |offer: &&Offer| offer.choice == Choice::Required;
-        let form = shape.form.map(|form| form.field.as_str());
-        let calls = shape.offer.filter(must_call).map(|_| "tool_choice");
-        match form.or(calls) {
-            None => Ok(None),
-            Some(field) => {
-                let message = format!("{field}: the model's vocabulary cannot be kept in a form");
-                Err(ApiError::unsupported(field, message))
-            }
-        }
+        )?;
+        Ok((jobs, reading))
     }
 
     /// The text of the prompt that the model would be given. Not for an asynchronous thread either.
@@ -244,6 +151,41 @@ impl Checked {
     pub fn into_prompt(self, prompt: &dyn PromptEncoder) -> Result<String, ApiError> {
         prompt.render(&self.conversation).map_err(refused)
     }
+
+    /// The tokens of the prompt, whether they fit the context or not, if there are no more than `most`. Not for
+    /// an asynchronous thread either.
+    ///
+    /// # Errors
+    /// As [`Checked::into_prompt`], or a 400 for more.
+    pub fn into_tokens(
+        self,
+        prompt: &dyn PromptEncoder,
+        most: usize,
+    ) -> Result<Vec<u32>, ApiError> {
+        prompt.encode(&self.conversation, most).map_err(refused)
+    }
+}
+
+/// The tokens of a conversation.
+fn encoded(
+    prompt: &dyn PromptEncoder,
+    conversation: &Conversation,
+    context_tokens: usize,
+) -> Result<Vec<u32>, ApiError> {
+    let counted = context_tokens.saturating_mul(COUNTED_CONTEXTS);
+    let tokens = prompt.encode(conversation, counted);
+    tokens.map_err(|error| match error {
+        PromptError::TooManyTokens { at_least } => too_long("messages", at_least, context_tokens),
+        error => refused(error),
+    })
+}
+
+/// The error of a prompt in `field` that was not even counted.
+pub fn too_long(field: &str, at_least: usize, context_tokens: usize) -> ApiError {
+    let message = format!(
+        "the prompt has at least {at_least} tokens and the context holds {context_tokens}, answer included; shorten it"
+    );
+    ApiError::context_length(field, message)
 }
 
 fn refused(error: PromptError) -> ApiError {

@@ -53,14 +53,14 @@ pub(super) fn sampling(
     temperature: f32,
     vocabulary_size: usize,
 ) -> Result<SamplingOptions, ApiError> {
-    Ok(SamplingOptions {
+    let options = SamplingOptions {
         temperature: within("temperature", wire.temperature, (0.0, 2.0), temperature)?,
         top_k: top_k(wire.top_k)?,
         top_p: within("top_p", wire.top_p, (0.0, 1.0), 1.0)?,
         min_p: within("min_p", wire.min_p, (0.0, 1.0), 0.0)?,
         repetition_penalty: within(
-            "repetition_penalty",
-            wire.repetition_penalty,
+            wire.repetition_penalty.name,
+            wire.repetition_penalty.value,
             (0.01, 10.0),
             1.0,
         )?,
@@ -74,7 +74,25 @@ pub(super) fn sampling(
         logit_bias: logit_bias(&wire.logit_bias, vocabulary_size)?,
         // Any 64 bits make a seed; the sign is one of them.
         seed: wire.seed.map(i64::cast_unsigned),
-    })
+    };
+    check_reach(wire.repeat_last_n, &options)?;
+    Ok(options)
+}
+
+/// Penalties look at prompt and answer as a whole; how far back they are to look matters where there are any.
+fn check_reach(tokens: Option<i64>, options: &SamplingOptions) -> Result<(), ApiError> {
+    let penalised = options.repetition_penalty != 1.0
+        || options.presence_penalty != 0.0
+        || options.frequency_penalty != 0.0;
+    match tokens {
+        Some(tokens) if tokens != -1 && penalised => {
+            let message = format!(
+                "repeat_last_n is {tokens}: penalties look at all tokens here; leave it out, set it to -1, or leave the penalties out"
+            );
+            Err(ApiError::unsupported("repeat_last_n", message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// vLLM's clients say -1 for off, others 0.

@@ -1,9 +1,11 @@
 //! Which requests pass, and which field a refusal names.
 
 use serde_json::json;
+use sysinfer_engine::SamplingOptions;
 
 use super::*;
-use crate::prompt::Role;
+use crate::prompt::{Ending, Role};
+use crate::scheduler::JobLimits;
 
 const DEFAULTS: Defaults = Defaults {
     temperature: 0.25,
@@ -55,9 +57,16 @@ fn with(fields: Value) -> Map<String, Value> {
 }
 
 fn job(fields: Value) -> Result<ValidJob, ApiError> {
-    check(with(fields), DEFAULTS, VOCABULARY)?
-        .into_job((&Words, None), 50, 7)
-        .map(|(job, _)| job)
+    let mut jobs = jobs(fields)?;
+    assert_eq!(jobs.len(), 1);
+    Ok(jobs.remove(0))
+}
+
+fn jobs(fields: Value) -> Result<Vec<ValidJob>, ApiError> {
+    let checked = check(with(fields), DEFAULTS, VOCABULARY)?;
+    checked
+        .into_jobs((&Words, None), 50, 7)
+        .map(|(jobs, _)| jobs)
 }
 
 #[test]
@@ -73,6 +82,7 @@ fn defaults_are_the_server_s() {
 fn fields_reach_the_job() {
     let job = job(json!({
         "max_tokens": 3, "max_completion_tokens": 9, "min_tokens": 2, "ignore_eos": true, "stop": "x",
+        "stop_token_ids": [5, 999], "skip_special_tokens": false, "allowed_token_ids": [0, 64],
         "temperature": 1, "top_p": 0, "top_k": -1, "min_p": 0.1, "repetition_penalty": 1.5,
         "presence_penalty": -2, "frequency_penalty": 2, "logit_bias": {"7": -100}, "seed": -1,
         "logprobs": true, "top_logprobs": 20, "n": 1, "tools": [], "tool_choice": "auto",
@@ -85,6 +95,7 @@ fn fields_reach_the_job() {
         min_tokens: 2,
         ignore_eos: true,
         stop: vec!["x".into()],
+        stop_tokens: vec![5, 999],
     };
     assert_eq!(job.limits(), &limits);
     let wanted = SamplingOptions {
@@ -100,12 +111,54 @@ fn fields_reach_the_job() {
     };
     assert_eq!(job.sampling(), &wanted);
     assert_eq!(job.top_logprobs(), Some(20));
+    assert!(job.shows_specials());
+    let allowed = job.allowed().expect("some");
+    let allowed: Vec<u32> = (0..2000).filter(|token| allowed.has(*token)).collect();
+    assert_eq!(allowed, [0, 64]);
+}
+
+#[test]
+fn every_answer_is_a_job_with_a_seed_of_its_own() {
+    let jobs = jobs(json!({"n": 3, "seed": 8, "temperature": 1})).expect("valid");
+    let seeds: Vec<_> = jobs.iter().map(|job| job.sampling().seed).collect();
+    assert_eq!(seeds, [Some(8), Some(9), Some(10)]);
+    let fallback: Vec<_> = jobs.iter().map(ValidJob::fallback_seed).collect();
+    assert_eq!(fallback, [7, 8, 9]);
+}
+
+#[test]
+fn how_a_prompt_ends_is_as_asked() {
+    let ending = |fields| {
+        check(with(fields), DEFAULTS, VOCABULARY)
+            .expect("valid")
+            .conversation
+            .ending
+    };
+    assert_eq!(ending(json!({})), Ending::InAnswer);
+    let bare = json!({"add_generation_prompt": false});
+    assert_eq!(ending(bare), Ending::AfterLastMessage);
+    let on = json!({"add_generation_prompt": false, "continue_final_message": true});
+    assert_eq!(ending(on), Ending::InLastMessage);
+    assert_eq!(
+        ending(json!({"continue_final_message": true})),
+        Ending::InLastMessage
+    );
+}
+
+#[test]
+fn penalties_look_back_as_far_as_they_say() {
+    assert!(job(json!({"repeat_last_n": 64})).is_ok(), "there are none");
+    let all = json!({"repeat_last_n": -1, "repeat_penalty": 1.1});
+    assert_eq!(job(all).expect("valid").sampling().repetition_penalty, 1.1);
+    let some = json!({"repeat_last_n": 64, "repeat_penalty": 1.1});
+    let error = job(some).expect_err("it would be another answer").body();
+    assert_eq!(error["error"]["param"], "repeat_last_n");
 }
 
 #[test]
 fn more_tokens_than_the_server_gives_are_cut_not_refused() {
     let checked = check(with(json!({"max_tokens": 8192})), DEFAULTS, VOCABULARY).expect("valid");
-    assert_eq!(checked.limits.max_tokens, 100);
+    assert_eq!(checked.answer.limits.max_tokens, 100);
 }
 
 #[test]
@@ -156,7 +209,31 @@ fn an_answer_that_was_asked_for_must_fit_the_context() {
 #[test]
 fn refusals_name_their_field() {
     let cases = [
-        (json!({"n": 2}), "n"),
+        (json!({"n": 0}), "n"),
+        (json!({"n": 129}), "n"),
+        (json!({"n_cmpl": 129}), "n_cmpl"),
+        (json!({"best_of": 2}), "best_of"),
+        (json!({"stop_token_ids": [1000]}), "stop_token_ids"),
+        (json!({"stop_token_ids": [-1]}), "stop_token_ids"),
+        (json!({"stop_token_ids": vec![1; 65]}), "stop_token_ids"),
+        (json!({"allowed_token_ids": []}), "allowed_token_ids"),
+        (json!({"allowed_token_ids": [1000]}), "allowed_token_ids"),
+        (
+            json!({"allowed_token_ids": [1], "regex": "a"}),
+            "allowed_token_ids",
+        ),
+        (
+            json!({"continue_final_message": true, "add_generation_prompt": true}),
+            "continue_final_message",
+        ),
+        (json!({"n_predict": 0}), "n_predict"),
+        (json!({"repeat_penalty": 0}), "repeat_penalty"),
+        (
+            json!({"repeat_penalty": 1.1, "repetition_penalty": 1.2}),
+            "repeat_penalty",
+        ),
+        (json!({"min_new_tokens": -1}), "min_new_tokens"),
+        (json!({"mirostat": 2}), "mirostat"),
         (json!({"temperature": 2.1}), "temperature"),
         (json!({"temperature": -0.1}), "temperature"),
         (json!({"temperature": 1e39}), "temperature"),
@@ -266,6 +343,8 @@ fn the_model_knows_of_the_tools_that_it_may_call() {
     assert_eq!(known("none"), [Value::Null; 0]);
     // Without a vocabulary for forms, calls that may be made are only read.
     assert!(job(json!({"tools": [tool]})).is_ok());
+    let old = json!({"functions": [{"name": "f"}], "function_call": "none"});
+    assert!(job(old).is_ok(), "they are not to be called");
 }
 
 #[test]

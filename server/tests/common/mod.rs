@@ -1,6 +1,8 @@
 //! A server on a scripted backend: every test says what the engine does, step by step.
 #![allow(dead_code, reason = "each test file uses its part of this module")]
 
+pub(crate) mod vocabulary;
+
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -12,14 +14,17 @@ use axum::http::{Request, Response, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use sysinfer_engine::Drafts;
+use sysinfer_engine::tokenizer::TooManyTokens;
 use sysinfer_server::app::app;
 use sysinfer_server::backend::stop::StopMatcher;
+use sysinfer_server::constraint::Grammars;
+use sysinfer_server::prompt::text::{Reading, TextEncoder};
 use sysinfer_server::prompt::{Conversation, PromptEncoder, PromptError};
 use sysinfer_server::scheduler::{
     Backend, BackendError, Event, Finish, FinishReason, JobId, Logprob, NotAdmitted, TokenLogprobs,
     ValidJob, worker,
 };
-use sysinfer_server::state::{ServedModel, ServerState, Settings};
+use sysinfer_server::state::{ModelFacts, ServedModel, ServerState, Settings};
 use sysinfer_server::tools::format::ChatFormat;
 use sysinfer_server::validate::Defaults;
 use tower::ServiceExt;
@@ -27,8 +32,10 @@ use tower::ServiceExt;
 /// Tokens of the words that make the scripted engine misbehave.
 const PANIC: u32 = 1;
 const FAIL: u32 = 2;
-const THINK: u32 = 3;
+const THINK: u32 = 4;
 const OTHER: u32 = 10;
+/// Begins a text.
+const BEGIN: u32 = 3;
 
 pub(crate) const CONTEXT_TOKENS: usize = 4096;
 
@@ -46,7 +53,7 @@ impl Formatted {
 
 impl PromptEncoder for Formatted {
     fn encode(&self, conversation: &Conversation, most: usize) -> Result<Vec<u32>, PromptError> {
-        Words.encode(conversation, most)
+        PromptEncoder::encode(&Words, conversation, most)
     }
 
     fn render(&self, conversation: &Conversation) -> Result<String, PromptError> {
@@ -65,17 +72,44 @@ impl PromptEncoder for Formatted {
 impl PromptEncoder for Words {
     fn encode(&self, conversation: &Conversation, _: usize) -> Result<Vec<u32>, PromptError> {
         let words = contents(conversation).flat_map(str::split_whitespace);
-        let token = |word| match word {
-            "panic" => PANIC,
-            "fail" => FAIL,
-            "think" => THINK,
-            _ => OTHER,
-        };
         Ok(words.map(token).collect())
     }
 
     fn render(&self, conversation: &Conversation) -> Result<String, PromptError> {
         Ok(contents(conversation).fold(String::new(), |text, content| text + content + "|"))
+    }
+}
+
+/// A word of a text is a token, and a token's text is its id.
+impl TextEncoder for Words {
+    fn encode(&self, text: &str, reading: Reading, most: usize) -> Result<Vec<u32>, TooManyTokens> {
+        let begin = reading.begins.then_some(BEGIN);
+        let words = text.split_whitespace().map(token);
+        let tokens: Vec<u32> = begin.into_iter().chain(words).collect();
+        match tokens.len() {
+            at_least if at_least > most => Err(TooManyTokens { at_least }),
+            _ => Ok(tokens),
+        }
+    }
+
+    fn decode(&self, tokens: &[u32]) -> String {
+        tokens.iter().map(|token| format!("<{token}>")).collect()
+    }
+
+    fn piece(&self, token: u32) -> Vec<u8> {
+        match token {
+            BEGIN => vec![0xFF],
+            token => format!("<{token}>").into_bytes(),
+        }
+    }
+}
+
+fn token(word: &str) -> u32 {
+    match word {
+        "panic" => PANIC,
+        "fail" => FAIL,
+        "think" => THINK,
+        _ => OTHER,
     }
 }
 
@@ -99,7 +133,7 @@ pub(crate) struct Seen {
     pub(crate) steps: usize,
 }
 
-/// Says `pieces` one per step, whatever it is asked; waits for a permit before each step if gated.
+/// Says `pieces` one per step, whatever it is asked, and nothing where there are none; waits for a permit before each step if gated.
 struct Scripted {
     pieces: Vec<&'static str>,
     permits: Option<Receiver<()>>,
@@ -134,9 +168,24 @@ impl Backend for Scripted {
                 _ => {}
             }
         }
-        let piece = self.pieces[*said];
+        let Some(piece) = self.pieces.get(*said) else {
+            // The first token ends the answer.
+            let end = finish(FinishReason::Stop, job.prompt().len(), 1);
+            emit(*id, Event::Finished(end));
+            return Ok(());
+        };
         *said += 1;
-        let passed = stop.push(piece);
+        let mut passed = stop.push(piece);
+        let reason = if passed.stopped || *said == self.pieces.len() {
+            Some(FinishReason::Stop)
+        } else if *said == job.limits().max_tokens {
+            Some(FinishReason::Length)
+        } else {
+            None
+        };
+        if reason.is_some() && !passed.stopped {
+            passed.text += &stop.flush();
+        }
         let entry = |text: &str, logprob| Logprob {
             bytes: text.as_bytes().to_vec(),
             logprob,
@@ -152,22 +201,9 @@ impl Backend for Scripted {
                 logprobs,
             },
         );
-        let reason = if passed.stopped || *said == self.pieces.len() {
-            FinishReason::Stop
-        } else if *said == job.limits().max_tokens {
-            FinishReason::Length
-        } else {
+        let Some(reason) = reason else {
             return Ok(());
         };
-        if !passed.stopped {
-            emit(
-                *id,
-                Event::Text {
-                    text: stop.flush(),
-                    logprobs: None,
-                },
-            );
-        }
         emit(
             *id,
             Event::Finished(finish(reason, job.prompt().len(), *said)),
@@ -208,6 +244,7 @@ pub(crate) struct Options {
     pub(crate) api_keys: Vec<String>,
     pub(crate) ready: bool,
     pub(crate) prompt: Arc<dyn PromptEncoder>,
+    pub(crate) grammars: Option<Grammars>,
 }
 
 impl Default for Options {
@@ -220,6 +257,7 @@ impl Default for Options {
             api_keys: Vec::new(),
             ready: true,
             prompt: Arc::new(Words),
+            grammars: None,
         }
     }
 }
@@ -239,9 +277,16 @@ impl Server {
         if options.ready {
             state.set_ready(ServedModel {
                 prompt: options.prompt,
-                grammars: None,
+                text: Arc::new(Words),
+                grammars: options.grammars,
                 context_tokens: CONTEXT_TOKENS,
                 vocabulary_size: 100,
+                facts: ModelFacts {
+                    architecture: "llama".into(),
+                    quantisation: "Q4_0".into(),
+                    parameters: 1_500_000_000,
+                    ..ModelFacts::default()
+                },
                 props: json!({"plan": {"threads": 2}}),
             });
         }
@@ -274,6 +319,10 @@ impl Server {
         self.app().oneshot(request).await.unwrap()
     }
 
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Response<Body> {
+        self.send(post(path, &body)).await
+    }
+
     pub(crate) async fn chat(&self, body: Value) -> Response<Body> {
         self.send(chat_request(&body.to_string())).await
     }
@@ -298,7 +347,15 @@ impl Server {
 }
 
 pub(crate) fn chat_request(body: &str) -> Request<Body> {
-    Request::post("/v1/chat/completions")
+    request("/v1/chat/completions", body)
+}
+
+pub(crate) fn post(path: &str, body: &Value) -> Request<Body> {
+    request(path, &body.to_string())
+}
+
+fn request(path: &str, body: &str) -> Request<Body> {
+    Request::post(path)
         .header(header::CONTENT_TYPE, "application/json")
         .body(Body::from(body.to_string()))
         .unwrap()

@@ -83,7 +83,7 @@ mod tests {
     use serde_json::{Map, json};
 
     use super::*;
-    use crate::prompt::{Conversation, Message, Role};
+    use crate::prompt::{Conversation, Ending, Message, Role};
 
     #[test]
     fn values_come_back_and_bad_frames_are_errors() {
@@ -99,6 +99,7 @@ mod tests {
             }],
             tools: vec![json!({"function": {"name": "f"}})],
             variables: Map::from_iter([("deep".to_owned(), json!([[1.5], {"a": null}]))]),
+            ending: Ending::InLastMessage,
         };
         let bytes = frame(&conversation).expect("small");
         let read_back: Conversation = read(&mut bytes.as_slice()).expect("whole");

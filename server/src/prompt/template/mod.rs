@@ -25,7 +25,7 @@ use minijinja::{Environment, Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Conversation, PromptError};
+use super::{Conversation, Ending, PromptError};
 use forms::Forms;
 
 const NAME: &str = "chat template";
@@ -139,7 +139,7 @@ impl ChatTemplate {
         })
     }
 
-    /// Renders a conversation up to where the assistant's answer begins; see `variables` for what the
+    /// Renders a conversation, up to where the assistant's answer begins unless it ends otherwise; see `variables` for what the
     /// template sees.
     ///
     /// # Errors
@@ -150,11 +150,12 @@ impl ChatTemplate {
 
     /// [`Self::render`] with the bare message of what failed.
     pub(super) fn text_of(&self, conversation: &Conversation) -> Result<String, String> {
-        let probe = |messages: Vec<Fields>| self.written(&messages, &[], &Map::new()).ok();
+        let probe = |messages: Vec<Fields>| self.written(&messages, &[], &Map::new(), true).ok();
+        let begins_answer = conversation.ending == Ending::InAnswer;
         let mut refused = None;
         for tools in forms::of_tools(&conversation.tools) {
             for messages in self.forms.of_messages(&conversation.messages, &probe) {
-                match self.written(&messages, &tools, &conversation.variables) {
+                match self.written(&messages, &tools, &conversation.variables, begins_answer) {
                     Ok(text) => return Ok(text),
                     // What the template says to the form that suits it best is what the client hears.
                     Err(problem) => refused = refused.or(Some(problem)),
@@ -170,10 +171,12 @@ impl ChatTemplate {
         messages: &[Fields],
         tools: &[Value],
         asked: &Map<String, Value>,
+        begins_answer: bool,
     ) -> Result<String, String> {
         let template = self.environment.get_template(NAME);
         let template = template.map_err(|error| plain(&error))?;
-        let text = template.render(variables::of(messages, tools, asked, &self.tokens));
+        let seen = variables::of(messages, tools, asked, begins_answer, &self.tokens);
+        let text = template.render(seen);
         text.map_err(|error| plain(&error))
     }
 }

@@ -31,6 +31,17 @@ fn render(source: &str, conversation: &Conversation) -> Result<String, PromptErr
 }
 
 #[test]
+fn an_answer_is_begun_unless_the_prompt_ends_otherwise() {
+    let source = "{{ add_generation_prompt }}";
+    let mut talk = conversation(&[(Role::User, "a")]);
+    assert_eq!(render(source, &talk), Ok("True".into()));
+    for ending in [Ending::AfterLastMessage, Ending::InLastMessage] {
+        talk.ending = ending;
+        assert_eq!(render(source, &talk), Ok("False".into()));
+    }
+}
+
+#[test]
 fn a_template_gets_what_hugging_face_gives_it() {
     let mut talk = conversation(&[(Role::User, "  a</think>b  ")]);
     talk.variables

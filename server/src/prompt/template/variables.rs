@@ -18,6 +18,7 @@ pub(super) fn of(
     messages: &[Fields],
     tools: &[serde_json::Value],
     asked: &Map<String, serde_json::Value>,
+    begins_answer: bool,
     tokens: &TokenTexts,
 ) -> Value {
     let messages: Vec<Value> = messages.iter().map(message).collect();
@@ -29,7 +30,7 @@ pub(super) fn of(
     // Ours come last, so that a request cannot stand in for them.
     let ours = [
         ("messages", Some(Value::from(messages))),
-        ("add_generation_prompt", Some(Value::from(true))),
+        ("add_generation_prompt", Some(Value::from(begins_answer))),
         ("bos_token", token(&tokens.bos)),
         ("eos_token", token(&tokens.eos)),
         ("user_token", token(&tokens.user)),
