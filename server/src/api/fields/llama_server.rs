@@ -1,6 +1,6 @@
 //! What llama-server, Ollama (in `options`) and TGI have beside those.
 
-use super::On::Both;
+use super::On::{Both, Chat};
 use super::Reading::{Honoured, NoEffect, RefusedUnless};
 use super::{Field, row};
 
@@ -51,6 +51,9 @@ pub(super) const ROWS: &[Field] = &[
     row("grammar_triggers", Both, RefusedUnless(&["[]"]), "forms cover the whole answer", r#"[{"type": 1}]"#),
     row("watermark", Both, RefusedUnless(&["false"]), "answers are not marked", "true"),
     row("truncate", Both, RefusedUnless(&[]), "a prompt that does not fit is refused; shorten it", "100"),
+    row("reasoning_format", Chat, RefusedUnless(&[r#""auto""#, r#""deepseek""#]), "thoughts are `reasoning_content`", r#""none""#),
+    row("reasoning_in_content", Chat, RefusedUnless(&["false"]), "the same", "true"),
+    row("parse_tool_calls", Chat, RefusedUnless(&["true"]), "calls are always told from text; leave `tools` out", "false"),
     row("cache_prompt", Both, NoEffect, "reuse of what is computed changes no answer", "false"),
     row("id_slot", Both, NoEffect, "there are no slots: any place in memory may have what is computed", "0"),
     row("n_keep", Both, NoEffect, "contexts are not shifted: an answer ends where its context is full", "5"),

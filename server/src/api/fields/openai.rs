@@ -31,6 +31,7 @@ pub(super) const ROWS: &[Field] = &[
     row("response_format", Both, Honoured, "`text`, `json_object`, `json_schema`, `regex`, `grammar`", r#"{"type": "json_object"}"#),
     row("tools", Chat, Honoured, "functions that the model may call", r#"[{"type": "function", "function": {"name": "f"}}]"#),
     row("tool_choice", Chat, Honoured, "`auto`, `none`, `required`, one function, or `allowed_tools`", r#""none""#),
+    row("tools", Completions, RefusedUnless(&["[]"]), "only a chat calls tools", r#"[{"type": "function", "function": {"name": "f"}}]"#),
     row("parallel_tool_calls", Chat, Honoured, "false: at most one call in an answer", "false"),
     row("functions", Chat, RefusedUnless(&["[]"]), "send its successor, `tools`", r#"[{"name": "f"}]"#),
     row("function_call", Chat, RefusedUnless(&[r#""none""#, r#""auto""#]), "send its successor, `tool_choice`", r#"{"name": "f"}"#),
