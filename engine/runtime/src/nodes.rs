@@ -13,3 +13,10 @@ pub(crate) fn runs(nodes: &[usize]) -> Vec<(usize, Range<usize>)> {
     }
     runs
 }
+
+/// Nodes of a team's workers: `(0, 2)`, `(1, 1)` gives `[0, 0, 1]`.
+#[cfg(test)]
+pub(crate) fn workers(counts: &[(usize, usize)]) -> Vec<usize> {
+    let of_node = |(node, count): &(usize, usize)| vec![*node; *count];
+    counts.iter().flat_map(of_node).collect()
+}

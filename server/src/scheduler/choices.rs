@@ -65,13 +65,7 @@ mod tests {
     use super::*;
     use crate::scheduler::BackendError;
     use crate::scheduler::events::channel;
-
-    fn text(text: &str) -> Event {
-        Event::Text {
-            text: text.into(),
-            logprobs: None,
-        }
-    }
+    use crate::scheduler::outcome::text;
 
     #[test]
     fn answers_take_turns_and_each_ends_by_itself() {

@@ -159,13 +159,7 @@ impl Events {
 mod tests {
     use super::*;
     use crate::scheduler::BackendError;
-
-    fn text(text: &str) -> Event {
-        Event::Text {
-            text: text.into(),
-            logprobs: None,
-        }
-    }
+    use crate::scheduler::outcome::text;
 
     fn received(events: &mut Events) -> Vec<Event> {
         let mut context = Context::from_waker(std::task::Waker::noop());

@@ -27,6 +27,15 @@ pub enum Event {
     CutOff,
 }
 
+/// Text whose logprobs nobody asked for.
+#[cfg(test)]
+pub(crate) fn text(text: &str) -> Event {
+    Event::Text {
+        text: text.into(),
+        logprobs: None,
+    }
+}
+
 /// A token, how likely it was, and what else was.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TokenLogprobs {

@@ -156,11 +156,7 @@ fn writers(group: &Group, home: usize) -> Vec<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn workers(counts: &[(usize, usize)]) -> Vec<usize> {
-        let of_node = |(node, count): &(usize, usize)| vec![*node; *count];
-        counts.iter().flat_map(of_node).collect()
-    }
+    use crate::nodes::workers;
 
     #[test]
     fn every_head_has_writers_on_its_own_node_alone() {

@@ -144,11 +144,7 @@ impl Display for Homes {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn workers(counts: &[(usize, usize)]) -> Vec<usize> {
-        let of_node = |(node, count): &(usize, usize)| vec![*node; *count];
-        counts.iter().flat_map(of_node).collect()
-    }
+    use crate::nodes::workers;
 
     #[test]
     fn heads_are_given_to_nodes_where_they_divide() {

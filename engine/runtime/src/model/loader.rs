@@ -176,9 +176,9 @@ impl Loader<'_, '_> {
         let router = self.projection(width, &[(name("ffn_gate_inp"), count)])?;
         let gate = name("ffn_gate_exps");
         whole_groups(&gate, hidden)?;
-        let gate = self.alone(&gate, (width, hidden), count)?;
-        let up = self.alone(&name("ffn_up_exps"), (width, hidden), count)?;
-        let down = self.alone(&name("ffn_down_exps"), (hidden, width), count)?;
+        let gate = self.own_product(&gate, (width, hidden), count)?;
+        let up = self.own_product(&name("ffn_up_exps"), (width, hidden), count)?;
+        let down = self.own_product(&name("ffn_down_exps"), (hidden, width), count)?;
         let shared = match rule.shared_length {
             None => None,
             Some(hidden) => Some(SharedExpert {
@@ -231,8 +231,8 @@ impl Loader<'_, '_> {
     ) -> Result<Gated, EngineError> {
         whole_groups(gate, rows)?;
         let (gate, up) = (
-            self.alone(gate, (columns, rows), 1)?,
-            self.alone(up, (columns, rows), 1)?,
+            self.own_product(gate, (columns, rows), 1)?,
+            self.own_product(up, (columns, rows), 1)?,
         );
         let shares = Shares::new(gate.groups(), self.nodes.0, self.nodes.1);
         Ok(Gated {
@@ -245,7 +245,7 @@ impl Loader<'_, '_> {
 
     /// `count` matrices of `columns` x `rows` in one tensor, of which every expert's row groups are divided
     /// among the workers.
-    fn alone(
+    fn own_product(
         &mut self,
         name: &str,
         shape: (usize, usize),
