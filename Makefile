@@ -7,6 +7,7 @@ GOLDEN ?= target/golden
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sysinfer
 export SYSINFER_TEST_MODEL ?= $(CACHE)/SmolLM2-135M-Instruct.Q4_1.gguf
 export SYSINFER_TEST_VOCAB ?= $(CACHE)/vocab
+export SYSINFER_TEST_SCHEMAS ?= $(CACHE)/json-schemas
 
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= cpu_list gguf profile split template tokenizer
@@ -49,6 +50,7 @@ demo: setup build
 test: setup
 	@scripts/model.sh || echo "NOTE: without the small real model, the tests that need it say SKIPPED"
 	@scripts/vocab.sh || echo "NOTE: without the vocabularies, the tests that need them say SKIPPED"
+	@scripts/json_schemas.sh || echo "NOTE: without the JSON Schema Test Suite, its test says SKIPPED"
 	cargo test --workspace --locked --no-fail-fast
 
 golden: setup

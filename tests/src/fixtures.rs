@@ -49,6 +49,19 @@ pub fn real_model(test: &str) -> Option<PathBuf> {
     }
 }
 
+/// A folder that `make test` fetches, named by a variable of the environment. Where it is missing, says so aloud and
+/// returns `None`.
+pub fn fetched_folder(variable: &str, test: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os(variable).map(PathBuf::from);
+    let folder = folder.filter(|folder| folder.is_dir());
+    if folder.is_none() {
+        aloud(&format!(
+            "SKIPPED {test}: {variable} names no folder; `make test` fetches it"
+        ));
+    }
+    folder
+}
+
 /// Says something whether or not the test harness shows the output of tests that pass.
 pub fn aloud(text: &str) {
     // Without standard error there is nobody to tell.

@@ -6,12 +6,11 @@
 //! Prompts are compared by their hash; the script prints one with `--show TEMPLATE CONVERSATION`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use sysinfer_conformance::fixtures::aloud;
+use sysinfer_conformance::fixtures::{aloud, fetched_folder};
 use sysinfer_conformance::fuzz::vocabularies::samples;
 use sysinfer_server::prompt::encode::{ModelPrompt, TemplateSource};
 use sysinfer_server::tools::ChatFormat;
@@ -81,15 +80,11 @@ fn compiled(source: &str, origin: &str) -> Result<ModelPrompt, String> {
 
 #[test]
 fn public_templates_render_as_in_transformers() {
-    let folder = std::env::var_os("SYSINFER_TEST_VOCAB").map(PathBuf::from);
-    let folder = folder.map(|folder| folder.join("templates"));
-    let Some(folder) = folder.filter(|folder| folder.is_dir()) else {
-        aloud(
-            "SKIPPED public_templates_render_as_in_transformers: SYSINFER_TEST_VOCAB names no folder \
-             with templates; `scripts/vocab.sh` fetches it",
-        );
+    let test = "public_templates_render_as_in_transformers";
+    let Some(folder) = fetched_folder("SYSINFER_TEST_VOCAB", test) else {
         return;
     };
+    let folder = folder.join("templates");
     let recording = include_str!("../fixtures/chat_templates.json");
     let recording: Recording = serde_json::from_str(recording).expect("a recording");
     let (mut same, mut refused_there, mut as_text, mut unescaped) = (0, 0, 0, 0);

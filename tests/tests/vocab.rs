@@ -9,11 +9,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use sysinfer_conformance::fixtures::aloud;
+use sysinfer_conformance::fixtures::{aloud, fetched_folder};
 use sysinfer_engine::Tokenizer;
 use sysinfer_engine::tokenizer::Encode;
 use sysinfer_formats::Gguf;
 use sysinfer_machine::FileMap;
+
+/// Names their folder.
+const VOCABULARIES: &str = "SYSINFER_TEST_VOCAB";
 
 /// Vocabularies of the package that have published texts and are held to them.
 const HELD: [&str; 13] = [
@@ -67,20 +70,6 @@ struct Recording {
     recorded_with: String,
     strings: Vec<String>,
     tokens: BTreeMap<String, Vec<Vec<u32>>>,
-}
-
-/// The folder of vocabularies, or a loud skip.
-fn folder(test: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("SYSINFER_TEST_VOCAB").map(PathBuf::from);
-    match folder {
-        Some(folder) if folder.is_dir() => Some(folder),
-        _ => {
-            aloud(&format!(
-                "SKIPPED {test}: SYSINFER_TEST_VOCAB names no folder; `make vocab` fetches it"
-            ));
-            None
-        }
-    }
 }
 
 /// The tokenizer of a file and its `tokenizer.ggml.pre`, or why there is none.
@@ -148,7 +137,8 @@ fn vocabulary(folder: &Path, name: &str) -> PathBuf {
 
 #[test]
 fn published_texts_have_the_published_ids() {
-    let Some(folder) = folder("published_texts_have_the_published_ids") else {
+    let Some(folder) = fetched_folder(VOCABULARIES, "published_texts_have_the_published_ids")
+    else {
         return;
     };
     let mut known: Vec<&str> = HELD.into_iter().chain(WITHOUT_TEXTS).collect();
@@ -185,7 +175,7 @@ fn published_texts_have_the_published_ids() {
 #[test]
 fn vocabularies_are_known_by_their_tokens_where_files_do_not_say_how_to_cut() {
     let test = "vocabularies_are_known_by_their_tokens_where_files_do_not_say_how_to_cut";
-    let Some(folder) = folder(test) else {
+    let Some(folder) = fetched_folder(VOCABULARIES, test) else {
         return;
     };
     let mut faults = Vec::new();
@@ -282,7 +272,7 @@ fn is_set_aside(way: &str, text: &str) -> bool {
 #[test]
 fn recorded_strings_have_the_recorded_ids_and_come_back() {
     let test = "recorded_strings_have_the_recorded_ids_and_come_back";
-    let Some(folder) = folder(test) else {
+    let Some(folder) = fetched_folder(VOCABULARIES, test) else {
         return;
     };
     let recording = recording();

@@ -97,7 +97,7 @@ impl Grammars {
         }
         match matcher.get_error() {
             None => Ok(Follow::new(matcher)),
-            Some(error) => Err(error.trim().to_owned()),
+            Some(error) => Err(told(error.trim())),
         }
     }
 }
@@ -133,6 +133,17 @@ pub(super) fn wrong(field: &str, why: &str) -> ApiError {
     ApiError::invalid_param(field, format!("{field}: {why}"))
 }
 
+/// What llguidance found, in words for who sent the schema.
+fn told(error: &str) -> String {
+    match error.split_once(" is not present in a registry") {
+        // Resource 'http://...'
+        Some((resource, _)) => format!(
+            "a $ref leads to another document, which is not fetched; write it into $defs ({resource})"
+        ),
+        None => error.to_owned(),
+    }
+}
+
 /// A token that is none of text, as llguidance marks it.
 fn special(tokenizer: &Tokenizer, token: u32) -> Vec<u8> {
     let name = tokenizer.token_text(token);
@@ -147,6 +158,7 @@ pub(super) fn with_white_space(
     const OPTIONS: &str = "x-guidance";
     let mut fields = match schema {
         Value::Object(fields) => fields.clone(),
+        Value::Bool(false) => return Err("the schema is false, which no answer can be"),
         _ => Default::default(),
     };
     if fields.contains_key(OPTIONS) {
