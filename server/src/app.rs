@@ -13,7 +13,9 @@ use tower_http::cors::CorsLayer;
 use tower_http::normalize_path::NormalizePath;
 
 use crate::error::ApiError;
-use crate::routes::{apply_template, chat, completions, health, models, ollama, props, tokenize};
+use crate::routes::{
+    apply_template, chat, completions, embeddings, health, models, ollama, props, tokenize,
+};
 use crate::state::ServerState;
 use crate::{auth, observe};
 
@@ -23,11 +25,16 @@ pub fn app(state: Arc<ServerState>) -> Router {
     let openai = Router::new()
         .route("/chat/completions", post(chat::completions))
         .route("/completions", post(completions::completions))
+        .route("/embeddings", post(embeddings::embeddings))
+        // Of TEI, below whatever address a client was given for OpenAI's API.
+        .route("/embed", post(embeddings::embed))
         .route("/models", get(models::list))
         .route("/models/{*id}", get(models::one));
     let ollama = Router::new()
         .route("/chat", post(ollama::chat))
         .route("/generate", post(ollama::generate))
+        .route("/embed", post(ollama::embed))
+        .route("/embeddings", post(ollama::embeddings))
         .route("/tags", get(ollama::tags))
         .route("/show", post(ollama::show))
         .route("/version", get(ollama::version));

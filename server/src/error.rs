@@ -73,6 +73,13 @@ impl ApiError {
         Self::invalid_param(param, message).with_code("context_length_exceeded")
     }
 
+    /// The same error, which also says what may have led to it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: &str) -> Self {
+        self.message = shortened(format!("{}; {hint}", self.message));
+        self
+    }
+
     /// 401: no or a wrong API key.
     pub fn unauthorized(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "authentication_error", message)

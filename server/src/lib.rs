@@ -1,7 +1,7 @@
 //! The OpenAI API over the tuned engine: HTTP at the edge, one thread that drives the engine.
 //!
 //! A request goes wire type ([`api`]) -> checked values ([`validate`]) -> prompt tokens
-//! ([`prompt`]) -> [`scheduler::ValidJob`] -> queue -> worker -> [`scheduler::Backend`], and its
+//! ([`prompt`]) -> [`scheduler::Job`] -> queue -> worker -> [`scheduler::Backend`], and its
 //! answer comes back as [`scheduler::Event`]s, in which [`reading`] finds thoughts, text and calls of
 //! [`tools`], and which [`render`] turns into JSON or server-sent events. [`app`] shows all routes on
 //! one screen, [`start`] what happens before the first request.

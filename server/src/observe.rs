@@ -14,7 +14,7 @@ use axum::response::Response;
 use uuid::Uuid;
 
 use crate::error::Refused;
-use crate::scheduler::Finish;
+use crate::scheduler::{Embedded, Finish};
 use crate::state::{ServerState, Status};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -73,7 +73,7 @@ fn log(what: &str, id: &str, status: StatusCode, took: Duration, reason: &str) {
     }
 }
 
-/// Writes the line of one generation when dropped: finished, failed, left by its client, or cut off.
+/// Writes the line of one generation, or request for embeddings, when dropped: finished, failed, left by its client, or cut off.
 pub struct GenerationLog {
     id: String,
     prompt_tokens: usize,
@@ -88,6 +88,9 @@ enum Outcome {
     /// By its client, or by a server that stops.
     Unfinished,
     Finished(Finish),
+    Embedded {
+        inputs: usize,
+    },
     Failed(String),
 }
 
@@ -119,6 +122,12 @@ impl GenerationLog {
         self.outcome = Outcome::Finished(finish);
     }
 
+    /// All inputs have been read.
+    pub fn embedded(&mut self, embedded: &Embedded) {
+        let inputs = embedded.means.len();
+        self.outcome = Outcome::Embedded { inputs };
+    }
+
     /// The engine failed.
     pub fn failed(&mut self, reason: &str) {
         self.outcome = Outcome::Failed(reason.to_string());
@@ -148,6 +157,16 @@ impl Drop for GenerationLog {
                     total_ms,
                     tokens_per_second = rate,
                     "answered"
+                );
+            }
+            Outcome::Embedded { inputs } => {
+                tracing::info!(
+                    id,
+                    status = 200,
+                    inputs,
+                    prompt_tokens,
+                    total_ms,
+                    "embedded"
                 );
             }
             Outcome::Unfinished if self.state.status() == Status::CutOff => {

@@ -21,6 +21,9 @@ fn absurd() -> [Value; 5] {
     ]
 }
 
+/// All that have fields of their own.
+const ENDPOINTS: [On; 4] = [On::Chat, On::Completions, On::Ollama, On::Embeddings];
+
 /// Fields of which others are parts.
 const FORMS: [&str; 9] = [
     "response_format",
@@ -49,6 +52,8 @@ fn server() -> Server {
 fn with(endpoint: On, name: &str, value: Value) -> Value {
     let mut body = match endpoint {
         On::Completions => json!({"prompt": "a b"}),
+        On::Embeddings if ["inputs", "prompt"].contains(&name) => json!({}),
+        On::Embeddings => json!({"input": "a b"}),
         On::Ollama if ["system", "raw"].contains(&name) => json!({"prompt": "a b"}),
         _ => json!({"messages": [{"role": "user", "content": "a b"}]}),
     };
@@ -65,6 +70,7 @@ fn with(endpoint: On, name: &str, value: Value) -> Value {
 fn path(endpoint: On, name: &str) -> &'static str {
     match endpoint {
         On::Completions => "/v1/completions",
+        On::Embeddings => "/v1/embeddings",
         On::Ollama if ["system", "raw"].contains(&name) => "/api/generate",
         On::Ollama => "/api/chat",
         _ => "/v1/chat/completions",
@@ -94,7 +100,7 @@ fn json(text: &str) -> Value {
 #[tokio::test]
 async fn every_field_is_honoured_refused_or_without_effect_as_the_table_says() {
     let server = server();
-    for endpoint in [On::Chat, On::Completions, On::Ollama] {
+    for endpoint in ENDPOINTS {
         for row in at(endpoint) {
             let Field { name, example, .. } = row;
             let (status, error) = sent(&server, endpoint, name, json(example)).await;
@@ -120,7 +126,7 @@ async fn every_field_is_honoured_refused_or_without_effect_as_the_table_says() {
 #[tokio::test]
 async fn every_field_that_is_honoured_is_read() {
     let server = server();
-    for endpoint in [On::Chat, On::Completions, On::Ollama] {
+    for endpoint in ENDPOINTS {
         for Field { name, .. } in at(endpoint).filter(|row| row.reading == Reading::Honoured) {
             let mut refused = false;
             for value in absurd() {
@@ -155,7 +161,7 @@ async fn what_nobody_knows_passes() {
 
 #[test]
 fn no_field_is_in_two_rows() {
-    for endpoint in [On::Chat, On::Completions, On::Ollama] {
+    for endpoint in ENDPOINTS {
         let mut names: Vec<&str> = at(endpoint).map(|row| row.name).collect();
         names.sort_unstable();
         let twice = names.windows(2).find(|pair| pair[0] == pair[1]);
@@ -169,6 +175,7 @@ fn endpoints(on: On) -> &'static str {
         On::Chat => "chat",
         On::Completions => "completions",
         On::Ollama => "Ollama",
+        On::Embeddings => "embeddings",
     }
 }
 

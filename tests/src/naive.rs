@@ -140,6 +140,24 @@ impl Naive {
 
     /// Logits after every token.
     pub fn logits(&self, tokens: &[u32]) -> Vec<Vec<f32>> {
+        self.output(&self.states(tokens))
+            .into_iter()
+            .map(|row| row.into_iter().map(|v| v as f32).collect())
+            .collect()
+    }
+
+    /// What the output matrix makes of hidden states.
+    pub fn output(&self, states: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let output = if self.tensors.contains_key("output.weight") {
+            "output"
+        } else {
+            "token_embd"
+        };
+        self.multiply(&format!("{output}.weight"), states)
+    }
+
+    /// Hidden states behind the last norm, after every token.
+    pub fn states(&self, tokens: &[u32]) -> Vec<Vec<f64>> {
         let embedding = self.rows("token_embd.weight");
         let mut x: Vec<Row> = tokens
             .iter()
@@ -166,17 +184,7 @@ impl Naive {
                 add(&mut x, shared);
             }
         }
-        let last = self.norm("output_norm.weight", &x);
-        let output = if self.tensors.contains_key("output.weight") {
-            "output"
-        } else {
-            "token_embd"
-        };
-        let logits = self.multiply(&format!("{output}.weight"), &last);
-        logits
-            .into_iter()
-            .map(|row| row.into_iter().map(|v| v as f32).collect())
-            .collect()
+        self.norm("output_norm.weight", &x)
     }
 
     fn dense(&self, name: &dyn Fn(&str) -> String, suffix: &str, inputs: &[Row]) -> Vec<Row> {

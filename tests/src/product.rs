@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -66,7 +67,7 @@ pub struct Server {
     /// What it logged until it was ready.
     pub log: String,
     /// Lines that it logs after that, for who watches them.
-    watched: Option<Receiver<String>>,
+    watched: Option<Mutex<Receiver<String>>>,
 }
 
 impl Server {
@@ -131,7 +132,7 @@ impl Server {
         }
         // Lines about what runs are written before the model counts as ready.
         server.log.extend(logged.try_iter().map(|line| line + "\n"));
-        server.watched = Some(logged);
+        server.watched = Some(Mutex::new(logged));
         server
     }
 
@@ -146,6 +147,7 @@ impl Server {
     /// If there is no such line for too long, or it was not started to be watched.
     pub fn later(&self, text: &str) -> String {
         let lines = self.watched.as_ref().expect("a watched server");
+        let lines = lines.lock().expect("nobody fails with it");
         let mut log = String::new();
         while !log.contains(text) {
             let line = lines.recv_timeout(PATIENCE);

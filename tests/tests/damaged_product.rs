@@ -120,6 +120,22 @@ fn a_damaged_token_ends_the_answers_that_read_it_and_no_other() {
 }
 
 #[test]
+fn texts_with_a_damaged_token_have_no_embedding_and_others_do() {
+    let (_folder, path) = damaged("token_embd.weight", 301, f32::NAN);
+    let server = server(&path, &["--threads", "2"]);
+    let embed = |input: Value| server.post("/v1/embeddings", &json!({"input": input}));
+    let (status, good) = embed(json!([[305, 306], [302]]));
+    assert_eq!(status, 200, "{good}");
+    for input in [json!([301]), json!([[305], [306, 301, 302], [302]])] {
+        let (status, body) = embed(input);
+        assert!(status == 500 && is_the_error(&body), "{status}: {body}");
+        assert!(!body.contains("embedding\":"), "{body}");
+    }
+    server.later("token_embd.weight");
+    assert_eq!(embed(json!([[305, 306], [302]])), (200, good));
+}
+
+#[test]
 fn values_that_overflow_are_not_blamed_on_the_file() {
     let mut bytes = std::fs::read(tiny_model()).expect("the model was written");
     // The largest scale of a block: a value that f16 holds, and its sums do not.

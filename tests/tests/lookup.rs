@@ -73,7 +73,7 @@ fn job(prompt: Vec<u32>, limits: JobLimits, options: SamplingOptions) -> ValidJo
 
 /// Runs a job to its end. Returns what its client gets, but for times, and its drafts.
 fn answer(backend: &mut EngineBackend, job: ValidJob) -> (Vec<Event>, Drafts) {
-    backend.admit(1, job).expect("admitted");
+    backend.admit(1, job.into()).expect("admitted");
     let (mut events, mut drafts) = (Vec::new(), None);
     while drafts.is_none() {
         let emit = &mut |_, mut event| {
@@ -216,7 +216,7 @@ fn the_next_conversation_finds_what_it_would_find() {
 
     // A client that left in the middle of an answer leaves nothing behind either.
     for steps in [1, 3, 9] {
-        drafted.admit(5, first()).expect("admitted");
+        drafted.admit(5, first().into()).expect("admitted");
         for _ in 0..steps {
             drafted.step(&mut |_, _| {}).expect("the step runs");
         }

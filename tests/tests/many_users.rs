@@ -10,7 +10,9 @@ use sysinfer_engine::{Engine, EngineError, Entry, Lookup, SamplingOptions, Seque
 use sysinfer_server::backend::answer::Words;
 use sysinfer_server::backend::engine::{EngineBackend, Limits};
 use sysinfer_server::scheduler::compose::StepLimits;
-use sysinfer_server::scheduler::{Backend, Event, Finish, JobId, JobLimits, NotAdmitted, ValidJob};
+use sysinfer_server::scheduler::{
+    Backend, Event, Finish, Job, JobId, JobLimits, NotAdmitted, ValidJob,
+};
 
 const CONTEXT: usize = 500;
 
@@ -90,7 +92,8 @@ fn run(
     asks: &[Ask],
     leave: &BTreeMap<JobId, usize>,
 ) -> BTreeMap<JobId, Answer> {
-    let mut waiting: Vec<(JobId, ValidJob)> = (0..).zip(asks.iter().map(Ask::job)).collect();
+    let jobs = asks.iter().map(|ask| Job::from(ask.job()));
+    let mut waiting: Vec<(JobId, Job)> = (0..).zip(jobs).collect();
     waiting.reverse();
     let mut live: BTreeMap<JobId, (usize, Vec<Event>)> = BTreeMap::new();
     let mut answers = BTreeMap::new();

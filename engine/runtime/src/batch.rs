@@ -3,7 +3,7 @@
 use crate::not_finite::NotFinite;
 use crate::sequence::Sequence;
 
-/// Which rows of logits a step is asked for.
+/// What a step is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// None: more of the prompt follows.
@@ -12,6 +12,8 @@ pub enum Wanted {
     Last,
     /// Those after every token.
     All,
+    /// None, and the hidden states of the tokens for the sequence's mean: [`Sequence::mean_state`].
+    Mean,
 }
 
 /// New tokens of one sequence.
@@ -21,7 +23,7 @@ pub struct Entry<'a> {
     pub sequence: &'a mut Sequence,
     /// At least one.
     pub tokens: &'a [u32],
-    /// Which logits to return.
+    /// Which logits to return, or what to add up instead.
     pub wanted: Wanted,
 }
 
@@ -29,7 +31,7 @@ impl Entry<'_> {
     /// Rows of logits that it will have.
     pub(crate) fn wanted_rows(&self) -> usize {
         match self.wanted {
-            Wanted::None => 0,
+            Wanted::None | Wanted::Mean => 0,
             Wanted::Last => 1,
             Wanted::All => self.tokens.len(),
         }

@@ -1,10 +1,10 @@
 //! Values that are not finite in the weights of a model file: where those of logits
 //! ([`NotFinite`](crate::NotFinite)) may come from.
 //!
-//! A step looks at its logits only. That is enough: what is not finite in a weight, a key or a sum stays
-//! so through every norm, product, softmax and rounding that it enters (the tests of `sysinfer-kernels`
-//! hold each of them to that), so it reaches the logits or has no part in them. Which weight it was is
-//! looked for in the file, after the fact.
+//! A step looks at its logits only, or at the means of hidden states that are wanted instead. That is
+//! enough: what is not finite in a weight, a key or a sum stays so through every norm, product, softmax and
+//! rounding that it enters (the tests of `sysinfer-kernels` hold each of them to that), so it reaches them
+//! or has no part in them. Which weight it was is looked for in the file, after the fact.
 
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;

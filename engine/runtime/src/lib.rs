@@ -28,6 +28,7 @@ pub mod residency;
 pub mod sampling;
 pub mod sequence;
 pub mod shape;
+mod state_sum;
 mod teams;
 pub mod times;
 pub mod tokenizer;

@@ -7,6 +7,8 @@ use crate::kv::block::KvBlock;
 use crate::kv::pool::{KvPool, Promise};
 use crate::kv::prefix::{Known, common};
 use crate::kv::{BLOCK_POSITIONS, KvShape};
+use crate::not_finite::NotFinite;
+use crate::state_sum::StateSum;
 
 /// Tokens that went through the model, with their keys and values. Grows block by block; gives its blocks
 /// back when dropped.
@@ -15,6 +17,8 @@ pub struct Sequence {
     /// Those that are full may be shared with others, and are not written then.
     blocks: Vec<Arc<KvBlock>>,
     tokens: Vec<u32>,
+    /// Hidden states of its first tokens, where steps were asked for them.
+    states: StateSum,
     capacity: usize,
     promise: Promise,
 }
@@ -33,6 +37,7 @@ impl Sequence {
         let mut sequence = Self {
             blocks: Vec::new(),
             tokens: Vec::new(),
+            states: StateSum::default(),
             capacity,
             promise,
         };
@@ -68,6 +73,30 @@ impl Sequence {
     /// Forgets the tokens from position `len` on.
     pub fn truncate(&mut self, len: usize) {
         self.tokens.truncate(len);
+        self.states.cut(len);
+    }
+
+    /// The mean of the hidden states of all its tokens, `[embedding_length]`: of the values behind the
+    /// last norm, which the output matrix multiplies. The same bits however the tokens were cut into steps,
+    /// and whatever else ran in these. `None` if there are no tokens, or some whose states were not asked
+    /// for with [`Wanted::Mean`](crate::Wanted::Mean), as those that were taken over from another sequence.
+    ///
+    /// # Errors
+    /// A state has a value that is not finite.
+    pub fn mean_state(&self) -> Result<Option<Vec<f32>>, NotFinite> {
+        match self.has_all_states() && !self.is_empty() {
+            true => self.states.mean().map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Whether the states of all its tokens have been added up, so that those of the next ones can be.
+    pub(crate) fn has_all_states(&self) -> bool {
+        self.states.tokens() == self.len()
+    }
+
+    pub(crate) fn states_mut(&mut self) -> &mut StateSum {
+        &mut self.states
     }
 
     /// Takes over, instead of computing them, keys and values of the tokens that `prompt` and `other` begin

@@ -4,15 +4,19 @@
 //! answer, with a draft of those after it where that pays, and parts of prompts. A job that leaves is noticed
 //! within a step, in the middle of a long prompt too. Keys and values of jobs that are over stay while there
 //! is room, so that a prompt is computed from where it differs from what was said before; and of jobs that
-//! come together and begin alike, one computes what they have in common.
+//! come together and begin alike, one computes what they have in common. What goes into a step is decided in
+//! `step`.
 
 use sysinfer_engine::{Drafter, Engine, EngineError, Lookup, Sequence};
 
 use super::answer::{Answer, Words};
+use super::embedding::Embedding;
 use super::inspector::Inspector;
-use super::live::{Live, Part};
-use crate::scheduler::compose::{Pace, StepLimits, divide};
-use crate::scheduler::{Backend, BackendError, Event, JobId, NotAdmitted, ValidJob};
+use super::live::Live;
+use crate::scheduler::compose::StepLimits;
+use crate::scheduler::{
+    Backend, BackendError, Event, Job, JobId, NotAdmitted, ValidInputs, ValidJob,
+};
 
 /// Tokens that a prompt must have in common with one that is being computed to wait for it.
 const WORTH_WAITING: usize = 32;
@@ -28,13 +32,16 @@ pub struct Limits {
 
 /// An engine with the sequences it works on.
 pub struct EngineBackend {
-    engine: Engine,
-    words: Words,
-    lookup: Lookup,
-    limits: Limits,
-    /// Oldest first.
-    live: Vec<Live>,
-    inspector: Option<Inspector>,
+    pub(super) engine: Engine,
+    pub(super) words: Words,
+    pub(super) lookup: Lookup,
+    pub(super) limits: Limits,
+    /// Answers, oldest first.
+    pub(super) live: Vec<Live>,
+    /// Requests for embeddings, oldest first. Nobody shares what they compute, since all of it is gone as soon
+    /// as they have it; nor do they what others have, since they need the states of all their tokens.
+    pub(super) embeddings: Vec<Embedding>,
+    pub(super) inspector: Option<Inspector>,
 }
 
 impl EngineBackend {
@@ -46,6 +53,7 @@ impl EngineBackend {
             lookup,
             limits,
             live: Vec::new(),
+            embeddings: Vec::new(),
             inspector: None,
         }
     }
@@ -77,8 +85,33 @@ impl EngineBackend {
         most.filter(|(_, count)| *count >= known + WORTH_WAITING)
     }
 
+    fn admit_answer(&mut self, id: JobId, job: Box<ValidJob>) -> Result<(), NotAdmitted> {
+        let sequence = match self.sequence(&job) {
+            Ok(sequence) => sequence,
+            Err(error) => return Err(not_admitted(error, Job::Answer(job))),
+        };
+        let shares = self.shared_with(job.prompt(), sequence.len());
+        let answer = Answer::new(id, *job, sequence.len(), &self.words);
+        self.live.push(Live {
+            answer: answer.map_err(NotAdmitted::Failed)?,
+            drafter: Drafter::default(),
+            sequence,
+            shares,
+            spoilt: false,
+        });
+        Ok(())
+    }
+
+    fn admit_inputs(&mut self, id: JobId, inputs: ValidInputs) -> Result<(), NotAdmitted> {
+        match self.engine.sequence(inputs.longest()) {
+            Ok(sequence) => self.embeddings.push(Embedding::new(id, inputs, sequence)),
+            Err(error) => return Err(not_admitted(error, inputs.into())),
+        }
+        Ok(())
+    }
+
     /// Lets jobs that waited for another one's prompt go on, once that is computed or the other is gone.
-    fn end_waiting(&mut self) -> Result<(), EngineError> {
+    pub(super) fn end_waiting(&mut self) -> Result<(), EngineError> {
         for at in 0..self.live.len() {
             let Some((id, count)) = self.live[at].shares else {
                 continue;
@@ -113,142 +146,21 @@ impl EngineBackend {
         }
         Ok(())
     }
-
-    /// What every live job puts into the next step, if anything.
-    fn compose(&self) -> Vec<Option<Part>> {
-        let answers = self.live.iter().filter(|live| live.answers()).count();
-        let costs = self.lookup.costs();
-        let pace = Pace {
-            answers,
-            decode: costs.expected(answers.max(1)),
-            prompt_row: costs.prompt_row(),
-            known_rows: costs.most_prompt_rows(),
-        };
-        let reads = |live: &Live| live.lacking() > 0 && live.shares.is_none() && !live.is_over();
-        let lacking: Vec<usize> = (self.live.iter())
-            .filter(|live| reads(live))
-            .map(Live::lacking)
-            .collect();
-        let decode = match answers {
-            0 => 0,
-            _ => answers.max(self.lookup.most_rows()),
-        };
-        let rows = self.limits.step.prompt_rows(pace, decode);
-        let mut shares = divide(rows, &lacking).into_iter();
-        let part = |live: &Live| match (live.answers(), reads(live)) {
-            (true, _) => Some(Part::Next),
-            (_, true) => shares.next().filter(|rows| *rows > 0).map(Part::Prompt),
-            _ => None,
-        };
-        self.live.iter().map(part).collect()
-    }
-
-    /// Makes room for what jobs put into the step; those that get none are over.
-    fn make_room(&mut self, parts: &mut [Option<Part>], emit: &mut dyn FnMut(JobId, Event)) {
-        // With a draft, the next token may bring others.
-        let most_next = self.lookup.most_rows().max(1);
-        for (live, part) in self.live.iter_mut().zip(parts) {
-            let tokens = match part {
-                None => continue,
-                Some(Part::Next) => live.answer.tokens_left().clamp(1, most_next),
-                Some(Part::Prompt(tokens)) => *tokens,
-            };
-            if let Err(error) = live.sequence.reserve(tokens) {
-                live.spoilt = true;
-                *part = None;
-                let error = BackendError(error.to_string());
-                emit(live.answer.id(), Event::Failed(error));
-            }
-        }
-    }
-
-    /// Runs a step of `parts`.
-    fn run(
-        &mut self,
-        parts: &[Option<Part>],
-        emit: &mut dyn FnMut(JobId, Event),
-    ) -> Result<(), EngineError> {
-        let next_of_prompt = |(live, part): (&Live, &Option<Part>)| match part {
-            Some(Part::Prompt(tokens)) => {
-                live.answer.prompt()[live.sequence.len()..][..*tokens].to_vec()
-            }
-            _ => Vec::new(),
-        };
-        let pairs = self.live.iter().zip(parts);
-        let tokens: Vec<Vec<u32>> = pairs.map(next_of_prompt).collect();
-        let (mut turns, mut speakers) = (Vec::new(), Vec::new());
-        let (mut prompts, mut readers) = (Vec::new(), Vec::new());
-        for ((live, part), tokens) in self.live.iter_mut().zip(parts).zip(&tokens) {
-            match part {
-                None => {}
-                Some(Part::Next) => {
-                    let (turn, answer) = live.turn();
-                    turns.push(turn);
-                    speakers.push(answer);
-                }
-                Some(Part::Prompt(_)) => {
-                    let (entry, answer) = live.entry(tokens);
-                    prompts.push(entry);
-                    readers.push(answer);
-                }
-            }
-        }
-        speakers.append(&mut readers);
-        let words = &self.words;
-        let spoilt = self.lookup.step(
-            &mut self.engine,
-            &mut turns,
-            prompts,
-            &mut |number, logits| speakers[number].draw(words, logits, emit),
-        )?;
-        let ids: Vec<JobId> = speakers.iter().map(|answer| answer.id()).collect();
-        for id in (0..ids.len()).filter(|number| spoilt.contains(*number)) {
-            self.spoil(ids[id], emit);
-        }
-        Ok(())
-    }
-
-    /// Ends a job that came to logits which are not finite.
-    fn spoil(&mut self, id: JobId, emit: &mut dyn FnMut(JobId, Event)) {
-        self.inspector.as_mut().map(Inspector::look);
-        let live = self.live.iter_mut().find(|live| live.answer.id() == id);
-        if let Some(live) = live {
-            live.spoilt = true;
-            emit(id, Event::NotFinite(sysinfer_engine::NotFinite));
-        }
-    }
 }
 
 impl Backend for EngineBackend {
-    fn admit(&mut self, id: JobId, job: ValidJob) -> Result<(), NotAdmitted> {
-        if self.live.len() >= self.limits.parallel {
+    fn admit(&mut self, id: JobId, job: Job) -> Result<(), NotAdmitted> {
+        if self.live.len() + self.embeddings.len() >= self.limits.parallel {
             return Err(NotAdmitted::Wait(Box::new(job)));
         }
-        let sequence = match self.sequence(&job) {
-            Ok(sequence) => sequence,
-            Err(EngineError::NoRoom(_)) => return Err(NotAdmitted::Wait(Box::new(job))),
-            Err(error) => return Err(NotAdmitted::Failed(BackendError(error.to_string()))),
-        };
-        let shares = self.shared_with(job.prompt(), sequence.len());
-        let answer = Answer::new(id, job, sequence.len(), &self.words);
-        self.live.push(Live {
-            answer: answer.map_err(NotAdmitted::Failed)?,
-            drafter: Drafter::default(),
-            sequence,
-            shares,
-            spoilt: false,
-        });
-        Ok(())
+        match job {
+            Job::Answer(job) => self.admit_answer(id, job),
+            Job::Embeddings(inputs) => self.admit_inputs(id, inputs),
+        }
     }
 
     fn step(&mut self, emit: &mut dyn FnMut(JobId, Event)) -> Result<(), BackendError> {
-        let mut stepped = self.end_waiting();
-        if stepped.is_ok() {
-            let mut parts = self.compose();
-            self.make_room(&mut parts, emit);
-            stepped = self.run(&parts, emit);
-        }
-        if let Err(error) = stepped {
+        if let Err(error) = self.end_waiting().and_then(|()| self.take_step(emit)) {
             // Nobody knows how far the step came, or what is in keys and values.
             self.live.iter_mut().for_each(|live| live.spoilt = true);
             return Err(BackendError(error.to_string()));
@@ -260,6 +172,7 @@ impl Backend for EngineBackend {
     }
 
     fn release(&mut self, id: JobId) {
+        self.embeddings.retain(|embedding| embedding.id() != id);
         let Some(at) = self.live.iter().position(|live| live.answer.id() == id) else {
             return;
         };
@@ -269,6 +182,14 @@ impl Backend for EngineBackend {
         if !spoilt {
             self.engine.keep(sequence);
         }
+    }
+}
+
+/// What becomes of a job that has no sequence.
+fn not_admitted(error: EngineError, job: Job) -> NotAdmitted {
+    match error {
+        EngineError::NoRoom(_) => NotAdmitted::Wait(Box::new(job)),
+        error => NotAdmitted::Failed(BackendError(error.to_string())),
     }
 }
 

@@ -1,4 +1,4 @@
-//! One live job: its answer, its keys and values, and whose prompt it waits for.
+//! One live answer: what is said of it, its keys and values, and whose prompt it waits for.
 
 use sysinfer_engine::kv::common;
 use sysinfer_engine::{Drafter, Entry, Sequence, Turn, Wanted};
@@ -34,6 +34,11 @@ impl Live {
     /// Whether its prompt is read and its answer is not over.
     pub(super) fn answers(&self) -> bool {
         self.lacking() == 0 && !self.is_over()
+    }
+
+    /// Whether parts of its prompt can go into a step now.
+    pub(super) fn reads(&self) -> bool {
+        self.lacking() > 0 && self.shares.is_none() && !self.is_over()
     }
 
     /// Whether it takes part in no step any more.

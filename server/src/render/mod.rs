@@ -1,8 +1,9 @@
 //! Events of a request's answers as the bodies of the APIs that are spoken here: whole ([`gather`]) or piece
 //! by piece ([`stream`], over what is [`unsent`]), in the forms of OpenAI's chat ([`json`], [`sse`]) and
-//! completions ([`completion`]), and of Ollama ([`ollama`]).
+//! completions ([`completion`]), and of Ollama ([`ollama`]); and vectors ([`embeddings`]).
 
 pub mod completion;
+pub mod embeddings;
 pub mod gather;
 pub mod json;
 mod message;
@@ -12,7 +13,7 @@ pub mod sse;
 pub mod stream;
 pub mod unsent;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
@@ -52,6 +53,11 @@ pub fn unix_seconds() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |time| time.as_secs())
+}
+
+/// A duration as Ollama writes it.
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// What a client is told where an answer has no end.

@@ -1,6 +1,6 @@
 //! Answers in Ollama's forms: one object, or a line for each piece.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -10,8 +10,8 @@ use serde_json::json;
 use super::gather::Gathered;
 use super::message::Message;
 use super::stream::Format;
-use super::token_entry;
 use super::unsent::Unsent;
+use super::{nanoseconds, token_entry};
 use crate::api::ollama::response::{self, Answer, Call, Called, Cost, End, Said};
 use crate::api::response::{TokenEntry, ToolCall};
 use crate::error::ApiError;
@@ -144,10 +144,6 @@ fn call(call: &ToolCall) -> Call {
             arguments: arguments.unwrap_or_else(|_| text.into()),
         },
     }
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Format for Lines {

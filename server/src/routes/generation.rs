@@ -45,13 +45,7 @@ impl Generation {
         }
         let prompts = jobs.iter().step_by(per_prompt.max(1));
         let prompt_tokens = prompts.map(|job| job.prompt().len()).sum();
-        let events = state
-            .queue
-            .submit_all(jobs)
-            .map_err(|refusal| match refusal {
-                Refusal::Full { limit } => ApiError::queue_full(limit),
-                Refusal::Closed => ApiError::unavailable("the server is stopping"),
-            })?;
+        let events = state.queue.submit_all(jobs).map_err(refused)?;
         Ok(Self {
             choices: events.into(),
             per_prompt,
@@ -87,7 +81,16 @@ impl Generation {
     }
 }
 
-fn logged(mut response: Response) -> Response {
+/// What a client is told whose jobs were not queued.
+pub(super) fn refused(refusal: Refusal) -> ApiError {
+    match refusal {
+        Refusal::Full { limit } => ApiError::queue_full(limit),
+        Refusal::Closed => ApiError::unavailable("the server is stopping"),
+    }
+}
+
+/// Marks a response whose line is written when its jobs have ended.
+pub(super) fn logged(mut response: Response) -> Response {
     response.extensions_mut().insert(LoggedElsewhere);
     response
 }

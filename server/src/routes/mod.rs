@@ -4,6 +4,7 @@ pub mod apply_template;
 pub mod body;
 pub mod chat;
 pub mod completions;
+pub mod embeddings;
 pub mod generation;
 pub mod health;
 pub mod models;

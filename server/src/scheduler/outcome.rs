@@ -19,9 +19,11 @@ pub enum Event {
     },
     /// The answer is complete.
     Finished(Finish),
+    /// All inputs have been read.
+    Embedded(Embedded),
     /// The engine failed.
     Failed(BackendError),
-    /// The model gave this job no logits to draw from.
+    /// The model gave this job no logits to draw from, or no states to make a mean of.
     NotFinite(NotFinite),
     /// The server stops, and does not wait for the rest.
     CutOff,
@@ -52,6 +54,17 @@ pub struct Logprob {
     pub bytes: Vec<u8>,
     /// Under the model's own distribution, before temperature and filters.
     pub logprob: f32,
+}
+
+/// What embeddings are made from, and what it cost.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Embedded {
+    /// The mean hidden state of each input, in their order: finite values, as many as the model is wide.
+    pub means: Vec<Vec<f32>>,
+    /// Tokens of all inputs.
+    pub prompt_tokens: usize,
+    /// From admission to the last of them.
+    pub time: Duration,
 }
 
 /// How an answer ended and what it cost.

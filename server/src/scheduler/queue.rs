@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::ValidJob;
+use super::Job;
 use super::events::{Bypass, EventSender, Events, channel};
 
 /// Jobs that wait.
@@ -29,7 +29,7 @@ struct Waiting {
 #[derive(Debug)]
 pub struct Ticket {
     /// What to run.
-    pub job: ValidJob,
+    pub job: Job,
     /// Where its events go.
     pub sender: EventSender,
 }
@@ -67,7 +67,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`Refusal`] when the queue is full or closed.
-    pub fn submit(&self, job: ValidJob) -> Result<Events, Refusal> {
+    pub fn submit(&self, job: impl Into<Job>) -> Result<Events, Refusal> {
         let mut events = self.submit_all(vec![job])?;
         events.pop().ok_or(Refusal::Closed)
     }
@@ -76,7 +76,7 @@ impl Queue {
     ///
     /// # Errors
     /// As [`Queue::submit`]: there is no room for all.
-    pub fn submit_all(&self, jobs: Vec<ValidJob>) -> Result<Vec<Events>, Refusal> {
+    pub fn submit_all(&self, jobs: Vec<impl Into<Job>>) -> Result<Vec<Events>, Refusal> {
         let mut waiting = self.lock();
         if !waiting.open {
             return Err(Refusal::Closed);
@@ -87,7 +87,8 @@ impl Queue {
         waiting.bypasses.retain(Bypass::is_open);
         let mut all = Vec::with_capacity(jobs.len());
         for job in jobs {
-            let (sender, events) = channel(job.limits().max_tokens);
+            let job = job.into();
+            let (sender, events) = channel(job.most_events());
             waiting.bypasses.push(sender.bypass());
             waiting.jobs.push_back(Ticket { job, sender });
             all.push(events);
@@ -207,7 +208,7 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     use super::*;
-    use crate::scheduler::{Event, JobLimits};
+    use crate::scheduler::{Event, JobLimits, ValidJob};
 
     fn job(token: u32) -> ValidJob {
         let limits = JobLimits {
@@ -218,7 +219,10 @@ mod tests {
     }
 
     fn first(ticket: Option<Ticket>) -> Option<u32> {
-        ticket.map(|ticket| ticket.job.prompt()[0])
+        ticket.map(|ticket| match ticket.job {
+            Job::Answer(job) => job.prompt()[0],
+            Job::Embeddings(inputs) => inputs.all()[0][0],
+        })
     }
 
     #[test]

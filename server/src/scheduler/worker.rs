@@ -95,7 +95,7 @@ mod tests {
     use sysinfer_engine::{Drafts, SamplingOptions};
 
     use super::*;
-    use crate::scheduler::{BackendError, Events, Finish, FinishReason, JobLimits, ValidJob};
+    use crate::scheduler::{BackendError, Events, Finish, FinishReason, Job, JobLimits, ValidJob};
 
     /// Counts down each job's `max_tokens`, one event per step; the first prompt token says how
     /// the job goes wrong, if at all.
@@ -111,12 +111,15 @@ mod tests {
     const FAILS: u32 = 8;
 
     impl Backend for Countdown {
-        fn admit(&mut self, id: JobId, job: ValidJob) -> Result<(), NotAdmitted> {
+        fn admit(&mut self, id: JobId, job: Job) -> Result<(), NotAdmitted> {
+            let Job::Answer(job) = job else {
+                panic!("the tests submit answers");
+            };
             if job.prompt()[0] == REFUSED {
                 return Err(NotAdmitted::Failed(BackendError("refused".into())));
             }
             if self.jobs.len() == self.slots {
-                return Err(NotAdmitted::Wait(Box::new(job)));
+                return Err(NotAdmitted::Wait(Box::new(Job::Answer(job))));
             }
             self.jobs
                 .push((id, job.prompt()[0], job.limits().max_tokens));

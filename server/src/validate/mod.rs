@@ -1,11 +1,12 @@
-//! From wire values to [`ValidJob`]s: every range is checked here, and nowhere else.
+//! From wire values to [`ValidJob`]s and [`ValidInputs`](crate::scheduler::ValidInputs): every range is checked here, and nowhere else.
 //!
-//! Two steps, because the second costs time and needs the model: [`check`] and [`check_completion`] look at
-//! the numbers, [`Checked::into_jobs`] and [`CheckedCompletion::into_jobs`] make tokens of what was sent.
-//! What both have is in `answer`.
+//! Two steps, because the second costs time and needs the model: [`check`], [`check_completion`] and
+//! [`check_embeddings`] look at the numbers, [`Checked::into_jobs`] and its like make tokens of what was sent.
+//! What requests for answers have in common is in `answer`.
 
 mod answer;
 mod completion;
+mod embeddings;
 pub mod features;
 mod messages;
 mod numbers;
@@ -26,6 +27,7 @@ use numbers::count;
 
 pub use answer::{Defaults, Delivery};
 pub use completion::{CheckedCompletion, check_completion};
+pub use embeddings::{CheckedEmbeddings, VectorForm, check_embeddings};
 pub use tokens::valid_ids;
 
 const MOST_TOP_LOGPROBS: usize = 20;

@@ -13,16 +13,16 @@ use axum::body::Body;
 use axum::http::{Request, Response, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use sysinfer_engine::Drafts;
 use sysinfer_engine::tokenizer::TooManyTokens;
+use sysinfer_engine::{Drafts, NotFinite};
 use sysinfer_server::app::app;
 use sysinfer_server::backend::stop::StopMatcher;
 use sysinfer_server::constraint::Grammars;
 use sysinfer_server::prompt::text::{Reading, TextEncoder};
 use sysinfer_server::prompt::{Conversation, PromptEncoder, PromptError};
 use sysinfer_server::scheduler::{
-    Backend, BackendError, Event, Finish, FinishReason, JobId, Logprob, NotAdmitted, TokenLogprobs,
-    ValidJob, worker,
+    Backend, BackendError, Embedded, Event, Finish, FinishReason, Job, JobId, Logprob, NotAdmitted,
+    TokenLogprobs, ValidInputs, ValidJob, worker,
 };
 use sysinfer_server::state::{ModelFacts, ServedModel, ServerState, Settings};
 use sysinfer_server::tools::format::ChatFormat;
@@ -133,22 +133,37 @@ pub(crate) struct Seen {
     pub(crate) steps: usize,
 }
 
-/// Says `pieces` one per step, whatever it is asked, and nothing where there are none; waits for a permit before each step if gated.
+/// Values of a vector.
+pub(crate) const WIDTH: usize = 3;
+
+/// The vector of a text before it is scaled: its first token, how many there are, and 1.
+fn vector(tokens: &[u32]) -> Vec<f32> {
+    vec![tokens[0] as f32, tokens.len() as f32, 1.0]
+}
+
+/// Says `pieces` one per step, whatever it is asked, and nothing where there are none; embeds one input per
+/// step. Waits for a permit before each step if gated.
 struct Scripted {
     pieces: Vec<&'static str>,
     permits: Option<Receiver<()>>,
     seen: Arc<Mutex<Seen>>,
     live: Option<(JobId, ValidJob, StopMatcher, usize)>,
+    reading: Option<(JobId, ValidInputs, usize)>,
 }
 
 impl Backend for Scripted {
-    fn admit(&mut self, id: JobId, job: ValidJob) -> Result<(), NotAdmitted> {
-        if self.live.is_some() {
+    fn admit(&mut self, id: JobId, job: Job) -> Result<(), NotAdmitted> {
+        if self.live.is_some() || self.reading.is_some() {
             return Err(NotAdmitted::Wait(Box::new(job)));
         }
         self.seen.lock().unwrap().admitted += 1;
-        let stop = StopMatcher::new(job.limits().stop.clone());
-        self.live = Some((id, job, stop, 0));
+        match job {
+            Job::Embeddings(inputs) => self.reading = Some((id, inputs, 0)),
+            Job::Answer(job) => {
+                let stop = StopMatcher::new(job.limits().stop.clone());
+                self.live = Some((id, *job, stop, 0));
+            }
+        }
         Ok(())
     }
 
@@ -158,6 +173,24 @@ impl Backend for Scripted {
             let _ = permits.recv();
         }
         self.seen.lock().unwrap().steps += 1;
+        if let Some((id, inputs, done)) = &mut self.reading {
+            *done += 1;
+            match inputs.all()[*done - 1].last() {
+                Some(&PANIC) => panic!("as the test asked"),
+                Some(&FAIL) => return Err(BackendError("as the test asked".into())),
+                Some(&THINK) => emit(*id, Event::NotFinite(NotFinite)),
+                _ if *done < inputs.all().len() => {}
+                _ => {
+                    let embedded = Embedded {
+                        means: inputs.all().iter().map(|input| vector(input)).collect(),
+                        prompt_tokens: inputs.tokens(),
+                        time: Duration::ZERO,
+                    };
+                    emit(*id, Event::Embedded(embedded));
+                }
+            }
+            return Ok(());
+        }
         let Some((id, job, stop, said)) = &mut self.live else {
             return Ok(());
         };
@@ -213,6 +246,7 @@ impl Backend for Scripted {
 
     fn release(&mut self, _: JobId) {
         self.live = None;
+        self.reading = None;
         self.seen.lock().unwrap().released += 1;
     }
 }
@@ -285,6 +319,7 @@ impl Server {
                     architecture: "llama".into(),
                     quantisation: "Q4_0".into(),
                     parameters: 1_500_000_000,
+                    embedding_length: WIDTH,
                     ..ModelFacts::default()
                 },
                 props: json!({"plan": {"threads": 2}}),
@@ -297,6 +332,7 @@ impl Server {
             permits: options.gated.then_some(receiver),
             seen: Arc::clone(&seen),
             live: None,
+            reading: None,
         };
         let permits = options.gated.then_some(sender);
         let worker = {

@@ -47,6 +47,8 @@ pub struct Buffers {
     /// `[row][feed_forward_length]`.
     hidden: Lines,
     experts: ExpertBuffers,
+    /// Hidden states that are added up, `[row][embedding_length]`.
+    states: Lines,
     /// Rows whose logits are wanted, `[row][embedding_length]`.
     last: Vec<f32>,
     /// `[wanted row][vocabulary, padded to whole row groups]`.
@@ -94,8 +96,9 @@ impl Model {
         self.config.vocabulary_size.div_ceil(ROWS) * ROWS
     }
 
-    /// Runs the new tokens of some sequences through the model and returns the logits of the rows
-    /// in `wanted`. The sequences have room for the tokens; their length is the caller's to change.
+    /// Runs the new tokens of some sequences through the model, adds up the hidden states of those that want
+    /// it, and returns the logits of the rows in `wanted`. The sequences have room for the tokens; their
+    /// length is the caller's to change.
     pub fn forward<'b>(
         &self,
         lead: &mut Lead<'_>,
@@ -112,6 +115,7 @@ impl Model {
             merged,
             hidden,
             experts,
+            states,
             last,
             logits,
             shared,
@@ -177,6 +181,7 @@ impl Model {
             }
         }
 
+        self.sum_states(&mut step, additions, residual, states);
         last.resize(wanted.len() * width, 0.0);
         for (out, row) in last.chunks_exact_mut(width).zip(wanted) {
             out.copy_from_slice(&residual[row * width..][..width]);

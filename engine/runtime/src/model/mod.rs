@@ -5,7 +5,8 @@
 //! what they hold, whatever form that is in; [`source`] gives the plain rows of tensors, from files or
 //! from a seed; [`loader`] names them; [`matrix`] packs them into [`arenas`]; [`weights`] is what comes of it.
 //! [`ops`] is where a team of threads meets a kernel, in a [`step`]; [`forward`] is a step, top to
-//! bottom; [`attention`] the part of it that looks back, [`experts`] the part that chooses.
+//! bottom; [`attention`] the part of it that looks back, [`experts`] the part that chooses, `states` what it
+//! leaves beside logits.
 
 pub mod arenas;
 pub mod attention;
@@ -25,6 +26,7 @@ pub mod ops;
 pub mod preset;
 pub mod rope;
 pub mod source;
+mod states;
 pub mod step;
 pub mod storage;
 pub mod stored;

@@ -4,6 +4,7 @@
 //! here. One that is in no row passes, because clients send what other servers know, and is named in a debug
 //! log. `docs/requests.md` shows the tables; a test holds it to them.
 
+mod embeddings;
 mod llama_server;
 mod ollama;
 mod openai;
@@ -35,10 +36,12 @@ pub enum On {
     Chat,
     /// `/v1/completions`.
     Completions,
-    /// Both, and `options` of Ollama's.
+    /// These two, and `options` of Ollama's.
     Both,
     /// `/api/chat` and `/api/generate`.
     Ollama,
+    /// `/v1/embeddings`, and what other APIs have for it.
+    Embeddings,
 }
 
 /// What becomes of a field.
@@ -55,11 +58,12 @@ pub enum Reading {
 }
 
 /// The tables, each with its title.
-pub const TABLES: [(&str, &[Field]); 4] = [
+pub const TABLES: [(&str, &[Field]); 5] = [
     ("OpenAI", openai::ROWS),
     ("vLLM and SGLang", vllm::ROWS),
     ("llama-server, Ollama's `options`, TGI", llama_server::ROWS),
     ("Ollama's `/api/chat` and `/api/generate`", ollama::ROWS),
+    ("Embeddings, in every API", embeddings::ROWS),
 ];
 
 const fn row(
@@ -81,7 +85,7 @@ const fn row(
 impl On {
     /// Whether rows of `self` count at `endpoint`.
     fn covers(self, endpoint: On) -> bool {
-        self == endpoint || (self == On::Both && endpoint != On::Ollama)
+        self == endpoint || (self == On::Both && matches!(endpoint, On::Chat | On::Completions))
     }
 }
 

@@ -104,6 +104,28 @@ pub struct Cost {
     pub eval_duration: u64,
 }
 
+/// An answer of `/api/embed`.
+#[derive(Debug, Serialize)]
+pub struct Embeddings<'a> {
+    /// The served model's name.
+    pub model: &'a str,
+    /// One for each input.
+    pub embeddings: Vec<Vec<f32>>,
+    /// From the request to the last vector, in nanoseconds.
+    pub total_duration: u64,
+    /// The model was loaded before.
+    pub load_duration: u64,
+    /// Tokens of all inputs.
+    pub prompt_eval_count: usize,
+}
+
+/// An answer of `/api/embeddings`.
+#[derive(Debug, Serialize)]
+pub struct OneEmbedding {
+    /// The input's; empty where there was none.
+    pub embedding: Vec<f32>,
+}
+
 /// `GET /api/tags`.
 #[derive(Debug, Serialize)]
 pub struct Tags {

@@ -1,9 +1,9 @@
 //! The body of a completion.
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::Answer;
+use super::prompt::{self, WirePrompt};
 use crate::api::take::Fields;
 use crate::error::ApiError;
 
@@ -20,15 +20,6 @@ pub struct CompletionRequest {
     pub logprobs: Option<i64>,
     /// The answer.
     pub answer: Answer,
-}
-
-/// One prompt of a completion.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WirePrompt {
-    /// Text.
-    Text(String),
-    /// Token ids.
-    Tokens(Vec<u32>),
 }
 
 impl CompletionRequest {
@@ -49,31 +40,12 @@ impl CompletionRequest {
 }
 
 fn prompts(fields: &mut Fields) -> Result<Vec<WirePrompt>, ApiError> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Sent {
-        Text(String),
-        Texts(Vec<String>),
-        Tokens(Vec<u32>),
-        Lists(Vec<Vec<u32>>),
-    }
-    let wrong = || {
-        let wanted =
-            "prompt must be a text, a list of texts, a list of token ids, or a list of these";
-        ApiError::invalid_param("prompt", wanted)
-    };
-    let prompts: Vec<WirePrompt> = match fields.take("prompt").map_err(|_| wrong())? {
-        Some(Sent::Text(text)) => vec![WirePrompt::Text(text)],
-        Some(Sent::Texts(texts)) => texts.into_iter().map(WirePrompt::Text).collect(),
-        Some(Sent::Tokens(tokens)) => vec![WirePrompt::Tokens(tokens)],
-        Some(Sent::Lists(lists)) => lists.into_iter().map(WirePrompt::Tokens).collect(),
-        None => {
-            let message = "prompt is missing; send a text or token ids";
-            return Err(ApiError::invalid_param("prompt", message));
-        }
-    };
+    let prompts = prompt::take(fields, "prompt")?.ok_or_else(|| {
+        let message = "prompt is missing; send a text or token ids";
+        ApiError::invalid_param("prompt", message)
+    })?;
     match prompts.is_empty() {
-        true => Err(wrong()),
+        true => Err(prompt::wrong("prompt")),
         false => Ok(prompts),
     }
 }

@@ -27,4 +27,6 @@ pub struct Addition<'a> {
     pub first_row: usize,
     /// New tokens.
     pub tokens: &'a [u32],
+    /// Whether their hidden states are added to the sequence's sum.
+    pub sums_states: bool,
 }

@@ -296,6 +296,7 @@ mod tests {
             sequence: &mut sequence,
             first_row: 0,
             tokens: &vec![0; tokens],
+            sums_states: false,
         }];
         let cut = Cut {
             cache: shape,
