@@ -130,16 +130,34 @@ impl ApiError {
         .with_code("request_too_large")
     }
 
-    /// 415: the body is not declared as JSON.
-    pub fn not_json() -> Self {
-        let message =
-            "the request body must be JSON; send the header Content-Type: application/json";
+    fn unreadable(message: impl Into<String>) -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "invalid_request_error",
             message,
         )
         .with_code("unsupported_media_type")
+    }
+
+    /// 415: the body is not declared as JSON.
+    pub fn not_json() -> Self {
+        Self::unreadable(
+            "the request body must be JSON; send the header Content-Type: application/json",
+        )
+    }
+
+    /// 415: the body is JSON in another charset than it can have.
+    pub fn other_charset(charset: &str) -> Self {
+        Self::unreadable(format!(
+            "the request body is declared to have the charset {charset:?}; JSON is sent in utf-8"
+        ))
+    }
+
+    /// 415: the body is compressed, or encoded otherwise.
+    pub fn encoded(encoding: &str) -> Self {
+        Self::unreadable(format!(
+            "the request body is encoded as {encoding:?}, which is not read here; send it without Content-Encoding"
+        ))
     }
 
     /// 429: as many requests wait as may.

@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::observe::RequestId;
 use crate::reading::Reading;
 use crate::render::ollama::{Kind, Lines};
-use crate::routes::body::JsonBody;
+use crate::routes::body::{JsonBody, UndeclaredBody};
 use crate::routes::generation::Generation;
 use crate::routes::room::Room;
 use crate::routes::{chat as openai_chat, completions};
@@ -29,7 +29,7 @@ pub async fn chat(
     State(state): State<Arc<ServerState>>,
     Extension(id): Extension<RequestId>,
     _: Room,
-    body: JsonBody,
+    UndeclaredBody(body): UndeclaredBody,
 ) -> Result<Response, ApiError> {
     answer(&state, id, body, (Kind::Chat, request::chat)).await
 }
@@ -42,7 +42,7 @@ pub async fn generate(
     State(state): State<Arc<ServerState>>,
     Extension(id): Extension<RequestId>,
     _: Room,
-    body: JsonBody,
+    UndeclaredBody(body): UndeclaredBody,
 ) -> Result<Response, ApiError> {
     answer(&state, id, body, (Kind::Generate, request::generate)).await
 }

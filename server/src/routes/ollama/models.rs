@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::api::ollama::response::{Details, Shown, Tag, Tags};
 use crate::api::take::Fields;
 use crate::error::ApiError;
-use crate::routes::body::JsonBody;
+use crate::routes::body::UndeclaredBody;
 use crate::state::{ModelFacts, ServerState};
 
 /// All models, which is one.
@@ -38,7 +38,7 @@ pub async fn tags(State(state): State<Arc<ServerState>>) -> Result<Json<Tags>, A
 /// 404 for other names, 400 without one, 503 while loading.
 pub async fn show(
     State(state): State<Arc<ServerState>>,
-    body: JsonBody,
+    UndeclaredBody(body): UndeclaredBody,
 ) -> Result<Json<Shown>, ApiError> {
     body.work(move |body| {
         let ready = state.ready()?;
