@@ -1,10 +1,10 @@
 //! Events of a request's answers as the bodies of the APIs that are spoken here: whole ([`gather`]) or piece
-//! by piece ([`stream`], over what is [`unsent`]), in the forms of OpenAI's chat ([`json`], [`sse`]) and
-//! completions ([`completion`]), and of Ollama ([`ollama`]).
+//! by piece ([`stream`], over what is [`unsent`]), in the forms of OpenAI's [`chat`] and [`completion`]s, and of [`ollama`]. Each is a [`Renderer`].
 
+pub mod chat;
 pub mod completion;
 pub mod gather;
-pub mod json;
+mod json;
 mod message;
 pub mod ollama;
 mod so_far;
@@ -14,8 +14,11 @@ pub mod unsent;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use axum::response::Response;
 use uuid::Uuid;
 
+use self::gather::Gathered;
+use self::stream::Format;
 use crate::api::response::{PromptTokensDetails, TokenEntry, TokenLogprob, Usage};
 use crate::error::ApiError;
 use crate::observe::GenerationLog;
@@ -23,6 +26,18 @@ use crate::scheduler::{Event, Finish, Logprob, TokenLogprobs};
 
 /// The lowest logprob that is sent: JSON has no infinity. OpenAI's documents name this value.
 const LOWEST_LOGPROB: f32 = -9999.0;
+
+/// Writes the answers of a request as an API has them.
+pub trait Renderer: Send + 'static {
+    /// Writes them piece by piece.
+    type Stream: Format;
+
+    /// For a stream of so many answers to prompts of `prompt_tokens` together.
+    fn stream(self, prompt_tokens: usize, answers: usize) -> Self::Stream;
+
+    /// The response of whole answers.
+    fn whole(self, gathered: Gathered) -> Response;
+}
 
 /// What all parts of one answer share.
 #[derive(Clone, Debug)]
@@ -38,9 +53,8 @@ pub struct Head {
 impl Head {
     /// The head of a new answer, whose id begins with `kind`.
     pub fn new(kind: &str, model: &str) -> Self {
-        let id = format!("{kind}-{}", Uuid::new_v4().simple());
         Self {
-            id,
+            id: format!("{kind}{}", Uuid::new_v4().simple()),
             created: unix_seconds(),
             model: model.to_string(),
         }

@@ -14,12 +14,10 @@ use crate::observe::RequestId;
 use crate::reading::Reading;
 use crate::render::ollama::{Kind, Lines};
 use crate::routes::body::{JsonBody, UndeclaredBody};
-use crate::routes::generation::Generation;
+use crate::routes::generation::{self, Encoded};
 use crate::routes::room::Room;
 use crate::routes::{chat as openai_chat, completions};
-use crate::scheduler::ValidJob;
 use crate::state::ServerState;
-use crate::validate::Delivery;
 
 /// Generates the assistant's next message, as lines of JSON or as one object.
 ///
@@ -56,43 +54,41 @@ async fn answer(
     (kind, read): (Kind, Read),
 ) -> Result<Response, ApiError> {
     let began = Instant::now();
+    let lines = {
+        let model = state.settings.model_name.clone();
+        move |reading: &Reading| Lines::new(kind, &model, began, reading.reader())
+    };
     let encoded = {
-        let state = Arc::clone(state);
-        body.work(move |body| encoded(&state, read(body)?)).await?
+        let (state, lines) = (Arc::clone(state), lines.clone());
+        body.work(move |body| encoded(&state, read(body)?, lines))
+            .await?
     };
-    let lines = |reading: &Reading| {
-        let model = &state.settings.model_name;
-        Lines::new(kind, model, began, reading.reader())
-    };
-    let Some((jobs, delivery, reading)) = encoded else {
-        return Ok(lines(&Reading::default()).loaded());
-    };
-    let lines = lines(&reading);
-    if jobs.len() != 1 {
-        let message =
-            "n must be 1: Ollama's API has one answer to a request; use /v1/chat/completions";
-        return Err(ApiError::unsupported("n", message));
+    match encoded {
+        None => Ok(lines(&Reading::default()).loaded()),
+        Some(encoded) => generation::generate(state, (id, began), encoded).await,
     }
-    let generation = Generation::start(state, jobs, delivery.per_prompt, (id, began))?;
-    if delivery.stream {
-        return Ok(generation.streamed(lines));
-    }
-    let render = |gathered| lines.whole(delivery.logprobs, gathered);
-    Ok(generation.whole(render).await)
 }
 
 /// What is to be generated, if anything is.
 fn encoded(
     state: &ServerState,
     asked: Asked,
-) -> Result<Option<(Vec<ValidJob>, Delivery, Reading)>, ApiError> {
-    match asked {
-        Asked::Load => Ok(None),
-        Asked::Chat(body) => openai_chat::encoded(state, body).map(Some),
+    lines: impl Fn(&Reading) -> Lines,
+) -> Result<Option<Encoded<Lines>>, ApiError> {
+    let (jobs, delivery, reading) = match asked {
+        Asked::Load => return Ok(None),
+        Asked::Chat(body) => openai_chat::encoded(state, body)?,
         Asked::Text(body) => {
             let encoded = completions::encoded(state, body)?;
             // A text that goes on has neither thoughts nor calls.
-            Ok(Some((encoded.jobs, encoded.delivery, Reading::default())))
+            (encoded.jobs, encoded.delivery, Reading::default())
         }
-    }
+    };
+    let renderer = lines(&reading).with_logprobs(delivery.logprobs);
+    let encoded = Encoded {
+        jobs,
+        delivery,
+        renderer,
+    };
+    encoded.single().map(Some)
 }
