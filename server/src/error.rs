@@ -11,6 +11,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::api::error::{ErrorBody, ErrorObject};
+
 /// Seconds after which a client that was turned away should try again.
 const RETRY_AFTER_SECONDS: &str = "5";
 
@@ -156,7 +158,7 @@ impl ApiError {
     /// 415: the body is compressed, or encoded otherwise.
     pub fn encoded(encoding: &str) -> Self {
         Self::unreadable(format!(
-            "the request body is encoded as {encoding:?}, which is not read here; send it without Content-Encoding"
+            "the request body is encoded as {encoding:?}, which is not read here; send it as it is"
         ))
     }
 
@@ -190,14 +192,29 @@ impl ApiError {
         Self::internal(message).with_code("logits_not_finite")
     }
 
+    /// The same error of a field that an API calls otherwise: `rename` has the name for one. Messages begin with
+    /// the name of their field.
+    pub fn renamed(mut self, rename: impl Fn(&str) -> Option<String>) -> Self {
+        if let Some(old) = self.param.take() {
+            let new = rename(&old).unwrap_or_else(|| old.clone());
+            if let Some(rest) = self.message.strip_prefix(old.as_str()) {
+                self.message = shortened(format!("{new}{rest}"));
+            }
+            self.param = Some(new);
+        }
+        self
+    }
+
     /// The error object, as the body of a response or the data of an event.
     pub fn body(&self) -> Value {
-        json!({"error": {
-            "message": self.message,
-            "type": self.kind,
-            "param": self.param,
-            "code": self.code,
-        }})
+        json!(ErrorBody {
+            error: ErrorObject {
+                message: &self.message,
+                kind: self.kind,
+                param: self.param.as_deref(),
+                code: self.code,
+            },
+        })
     }
 
     /// The status of the response.

@@ -21,6 +21,9 @@ fn absurd() -> [Value; 5] {
     ]
 }
 
+/// Where fields are sent.
+const ENDPOINTS: [On; 4] = [On::Chat, On::Completions, On::Responses, On::Ollama];
+
 /// Fields of which others are parts.
 const FORMS: [&str; 9] = [
     "response_format",
@@ -49,6 +52,7 @@ fn server() -> Server {
 fn with(endpoint: On, name: &str, value: Value) -> Value {
     let mut body = match endpoint {
         On::Completions => json!({"prompt": "a b"}),
+        On::Responses => json!({"input": "a b"}),
         On::Ollama if ["system", "raw"].contains(&name) => json!({"prompt": "a b"}),
         _ => json!({"messages": [{"role": "user", "content": "a b"}]}),
     };
@@ -65,6 +69,7 @@ fn with(endpoint: On, name: &str, value: Value) -> Value {
 fn path(endpoint: On, name: &str) -> &'static str {
     match endpoint {
         On::Completions => "/v1/completions",
+        On::Responses => "/v1/responses",
         On::Ollama if ["system", "raw"].contains(&name) => "/api/generate",
         On::Ollama => "/api/chat",
         _ => "/v1/chat/completions",
@@ -94,7 +99,7 @@ fn json(text: &str) -> Value {
 #[tokio::test]
 async fn every_field_is_honoured_refused_or_without_effect_as_the_table_says() {
     let server = server();
-    for endpoint in [On::Chat, On::Completions, On::Ollama] {
+    for endpoint in ENDPOINTS {
         for row in at(endpoint) {
             let Field { name, example, .. } = row;
             let (status, error) = sent(&server, endpoint, name, json(example)).await;
@@ -120,14 +125,38 @@ async fn every_field_is_honoured_refused_or_without_effect_as_the_table_says() {
 #[tokio::test]
 async fn every_field_that_is_honoured_is_read() {
     let server = server();
-    for endpoint in [On::Chat, On::Completions, On::Ollama] {
-        for Field { name, .. } in at(endpoint).filter(|row| row.reading == Reading::Honoured) {
+    for endpoint in ENDPOINTS {
+        for Field { name, .. } in
+            at(endpoint).filter(|row| matches!(row.reading, Reading::Honoured(_)))
+        {
             let mut refused = false;
             for value in absurd() {
                 let (status, error) = sent(&server, endpoint, name, value).await;
                 refused |= status == StatusCode::BAD_REQUEST && names(&error, name);
             }
             assert!(refused, "{endpoint:?}: {name} takes anything");
+        }
+    }
+}
+
+/// `/v1/responses` has the fields of a chat too, where it has none of that name.
+#[tokio::test]
+async fn responses_take_the_fields_of_a_chat() {
+    let server = server();
+    for row in at(On::Chat) {
+        let Field { name, example, .. } = row;
+        if at(On::Responses).any(|own| own.name == *name) || *name == "messages" {
+            continue;
+        }
+        let mut asked = json!({"input": "a b"});
+        asked[name] = json(example);
+        let response = server.post("/v1/responses", asked).await;
+        let off = matches!(row.reading, Reading::RefusedUnless(_));
+        if off || ["n", "n_cmpl"].contains(name) {
+            let answer = body(response).await;
+            assert!(answer["error"]["message"].is_string(), "{name}: {answer}");
+        } else {
+            assert_eq!(response.status(), StatusCode::OK, "{name}");
         }
     }
 }
@@ -155,7 +184,7 @@ async fn what_nobody_knows_passes() {
 
 #[test]
 fn no_field_is_in_two_rows() {
-    for endpoint in [On::Chat, On::Completions, On::Ollama] {
+    for endpoint in ENDPOINTS {
         let mut names: Vec<&str> = at(endpoint).map(|row| row.name).collect();
         names.sort_unstable();
         let twice = names.windows(2).find(|pair| pair[0] == pair[1]);
@@ -168,13 +197,14 @@ fn endpoints(on: On) -> &'static str {
         On::Both => "",
         On::Chat => "chat",
         On::Completions => "completions",
+        On::Responses => "responses",
         On::Ollama => "Ollama",
     }
 }
 
 fn reading(reading: Reading) -> String {
     match reading {
-        Reading::Honoured | Reading::Template => "honoured".into(),
+        Reading::Honoured(_) | Reading::Template => "honoured".into(),
         Reading::NoEffect => "without effect".into(),
         Reading::RefusedUnless([]) => "refused".into(),
         Reading::RefusedUnless(off) => {

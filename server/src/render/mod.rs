@@ -1,5 +1,6 @@
 //! Events of a request's answers as the bodies of the APIs that are spoken here: whole ([`gather`]) or piece
-//! by piece ([`stream`], over what is [`unsent`]), in the forms of OpenAI's [`chat`] and [`completion`]s, and of [`ollama`]. Each is a [`Renderer`].
+//! by piece ([`stream`], over what is [`unsent`]), in the forms of OpenAI's [`chat`], [`completion`]s and
+//! [`responses`], and of [`ollama`]. Each is a [`Renderer`].
 
 pub mod chat;
 pub mod completion;
@@ -7,6 +8,7 @@ pub mod gather;
 mod json;
 mod message;
 pub mod ollama;
+pub mod responses;
 mod so_far;
 pub mod sse;
 pub mod stream;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, TRANSFER_ENCODING};
 use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
@@ -153,13 +153,15 @@ fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
     other.map_or(Ok(()), |charset| Err(ApiError::other_charset(charset)))
 }
 
-/// What a body is encoded with, if it is.
+/// What a body is encoded with, if it is: for itself, or on its way.
 fn encoding(headers: &HeaderMap) -> Option<String> {
-    let encodings = headers.get_all(CONTENT_ENCODING).iter();
-    let mut encodings = encodings.map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let plain = |encoding: &str| encoding.is_empty() || encoding.eq_ignore_ascii_case("identity");
-    encodings.find_map(|value| {
+    let plain = ["", "identity", "chunked"];
+    let values = [CONTENT_ENCODING, TRANSFER_ENCODING];
+    let values = values.iter().flat_map(|name| headers.get_all(name));
+    let mut values = values.map(|value| String::from_utf8_lossy(value.as_bytes()).to_lowercase());
+    values.find_map(|value| {
         let mut each = value.split(',').map(str::trim);
-        each.find(|encoding| !plain(encoding)).map(str::to_owned)
+        each.find(|encoding| !plain.contains(encoding))
+            .map(str::to_owned)
     })
 }

@@ -7,11 +7,15 @@ use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Map, Value};
 
+use crate::api::response::ChatCompletion;
 use crate::error::ApiError;
 use crate::observe::RequestId;
+use crate::openapi::{Described, bodies};
 use crate::reading::Reading;
 use crate::render::Head;
 use crate::render::chat::Chat;
+use crate::render::sse::Chunks;
+use crate::render::stream::Format;
 use crate::routes::body::JsonBody;
 use crate::routes::generation::{Encoded, answer, fresh_seed};
 use crate::routes::room::Room;
@@ -31,6 +35,14 @@ pub async fn completions(
     body: JsonBody,
 ) -> Result<Response, ApiError> {
     answer(&state, id, body, rendered).await
+}
+
+/// What `/openapi.json` says of it.
+pub fn described() -> Described {
+    Described::new("chat", "The assistant's next message")
+        .asked("ChatRequest", bodies::chat)
+        .answered::<ChatCompletion<'_>>()
+        .streamed(Chunks::CONTENT_TYPE)
 }
 
 fn rendered(state: &ServerState, body: Map<String, Value>) -> Result<Encoded<Chat>, ApiError> {

@@ -7,10 +7,13 @@ use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Map, Value};
 
+use crate::api::response::TextCompletion;
 use crate::error::ApiError;
 use crate::observe::RequestId;
+use crate::openapi::{Described, bodies};
 use crate::render::Head;
-use crate::render::completion::Texts;
+use crate::render::completion::{TextChunks, Texts};
+use crate::render::stream::Format;
 use crate::routes::body::JsonBody;
 use crate::routes::generation::{Encoded, answer, fresh_seed};
 use crate::routes::room::Room;
@@ -28,6 +31,14 @@ pub async fn completions(
     body: JsonBody,
 ) -> Result<Response, ApiError> {
     answer(&state, id, body, encoded).await
+}
+
+/// What `/openapi.json` says of it.
+pub fn described() -> Described {
+    Described::new("completion", "Texts that go on")
+        .asked("CompletionRequest", bodies::completion)
+        .answered::<TextCompletion<'_>>()
+        .streamed(TextChunks::CONTENT_TYPE)
 }
 
 /// What is to be generated for the body of a completion request. Takes its time.

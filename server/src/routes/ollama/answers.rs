@@ -9,10 +9,13 @@ use axum::response::Response;
 use serde_json::{Map, Value};
 
 use crate::api::ollama::request::{self, Asked};
+use crate::api::ollama::response::Answer;
 use crate::error::ApiError;
 use crate::observe::RequestId;
+use crate::openapi::{Described, bodies};
 use crate::reading::Reading;
 use crate::render::ollama::{Kind, Lines};
+use crate::render::stream::Format;
 use crate::routes::body::{JsonBody, UndeclaredBody};
 use crate::routes::generation::{self, Encoded};
 use crate::routes::room::Room;
@@ -43,6 +46,27 @@ pub async fn generate(
     UndeclaredBody(body): UndeclaredBody,
 ) -> Result<Response, ApiError> {
     answer(&state, id, body, (Kind::Generate, request::generate)).await
+}
+
+/// What `/openapi.json` says of `/api/chat`.
+pub fn chat_described() -> Described {
+    Described::new("ollamaChat", "The assistant's next message")
+        .asked("OllamaChatRequest", bodies::ollama_chat)
+        .answered::<Answer<'_>>()
+        .streamed(Lines::CONTENT_TYPE)
+        .of_ollama()
+}
+
+/// What `/openapi.json` says of `/api/generate`.
+pub fn generate_described() -> Described {
+    Described::new(
+        "ollamaGenerate",
+        "An answer to a prompt, or a text that goes on",
+    )
+    .asked("OllamaGenerateRequest", bodies::ollama_generate)
+    .answered::<Answer<'_>>()
+    .streamed(Lines::CONTENT_TYPE)
+    .of_ollama()
 }
 
 type Read = fn(Map<String, Value>) -> Result<Asked, ApiError>;
