@@ -37,7 +37,7 @@ const REFUSALS: [(u16, &str); 9] = [
 pub struct Described {
     id: &'static str,
     summary: &'static str,
-    body: Option<(&'static str, fn() -> Value)>,
+    body: Option<Body>,
     /// Types of content of a success, with what it is.
     answers: Vec<(&'static str, Answer)>,
     parameter: Option<(&'static str, &'static str)>,
@@ -48,6 +48,9 @@ pub struct Described {
     /// The component that errors are.
     error: Cow<'static, str>,
 }
+
+/// The name of a body's schema, and what makes that.
+type Body = (&'static str, fn() -> Value);
 
 type Components = Vec<(String, RefOr<Schema>)>;
 

@@ -27,6 +27,9 @@ pub struct Encoded<R> {
     pub renderer: R,
 }
 
+/// How an endpoint reads a body. Takes its time.
+pub type Encode<R> = fn(&ServerState, Map<String, Value>) -> Result<Encoded<R>, ApiError>;
+
 /// A seed for draws that are not to be repeated.
 pub fn fresh_seed() -> u64 {
     Uuid::new_v4().as_u64_pair().0
@@ -60,7 +63,7 @@ pub async fn answer<R: Renderer>(
     state: &Arc<ServerState>,
     id: RequestId,
     body: JsonBody,
-    encode: fn(&ServerState, Map<String, Value>) -> Result<Encoded<R>, ApiError>,
+    encode: Encode<R>,
 ) -> Result<Response, ApiError> {
     let began = Instant::now();
     let encoded = {
