@@ -6,52 +6,105 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Router, extract::OriginalUri};
+use axum::{Extension, Router, extract::OriginalUri};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 use tower_http::normalize_path::NormalizePath;
 
 use crate::error::ApiError;
+use crate::openapi::Endpoint;
+use crate::routes::description::Document;
 use crate::routes::{
-    apply_template, chat, completions, embeddings, health, models, ollama, props, tokenize,
+    apply_template, chat, completions, description, embeddings, health, models, ollama, props,
+    responses, tokenize,
 };
 use crate::state::ServerState;
 use crate::{auth, observe};
 
+/// Before OpenAI's paths, which clients also send without it.
+const VERSION: &str = "/v1";
+
+/// Every endpoint, with its description.
+fn endpoints() -> Vec<Endpoint> {
+    let openai = [
+        Endpoint::post("/chat/completions", chat::completions, chat::described()),
+        Endpoint::post(
+            "/completions",
+            completions::completions,
+            completions::described(),
+        ),
+        Endpoint::post("/responses", responses::responses, responses::described()),
+        Endpoint::post(
+            "/embeddings",
+            embeddings::embeddings,
+            embeddings::described(),
+        ),
+        // Of TEI, below whatever address a client was given for OpenAI's API.
+        Endpoint::post("/embed", embeddings::embed, embeddings::tei_described()),
+        Endpoint::get("/models", models::list, models::list_described()),
+        Endpoint::get("/models/{*id}", models::one, models::one_described()),
+    ];
+    let ollama = [
+        Endpoint::post("/chat", ollama::chat, ollama::chat_described()),
+        Endpoint::post("/generate", ollama::generate, ollama::generate_described()),
+        Endpoint::post("/embed", ollama::embed, ollama::embed_described()),
+        Endpoint::post(
+            "/embeddings",
+            ollama::embeddings,
+            ollama::embeddings_described(),
+        ),
+        Endpoint::get("/tags", ollama::tags, ollama::tags_described()),
+        Endpoint::post("/show", ollama::show, ollama::show_described()),
+        Endpoint::get("/version", ollama::version, ollama::version_described()),
+    ];
+    let others = [
+        Endpoint::post("/tokenize", tokenize::tokenize, tokenize::described()),
+        Endpoint::post(
+            "/detokenize",
+            tokenize::detokenize,
+            tokenize::back_described(),
+        ),
+        Endpoint::post(
+            "/apply-template",
+            apply_template::apply_template,
+            apply_template::described(),
+        ),
+        Endpoint::get("/props", props::props, props::described()),
+        Endpoint::get(
+            "/openapi.json",
+            description::description,
+            description::described(),
+        ),
+        Endpoint::get("/health", health::health, health::described()),
+    ];
+    let openai = openai.into_iter().map(|endpoint| endpoint.under(VERSION));
+    let ollama = ollama.into_iter().map(|endpoint| endpoint.under("/api"));
+    openai.chain(ollama).chain(others).collect()
+}
+
 /// The whole HTTP side. Tests call it without a socket.
 pub fn app(state: Arc<ServerState>) -> Router {
-    // OpenAI's paths, which clients also send without the version.
-    let openai = Router::new()
-        .route("/chat/completions", post(chat::completions))
-        .route("/completions", post(completions::completions))
-        .route("/embeddings", post(embeddings::embeddings))
-        // Of TEI, below whatever address a client was given for OpenAI's API.
-        .route("/embed", post(embeddings::embed))
-        .route("/models", get(models::list))
-        .route("/models/{*id}", get(models::one));
-    let ollama = Router::new()
-        .route("/chat", post(ollama::chat))
-        .route("/generate", post(ollama::generate))
-        .route("/embed", post(ollama::embed))
-        .route("/embeddings", post(ollama::embeddings))
-        .route("/tags", get(ollama::tags))
-        .route("/show", post(ollama::show))
-        .route("/version", get(ollama::version));
-    let routes = Router::new()
-        .nest("/v1", openai.clone())
-        .merge(openai)
-        .nest("/api", ollama)
-        .route("/tokenize", post(tokenize::tokenize))
-        .route("/detokenize", post(tokenize::detokenize))
-        .route("/apply-template", post(apply_template::apply_template))
-        .route("/props", get(props::props))
+    let endpoints = endpoints();
+    let (guarded, open): (Vec<&Endpoint>, Vec<&Endpoint>) =
+        (endpoints.iter()).partition(|endpoint| endpoint.described.needs_key());
+    let mut routes = Router::new();
+    for endpoint in guarded {
+        routes = endpoint.added_to(routes, "");
+        if endpoint.path.starts_with(VERSION) {
+            routes = endpoint.added_to(routes, VERSION);
+        }
+    }
+    routes = routes
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(Arc::clone(&state), auth::require_key))
-        // Behind the key check, so that probes need none.
-        .route("/health", get(health::health))
+        .layer(from_fn_with_state(Arc::clone(&state), auth::require_key));
+    // Behind the key check, so that probes need none.
+    for endpoint in open {
+        routes = endpoint.added_to(routes, "");
+    }
+    let routes = routes
         .method_not_allowed_fallback(wrong_method)
+        .layer(Extension(Document::new(endpoints)))
         .layer(CorsLayer::permissive())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(ollama::in_its_form))

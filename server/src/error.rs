@@ -11,6 +11,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::api::error::{ErrorBody, ErrorObject};
+
 /// Seconds after which a client that was turned away should try again.
 const RETRY_AFTER_SECONDS: &str = "5";
 
@@ -137,16 +139,34 @@ impl ApiError {
         .with_code("request_too_large")
     }
 
-    /// 415: the body is not declared as JSON.
-    pub fn not_json() -> Self {
-        let message =
-            "the request body must be JSON; send the header Content-Type: application/json";
+    fn unreadable(message: impl Into<String>) -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "invalid_request_error",
             message,
         )
         .with_code("unsupported_media_type")
+    }
+
+    /// 415: the body is not declared as JSON.
+    pub fn not_json() -> Self {
+        Self::unreadable(
+            "the request body must be JSON; send the header Content-Type: application/json",
+        )
+    }
+
+    /// 415: the body is JSON in another charset than it can have.
+    pub fn other_charset(charset: &str) -> Self {
+        Self::unreadable(format!(
+            "the request body is declared to have the charset {charset:?}; JSON is sent in utf-8"
+        ))
+    }
+
+    /// 415: the body is compressed, or encoded otherwise.
+    pub fn encoded(encoding: &str) -> Self {
+        Self::unreadable(format!(
+            "the request body is encoded as {encoding:?}, which is not read here; send it as it is"
+        ))
     }
 
     /// 429: as many requests wait as may.
@@ -179,14 +199,29 @@ impl ApiError {
         Self::internal(message).with_code("logits_not_finite")
     }
 
+    /// The same error of a field that an API calls otherwise: `rename` has the name for one. Messages begin with
+    /// the name of their field.
+    pub fn renamed(mut self, rename: impl Fn(&str) -> Option<String>) -> Self {
+        if let Some(old) = self.param.take() {
+            let new = rename(&old).unwrap_or_else(|| old.clone());
+            if let Some(rest) = self.message.strip_prefix(old.as_str()) {
+                self.message = shortened(format!("{new}{rest}"));
+            }
+            self.param = Some(new);
+        }
+        self
+    }
+
     /// The error object, as the body of a response or the data of an event.
     pub fn body(&self) -> Value {
-        json!({"error": {
-            "message": self.message,
-            "type": self.kind,
-            "param": self.param,
-            "code": self.code,
-        }})
+        json!(ErrorBody {
+            error: ErrorObject {
+                message: &self.message,
+                kind: self.kind,
+                param: self.param.as_deref(),
+                code: self.code,
+            },
+        })
     }
 
     /// The status of the response.

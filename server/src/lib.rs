@@ -22,6 +22,7 @@ pub mod error;
 pub mod http_threads;
 pub mod intake;
 pub mod observe;
+pub mod openapi;
 pub mod plan_choice;
 pub mod profile_use;
 pub mod prompt;

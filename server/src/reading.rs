@@ -94,6 +94,11 @@ impl Reader {
         parts.into_iter().flat_map(|part| self.part(part)).collect()
     }
 
+    /// Whether the model is thinking.
+    pub fn thinks(&self) -> bool {
+        self.thinking.as_ref().is_some_and(Thinking::is_open)
+    }
+
     /// Ends the text: returns what was held.
     pub fn finish(&mut self) -> Vec<Piece> {
         let mut parts = Vec::new();

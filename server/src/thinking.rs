@@ -50,6 +50,11 @@ impl Thinking {
         while self.step(parts) {}
     }
 
+    /// Whether what comes now is a thought.
+    pub fn is_open(&self) -> bool {
+        matches!(self.place, Place::Opened | Place::Within)
+    }
+
     /// Ends the text: what was held is what it looks like.
     pub fn finish(&mut self, parts: &mut Vec<Part>) {
         let held = std::mem::take(&mut self.held);

@@ -22,7 +22,13 @@ fn absurd() -> [Value; 5] {
 }
 
 /// All that have fields of their own.
-const ENDPOINTS: [On; 4] = [On::Chat, On::Completions, On::Ollama, On::Embeddings];
+const ENDPOINTS: [On; 5] = [
+    On::Chat,
+    On::Completions,
+    On::Responses,
+    On::Ollama,
+    On::Embeddings,
+];
 
 /// Fields of which others are parts.
 const FORMS: [&str; 9] = [
@@ -54,6 +60,7 @@ fn with(endpoint: On, name: &str, value: Value) -> Value {
         On::Completions => json!({"prompt": "a b"}),
         On::Embeddings if ["inputs", "prompt"].contains(&name) => json!({}),
         On::Embeddings => json!({"input": "a b"}),
+        On::Responses => json!({"input": "a b"}),
         On::Ollama if ["system", "raw"].contains(&name) => json!({"prompt": "a b"}),
         _ => json!({"messages": [{"role": "user", "content": "a b"}]}),
     };
@@ -71,6 +78,7 @@ fn path(endpoint: On, name: &str) -> &'static str {
     match endpoint {
         On::Completions => "/v1/completions",
         On::Embeddings => "/v1/embeddings",
+        On::Responses => "/v1/responses",
         On::Ollama if ["system", "raw"].contains(&name) => "/api/generate",
         On::Ollama => "/api/chat",
         _ => "/v1/chat/completions",
@@ -127,13 +135,37 @@ async fn every_field_is_honoured_refused_or_without_effect_as_the_table_says() {
 async fn every_field_that_is_honoured_is_read() {
     let server = server();
     for endpoint in ENDPOINTS {
-        for Field { name, .. } in at(endpoint).filter(|row| row.reading == Reading::Honoured) {
+        for Field { name, .. } in
+            at(endpoint).filter(|row| matches!(row.reading, Reading::Honoured(_)))
+        {
             let mut refused = false;
             for value in absurd() {
                 let (status, error) = sent(&server, endpoint, name, value).await;
                 refused |= status == StatusCode::BAD_REQUEST && names(&error, name);
             }
             assert!(refused, "{endpoint:?}: {name} takes anything");
+        }
+    }
+}
+
+/// `/v1/responses` has the fields of a chat too, where it has none of that name.
+#[tokio::test]
+async fn responses_take_the_fields_of_a_chat() {
+    let server = server();
+    for row in at(On::Chat) {
+        let Field { name, example, .. } = row;
+        if at(On::Responses).any(|own| own.name == *name) || *name == "messages" {
+            continue;
+        }
+        let mut asked = json!({"input": "a b"});
+        asked[name] = json(example);
+        let response = server.post("/v1/responses", asked).await;
+        let off = matches!(row.reading, Reading::RefusedUnless(_));
+        if off || ["n", "n_cmpl"].contains(name) {
+            let answer = body(response).await;
+            assert!(answer["error"]["message"].is_string(), "{name}: {answer}");
+        } else {
+            assert_eq!(response.status(), StatusCode::OK, "{name}");
         }
     }
 }
@@ -174,6 +206,7 @@ fn endpoints(on: On) -> &'static str {
         On::Both => "",
         On::Chat => "chat",
         On::Completions => "completions",
+        On::Responses => "responses",
         On::Ollama => "Ollama",
         On::Embeddings => "embeddings",
     }
@@ -181,7 +214,7 @@ fn endpoints(on: On) -> &'static str {
 
 fn reading(reading: Reading) -> String {
     match reading {
-        Reading::Honoured | Reading::Template => "honoured".into(),
+        Reading::Honoured(_) | Reading::Template => "honoured".into(),
         Reading::NoEffect => "without effect".into(),
         Reading::RefusedUnless([]) => "refused".into(),
         Reading::RefusedUnless(off) => {

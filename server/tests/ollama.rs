@@ -3,7 +3,8 @@
 
 mod common;
 
-use axum::http::{StatusCode, header};
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
 use common::{Formatted, Options, Server, body, get, text};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -256,4 +257,31 @@ async fn the_model_is_listed_and_shown() {
     }
     let version = body(server.send(get("/api/version")).await).await;
     assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
+}
+
+/// curl, without being told, says that a body is a form.
+#[tokio::test]
+async fn a_body_is_json_whatever_it_is_declared_to_be() {
+    let server = Server::start(Options::default());
+    for (path, fields) in [
+        ("/api/chat", talk(json!({"stream": false}))),
+        ("/api/generate", json!({"prompt": "hi", "stream": false})),
+        ("/api/show", json!({"model": "test/model"})),
+    ] {
+        for kind in [None, Some("application/x-www-form-urlencoded")] {
+            let mut request = Request::post(path)
+                .body(Body::from(fields.to_string()))
+                .unwrap();
+            if let Some(kind) = kind {
+                request
+                    .headers_mut()
+                    .insert(header::CONTENT_TYPE, kind.parse().unwrap());
+            }
+            assert_eq!(
+                server.send(request).await.status(),
+                StatusCode::OK,
+                "{path}: {kind:?}"
+            );
+        }
+    }
 }

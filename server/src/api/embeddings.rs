@@ -1,7 +1,8 @@
-//! Embeddings on the wire: the APIs that have them, and what OpenAI's answers. Ollama's answers are in
-//! [`super::ollama::response`], and TEI's is a list of vectors.
+//! Embeddings on the wire: the APIs that have them, and what OpenAI and TEI answer. Ollama's answers
+//! are in [`super::ollama::response`].
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Whose API a request speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ impl EmbeddingApi {
 }
 
 /// `object: "list"` of embeddings.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct EmbeddingList<'a> {
     /// Always `list`.
     pub object: &'static str,
@@ -47,7 +48,7 @@ pub struct EmbeddingList<'a> {
 }
 
 /// An input's vector.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Embedding {
     /// Always `embedding`.
     pub object: &'static str,
@@ -58,7 +59,7 @@ pub struct Embedding {
 }
 
 /// A vector as it was asked for.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Vector {
     /// Numbers, each the shortest text that is this f32 again.
@@ -68,10 +69,14 @@ pub enum Vector {
 }
 
 /// Token counts.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct EmbeddingUsage {
     /// Tokens of all inputs.
     pub prompt_tokens: usize,
     /// The same: nothing is generated.
     pub total_tokens: usize,
 }
+
+/// TEI's answer: a vector for each input.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Means(pub Vec<Vec<f32>>);

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// `object: "chat.completion"`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ChatCompletion<'a> {
     /// `chatcmpl-` and a random part.
     pub id: &'a str,
@@ -21,7 +22,7 @@ pub struct ChatCompletion<'a> {
 }
 
 /// A whole answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Choice {
     /// From 0.
     pub index: usize,
@@ -34,7 +35,7 @@ pub struct Choice {
 }
 
 /// The assistant's message.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct AnswerMessage {
     /// Always `assistant`.
     pub role: &'static str,
@@ -49,7 +50,7 @@ pub struct AnswerMessage {
 }
 
 /// A call of a function.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ToolCall {
     /// Names the call in the conversation.
     pub id: String,
@@ -61,7 +62,7 @@ pub struct ToolCall {
 }
 
 /// Function and arguments of a call.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct FunctionCall {
     /// One of those that were offered.
     pub name: String,
@@ -144,7 +145,7 @@ pub struct FunctionDelta<'a> {
 }
 
 /// `object: "text_completion"`: a whole answer, or a piece of one.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct TextCompletion<'a> {
     /// `cmpl-` and a random part; the same in each piece of an answer.
     pub id: &'a str,
@@ -157,12 +158,13 @@ pub struct TextCompletion<'a> {
     /// One for each answer; of a piece one, or none in the usage chunk.
     pub choices: Vec<TextChoice>,
     /// As in [`Chunk`]; always there in a whole answer.
+    #[schema(value_type = Option<Usage>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Option<Usage>>,
 }
 
 /// A continued text, or a piece of it.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct TextChoice {
     /// Which answer, from 0; those to one prompt follow each other.
     pub index: usize,
@@ -175,7 +177,7 @@ pub struct TextChoice {
 }
 
 /// Logprobs of the tokens of a continued text: an entry per token in each list.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct TextLogprobs {
     /// Characters of the answer before the token.
     pub text_offset: Vec<usize>,
@@ -188,7 +190,7 @@ pub struct TextLogprobs {
 }
 
 /// Token counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Usage {
     /// Tokens of the rendered conversation.
     pub prompt_tokens: usize,
@@ -202,21 +204,21 @@ pub struct Usage {
 }
 
 /// Detail of [`Usage`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PromptTokensDetails {
     /// Tokens whose keys and values were still there from the request before.
     pub cached_tokens: usize,
 }
 
 /// Logprobs of the tokens of a piece.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Logprobs {
     /// One entry per token.
     pub content: Vec<TokenEntry>,
 }
 
 /// One token with its alternatives.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct TokenEntry {
     /// The token itself.
     #[serde(flatten)]
@@ -226,7 +228,7 @@ pub struct TokenEntry {
 }
 
 /// A token as text, and how likely it was.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct TokenLogprob {
     /// Its text, lossily where it is part of a character.
     pub token: String,
@@ -237,7 +239,7 @@ pub struct TokenLogprob {
 }
 
 /// `GET /v1/models`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ModelList {
     /// Always `list`.
     pub object: &'static str,
@@ -246,7 +248,7 @@ pub struct ModelList {
 }
 
 /// `GET /v1/models/{id}`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ModelCard {
     /// The served name.
     pub id: String,

@@ -10,7 +10,7 @@ use sysinfer_engine::Tokenizer;
 
 use super::asked::{Asked, Form};
 use super::follow::Follow;
-use super::gbnf;
+use super::{gbnf, levels};
 use crate::error::ApiError;
 
 /// Longest text of a regular expression or grammar.
@@ -90,11 +90,24 @@ impl Grammars {
             grammars,
             max_tokens: None,
         };
-        let mut matcher = Matcher::new(self.factory.create_parser(grammar));
-        // Nothing that may follow is found here and not in the middle of an answer.
-        if !matcher.is_error() {
-            let _ = matcher.compute_mask();
-        }
+        let compiled = || {
+            let mut matcher = Matcher::new(self.factory.create_parser(grammar));
+            // Nothing that may follow is found here and not in the middle of an answer.
+            if !matcher.is_error() {
+                let _ = matcher.compute_mask();
+            }
+            matcher
+        };
+        // Calls as deep as a schema may be do not fit the stack of every thread.
+        let matcher = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new()
+                .name("sysinfer-form".into())
+                .stack_size(levels::STACK_BYTES)
+                .spawn_scoped(scope, compiled)
+                .map_err(|error| format!("there is no thread to compile it: {error}"))?;
+            let compiled = thread.join();
+            compiled.map_err(|_| "it cannot be compiled".to_owned())
+        })?;
         match matcher.get_error() {
             None => Ok(Follow::new(matcher)),
             Some(error) => Err(told(error.trim())),
@@ -150,12 +163,13 @@ fn special(tokenizer: &Tokenizer, token: u32) -> Vec<u8> {
     [&[TokTrie::SPECIAL_TOKEN_MARKER], name.as_bytes()].concat()
 }
 
-/// A schema that says how its parts are separated.
+/// A schema that is not too deep and says how its parts are separated.
 pub(super) fn with_white_space(
     schema: &Value,
     white_space: Option<&str>,
 ) -> Result<Value, &'static str> {
     const OPTIONS: &str = "x-guidance";
+    levels::check(schema)?;
     let mut fields = match schema {
         Value::Object(fields) => fields.clone(),
         Value::Bool(false) => return Err("the schema is false, which no answer can be"),

@@ -9,6 +9,7 @@ pub mod asked;
 pub mod follow;
 mod gbnf;
 pub mod grammars;
+mod levels;
 pub mod shape;
 
 pub use asked::{Asked, Form};

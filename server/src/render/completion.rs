@@ -9,14 +9,41 @@ use super::so_far::SoFar;
 use super::sse::{COMMENT, DONE};
 use super::stream::Format;
 use super::unsent::Unsent;
-use super::{Head, token, usage};
+use super::{Head, Renderer, token, usage};
 use crate::api::response::{TextChoice, TextCompletion, TextLogprobs, Usage};
 use crate::error::ApiError;
 use crate::scheduler::{Finish, TokenLogprobs};
 use crate::validate::Delivery;
 
+/// What continued texts are written with.
+pub struct Texts {
+    /// What their parts share.
+    pub head: Head,
+    /// How they are wanted.
+    pub delivery: Delivery,
+    /// What they begin with: one for each prompt, or none.
+    pub echoes: Vec<String>,
+}
+
+impl Renderer for Texts {
+    type Stream = TextChunks;
+
+    fn stream(self, prompt_tokens: usize, answers: usize) -> TextChunks {
+        let Self {
+            head,
+            delivery,
+            echoes,
+        } = self;
+        TextChunks::new(head, delivery, echoes, prompt_tokens, answers)
+    }
+
+    fn whole(self, gathered: Gathered) -> Response {
+        answer(&self.head, self.delivery, &self.echoes, gathered)
+    }
+}
+
 /// The object of whole answers; each begins with its one of `echoes`, where there are any.
-pub fn answer(head: &Head, delivery: Delivery, echoes: &[String], gathered: Gathered) -> Response {
+fn answer(head: &Head, delivery: Delivery, echoes: &[String], gathered: Gathered) -> Response {
     let answers = gathered.answers.into_iter().enumerate();
     let choices = answers.map(|(index, answer)| {
         let echo = echo(echoes, delivery, index);
@@ -86,7 +113,7 @@ pub struct TextChunks {
 
 impl TextChunks {
     /// For so many answers to prompts of `prompt_tokens` together.
-    pub fn new(
+    fn new(
         head: Head,
         delivery: Delivery,
         echoes: Vec<String>,

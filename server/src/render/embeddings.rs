@@ -8,7 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{NoAnswer, nanoseconds};
-use crate::api::embeddings::{Embedding, EmbeddingApi, EmbeddingList, EmbeddingUsage, Vector};
+use crate::api::embeddings::{
+    Embedding, EmbeddingApi, EmbeddingList, EmbeddingUsage, Means, Vector,
+};
 use crate::api::ollama::response::{Embeddings, OneEmbedding};
 use crate::api::request::Encoding;
 use crate::error::ApiError;
@@ -87,7 +89,7 @@ impl Vectors {
                 },
             })
             .into_response(),
-            EmbeddingApi::Tei => Json(means).into_response(),
+            EmbeddingApi::Tei => Json(Means(means)).into_response(),
             EmbeddingApi::Ollama => Json(Embeddings {
                 model: &self.model,
                 embeddings: means,

@@ -10,6 +10,8 @@ use crate::scheduler::{Choices, Event, Finish, TokenLogprobs};
 pub struct Whole {
     /// Its text.
     pub text: String,
+    /// Where in it the text ends that is complete with each token.
+    pub ends: Vec<usize>,
     /// Of its tokens, where they were asked for.
     pub logprobs: Vec<TokenLogprobs>,
     /// `None` until it has ended.
@@ -41,6 +43,7 @@ pub async fn gather(
             Some(Event::Text { text, logprobs }) => {
                 log.text();
                 answer.text.push_str(&text);
+                answer.ends.push(answer.text.len());
                 answer.logprobs.extend(logprobs);
             }
             Some(Event::Finished(finish)) => answer.finish = Some(finish),

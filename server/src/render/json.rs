@@ -10,7 +10,12 @@ use crate::api::response::{AnswerMessage, ChatCompletion, Choice, Logprobs};
 use crate::reading::{Reader, Reading};
 
 /// The object; `with_logprobs` of tokens that were asked for.
-pub fn answer(head: &Head, with_logprobs: bool, reading: &Reading, gathered: Gathered) -> Response {
+pub(super) fn answer(
+    head: &Head,
+    with_logprobs: bool,
+    reading: &Reading,
+    gathered: Gathered,
+) -> Response {
     let choices = gathered.answers.into_iter().enumerate();
     let choices =
         choices.map(|(index, answer)| choice(index, with_logprobs, reading.reader(), answer));

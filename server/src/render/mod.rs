@@ -1,13 +1,15 @@
 //! Events of a request's answers as the bodies of the APIs that are spoken here: whole ([`gather`]) or piece
-//! by piece ([`stream`], over what is [`unsent`]), in the forms of OpenAI's chat ([`json`], [`sse`]) and
-//! completions ([`completion`]), and of Ollama ([`ollama`]); and vectors ([`embeddings`]).
+//! by piece ([`stream`], over what is [`unsent`]), in the forms of OpenAI's [`chat`], [`completion`]s and
+//! [`responses`], and of [`ollama`]: each is a [`Renderer`]. And vectors ([`embeddings`]).
 
+pub mod chat;
 pub mod completion;
 pub mod embeddings;
 pub mod gather;
-pub mod json;
+mod json;
 mod message;
 pub mod ollama;
+pub mod responses;
 mod so_far;
 pub mod sse;
 pub mod stream;
@@ -15,8 +17,11 @@ pub mod unsent;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use axum::response::Response;
 use uuid::Uuid;
 
+use self::gather::Gathered;
+use self::stream::Format;
 use crate::api::response::{PromptTokensDetails, TokenEntry, TokenLogprob, Usage};
 use crate::error::ApiError;
 use crate::observe::GenerationLog;
@@ -24,6 +29,18 @@ use crate::scheduler::{Event, Finish, Logprob, TokenLogprobs};
 
 /// The lowest logprob that is sent: JSON has no infinity. OpenAI's documents name this value.
 const LOWEST_LOGPROB: f32 = -9999.0;
+
+/// Writes the answers of a request as an API has them.
+pub trait Renderer: Send + 'static {
+    /// Writes them piece by piece.
+    type Stream: Format;
+
+    /// For a stream of so many answers to prompts of `prompt_tokens` together.
+    fn stream(self, prompt_tokens: usize, answers: usize) -> Self::Stream;
+
+    /// The response of whole answers.
+    fn whole(self, gathered: Gathered) -> Response;
+}
 
 /// What all parts of one answer share.
 #[derive(Clone, Debug)]
@@ -39,9 +56,8 @@ pub struct Head {
 impl Head {
     /// The head of a new answer, whose id begins with `kind`.
     pub fn new(kind: &str, model: &str) -> Self {
-        let id = format!("{kind}-{}", Uuid::new_v4().simple());
         Self {
-            id,
+            id: format!("{kind}{}", Uuid::new_v4().simple()),
             created: unix_seconds(),
             model: model.to_string(),
         }

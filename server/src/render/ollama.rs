@@ -11,7 +11,7 @@ use super::gather::Gathered;
 use super::message::Message;
 use super::stream::Format;
 use super::unsent::Unsent;
-use super::{nanoseconds, token_entry};
+use super::{Renderer, nanoseconds, token_entry};
 use crate::api::ollama::response::{self, Answer, Call, Called, Cost, End, Said};
 use crate::api::response::{TokenEntry, ToolCall};
 use crate::error::ApiError;
@@ -33,6 +33,7 @@ pub struct Lines {
     model: String,
     began: Instant,
     reader: Reader,
+    with_logprobs: bool,
     /// What has come and not left. Calls leave together, when the answer is over: then they are whole.
     message: Message,
 }
@@ -45,20 +46,17 @@ impl Lines {
             model: model.to_owned(),
             began,
             reader,
+            with_logprobs: false,
             message: Message::default(),
         }
     }
 
-    /// The object of a whole answer.
-    pub fn whole(mut self, with_logprobs: bool, gathered: Gathered) -> Response {
-        let end = self.end_of(&gathered.finish);
-        let answer = gathered.answers.into_iter().next().unwrap_or_default();
-        let logprobs = answer.logprobs.into_iter().map(token_entry);
-        let logprobs = with_logprobs.then(|| logprobs.collect());
-        self.message.add(self.reader.push(answer.text));
-        self.message.add(self.reader.finish());
-        let message = std::mem::take(&mut self.message);
-        Json(self.piece(&message, logprobs, Some(end))).into_response()
+    /// The same, with the logprobs of its tokens if these are asked for.
+    pub fn with_logprobs(self, asked: bool) -> Self {
+        Self {
+            with_logprobs: asked,
+            ..self
+        }
     }
 
     /// The object that says that the model is loaded.
@@ -143,6 +141,25 @@ fn call(call: &ToolCall) -> Call {
             name: call.function.name.clone(),
             arguments: arguments.unwrap_or_else(|_| text.into()),
         },
+    }
+}
+
+impl Renderer for Lines {
+    type Stream = Self;
+
+    fn stream(self, _: usize, _: usize) -> Self {
+        self
+    }
+
+    fn whole(mut self, gathered: Gathered) -> Response {
+        let end = self.end_of(&gathered.finish);
+        let answer = gathered.answers.into_iter().next().unwrap_or_default();
+        let logprobs = answer.logprobs.into_iter().map(token_entry);
+        let logprobs = self.with_logprobs.then(|| logprobs.collect());
+        self.message.add(self.reader.push(answer.text));
+        self.message.add(self.reader.finish());
+        let message = std::mem::take(&mut self.message);
+        Json(self.piece(&message, logprobs, Some(end))).into_response()
     }
 }
 

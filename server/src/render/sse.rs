@@ -33,7 +33,7 @@ pub struct Chunks {
 
 impl Chunks {
     /// For so many answers to a prompt of `prompt_tokens`.
-    pub fn new(
+    pub(super) fn new(
         head: Head,
         delivery: Delivery,
         reading: &Reading,

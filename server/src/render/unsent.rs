@@ -18,6 +18,14 @@ impl Unsent {
         self.between("data: ", object, "\n\n");
     }
 
+    /// Adds an object as a server-sent event of a kind, which the object names too.
+    pub fn event_of_kind(&mut self, kind: &str, object: &impl Serialize) {
+        for part in ["event: ", kind, "\n"] {
+            self.text(part);
+        }
+        self.event(object);
+    }
+
     /// Adds an object as a line.
     pub fn line(&mut self, object: &impl Serialize) {
         self.between("", object, "\n");

@@ -6,11 +6,12 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, TRANSFER_ENCODING};
 use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
 
+use crate::api::json;
 use crate::error::ApiError;
 use crate::intake::{Held, Intake, Leave};
 use crate::state::ServerState;
@@ -20,6 +21,9 @@ pub const BODY_LIMIT_BYTES: usize = 8 << 20;
 
 /// Longest time for a body to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What some editors put before text; no part of JSON.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// A request body that has arrived, with leave to work on it.
 #[derive(Debug)]
@@ -33,16 +37,34 @@ impl FromRequest<Arc<ServerState>> for JsonBody {
 
     async fn from_request(request: Request, state: &Arc<ServerState>) -> Result<Self, ApiError> {
         state.ready()?;
-        if !is_json(request.headers()) {
-            return Err(ApiError::not_json());
+        check_type(request.headers())?;
+        Self::arrived(request, state).await
+    }
+}
+
+/// The same, whatever the body is declared to be: curl says that it is a form, and Ollama's examples let it.
+#[derive(Debug)]
+pub struct UndeclaredBody(pub JsonBody);
+
+impl FromRequest<Arc<ServerState>> for UndeclaredBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &Arc<ServerState>) -> Result<Self, ApiError> {
+        state.ready()?;
+        JsonBody::arrived(request, state).await.map(Self)
+    }
+}
+
+impl JsonBody {
+    async fn arrived(request: Request, state: &Arc<ServerState>) -> Result<Self, ApiError> {
+        if let Some(encoding) = encoding(request.headers()) {
+            return Err(ApiError::encoded(&encoding));
         }
         let (bytes, held) = read(request.into_body(), &state.intake).await?;
         let leave = state.intake.leave(bytes.len(), held).await?;
         Ok(Self { bytes, leave })
     }
-}
 
-impl JsonBody {
     /// Does `work` with the object, where it may take its time: neither it nor parsing keeps the threads
     /// that speak HTTP.
     ///
@@ -99,7 +121,11 @@ async fn read(mut body: Body, intake: &Intake) -> Result<(Vec<u8>, Held), ApiErr
 }
 
 fn object(bytes: Vec<u8>) -> Result<Map<String, Value>, ApiError> {
-    match serde_json::from_slice(&bytes) {
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        let message = "the request body begins with a byte order mark; send it without";
+        return Err(ApiError::invalid(message));
+    }
+    match json::value(&bytes) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(ApiError::invalid("the request body must be a JSON object")),
         Err(error) => Err(ApiError::invalid(format!(
@@ -108,17 +134,34 @@ fn object(bytes: Vec<u8>) -> Result<Map<String, Value>, ApiError> {
     }
 }
 
-/// `application/json` or `application/...+json`, with or without parameters.
-fn is_json(headers: &HeaderMap) -> bool {
+/// Whether a body is said to be `application/json` or `application/...+json`, in the one charset that JSON has.
+fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let value = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let kind = value
-        .split(';')
-        .next()
         .unwrap_or_default()
-        .trim()
         .to_ascii_lowercase();
-    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+    let mut parts = value.split(';').map(str::trim);
+    let kind = parts.next().unwrap_or_default();
+    if kind != "application/json" && !(kind.starts_with("application/") && kind.ends_with("+json"))
+    {
+        return Err(ApiError::not_json());
+    }
+    let charsets = parts.filter_map(|part| part.strip_prefix("charset="));
+    let mut charsets = charsets.map(|charset| charset.trim_matches('"'));
+    let other = charsets.find(|charset| !["utf-8", "utf8", "us-ascii"].contains(charset));
+    other.map_or(Ok(()), |charset| Err(ApiError::other_charset(charset)))
+}
+
+/// What a body is encoded with, if it is: for itself, or on its way.
+fn encoding(headers: &HeaderMap) -> Option<String> {
+    let plain = ["", "identity", "chunked"];
+    let values = [CONTENT_ENCODING, TRANSFER_ENCODING];
+    let values = values.iter().flat_map(|name| headers.get_all(name));
+    let mut values = values.map(|value| String::from_utf8_lossy(value.as_bytes()).to_lowercase());
+    values.find_map(|value| {
+        let mut each = value.split(',').map(str::trim);
+        each.find(|encoding| !plain.contains(encoding))
+            .map(str::to_owned)
+    })
 }

@@ -1,29 +1,29 @@
 //! `POST /v1/chat/completions`.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Map, Value};
 
+use crate::api::response::ChatCompletion;
 use crate::error::ApiError;
 use crate::observe::RequestId;
+use crate::openapi::{Described, bodies};
 use crate::reading::Reading;
+use crate::render::Head;
+use crate::render::chat::Chat;
 use crate::render::sse::Chunks;
-use crate::render::{Head, json};
+use crate::render::stream::Format;
 use crate::routes::body::JsonBody;
-use crate::routes::generation::{Generation, fresh_seed};
+use crate::routes::generation::{Encoded, answer, fresh_seed};
 use crate::routes::room::Room;
 use crate::scheduler::ValidJob;
 use crate::state::ServerState;
 use crate::validate::{Delivery, check};
 
 /// Generates the assistant's next message, whole or as server-sent events.
-///
-/// Everything that the client can have wrong is found before the response begins; a stream's
-/// headers leave before the prompt is computed.
 ///
 /// # Errors
 /// 400 for the request, 429 when the queue is full, 500 when the engine fails, 503 while loading or
@@ -34,20 +34,30 @@ pub async fn completions(
     _: Room,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
-    let began = Instant::now();
-    let (jobs, delivery, reading) = {
-        let state = Arc::clone(&state);
-        body.work(move |body| encoded(&state, body)).await?
+    answer(&state, id, body, rendered).await
+}
+
+/// What `/openapi.json` says of it.
+pub fn described() -> Described {
+    Described::new("chat", "The assistant's next message")
+        .asked("ChatRequest", bodies::chat)
+        .answered::<ChatCompletion<'_>>()
+        .streamed(Chunks::CONTENT_TYPE)
+}
+
+fn rendered(state: &ServerState, body: Map<String, Value>) -> Result<Encoded<Chat>, ApiError> {
+    let (jobs, delivery, reading) = encoded(state, body)?;
+    let head = Head::new("chatcmpl-", &state.settings.model_name);
+    let renderer = Chat {
+        head,
+        delivery,
+        reading,
     };
-    let generation = Generation::start(&state, jobs, delivery.per_prompt, (id, began))?;
-    let head = Head::new("chatcmpl", &state.settings.model_name);
-    if delivery.stream {
-        let (prompt_tokens, answers) = (generation.prompt_tokens(), generation.answers());
-        let chunks = Chunks::new(head, delivery, &reading, prompt_tokens, answers);
-        return Ok(generation.streamed(chunks));
-    }
-    let render = |gathered| json::answer(&head, delivery.logprobs, &reading, gathered);
-    Ok(generation.whole(render).await)
+    Ok(Encoded {
+        jobs,
+        delivery,
+        renderer,
+    })
 }
 
 /// What is to be generated for the body of a chat request, how it is wanted and how it is to be read. Takes its

@@ -9,9 +9,10 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
-use crate::api::embeddings::EmbeddingApi;
+use crate::api::embeddings::{EmbeddingApi, EmbeddingList, Means};
 use crate::error::ApiError;
 use crate::observe::{GenerationLog, RequestId};
+use crate::openapi::{Described, bodies};
 use crate::render::embeddings::{Vectors, embedded};
 use crate::routes::body::JsonBody;
 use crate::routes::generation::{logged, refused};
@@ -44,6 +45,22 @@ pub async fn embed(
     body: JsonBody,
 ) -> Result<Response, ApiError> {
     answer(state, id, body, EmbeddingApi::Tei).await
+}
+
+/// What `/openapi.json` says of OpenAI's.
+pub fn described() -> Described {
+    Described::new("embeddings", "Vectors of texts")
+        .asked("EmbeddingRequest", bodies::embeddings)
+        .answered::<EmbeddingList<'_>>()
+        .refused(&[429])
+}
+
+/// What `/openapi.json` says of TEI's.
+pub fn tei_described() -> Described {
+    Described::new("teiEmbed", "Vectors of texts, as a list of lists")
+        .asked("TeiEmbedRequest", bodies::embeddings)
+        .answered::<Means>()
+        .refused(&[429])
 }
 
 /// Answers a request of any of the APIs.

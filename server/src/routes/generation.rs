@@ -1,84 +1,116 @@
-//! What all requests for answers have in common once they are jobs.
+//! What all requests for answers have in common: from a body to jobs, from jobs to a response.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::error::ApiError;
 use crate::observe::{GenerationLog, LoggedElsewhere, RequestId};
-use crate::render::gather::{Gathered, gather};
-use crate::render::stream::{self, Format};
+use crate::render::Renderer;
+use crate::render::gather::gather;
+use crate::render::stream;
+use crate::routes::body::JsonBody;
 use crate::scheduler::{Choices, Refusal, ValidJob};
 use crate::state::ServerState;
+use crate::validate::Delivery;
 
-/// Jobs on their way to the engine.
-pub struct Generation {
-    choices: Choices,
-    per_prompt: usize,
-    log: GenerationLog,
-    prompt_tokens: usize,
+/// What is to be generated for a request, how it is wanted and what becomes of it.
+pub struct Encoded<R> {
+    /// A job for each answer, those to one prompt behind each other.
+    pub jobs: Vec<ValidJob>,
+    /// How they are wanted.
+    pub delivery: Delivery,
+    /// Writes them as the endpoint's API has them.
+    pub renderer: R,
 }
+
+/// How an endpoint reads a body. Takes its time.
+pub type Encode<R> = fn(&ServerState, Map<String, Value>) -> Result<Encoded<R>, ApiError>;
 
 /// A seed for draws that are not to be repeated.
 pub fn fresh_seed() -> u64 {
     Uuid::new_v4().as_u64_pair().0
 }
 
-impl Generation {
-    /// Queues the jobs of a request that arrived at `began`, so many to each prompt: all or none.
+impl<R> Encoded<R> {
+    /// The same for an API that has one answer to a request.
     ///
     /// # Errors
-    /// 400 where so many can never wait, 429 when the queue is full, 503 when the server is stopping.
-    pub fn start(
-        state: &Arc<ServerState>,
-        jobs: Vec<ValidJob>,
-        per_prompt: usize,
-        (id, began): (RequestId, Instant),
-    ) -> Result<Self, ApiError> {
-        let (count, limit) = (jobs.len(), state.queue.limit());
-        if count > limit {
-            return Err(ApiError::invalid(format!(
-                "this request asks for {count} answers, and {limit} may wait here; ask for fewer at once"
-            )));
+    /// 400 where there are more.
+    pub fn single(self) -> Result<Self, ApiError> {
+        match self.jobs.len() {
+            1 => Ok(self),
+            _ => {
+                let message =
+                    "n must be 1: this API has one answer to a request; use /v1/chat/completions";
+                Err(ApiError::unsupported("n", message))
+            }
         }
-        let prompts = jobs.iter().step_by(per_prompt.max(1));
-        let prompt_tokens = prompts.map(|job| job.prompt().len()).sum();
-        let events = state.queue.submit_all(jobs).map_err(refused)?;
-        Ok(Self {
-            choices: events.into(),
-            per_prompt,
-            log: GenerationLog::new(id, prompt_tokens, began, Arc::clone(state)),
-            prompt_tokens,
-        })
     }
+}
 
-    /// Tokens of all prompts.
-    pub fn prompt_tokens(&self) -> usize {
-        self.prompt_tokens
-    }
+/// Answers the request `id` whose body is `body`, whole or piece by piece.
+///
+/// Everything that the client can have wrong is found before the response begins; a stream's
+/// headers leave before the prompt is computed.
+///
+/// # Errors
+/// Those of the body and of `encode`, and of [`generate`].
+pub async fn answer<R: Renderer>(
+    state: &Arc<ServerState>,
+    id: RequestId,
+    body: JsonBody,
+    encode: Encode<R>,
+) -> Result<Response, ApiError> {
+    let began = Instant::now();
+    let encoded = {
+        let state = Arc::clone(state);
+        body.work(move |body| encode(&state, body)).await?
+    };
+    generate(state, (id, began), encoded).await
+}
 
-    /// How many answers there will be.
-    pub fn answers(&self) -> usize {
-        self.choices.count()
-    }
+/// Queues the jobs of a request that arrived at `began`, all or none, and answers it with what comes of them.
+///
+/// # Errors
+/// 400 where so many can never wait, 429 when the queue is full, 500 when the engine fails at a whole answer, 503
+/// when the server is stopping.
+pub async fn generate<R: Renderer>(
+    state: &Arc<ServerState>,
+    (id, began): (RequestId, Instant),
+    encoded: Encoded<R>,
+) -> Result<Response, ApiError> {
+    let Encoded {
+        jobs,
+        delivery: Delivery {
+            stream, per_prompt, ..
+        },
+        renderer,
+    } = encoded;
+    let prompts = jobs.iter().step_by(per_prompt.max(1));
+    let prompt_tokens = prompts.map(|job| job.prompt().len()).sum();
+    let choices = queued(state, jobs)?;
+    let log = GenerationLog::new(id, prompt_tokens, began, Arc::clone(state));
+    let response = match stream {
+        true => {
+            let format = renderer.stream(prompt_tokens, choices.count());
+            stream::answer(format, choices, per_prompt, log)
+        }
+        false => {
+            let gathered = gather(choices, per_prompt, log).await;
+            gathered.map_or_else(IntoResponse::into_response, |all| renderer.whole(all))
+        }
+    };
+    Ok(logged(response))
+}
 
-    /// The response that streams the answers.
-    pub fn streamed(self, format: impl Format) -> Response {
-        logged(stream::answer(
-            format,
-            self.choices,
-            self.per_prompt,
-            self.log,
-        ))
-    }
-
-    /// The response of whole answers, or of the failure.
-    pub async fn whole(self, render: impl FnOnce(Gathered) -> Response) -> Response {
-        let gathered = gather(self.choices, self.per_prompt, self.log).await;
-        logged(gathered.map_or_else(IntoResponse::into_response, render))
-    }
+/// Marks a response whose line is written when its jobs have ended.
+pub(super) fn logged(mut response: Response) -> Response {
+    response.extensions_mut().insert(LoggedElsewhere);
+    response
 }
 
 /// What a client is told whose jobs were not queued.
@@ -89,8 +121,12 @@ pub(super) fn refused(refusal: Refusal) -> ApiError {
     }
 }
 
-/// Marks a response whose line is written when its jobs have ended.
-pub(super) fn logged(mut response: Response) -> Response {
-    response.extensions_mut().insert(LoggedElsewhere);
-    response
+fn queued(state: &ServerState, jobs: Vec<ValidJob>) -> Result<Choices, ApiError> {
+    let (count, limit) = (jobs.len(), state.queue.limit());
+    if count > limit {
+        return Err(ApiError::invalid(format!(
+            "this request asks for {count} answers, and {limit} may wait here; ask for fewer at once"
+        )));
+    }
+    Ok(state.queue.submit_all(jobs).map_err(refused)?.into())
 }

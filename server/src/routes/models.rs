@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 
 use crate::api::response::{ModelCard, ModelList};
 use crate::error::ApiError;
+use crate::openapi::Described;
 use crate::state::ServerState;
 
 /// All models, which is one.
@@ -19,6 +20,11 @@ pub async fn list(State(state): State<Arc<ServerState>>) -> Result<Json<ModelLis
         object: "list",
         data: [card(&state)?],
     }))
+}
+
+/// What `/openapi.json` says of it.
+pub fn list_described() -> Described {
+    Described::new("models", "All models, which is one").answered::<ModelList>()
 }
 
 /// One model by its name, which may hold slashes.
@@ -36,6 +42,13 @@ pub async fn one(
     } else {
         Err(ApiError::model_not_found(&id, &card.id))
     }
+}
+
+/// What `/openapi.json` says of it.
+pub fn one_described() -> Described {
+    Described::new("model", "One model by its name")
+        .answered::<ModelCard>()
+        .named("id", "A name that /v1/models lists")
 }
 
 fn card(state: &ServerState) -> Result<ModelCard, ApiError> {

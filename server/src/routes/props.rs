@@ -7,6 +7,7 @@ use axum::extract::State;
 use serde_json::{Value, json};
 
 use crate::error::ApiError;
+use crate::openapi::Described;
 use crate::state::ServerState;
 
 /// What runs here and how.
@@ -28,4 +29,9 @@ pub async fn props(State(state): State<Arc<ServerState>>) -> Result<Json<Value>,
         props.extend(more.clone());
     }
     Ok(Json(props))
+}
+
+/// What `/openapi.json` says of it.
+pub fn described() -> Described {
+    Described::new("props", "What runs here and how").answered_freely()
 }

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use crate::api::take::Fields;
 use crate::error::ApiError;
+use crate::openapi::Described;
 use crate::prompt::text::{Reading, TextEncoder};
 use crate::routes::body::JsonBody;
 use crate::state::ServerState;
@@ -15,6 +18,29 @@ use crate::validate::{check, valid_ids};
 
 /// Most tokens that a request is answered with or has: many contexts, and some megabytes.
 const MOST_TOKENS: usize = 1 << 18;
+
+/// The tokens of a text.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Tokens {
+    /// Their ids, or `id` and `piece` of each.
+    pub tokens: Vec<Value>,
+    /// How many they are.
+    pub count: usize,
+    /// How many prompt and answer may have together.
+    pub max_model_len: usize,
+    /// Their texts, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_strs: Option<Vec<String>>,
+}
+
+/// The text of tokens, under both servers' names.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Text {
+    /// llama-server's.
+    pub content: String,
+    /// vLLM's.
+    pub prompt: String,
+}
 
 /// The tokens of a text (`content`, as llama-server reads it: control tokens, but nothing in front; or
 /// `prompt`, as vLLM and `/v1/completions` do), or of a conversation (`messages`).
@@ -24,11 +50,41 @@ const MOST_TOKENS: usize = 1 << 18;
 pub async fn tokenize(
     State(state): State<Arc<ServerState>>,
     body: JsonBody,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Tokens>, ApiError> {
     body.work(move |body| tokens(&state, body).map(Json)).await
 }
 
-fn tokens(state: &ServerState, body: Map<String, Value>) -> Result<Value, ApiError> {
+/// What `/openapi.json` says of it.
+pub fn described() -> Described {
+    let schema = || {
+        json!({"type": "object", "properties": {
+            "content": {"type": ["string", "null"]},
+            "prompt": {"type": ["string", "null"]},
+            "messages": {"type": ["array", "null"], "items": {"type": "object"}},
+            "add_special": {"type": ["boolean", "null"]},
+            "add_special_tokens": {"type": ["boolean", "null"]},
+            "parse_special": {"type": ["boolean", "null"]},
+            "with_pieces": {"type": ["boolean", "null"]},
+            "return_token_strs": {"type": ["boolean", "null"]},
+        }})
+    };
+    Described::new("tokenize", "The tokens of a text or of a conversation")
+        .asked("TokenizeRequest", schema)
+        .answered::<Tokens>()
+}
+
+/// What `/openapi.json` says of the other way.
+pub fn back_described() -> Described {
+    let schema = || {
+        let tokens = json!({"type": "array", "items": {"type": "integer"}});
+        json!({"type": "object", "properties": {"tokens": tokens}, "required": ["tokens"]})
+    };
+    Described::new("detokenize", "The text of tokens")
+        .asked("DetokenizeRequest", schema)
+        .answered::<Text>()
+}
+
+fn tokens(state: &ServerState, body: Map<String, Value>) -> Result<Tokens, ApiError> {
     let model = state.ready()?;
     let mut fields = Fields::new(body.clone());
     let content: Option<String> = fields.take("content")?;
@@ -63,16 +119,13 @@ fn tokens(state: &ServerState, body: Map<String, Value>) -> Result<Value, ApiErr
         true => tokens.iter().map(|token| piece(text, *token)).collect(),
         false => tokens.iter().map(|token| json!(token)).collect(),
     };
-    let mut answer = json!({
-        "tokens": list,
-        "count": tokens.len(),
-        "max_model_len": model.context_tokens,
-    });
-    if token_texts {
-        let shown = |token: &u32| String::from_utf8_lossy(&text.piece(*token)).into_owned();
-        answer["token_strs"] = tokens.iter().map(shown).collect();
-    }
-    Ok(answer)
+    let shown = |token: &u32| String::from_utf8_lossy(&text.piece(*token)).into_owned();
+    Ok(Tokens {
+        tokens: list,
+        count: tokens.len(),
+        max_model_len: model.context_tokens,
+        token_strs: token_texts.then(|| tokens.iter().map(shown).collect()),
+    })
 }
 
 fn too_many(field: &str, at_least: usize) -> ApiError {
@@ -97,7 +150,7 @@ fn piece(text: &dyn TextEncoder, token: u32) -> Value {
 pub async fn detokenize(
     State(state): State<Arc<ServerState>>,
     body: JsonBody,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Text>, ApiError> {
     body.work(move |body| {
         let model = state.ready()?;
         let ids: Option<Vec<i64>> = Fields::new(body).take("tokens")?;
@@ -108,8 +161,9 @@ pub async fn detokenize(
             return Err(too_many("tokens", ids.len()));
         }
         let ids = valid_ids("tokens", &ids, model.vocabulary_size)?;
-        let text = model.text.decode(&ids);
-        Ok(Json(json!({"content": text, "prompt": text})))
+        let content = model.text.decode(&ids);
+        let prompt = content.clone();
+        Ok(Json(Text { content, prompt }))
     })
     .await
 }

@@ -2,20 +2,24 @@
 
 use super::On::{Both, Chat};
 use super::Reading::{Honoured, NoEffect, RefusedUnless};
+use super::Type::{Integer, Number, Schema, Text};
 use super::{Field, row};
+
+/// `json`, or a JSON schema.
+const FORMAT: &str = r#"{"anyOf": [{"enum": ["", "json"]}, {"type": "object"}]}"#;
 
 /// The rows.
 #[rustfmt::skip]
 pub(super) const ROWS: &[Field] = &[
-    row("n_predict", Both, Honoured, "`max_tokens`; -1 and -2: as many as there can be", "4"),
-    row("num_predict", Both, Honoured, "the same by Ollama's name", "4"),
-    row("max_new_tokens", Both, Honoured, "`max_tokens` by TGI's name", "4"),
-    row("n_cmpl", Both, Honoured, "`n`", "2"),
-    row("repeat_penalty", Both, Honoured, "`repetition_penalty`", "1.1"),
-    row("repeat_last_n", Both, Honoured, "-1, or any where no penalty is in force: penalties look at prompt and answer as a whole", "-1"),
-    row("json_schema", Both, Honoured, "JSON of a schema", r#"{"type": "object"}"#),
-    row("grammar", Both, Honoured, "text of a grammar (GBNF)", r#""root ::= \"a\"""#),
-    row("format", Both, Honoured, r#"`"json"`, or a schema"#, r#""json""#),
+    row("n_predict", Both, Honoured(Integer), "`max_tokens`; -1 and -2: as many as there can be", "4"),
+    row("num_predict", Both, Honoured(Integer), "the same by Ollama's name", "4"),
+    row("max_new_tokens", Both, Honoured(Integer), "`max_tokens` by TGI's name", "4"),
+    row("n_cmpl", Both, Honoured(Integer), "`n`", "2"),
+    row("repeat_penalty", Both, Honoured(Number), "`repetition_penalty`", "1.1"),
+    row("repeat_last_n", Both, Honoured(Integer), "-1, or any where no penalty is in force: penalties look at prompt and answer as a whole", "-1"),
+    row("json_schema", Both, Honoured(Schema(super::vllm::SCHEMA)), "JSON of a schema", r#"{"type": "object"}"#),
+    row("grammar", Both, Honoured(Text), "text of a grammar (GBNF)", r#""root ::= \"a\"""#),
+    row("format", Both, Honoured(Schema(FORMAT)), r#"`"json"`, or a schema"#, r#""json""#),
     row("typical_p", Both, RefusedUnless(&["1"]), "use `top_p` or `min_p`", "0.5"),
     row("tfs_z", Both, RefusedUnless(&["1"]), "use `top_p` or `min_p`", "0.5"),
     row("top_n_sigma", Both, RefusedUnless(&["-1", "0"]), "use `top_p` or `min_p`", "1"),

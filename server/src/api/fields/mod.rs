@@ -8,7 +8,11 @@ mod embeddings;
 mod llama_server;
 mod ollama;
 mod openai;
+mod responses;
+mod types;
 mod vllm;
+
+pub use types::Type;
 
 use serde_json::{Map, Value};
 
@@ -36,8 +40,10 @@ pub enum On {
     Chat,
     /// `/v1/completions`.
     Completions,
-    /// These two, and `options` of Ollama's.
+    /// Both, `/v1/responses`, and `options` of Ollama's.
     Both,
+    /// `/v1/responses`, which has those of a chat beside its own.
+    Responses,
     /// `/api/chat` and `/api/generate`.
     Ollama,
     /// `/v1/embeddings`, and what other APIs have for it.
@@ -48,7 +54,7 @@ pub enum On {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// It does what it says; another type or a value out of range is refused.
-    Honoured,
+    Honoured(Type),
     /// The chat template gets the value, whatever it is.
     Template,
     /// Refused, unless it is null or one of these values (JSON), which ask for nothing.
@@ -58,8 +64,9 @@ pub enum Reading {
 }
 
 /// The tables, each with its title.
-pub const TABLES: [(&str, &[Field]); 5] = [
+pub const TABLES: [(&str, &[Field]); 6] = [
     ("OpenAI", openai::ROWS),
+    ("OpenAI's `/v1/responses`", responses::ROWS),
     ("vLLM and SGLang", vllm::ROWS),
     ("llama-server, Ollama's `options`, TGI", llama_server::ROWS),
     ("Ollama's `/api/chat` and `/api/generate`", ollama::ROWS),
@@ -85,7 +92,7 @@ const fn row(
 impl On {
     /// Whether rows of `self` count at `endpoint`.
     fn covers(self, endpoint: On) -> bool {
-        self == endpoint || (self == On::Both && matches!(endpoint, On::Chat | On::Completions))
+        self == endpoint || (self == On::Both && [On::Chat, On::Completions].contains(&endpoint))
     }
 }
 

@@ -2,15 +2,19 @@
 
 use super::On::{Both, Ollama};
 use super::Reading::{Honoured, NoEffect, RefusedUnless};
+use super::Type::{Bool, Object, Schema, Text};
 use super::{Field, row};
+
+/// A switch or an effort.
+const THINK: &str = r#"{"type": ["boolean", "string"]}"#;
 
 /// The rows.
 #[rustfmt::skip]
 pub(super) const ROWS: &[Field] = &[
-    row("options", Ollama, Honoured, "fields of the tables above, at their place", r#"{"num_predict": 4, "mirostat": 0}"#),
-    row("system", Ollama, Honoured, "/api/generate: instructions before the prompt", r#""a""#),
-    row("raw", Ollama, Honoured, "/api/generate: the prompt as it is, without a chat template", "true"),
-    row("think", Ollama, Honoured, "true, false, or an effort: handed to the chat template", "false"),
+    row("options", Ollama, Honoured(Object), "fields of the tables above, at their place", r#"{"num_predict": 4, "mirostat": 0}"#),
+    row("system", Ollama, Honoured(Text), "/api/generate: instructions before the prompt", r#""a""#),
+    row("raw", Ollama, Honoured(Bool), "/api/generate: the prompt as it is, without a chat template", "true"),
+    row("think", Ollama, Honoured(Schema(THINK)), "true, false, or an effort: handed to the chat template", "false"),
     row("keep_alive", Ollama, NoEffect, "the model stays loaded", r#""5m""#),
     row("images", Ollama, RefusedUnless(&["[]"]), "this model reads text only", r#"["aGk="]"#),
     row("template", Ollama, RefusedUnless(&[r#""""#]), "templates are chosen when the server starts, with --chat-template", r#""x""#),

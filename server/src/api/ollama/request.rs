@@ -63,6 +63,10 @@ pub fn generate(mut body: Map<String, Value>) -> Result<Asked, ApiError> {
         let message = "tools: they are called in conversations; use /api/chat";
         return Err(ApiError::unsupported("tools", message));
     }
+    if body.remove("messages").is_some_and(|sent| asks(&sent)) {
+        let message = "messages: they are a conversation; use /api/chat";
+        return Err(ApiError::unsupported("messages", message));
+    }
     if let Some(suffix) = body.remove("suffix").filter(asks) {
         let message = format!("suffix is {suffix}: this server only continues texts; leave it out");
         return Err(ApiError::unsupported("suffix", message));
@@ -221,6 +225,11 @@ mod tests {
                 chat,
                 json!({"messages": [{}], "top_k": 1, "options": {"top_k": 3}}),
                 "options.top_k",
+            ),
+            (
+                generate,
+                json!({"prompt": "a", "messages": talk}),
+                "messages",
             ),
             (generate, json!({"prompt": "a", "suffix": "b"}), "suffix"),
             (

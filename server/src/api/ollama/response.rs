@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::{ArrayBuilder, Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::api::response::TokenEntry;
 
@@ -45,7 +48,8 @@ pub enum Said<'a> {
 }
 
 /// The assistant's message.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OllamaMessage)]
 pub struct Message<'a> {
     /// Always `assistant`.
     pub role: &'static str,
@@ -60,7 +64,8 @@ pub struct Message<'a> {
 }
 
 /// A call of a function.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OllamaCall)]
 pub struct Call {
     /// Names the call in the conversation.
     pub id: String,
@@ -69,7 +74,8 @@ pub struct Call {
 }
 
 /// Function and arguments of a call.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OllamaCalled)]
 pub struct Called {
     /// One of those that were offered.
     pub name: String,
@@ -105,7 +111,7 @@ pub struct Cost {
 }
 
 /// An answer of `/api/embed`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Embeddings<'a> {
     /// The served model's name.
     pub model: &'a str,
@@ -120,21 +126,21 @@ pub struct Embeddings<'a> {
 }
 
 /// An answer of `/api/embeddings`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct OneEmbedding {
     /// The input's; empty where there was none.
     pub embedding: Vec<f32>,
 }
 
 /// `GET /api/tags`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Tags {
     /// The one model.
     pub models: [Tag; 1],
 }
 
 /// A model.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Tag {
     /// The served name.
     pub name: String,
@@ -151,7 +157,7 @@ pub struct Tag {
 }
 
 /// What kind of model it is.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Details {
     /// Always empty.
     pub parent_model: &'static str,
@@ -168,7 +174,7 @@ pub struct Details {
 }
 
 /// `POST /api/show`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Shown {
     /// What kind of model it is.
     pub details: Details,
@@ -178,4 +184,62 @@ pub struct Shown {
     pub capabilities: Vec<&'static str>,
     /// When the server started, in RFC 3339.
     pub modified_at: String,
+}
+
+/// What every failure is told with.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OllamaError<'a> {
+    /// What is wrong, and what to do.
+    pub error: &'a str,
+}
+
+/// Of the fields that only some answers have, each is there or not.
+impl PartialSchema for Answer<'_> {
+    fn schema() -> RefOr<Schema> {
+        let one = |kind: Type| Schema::from(ObjectBuilder::new().schema_type(kind).build());
+        let mut object = ObjectBuilder::new()
+            .schema_type(SchemaType::from(Type::Object))
+            .property("model", one(Type::String))
+            .property("created_at", one(Type::String))
+            .property("message", Ref::from_schema_name(Message::name()))
+            .property("response", one(Type::String))
+            .property("thinking", one(Type::String))
+            .property(
+                "logprobs",
+                ArrayBuilder::new().items(Ref::from_schema_name(TokenEntry::name())),
+            )
+            .property("done", one(Type::Boolean))
+            .property("done_reason", one(Type::String));
+        for count in [
+            "total_duration",
+            "load_duration",
+            "prompt_eval_count",
+            "prompt_eval_duration",
+            "eval_count",
+            "eval_duration",
+        ] {
+            object = object.property(count, one(Type::Integer));
+        }
+        for always in ["model", "created_at", "done"] {
+            object = object.required(always);
+        }
+        Schema::from(object.build()).into()
+    }
+}
+
+impl ToSchema for Answer<'_> {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "OllamaAnswer".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        for (name, schema) in [
+            (Message::name(), Message::schema()),
+            (TokenEntry::name(), TokenEntry::schema()),
+        ] {
+            schemas.push((name.into_owned(), schema));
+        }
+        Message::schemas(schemas);
+        TokenEntry::schemas(schemas);
+    }
 }

@@ -71,11 +71,12 @@ pub struct WireSampling {
     pub seed: Option<i64>,
 }
 
-/// Names of the most tokens of an answer, the one that counts first: OpenAI's new and old one, those of
-/// llama-server, Ollama, and TGI.
-const MOST_TOKENS: [&str; 5] = [
+/// Names of the most tokens of an answer, the one that counts first: OpenAI's new and old one and that of
+/// the Responses API, those of llama-server, Ollama, and TGI.
+const MOST_TOKENS: [&str; 6] = [
     "max_completion_tokens",
     "max_tokens",
+    "max_output_tokens",
     "n_predict",
     "num_predict",
     "max_new_tokens",

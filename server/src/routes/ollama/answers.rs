@@ -9,17 +9,18 @@ use axum::response::Response;
 use serde_json::{Map, Value};
 
 use crate::api::ollama::request::{self, Asked};
+use crate::api::ollama::response::Answer;
 use crate::error::ApiError;
 use crate::observe::RequestId;
+use crate::openapi::{Described, bodies};
 use crate::reading::Reading;
 use crate::render::ollama::{Kind, Lines};
-use crate::routes::body::JsonBody;
-use crate::routes::generation::Generation;
+use crate::render::stream::Format;
+use crate::routes::body::{JsonBody, UndeclaredBody};
+use crate::routes::generation::{self, Encoded};
 use crate::routes::room::Room;
 use crate::routes::{chat as openai_chat, completions};
-use crate::scheduler::ValidJob;
 use crate::state::ServerState;
-use crate::validate::Delivery;
 
 /// Generates the assistant's next message, as lines of JSON or as one object.
 ///
@@ -29,7 +30,7 @@ pub async fn chat(
     State(state): State<Arc<ServerState>>,
     Extension(id): Extension<RequestId>,
     _: Room,
-    body: JsonBody,
+    UndeclaredBody(body): UndeclaredBody,
 ) -> Result<Response, ApiError> {
     answer(&state, id, body, (Kind::Chat, request::chat)).await
 }
@@ -42,9 +43,30 @@ pub async fn generate(
     State(state): State<Arc<ServerState>>,
     Extension(id): Extension<RequestId>,
     _: Room,
-    body: JsonBody,
+    UndeclaredBody(body): UndeclaredBody,
 ) -> Result<Response, ApiError> {
     answer(&state, id, body, (Kind::Generate, request::generate)).await
+}
+
+/// What `/openapi.json` says of `/api/chat`.
+pub fn chat_described() -> Described {
+    Described::new("ollamaChat", "The assistant's next message")
+        .asked("OllamaChatRequest", bodies::ollama_chat)
+        .answered::<Answer<'_>>()
+        .streamed(Lines::CONTENT_TYPE)
+        .of_ollama()
+}
+
+/// What `/openapi.json` says of `/api/generate`.
+pub fn generate_described() -> Described {
+    Described::new(
+        "ollamaGenerate",
+        "An answer to a prompt, or a text that goes on",
+    )
+    .asked("OllamaGenerateRequest", bodies::ollama_generate)
+    .answered::<Answer<'_>>()
+    .streamed(Lines::CONTENT_TYPE)
+    .of_ollama()
 }
 
 type Read = fn(Map<String, Value>) -> Result<Asked, ApiError>;
@@ -56,43 +78,41 @@ async fn answer(
     (kind, read): (Kind, Read),
 ) -> Result<Response, ApiError> {
     let began = Instant::now();
+    let lines = {
+        let model = state.settings.model_name.clone();
+        move |reading: &Reading| Lines::new(kind, &model, began, reading.reader())
+    };
     let encoded = {
-        let state = Arc::clone(state);
-        body.work(move |body| encoded(&state, read(body)?)).await?
+        let (state, lines) = (Arc::clone(state), lines.clone());
+        body.work(move |body| encoded(&state, read(body)?, lines))
+            .await?
     };
-    let lines = |reading: &Reading| {
-        let model = &state.settings.model_name;
-        Lines::new(kind, model, began, reading.reader())
-    };
-    let Some((jobs, delivery, reading)) = encoded else {
-        return Ok(lines(&Reading::default()).loaded());
-    };
-    let lines = lines(&reading);
-    if jobs.len() != 1 {
-        let message =
-            "n must be 1: Ollama's API has one answer to a request; use /v1/chat/completions";
-        return Err(ApiError::unsupported("n", message));
+    match encoded {
+        None => Ok(lines(&Reading::default()).loaded()),
+        Some(encoded) => generation::generate(state, (id, began), encoded).await,
     }
-    let generation = Generation::start(state, jobs, delivery.per_prompt, (id, began))?;
-    if delivery.stream {
-        return Ok(generation.streamed(lines));
-    }
-    let render = |gathered| lines.whole(delivery.logprobs, gathered);
-    Ok(generation.whole(render).await)
 }
 
 /// What is to be generated, if anything is.
 fn encoded(
     state: &ServerState,
     asked: Asked,
-) -> Result<Option<(Vec<ValidJob>, Delivery, Reading)>, ApiError> {
-    match asked {
-        Asked::Load => Ok(None),
-        Asked::Chat(body) => openai_chat::encoded(state, body).map(Some),
+    lines: impl Fn(&Reading) -> Lines,
+) -> Result<Option<Encoded<Lines>>, ApiError> {
+    let (jobs, delivery, reading) = match asked {
+        Asked::Load => return Ok(None),
+        Asked::Chat(body) => openai_chat::encoded(state, body)?,
         Asked::Text(body) => {
             let encoded = completions::encoded(state, body)?;
             // A text that goes on has neither thoughts nor calls.
-            Ok(Some((encoded.jobs, encoded.delivery, Reading::default())))
+            (encoded.jobs, encoded.delivery, Reading::default())
         }
-    }
+    };
+    let renderer = lines(&reading).with_logprobs(delivery.logprobs);
+    let encoded = Encoded {
+        jobs,
+        delivery,
+        renderer,
+    };
+    encoded.single().map(Some)
 }

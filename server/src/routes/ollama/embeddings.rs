@@ -7,9 +7,11 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::api::embeddings::EmbeddingApi;
+use crate::api::ollama::response::{Embeddings, OneEmbedding};
 use crate::error::ApiError;
 use crate::observe::RequestId;
-use crate::routes::body::JsonBody;
+use crate::openapi::{Described, bodies};
+use crate::routes::body::UndeclaredBody;
 use crate::routes::embeddings::answer;
 use crate::routes::room::Room;
 use crate::state::ServerState;
@@ -22,7 +24,7 @@ pub async fn embed(
     State(state): State<Arc<ServerState>>,
     Extension(id): Extension<RequestId>,
     _: Room,
-    body: JsonBody,
+    UndeclaredBody(body): UndeclaredBody,
 ) -> Result<Response, ApiError> {
     answer(state, id, body, EmbeddingApi::Ollama).await
 }
@@ -35,7 +37,25 @@ pub async fn embeddings(
     State(state): State<Arc<ServerState>>,
     Extension(id): Extension<RequestId>,
     _: Room,
-    body: JsonBody,
+    UndeclaredBody(body): UndeclaredBody,
 ) -> Result<Response, ApiError> {
     answer(state, id, body, EmbeddingApi::OllamaOld).await
+}
+
+/// What `/openapi.json` says of `/api/embed`.
+pub fn embed_described() -> Described {
+    Described::new("ollamaEmbed", "Vectors of texts")
+        .asked("OllamaEmbedRequest", bodies::embeddings)
+        .answered::<Embeddings<'_>>()
+        .refused(&[429])
+        .of_ollama()
+}
+
+/// What `/openapi.json` says of `/api/embeddings`.
+pub fn embeddings_described() -> Described {
+    Described::new("ollamaEmbeddings", "The vector of a text")
+        .asked("OllamaEmbeddingsRequest", bodies::embeddings)
+        .answered::<OneEmbedding>()
+        .refused(&[429])
+        .of_ollama()
 }

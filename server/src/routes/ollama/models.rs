@@ -5,12 +5,15 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::api::ollama::response::{Details, Shown, Tag, Tags};
 use crate::api::take::Fields;
 use crate::error::ApiError;
-use crate::routes::body::JsonBody;
+use crate::openapi::Described;
+use crate::routes::body::UndeclaredBody;
 use crate::state::{ModelFacts, ServerState};
 
 /// All models, which is one.
@@ -38,7 +41,7 @@ pub async fn tags(State(state): State<Arc<ServerState>>) -> Result<Json<Tags>, A
 /// 404 for other names, 400 without one, 503 while loading.
 pub async fn show(
     State(state): State<Arc<ServerState>>,
-    body: JsonBody,
+    UndeclaredBody(body): UndeclaredBody,
 ) -> Result<Json<Shown>, ApiError> {
     body.work(move |body| {
         let ready = state.ready()?;
@@ -66,9 +69,46 @@ pub async fn show(
     .await
 }
 
+/// Which server this is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Version {
+    /// Of sysInfer.
+    pub version: &'static str,
+}
+
 /// The version of this server.
-pub async fn version() -> Json<Value> {
-    Json(json!({"version": env!("CARGO_PKG_VERSION")}))
+pub async fn version() -> Json<Version> {
+    Json(Version {
+        version: env!("CARGO_PKG_VERSION"),
+    })
+}
+
+/// What `/openapi.json` says of `/api/tags`.
+pub fn tags_described() -> Described {
+    Described::new("ollamaTags", "All models, which is one")
+        .answered::<Tags>()
+        .of_ollama()
+}
+
+/// What `/openapi.json` says of `/api/show`.
+pub fn show_described() -> Described {
+    let schema = || {
+        let name = json!({"type": ["string", "null"]});
+        json!({"type": "object", "properties": {"model": name, "name": name}})
+    };
+    Described::new("ollamaShow", "One model by its name")
+        .asked("OllamaShowRequest", schema)
+        .answered::<Shown>()
+        .refused(&[404])
+        .of_ollama()
+}
+
+/// What `/openapi.json` says of `/api/version`.
+pub fn version_described() -> Described {
+    Described::new("ollamaVersion", "The version of this server")
+        .answered::<Version>()
+        .never(&[503])
+        .of_ollama()
 }
 
 fn started(state: &ServerState) -> String {
