@@ -125,7 +125,11 @@ def measure(tools, options, url):
             seed += 1
             tool, program = tools[name]
             with tempfile.TemporaryDirectory(prefix="sysinfer-load-") as folder:
-                samples[name, concurrency].append(tool(Work(url, folder, options, concurrency, seed), program))
+                try:
+                    found = tool(Work(url, folder, options, concurrency, seed), program)
+                except (AssertionError, KeyError, OSError, RuntimeError, ValueError, subprocess.TimeoutExpired) as error:
+                    sys.exit(f"{name}: FAILED: {type(error).__name__}: {error}")
+                samples[name, concurrency].append(found)
     return samples
 
 
