@@ -54,6 +54,12 @@ def _():
     assert chat(messages=talk).message.content
 
 
+@check("embeddings: one text and many")
+def _():
+    many = client.embed(model="model", input=["openEuler", "a cat"]).embeddings
+    assert len(many) == 2 and len(many[0]) == len(client.embed(model="model", input="openEuler").embeddings[0])
+
+
 @check("models: listed and shown")
 def _():
     [model] = client.list().models
