@@ -1,11 +1,12 @@
 """Load tools of others beside `sysinfer-tune load`: do they finish against the server, and see what ours sees?
 
-    python load_tools.py [--rounds 5] [--requests 8] [--prompt-tokens 128] [--output-tokens 64] [--concurrency 1,4]
+    python load_tools.py [--planted] [--rounds 5] [--requests 8] [--prompt-tokens 128] [--output-tokens 64] [--concurrency 1,4]
 
 Every round asks each tool by turns for the same work: prompts of as many words, which no run before has sent (what
 is computed of a prompt once is not computed again), and answers of exactly so many tokens. Prints medians over the
 rounds with their ranges, and the ratio to ours. Exit code 1 if a median is further from ours than --within, or a
-tool does not finish. One that cannot be installed says SKIPPED and why.
+tool does not finish. One that cannot be installed says SKIPPED and why. With --planted they ask a server whose times
+are known (planted.py), and what they are compared to is the truth: that holds on a busy machine too.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import tempfile
 from pathlib import Path
 
 import environments
+import planted
 from server import Server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -133,13 +135,13 @@ def measure(tools, options, url):
     return samples
 
 
-def report(samples, within):
-    """Prints the table. Returns how many medians are too far from ours."""
+def report(samples, within, truth):
+    """Prints the table. Returns how many medians are too far from the truth, or from ours where nobody knows it."""
     far = 0
-    print("| at once | figure | tool | median | range | ratio to ours |\n|---|---|---|---|---|---|")
+    print("| at once | figure | tool | median | range | ratio |\n|---|---|---|---|---|---|")
     for concurrency in dict.fromkeys(concurrency for _, concurrency in samples):
         for number, figure in enumerate(FIGURES):
-            reference = None
+            reference = truth and truth(concurrency)[number]
             for name in dict.fromkeys(name for name, _ in samples):
                 values = [sample[number] for sample in samples[name, concurrency]]
                 median = statistics.median(values)
@@ -163,8 +165,9 @@ def main():
     parser.add_argument("--output-tokens", type=int, default=64)
     parser.add_argument("--concurrency", type=lambda text: [int(part) for part in text.split(",")], default=[1, 4])
     parser.add_argument("--within", type=float, default=0.05)
+    parser.add_argument("--planted", action="store_true")
     options = parser.parse_args()
-    if not options.model:
+    if not (options.model or options.planted):
         parser.error("name a model: --model FILE, or SYSINFER_TEST_MODEL; scripts/model.sh fetches a small one")
     tools = {"sysinfer-tune load": (ours, options.tune)}
     for name, (tool, packages) in TOOLS.items():
@@ -172,14 +175,20 @@ def main():
             tools[name] = (tool, environments.python(*packages))
         except environments.NotInstalled as reason:
             print(f"{name}: SKIPPED: {reason}", flush=True)
-    for_server, for_tools = places()
-    threads = ["--threads", str(len(for_server)), "--cpus", ",".join(map(str, for_server))]
-    with Server(options.server, options.model, *threads) as server:
-        os.sched_setaffinity(0, for_tools)
-        samples = measure(tools, options, server.url)
-    print(f"{options.rounds} rounds; prompts of {options.prompt_tokens} words, answers of {options.output_tokens} tokens; server on CPUs {for_server}, tools on {for_tools}")
-    far = report(samples, options.within)
-    print(f"load tools: {far} figures further than {options.within:.0%} from ours" if far else f"load tools: all figures within {options.within:.0%} of ours")
+    if options.planted:
+        with planted.Planted() as server:
+            samples = measure(tools, options, server.url)
+        far = report(samples, options.within, lambda concurrency: planted.truth(options.output_tokens, concurrency))
+    else:
+        for_server, for_tools = places()
+        threads = ["--threads", str(len(for_server)), "--cpus", ",".join(map(str, for_server))]
+        with Server(options.server, options.model, *threads) as server:
+            os.sched_setaffinity(0, for_tools)
+            samples = measure(tools, options, server.url)
+        print(f"server on CPUs {for_server}, tools on {for_tools}")
+        far = report(samples, options.within, None)
+    print(f"{options.rounds} rounds; prompts of {options.prompt_tokens} words, answers of {options.output_tokens} tokens")
+    print(f"load tools: {far} figures differ by more than {options.within:.0%}" if far else f"load tools: all figures within {options.within:.0%}")
     sys.exit(1 if far else 0)
 
 

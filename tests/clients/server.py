@@ -52,7 +52,9 @@ class Server:
             self._listens.wait(PATIENCE)
             while not self._healthy():
                 if self.process.poll() is not None or time.monotonic() > deadline:
-                    raise ServerFailed("\n".join(self.log[-20:]))
+                    code = self.process.poll()
+                    why = "it was never healthy" if code is None else f"exit code {code}"
+                    raise ServerFailed("\n".join([why, *self.log[-20:]]))
                 time.sleep(0.1)
         except BaseException:
             self.__exit__()

@@ -2,8 +2,8 @@
 
     python suite.py [--server BINARY] [--model FILE] [--only WORD]
 
-Prints a line for each client and check. What cannot be installed or started says SKIPPED and why. Exit code 1 if a
-check failed. Needs nothing but Python 3.9 or later and the registries; the server is SYSINFER_SERVER, or
+Prints a line for each client and check. What cannot be installed says SKIPPED and why. Exit code 1 if a check
+failed. Needs nothing but Python 3.9 or later and the registries; the server is SYSINFER_SERVER, or
 target/release/sysinfer-server.
 """
 
@@ -75,13 +75,14 @@ def clients(binary, model):
 
 
 def run(name, prepared, environment):
-    """Runs one client and prints what it says. Returns whether all is well, and how many checks there were."""
+    """Runs one client and prints what it says. Returns whether all is well, and how many checks were made; `None`
+    if it was skipped."""
     try:
         with prepared as (command, folder):
             code, said, complaints = ended(command, folder, environment)
     except (Skip, environments.NotInstalled) as reason:
         print(f"{name}: SKIPPED: {reason}", flush=True)
-        return True, 0
+        return True, None
     except ServerFailed as error:
         code, said, complaints = None, "", f"its server does not start: {error}"
     lines = said.splitlines()
@@ -116,7 +117,9 @@ def main():
     if not options.model:
         parser.error("name a model: --model FILE, or SYSINFER_TEST_MODEL; scripts/model.sh fetches a small one")
     chosen = [client for client in clients(options.server, options.model) if options.only in client[0]]
-    failed, checks = [], 0
+    if not chosen:
+        parser.error(f"no client has {options.only!r} in its name")
+    failed, checks, skipped = [], 0, 0
     with ExitStack() as stack:
         try:
             start = lambda *more: stack.enter_context(Server(options.server, options.model, *more)).url
@@ -129,10 +132,11 @@ def main():
             sys.exit(f"the server does not start: {error}")
         for name, prepared in chosen:
             well, count = run(name, prepared, environment)
-            checks += count
+            checks += count or 0
+            skipped += count is None
             failed += [] if well else [name]
-    print(f"clients: {checks} checks; " + (f"FAILED: {', '.join(failed)}" if failed else "all passed"))
-    sys.exit(1 if failed or not checks else 0)
+    print(f"clients: {checks} checks, {skipped} clients SKIPPED; " + (f"FAILED: {', '.join(failed)}" if failed else "none failed"))
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":
