@@ -6,7 +6,7 @@ Every round asks each tool by turns for the same work: prompts of as many words,
 is computed of a prompt once is not computed again), and answers of exactly so many tokens. Prints medians over the
 rounds with their ranges, and the ratio to ours. Exit code 1 if a median is further from ours than --within, or a
 tool does not finish. One that cannot be installed says SKIPPED and why. With --planted they ask a server whose times
-are known (planted.py), and what they are compared to is the truth: that holds on a busy machine too.
+are known (planted.py), and what they are compared to is the truth: a busy machine disturbs that least.
 """
 
 import argparse

@@ -1,5 +1,5 @@
-"""A server whose answers take times that are known: what a load tool reports of it is right or wrong, on a busy
-machine too, because it only sleeps.
+"""A server whose answers take times that are known: what a load tool reports of it is right or wrong. It only
+sleeps, so that a busy machine disturbs it little; what the tools themselves take stays in their figures.
 """
 
 import json
