@@ -12,11 +12,12 @@ export SYSINFER_TEST_SCHEMAS ?= $(CACHE)/json-schemas
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= cpu_list gguf profile split template tokenizer
 
-.PHONY: help demo test build setup model vocab golden fuzz bench bench-peers lint clean dist dist-all build-arm64 test-arm64 test-arm64-kernels test-arm64-goldens
+.PHONY: help demo test build setup model vocab golden fuzz bench bench-peers test-clients lint clean dist dist-all build-arm64 test-arm64 test-arm64-kernels test-arm64-goldens
 
 help:
 	@echo "make demo          build, fetch a small model, tune, serve, stream one answer"
 	@echo "make test          all tests"
+	@echo "make test-clients  real clients of many makers against the release server: make test-clients ONLY=langchain"
 	@echo "make build         the release binaries, in target/release"
 	@echo "make vocab         tokenizers against llama.cpp's, chat templates against transformers', on what llama.cpp tests with"
 	@echo "make golden        logits against a folder of known ones: make golden GOLDEN=FOLDER"
@@ -52,6 +53,9 @@ test: setup
 	@scripts/vocab.sh || echo "NOTE: without the vocabularies, the tests that need them say SKIPPED"
 	@scripts/json_schemas.sh || echo "NOTE: without the JSON Schema Test Suite, its test says SKIPPED"
 	cargo test --workspace --locked --no-fail-fast
+
+test-clients: setup
+	@scripts/test_clients.sh
 
 golden: setup
 	@test -e "$(GOLDEN)/golden.json" || { echo "$(GOLDEN) has no golden.json: make golden GOLDEN=FOLDER"; exit 2; }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a fresh Debian or openEuler lacks: for a build, a C compiler for linking, hwloc's
-# headers and pkg-config; unless called as `setup.sh build`, also python3 with pip for fetching the
-# small model, and a C++ compiler for llama.cpp and the fuzzers. Says what it does; does nothing where
+# headers and pkg-config; unless called as `setup.sh build`, also python3 with pip and environments for
+# fetching the small model and clients, and a C++ compiler for llama.cpp and the fuzzers. Says what it does; does nothing where
 # everything is there.
 set -eu
 cd "$(dirname "$0")/.."
@@ -25,6 +25,7 @@ if [ "${1:-}" != build ]; then
     need "command -v c++" g++ gcc-c++
     need "command -v python3" python3 python3
     need "python3 -m pip --version" python3-pip python3-pip
+    need "python3 -c 'import ensurepip'" python3-venv python3
 fi
 
 if [ ${#missing[@]} -gt 0 ]; then

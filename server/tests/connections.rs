@@ -244,6 +244,38 @@ async fn a_key_is_checked_before_a_body_is_read() {
     }
 }
 
+/// A client that keeps its connection must not send the next request into its end.
+#[tokio::test]
+async fn a_refusal_of_what_was_not_read_says_that_the_connection_ends() {
+    let server = Server::start(Options::default());
+    let address = listen(&server, LIMITS).await;
+    let body = ask("hi", json!({})).to_string();
+    for (path, status, ends) in [
+        ("/nowhere", "404", true),
+        ("/v1/models", "405", true),
+        ("/v1/chat/completions", "200", false),
+        ("/v1/completions", "400", false),
+    ] {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        // As clients send it that write head and body apart.
+        let mut socket = sent(address, &head).await;
+        socket.write_all(body.as_bytes()).await.unwrap();
+        let answer = read_until(&mut socket, "}").await;
+        assert!(answer.contains(status), "{answer}");
+        assert_eq!(answer.contains("connection: close"), ends, "{answer}");
+        if ends {
+            read_until(&mut socket, "there is no more").await;
+        } else {
+            let next = request("GET /health", "");
+            socket.write_all(next.as_bytes()).await.unwrap();
+            read_until(&mut socket, "\"status\"").await;
+        }
+    }
+}
+
 /// A client that sends all of its request before it reads gets to read the answer to its beginning.
 #[tokio::test]
 async fn a_refusal_reaches_a_client_that_is_still_sending() {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::{Request, Response};
+use axum::http::{HeaderValue, Request, Response, header};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
@@ -21,6 +21,8 @@ pub(super) struct Turn {
     answering: AtomicBool,
     /// Its handler waits for more of it.
     wants_body: AtomicBool,
+    /// There is more of it than its handler has read.
+    unread: AtomicBool,
     /// The client does not take what is written.
     unsent: AtomicBool,
     /// Something has come from the client since anybody asked.
@@ -66,11 +68,18 @@ pub(super) fn service(
     hyper::service::service_fn(move |request: Request<Incoming>| {
         let answering = Answering::new(Arc::clone(&turn));
         let turn = Arc::clone(&turn);
+        set(&turn.unread, !request.body().is_end_stream());
         let answer = app.call(request.map(|body| RequestBody { body, turn }));
         async move {
-            let answer = answer.await?;
+            let mut answer = answer.await?;
             // Whether or not the whole request was read, nobody reads on.
             set(&answering.0.wants_body, false);
+            if get(&answering.0.unread) {
+                // Then hyper ends the connection, and a client that was not told would send its next request
+                // into the end.
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(header::CONNECTION, close);
+            }
             Ok(answer.map(|body| AnswerBody {
                 body,
                 _answering: answering,
@@ -112,6 +121,9 @@ impl HttpBody for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(context);
         set(&self.turn.wants_body, frame.is_pending());
+        if matches!(frame, Poll::Ready(None)) || self.body.is_end_stream() {
+            set(&self.turn.unread, false);
+        }
         frame
     }
 

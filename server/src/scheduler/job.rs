@@ -44,7 +44,7 @@ pub enum JobError {
     EmptyPrompt,
     /// No room for a single token of answer.
     #[error(
-        "the prompt has {prompt_tokens} tokens and the context holds {context_tokens}, answer included; shorten it"
+        "the prompt is too long: it has {prompt_tokens} tokens and the context holds {context_tokens}, answer included; shorten it"
     )]
     Context {
         /// Tokens of the prompt.
@@ -54,7 +54,7 @@ pub enum JobError {
     },
     /// Room for less than was asked for.
     #[error(
-        "the prompt has {prompt_tokens} tokens and the answer was to have {asked}, but the context holds {context_tokens} together; shorten the prompt or ask for less"
+        "the prompt is too long for its answer: it has {prompt_tokens} tokens and the answer was to have {asked}, but the context holds {context_tokens} together; shorten the prompt or ask for less"
     )]
     Answer {
         /// Tokens of the prompt.

@@ -182,10 +182,11 @@ fn encoded(
     })
 }
 
-/// The error of a prompt in `field` that was not even counted.
+/// The error of a prompt in `field` that was not even counted. Clients that fall back on a model of more context
+/// look for "prompt is too long" in it.
 pub fn too_long(field: &str, at_least: usize, context_tokens: usize) -> ApiError {
     let message = format!(
-        "the prompt has at least {at_least} tokens and the context holds {context_tokens}, answer included; shorten it"
+        "the prompt is too long: it has at least {at_least} tokens and the context holds {context_tokens}, answer included; shorten it"
     );
     ApiError::context_length(field, message)
 }

@@ -1,6 +1,7 @@
 //! A server on a scripted backend: every test says what the engine does, step by step.
 #![allow(dead_code, reason = "each test file uses its part of this module")]
 
+pub(crate) mod stubborn;
 pub(crate) mod vocabulary;
 
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -297,7 +298,26 @@ impl Default for Options {
 }
 
 impl Server {
-    pub(crate) fn start(options: Options) -> Self {
+    pub(crate) fn start(mut options: Options) -> Self {
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let (sender, receiver) = channel();
+        let backend = Scripted {
+            pieces: std::mem::take(&mut options.pieces),
+            permits: options.gated.then_some(receiver),
+            seen: Arc::clone(&seen),
+            live: None,
+            reading: None,
+        };
+        let permits = options.gated.then_some(sender);
+        Self {
+            seen,
+            permits,
+            ..Self::on(backend, options)
+        }
+    }
+
+    /// A server on another backend than the scripted one, of which nothing is seen.
+    pub(crate) fn on(mut backend: impl Backend + 'static, options: Options) -> Self {
         let state = ServerState::new(Settings {
             model_name: "test/model".into(),
             api_keys: options.api_keys,
@@ -325,24 +345,14 @@ impl Server {
                 props: json!({"plan": {"threads": 2}}),
             });
         }
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let (sender, receiver) = channel();
-        let mut backend = Scripted {
-            pieces: options.pieces,
-            permits: options.gated.then_some(receiver),
-            seen: Arc::clone(&seen),
-            live: None,
-            reading: None,
-        };
-        let permits = options.gated.then_some(sender);
         let worker = {
             let state = Arc::clone(&state);
             std::thread::spawn(move || worker::run(&mut backend, &state.queue))
         };
         Self {
             state,
-            seen,
-            permits,
+            seen: Arc::default(),
+            permits: None,
             worker,
         }
     }

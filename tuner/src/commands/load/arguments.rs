@@ -16,8 +16,7 @@ Examples:
   sysinfer-tune load http://127.0.0.1:7860 --concurrency 4 --requests 100
   sysinfer-tune load http://127.0.0.1:7860/v1 --rate 2.5 --duration 120 --ttft-target 500 --itl-target 50
   sysinfer-tune load http://127.0.0.1:8080 --prompts questions.jsonl --output-tokens 64 --json
-  OPENAI_API_KEY=sk-... sysinfer-tune load http://127.0.0.1:8000 --endpoint completions --csv requests.csv   (a server
-    that has /v1/completions; sysinfer-server has not)
+  OPENAI_API_KEY=sk-... sysinfer-tune load http://127.0.0.1:8000 --endpoint completions --csv requests.csv
 
 Closed arrivals (--concurrency) send the next request when one has ended: a slow server is asked less.
 Open arrivals (--rate) come as they come, and latencies count from when a request should have been
