@@ -151,7 +151,8 @@ fn told(error: &str) -> String {
     match error.split_once(" is not present in a registry") {
         // Resource 'http://...'
         Some((resource, _)) => format!(
-            "a $ref leads to another document, which is not fetched; write it into $defs ({resource})"
+            "a $ref or $schema leads to another document, which is not fetched; write what it says into this one \
+             ({resource})"
         ),
         None => error.to_owned(),
     }

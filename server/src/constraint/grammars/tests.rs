@@ -127,7 +127,7 @@ fn what_cannot_be_compiled_is_refused_soon_and_named() {
         (Form::Schema(json!({"if": {}, "then": {}})), "if"),
         (
             Form::Schema(json!({"$ref": "https://example.com/schema"})),
-            "$ref leads",
+            "a $ref or",
         ),
         (
             Form::Schema(json!({"x-guidance": {"lenient": true}})),
