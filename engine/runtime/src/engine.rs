@@ -320,9 +320,9 @@ impl Engine {
     /// Runs new tokens of one or more sequences through the model.
     ///
     /// Entries are cut into passes of at most [`pass_rows`] tokens by the engine itself. Values that are not
-    /// finite are an error of the rows of [`Logits`] that have them, or of [`Sequence::mean_state`]: other
-    /// sequences go on. A sequence that gave such a row may hold keys and values of that kind, so nothing
-    /// should be built on it.
+    /// finite are an error of the rows of [`Logits`] that have them, or of
+    /// [`mean_state`](crate::Sequence::mean_state): other sequences go on. A sequence that gave such a row may
+    /// hold keys and values of that kind, so nothing should be built on it.
     ///
     /// # Errors
     /// A token that is not in the vocabulary, or more tokens than a sequence can hold: nothing was

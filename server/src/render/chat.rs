@@ -1,4 +1,4 @@
-//! Answers of a chat: whole ([`json`]), and as server-sent events ([`sse`]).
+//! Answers of a chat: whole (`json`), and as server-sent events ([`super::sse`]).
 
 use axum::response::Response;
 

@@ -1,6 +1,6 @@
 //! Answers of the Responses API: one object, or events with the parts of it as they come.
 //!
-//! What an answer has come to is one [`Output`], whether it is sent whole or piece by piece, so the last event of a
+//! What an answer has come to is one `Output`, whether it is sent whole or piece by piece, so the last event of a
 //! stream has what a whole answer would be.
 
 mod events;
