@@ -10,7 +10,7 @@ use sysinfer_engine::Tokenizer;
 
 use super::asked::{Asked, Form};
 use super::follow::Follow;
-use super::{gbnf, levels};
+use super::{calendar, gbnf, levels};
 use crate::error::ApiError;
 
 /// Longest text of a regular expression or grammar.
@@ -164,7 +164,7 @@ fn special(tokenizer: &Tokenizer, token: u32) -> Vec<u8> {
     [&[TokTrie::SPECIAL_TOKEN_MARKER], name.as_bytes()].concat()
 }
 
-/// A schema that is not too deep and says how its parts are separated.
+/// A schema that is not too deep, held to the calendar, which says how its parts are separated.
 pub(super) fn with_white_space(
     schema: &Value,
     white_space: Option<&str>,
@@ -179,6 +179,7 @@ pub(super) fn with_white_space(
     if fields.contains_key(OPTIONS) {
         return Err("x-guidance is not supported");
     }
+    calendar::hold_to(&mut fields);
     let pattern = white_space.unwrap_or(WHITE_SPACE);
     let options = match pattern {
         "" => json!({"whitespace_flexible": false}),

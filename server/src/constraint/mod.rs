@@ -6,6 +6,7 @@
 //! is what follows an answer. Nothing that was asked is ever ignored.
 
 pub mod asked;
+mod calendar;
 pub mod follow;
 mod gbnf;
 pub mod grammars;
