@@ -120,7 +120,7 @@ pub(super) fn grammar(asked: &Asked) -> Result<GrammarWithLexer, ApiError> {
     let wrong = |why: &str| wrong(&asked.field, why);
     Ok(match &asked.form {
         Form::Schema(schema) => {
-            let schema = with_white_space(schema, asked.white_space.as_deref());
+            let schema = prepared(schema, asked.white_space.as_deref());
             GrammarWithLexer::from_json_schema(schema.map_err(wrong)?)
         }
         Form::Regex(pattern) => {
@@ -165,10 +165,7 @@ fn special(tokenizer: &Tokenizer, token: u32) -> Vec<u8> {
 }
 
 /// A schema that is not too deep, held to the calendar, which says how its parts are separated.
-pub(super) fn with_white_space(
-    schema: &Value,
-    white_space: Option<&str>,
-) -> Result<Value, &'static str> {
+pub(super) fn prepared(schema: &Value, white_space: Option<&str>) -> Result<Value, &'static str> {
     const OPTIONS: &str = "x-guidance";
     levels::check(schema)?;
     let mut fields = match schema {

@@ -4,7 +4,7 @@ use llguidance::api::GrammarWithLexer;
 
 use super::asked::{Asked, Form};
 use super::follow::Follow;
-use super::grammars::{Grammars, grammar, with_white_space, wrong};
+use super::grammars::{Grammars, grammar, prepared, wrong};
 use crate::error::ApiError;
 use crate::tools::format::{ChatFormat, THINK, THINK_END};
 use crate::tools::{Offer, grammar as calls};
@@ -58,7 +58,7 @@ impl Grammars {
         };
         let mut tools = Vec::new();
         for (index, tool) in offer.allowed() {
-            let schema = with_white_space(&tool.parameters, None);
+            let schema = prepared(&tool.parameters, None);
             let schema = schema.map_err(|why| wrong(&parameters(index), why))?;
             tools.push((tool.name.as_str(), schema));
         }
