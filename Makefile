@@ -9,6 +9,11 @@ export SYSINFER_TEST_MODEL ?= $(CACHE)/SmolLM2-135M-Instruct.Q4_1.gguf
 export SYSINFER_TEST_VOCAB ?= $(CACHE)/vocab
 export SYSINFER_TEST_SCHEMAS ?= $(CACHE)/json-schemas
 
+# With the debug programs that are there: `cargo test` has built them, and a build of the programs alone, whose
+# crates have fewer features, would compile most again.
+TEST_DOCS := python3 -m unittest discover -q -s tests/docs && \
+	python3 tests/docs/run.py --programs "$${CARGO_TARGET_DIR:-target}/debug" --only "$(ONLY)"
+
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= cpu_list gguf profile split template tokenizer
 
@@ -55,13 +60,11 @@ test: setup
 	@scripts/vocab.sh || echo "NOTE: without the vocabularies, the tests that need them say SKIPPED"
 	@scripts/json_schemas.sh || echo "NOTE: without the JSON Schema Test Suite, its test says SKIPPED"
 	cargo test --workspace --locked --no-fail-fast
-	@$(MAKE) --no-print-directory test-docs
+	@$(TEST_DOCS)
 
-# Programs of a debug build, which the tests have built already.
 test-docs: setup
 	cargo build --locked --bin sysinfer-server --bin server --bin sysinfer-tune
-	python3 -m unittest discover -q -s tests/docs
-	python3 tests/docs/run.py --programs $(or $(CARGO_TARGET_DIR),target)/debug --only "$(ONLY)"
+	@$(TEST_DOCS)
 
 docs:
 	@scripts/docs.sh
