@@ -16,7 +16,7 @@ SITE = ROOT / "target" / "site"
 BRANCH = "master"
 
 # [text](path) and ![text](path), where the path goes up and out of the page's folder.
-LINK = re.compile(r"(!?)(\[[^\]\n]*\])\((\.\./[^)\s]+)\)")
+LINK = re.compile(r"(!?)(\[[^\]]*\])\((\.\./[^)\s]+)\)")
 
 # The first line of a block that `make test-docs` does not run.
 SKIPPED = re.compile(r'^(```sh) skip="[^"]*"$', re.MULTILINE)

@@ -6,7 +6,8 @@ from urllib.parse import unquote
 
 from blocks import prose
 
-LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+#: The end of a link: its text may begin on the line before.
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*$")
 
 

@@ -1,5 +1,6 @@
 """Tests of what `run.py` finds: each kind of mistake in a page, planted. `python3 -m unittest discover -s tests/docs`"""
 
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -10,6 +11,9 @@ import links
 import processes
 import scene
 from options import Options, invocations, listed
+
+sys.path.append(str(scene.ROOT / "scripts"))
+import docs_links  # noqa: E402
 
 HELP = """Usage: sysinfer-tune [OPTIONS]
 
@@ -107,8 +111,8 @@ class OptionsOfPrograms(Pages):
 class Links(Pages):
     def test_dead_links_and_headings_are_found(self):
         self.page("# A thing, `quoted`\n", "other.md")
-        page = self.page("[a](other.md#a-thing-quoted) [b](none.md) https://x\n[c](other.md#no) ![d](e.svg) [f](https://g)\n")
-        self.assertEqual([line for line, _ in links.dead(page)], [1, 2, 2])
+        page = self.page("[a](other.md#a-thing-quoted) [b\nb](none.md) https://x\n[c](other.md#no) ![d](e.svg) [f](https://g)\n")
+        self.assertEqual([line for line, _ in links.dead(page)], [2, 3, 3])
 
 
 class Bounds(unittest.TestCase):
@@ -132,6 +136,17 @@ class Bounds(unittest.TestCase):
             bounds.server(["m.gguf", "--kv-memory", "24G", "--host", "0.0.0.0"], "1", {}),
             ["m.gguf", "--kv-memory", "64M", "--host", "0.0.0.0", "--port", "1", "--threads", "1"],
         )
+
+
+class Books(unittest.TestCase):
+    def test_links_out_of_a_book_lead_to_the_repository(self):
+        text = "[a\nb](../../SECURITY.md#x) [c](../zh/index.md) [d](tuning.md) [e](../../reports)\n```sh skip=\"why\"\n```\n"
+        wanted = "[a\nb](R/blob/master/SECURITY.md#x) [c](../zh/index.md) [d](tuning.md) [e](R/tree/master/reports)\n```sh\n```\n"
+        self.assertEqual(docs_links.led(text, scene.ROOT / "docs" / "en", "R"), wanted)
+
+    def test_a_link_that_leads_nowhere_ends_the_build(self):
+        with self.assertRaises(SystemExit):
+            docs_links.led("[a](../../none.md)", scene.ROOT / "docs" / "en", "R")
 
 
 class Scenes(unittest.TestCase):
