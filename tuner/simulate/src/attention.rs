@@ -10,17 +10,9 @@ use sysinfer_engine::model::attention::merges_together;
 use sysinfer_kernels::attention::PARTIAL_HEAD;
 
 use super::crew::Crew;
-use super::machine::{Machine, Setting, overlapped};
+use super::machine::{Machine, overlapped};
 use super::reading::Reads;
-
-/// Key/value heads of a model on a host.
-pub(super) struct Heads {
-    /// Which of them the workers of the team share.
-    shares: HeadShares,
-    /// The node of each in the blocks of each turn, where the decode team's worker that writes it first is.
-    /// `None` where its workers move: then heads are everywhere.
-    homes: Option<Vec<Vec<usize>>>,
-}
+use super::setting::{Heads, Setting};
 
 impl Heads {
     /// The node of a unit's keys and values.

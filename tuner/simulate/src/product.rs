@@ -4,8 +4,9 @@ use sysinfer_engine::{MatrixShape, Plan, Product};
 use sysinfer_kernels::Role;
 use sysinfer_machine::Ranges;
 
-use super::machine::{Machine, Setting, overlapped};
+use super::machine::{Machine, overlapped};
 use super::reading::Reads;
+use super::setting::Setting;
 
 /// The engine's tile loops hold no more rows than this.
 const MOST_TILE_ROWS: usize = 256;
