@@ -75,7 +75,8 @@ impl Machine {
     pub fn batch_seconds(
         &self,
         plan: &Plan,
-        (sequences, positions): (usize, usize),
+        sequences: usize,
+        positions: usize,
         prompt_rows: usize,
     ) -> Result<f64, String> {
         self.check(plan)?;
@@ -149,7 +150,7 @@ impl Machine {
             } => {
                 let positions = prompt_tokens + steps / 2;
                 let step =
-                    |number: &usize| self.batch_seconds(plan, (*number, positions), *prompt_rows);
+                    |number: &usize| self.batch_seconds(plan, *number, positions, *prompt_rows);
                 let seconds: Vec<f64> = sequences.iter().map(step).collect::<Result<_, _>>()?;
                 let tokens: usize = sequences.iter().sum();
                 tokens as f64 / seconds.iter().sum::<f64>().max(1e-12)
