@@ -5,7 +5,7 @@ use super::summary::{Summary, median};
 
 /// From so many samples on, an interval is a bootstrap interval; below, it is the range, which holds
 /// the true median in 97 of 100 cases of six samples, but in 75 of three.
-pub const FEWEST_FOR_BOOTSTRAP: usize = 6;
+const MIN_FOR_BOOTSTRAP: usize = 6;
 
 /// The median of some samples, and between which limits it is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,7 +24,7 @@ impl Estimate {
     /// Of at least one sample; `None` of none.
     pub fn of(samples: &[f64]) -> Option<Self> {
         let summary = Summary::of(samples)?;
-        let (low, high) = if summary.count < FEWEST_FOR_BOOTSTRAP {
+        let (low, high) = if summary.count < MIN_FOR_BOOTSTRAP {
             (summary.low, summary.high)
         } else {
             median_interval(samples)
@@ -42,7 +42,7 @@ impl Estimate {
     pub fn of_ratio(ours: &[f64], theirs: &[f64]) -> Option<Self> {
         let (our, their) = (Summary::of(ours)?, Summary::of(theirs)?);
         let count = our.count.min(their.count);
-        let (low, high) = if count < FEWEST_FOR_BOOTSTRAP {
+        let (low, high) = if count < MIN_FOR_BOOTSTRAP {
             (our.low / their.high, our.high / their.low)
         } else {
             ratio_interval(ours, theirs)

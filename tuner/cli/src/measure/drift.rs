@@ -4,7 +4,7 @@ use sysinfer_profiles::Evidence;
 
 use crate::space::Phase;
 
-/// Standard deviations of what minutes add to the logarithm of a rate ([`sysinfer_stats::minutes::drift`]).
+/// Standard deviations of what minutes add to the logarithm of a rate ([`sysinfer_stats::between_runs::deviation`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Drift {
     /// Of decoding; `None`: too few samples tell.

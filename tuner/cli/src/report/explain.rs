@@ -7,7 +7,7 @@ use super::Row;
 use super::figures::{duration, number, proven, said, share};
 use crate::measure::split::{Split, SplitPart, Under};
 use crate::search::Stage;
-use crate::search::confirm::Verdict;
+use crate::search::confirm::Fate;
 use crate::search::race::{Lane, Outcome};
 use crate::space::Phase;
 use sysinfer_stats::{Estimate, median};
@@ -61,7 +61,7 @@ pub struct Contest {
     /// The former over the latter, round by round, which is what was decided by.
     pub margin: Estimate,
     /// What was decided.
-    pub verdict: Verdict,
+    pub verdict: Fate,
 }
 
 /// The sentences; [`NOTHING`] if there are none.
@@ -319,9 +319,9 @@ fn contest(evidence: &Evidence<'_>, phase: Phase) -> Option<String> {
         .find(|found| found.phase == phase)?;
     let side = |estimate: Estimate| format!("{} tokens/s", said(estimate));
     let verdict = match found.verdict {
-        Verdict::Chosen if found.margin.low <= 1.0 => ": as fast, with fewer threads",
-        Verdict::Harmful => ": but the other phase was slower with it, so the default stays",
-        Verdict::Unproven if found.margin.low > 1.0 => {
+        Fate::Chosen if found.margin.low <= 1.0 => ": as fast, with fewer threads",
+        Fate::Harmful => ": but the other phase was slower with it, so the default stays",
+        Fate::Unproven if found.margin.low > 1.0 => {
             ": after so many looks that may be luck, so the default stays"
         }
         _ if found.margin.low > 1.0 => "",

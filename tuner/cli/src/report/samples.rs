@@ -14,7 +14,7 @@ use crate::measure::{BATCH, VISIT_PROMPT, VISIT_STEPS};
 use crate::search::Stage;
 use crate::space::Phase;
 use sysinfer_stats::Estimate;
-use sysinfer_stats::minutes;
+use sysinfer_stats::between_runs;
 
 /// How the journal marks a reading that does not count, before the reason.
 const VOID: &str = "discarded: ";
@@ -223,7 +223,7 @@ fn drift(lines: &[Line], phase: Phase) -> Option<f64> {
         let sample = (seconds, line.tokens_per_second);
         series.entry(same).or_default().push(sample);
     }
-    minutes::drift(series.values().map(Vec::as_slice))
+    between_runs::deviation(series.values().map(Vec::as_slice))
 }
 
 /// Readings of one reason, while they are counted.

@@ -14,7 +14,7 @@ use crate::measure::split::Under;
 use crate::report::conditions::Conditions;
 use crate::report::reference::TABLES;
 use crate::search::Stage;
-use crate::search::confirm::Verdict;
+use crate::search::confirm::Fate;
 use crate::search::race::{Lane, Outcome};
 use crate::space::{Candidate, Skipped};
 
@@ -147,7 +147,7 @@ impl Planted {
                 decode: Fresh {
                     margin: Some(proven()),
                     candidate: "tuned",
-                    verdict: Verdict::Chosen,
+                    fate: Fate::Chosen,
                 },
                 prefill: Fresh::default(),
             }),

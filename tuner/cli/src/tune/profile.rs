@@ -13,7 +13,7 @@ use crate::report::conditions::Conditions;
 use crate::report::samples::Samples;
 use crate::search::confirm::Confirmation;
 use crate::space::Phase;
-use sysinfer_stats::minutes::times_apart;
+use sysinfer_stats::between_runs;
 use sysinfer_stats::{Estimate, median_of};
 
 /// What the profile is made from.
@@ -76,7 +76,7 @@ pub fn profile(from: &Evidenced<'_>) -> Profile {
             void_samples: from.conditions.voids.total(),
             decode_drift: from.samples.drift.decode.map(rounded),
             prefill_drift: from.samples.drift.prefill.map(rounded),
-            table_spells: times_apart(from.data.starts().iter().copied()),
+            table_spells: between_runs::count(from.data.starts().iter().copied()),
             lengths: from.rows.iter().map(|row| length(row, from.data)).collect(),
             steps: from.concurrency.evidence(),
         },

@@ -265,23 +265,11 @@ fn prompts_are_bound_by_arithmetic_when_memory_is_idle() {
 #[test]
 fn contests_say_whether_and_why_the_default_stays() {
     for (verdict, [low, median, high], said) in [
-        (
-            Verdict::Chosen,
-            [1.08, 1.1, 1.12],
-            "+10.0 % (+8.0 to +12.0).",
-        ),
-        (
-            Verdict::Unproven,
-            [0.98, 1.01, 1.03],
-            "do not tell them apart",
-        ),
-        (Verdict::Unproven, [0.90, 0.92, 0.95], "it was slower"),
-        (Verdict::Unproven, [1.02, 1.06, 1.1], "may be luck"),
-        (
-            Verdict::Harmful,
-            [1.02, 1.06, 1.1],
-            "other phase was slower",
-        ),
+        (Fate::Chosen, [1.08, 1.1, 1.12], "+10.0 % (+8.0 to +12.0)."),
+        (Fate::Unproven, [0.98, 1.01, 1.03], "do not tell them apart"),
+        (Fate::Unproven, [0.90, 0.92, 0.95], "it was slower"),
+        (Fate::Unproven, [1.02, 1.06, 1.1], "may be luck"),
+        (Fate::Harmful, [1.02, 1.06, 1.1], "other phase was slower"),
     ] {
         let contests = [Contest {
             phase: Phase::Decode,
