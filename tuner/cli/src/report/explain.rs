@@ -10,7 +10,7 @@ use crate::search::Stage;
 use crate::search::confirm::Fate;
 use crate::search::race::{Lane, Outcome};
 use crate::space::Phase;
-use sysinfer_stats::{Estimate, median};
+use sysinfer_stats::{Estimate, family, median};
 
 /// From this share of the read bandwidth on, memory is what a thing waits for.
 const BOUND_BY_MEMORY: f64 = 0.85;
@@ -172,7 +172,7 @@ fn threads(evidence: &Evidence<'_>, stage: Stage, what: &str) -> Option<String> 
     let enough = |(_, lane): &&(usize, &Lane)| rate(lane) >= AS_FAST * best;
     let (knee, knee_lane) = *lanes.iter().find(enough)?;
     if knee < most {
-        let ratio = Estimate::of_ratio(&most_lane.rates, &knee_lane.rates)?;
+        let ratio = family::ratio(&most_lane.rates, &knee_lane.rates)?;
         let verdict = if ratio.high < AS_FAST {
             "more only cost speed"
         } else {
@@ -186,7 +186,7 @@ fn threads(evidence: &Evidence<'_>, stage: Stage, what: &str) -> Option<String> 
         ));
     }
     let fewer = lanes.len().checked_sub(2).map(|index| lanes[index])?;
-    let ratio = Estimate::of_ratio(&most_lane.rates, &fewer.1.rates)?;
+    let ratio = family::ratio(&most_lane.rates, &fewer.1.rates)?;
     if ratio.low <= 1.0 {
         return Some(format!(
             "{what}: {most} threads make {} times the rate of {}, with the same map; the samples do not \

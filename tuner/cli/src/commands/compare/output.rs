@@ -27,7 +27,7 @@ pub fn text(sides: [&Side; 2], names: [&str; 2], judged: &Judged, words: Vec<Str
             .map(|(name, side)| format!("{name}: {}", side.name)),
     );
     lines.extend(differing(sides, names));
-    lines.push(rates(judged, names, words));
+    lines.push(format!("\n{}\n", rates(judged, names, words)));
     lines.extend(bandwidth(sides, names));
     lines.push(between_runs(sides, names));
     for (name, only) in names
@@ -97,7 +97,7 @@ fn differing([first, second]: [&Side; 2], names: [&str; 2]) -> Option<String> {
     }
     let found = differences(&first.facts, &second.facts);
     if found.is_empty() {
-        return Some("Host, model and plan are the same, as far as both sides tell.".into());
+        return Some("\nHost, model and plan are the same, as far as both sides tell.".into());
     }
     let cell = |value: &Option<String>| {
         let value = value.as_deref().unwrap_or(ABSENT);
@@ -113,7 +113,7 @@ fn differing([first, second]: [&Side; 2], names: [&str; 2]) -> Option<String> {
     if found.iter().any(|fact| fact.key == "model.fingerprint") {
         text += "\nnote: the models differ, so rates compare models, not plans";
     }
-    Some(text)
+    Some(format!("\n{text}"))
 }
 
 fn bandwidth(sides: [&Side; 2], [first, second]: [&str; 2]) -> Option<String> {
@@ -149,10 +149,10 @@ fn conclusion(judged: &Judged, second: &str) -> String {
         return "No length was measured on both sides.".into();
     }
     format!(
-        "Of {} rates, {second} is faster in {} and slower in {}; {} are the same within {:.0} %, and {} too \
-         noisy to tell.",
-        judged.rows.len(),
+        "{second} is faster in {} of {} rates and slower in {}; {} are the same within {:.0} %, and {} too noisy \
+         to tell.",
         count(Verdict::Faster),
+        judged.rows.len(),
         count(Verdict::Slower),
         count(Verdict::Equivalent),
         100.0 * MARGIN,
