@@ -3,7 +3,8 @@
 use sysinfer_stats::family::{self, Pair};
 use sysinfer_stats::{Comparison, Scale, Summary, Verdict};
 
-use super::side::{Key, Rate, Side};
+use super::rate::{Key, Rate};
+use super::side::Side;
 
 /// One rate on both sides, and how they compare.
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@
 mod facts;
 pub mod judge;
 pub mod output;
+pub mod rate;
 mod runs;
 pub mod side;
 

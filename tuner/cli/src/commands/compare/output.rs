@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 use sysinfer_stats::comparison::MARGIN;
 use sysinfer_stats::{Summary, Verdict};
+use sysinfer_table::sampled::DEFINITION;
 
 use super::facts::differences;
 use super::judge::{Judged, Row};
-use super::side::{Side, named};
-use crate::measure::sampled::DEFINITION;
+use super::rate::named;
+use super::side::Side;
 use crate::report::table::{self, number};
 
 /// What is absent on one side.

@@ -4,14 +4,54 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
+use serde::Deserialize;
+use sysinfer_probe::{Phase, Point, VISIT_PROMPT, VISIT_STEPS};
 use sysinfer_stats::between_runs;
 use sysinfer_stats::samples::evenly;
+use sysinfer_table::sampled::rates::sampled;
+use sysinfer_table::{Stops, TableData};
 
-use super::side::{Key, Line, Rate, named};
-use crate::measure::sampled::rates::{Stops, sampled};
-use crate::measure::table::TableData;
-use crate::measure::{Point, VISIT_PROMPT, VISIT_STEPS};
-use crate::space::Phase;
+use super::rate::{Key, Rate, named};
+
+/// The stage whose samples make the table.
+const TABLE_STAGE: &str = "table";
+/// What notes of samples begin with that do not count.
+const VOID_NOTES: [&str; 2] = ["discarded", "void"];
+
+/// The columns of `samples.csv` that count here.
+#[derive(Deserialize)]
+pub(super) struct Line {
+    #[serde(default)]
+    time: String,
+    stage: String,
+    threads: Option<String>,
+    map: Option<String>,
+    cpus: Option<String>,
+    kernels: Option<String>,
+    blocking: Option<String>,
+    phase: String,
+    total_tokens: usize,
+    tokens: usize,
+    seconds: f64,
+    tokens_per_second: f64,
+    gb_per_second: Option<f64>,
+    #[serde(default)]
+    note: String,
+}
+
+impl Line {
+    /// Whether it is of the table, and not void.
+    pub(super) fn counts(&self) -> bool {
+        let is_void = VOID_NOTES.iter().any(|word| self.note.starts_with(word));
+        self.stage == TABLE_STAGE && !is_void
+    }
+
+    /// Unix time, seconds; 0 if the file was edited, so that all such lines are of one run.
+    fn time(&self) -> f64 {
+        let time: Option<jiff::Timestamp> = self.time.parse().ok();
+        time.map_or(0.0, |time| time.as_duration().as_secs_f64())
+    }
+}
 
 /// What lines of the stage of the table say, in order.
 #[derive(Default)]

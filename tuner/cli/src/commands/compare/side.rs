@@ -6,63 +6,22 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use serde::Deserialize;
 use serde_json::Value;
+use sysinfer_journal::cpu_list;
+use sysinfer_probe::{Phase, Point};
 use sysinfer_profiles::Profile;
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
-
-use super::runs::Runs;
-use crate::journal::cpu_list;
-use crate::measure::Point;
-use crate::measure::drift::Drift;
-use crate::measure::table::TableData;
-use crate::report;
-use crate::space::Phase;
 use sysinfer_stats::samples::{SampleError, evenly};
-use sysinfer_stats::{Samples, Summary, between_runs, median_of};
+use sysinfer_stats::{between_runs, median_of};
+use sysinfer_table::TableData;
+use sysinfer_table::drift::Drift;
+
+use super::rate::{Key, Rate, named};
+use super::runs::{Line, Runs};
+use crate::report;
 
 /// The largest file of samples that is read.
 const LIMIT_BYTES: u64 = 256 << 20;
-/// The stage whose samples make the table.
-const TABLE_STAGE: &str = "table";
-/// What notes of samples begin with that do not count.
-const VOID_NOTES: [&str; 2] = ["discarded", "void"];
-
-/// A rate: its phase and total length in tokens.
-pub type Key = (Phase, usize);
-
-/// What a person calls it.
-pub(super) fn named((phase, total_tokens): Key) -> String {
-    format!("{} {total_tokens}", phase.name())
-}
-
-/// The samples of one rate.
-#[derive(Clone, Debug)]
-pub struct Rate {
-    /// As they are compared.
-    pub samples: Samples,
-    /// As they are shown, tokens/s.
-    pub summary: Summary,
-    /// Whether it was sampled, not decoded all the way.
-    pub sampled: bool,
-}
-
-impl Rate {
-    /// Of rates in tokens/s, with the run that each is of.
-    ///
-    /// # Errors
-    /// There are none, or one of them is no rate.
-    pub fn new(rates: &[f64], runs: &[usize], sampled: bool) -> Result<Self, SampleError> {
-        let samples = Samples::of_rates(rates, runs)?;
-        let summary = Summary::of(rates).ok_or(SampleError::Empty)?;
-        Ok(Self {
-            samples,
-            summary,
-            sampled,
-        })
-    }
-}
-
 /// What is known about one side.
 #[derive(Clone, Debug, Default)]
 pub struct Side {
@@ -78,35 +37,6 @@ pub struct Side {
     pub read_gb_per_second: Option<f64>,
     /// Standard deviation between runs of its host, as its profile says.
     pub drift: Drift,
-}
-
-/// The columns of `samples.csv` that count here.
-#[derive(Deserialize)]
-pub(super) struct Line {
-    #[serde(default)]
-    time: String,
-    stage: String,
-    pub(super) threads: Option<String>,
-    pub(super) map: Option<String>,
-    pub(super) cpus: Option<String>,
-    pub(super) kernels: Option<String>,
-    pub(super) blocking: Option<String>,
-    pub(super) phase: String,
-    pub(super) total_tokens: usize,
-    pub(super) tokens: usize,
-    pub(super) seconds: f64,
-    pub(super) tokens_per_second: f64,
-    pub(super) gb_per_second: Option<f64>,
-    #[serde(default)]
-    note: String,
-}
-
-impl Line {
-    /// Unix time, seconds; 0 if the file was edited, so that all such lines are of one run.
-    pub(super) fn time(&self) -> f64 {
-        let time: Option<jiff::Timestamp> = self.time.parse().ok();
-        time.map_or(0.0, |time| time.as_duration().as_secs_f64())
-    }
 }
 
 impl Side {
@@ -177,8 +107,7 @@ impl Side {
         let mut runs = Runs::default();
         for line in reader.deserialize::<Line>() {
             let line = line.with_context(failed)?;
-            let is_void = VOID_NOTES.iter().any(|word| line.note.starts_with(word));
-            if line.stage == TABLE_STAGE && !is_void {
+            if line.counts() {
                 runs.add(line);
             }
         }

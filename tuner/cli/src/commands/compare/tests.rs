@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use sysinfer_probe::Phase;
 use sysinfer_stats::Verdict;
 use sysinfer_stats::samples::evenly;
+use sysinfer_table::drift::Drift;
 
-use super::side::{Key, Rate};
+use super::rate::{Key, Rate};
 use super::*;
-use crate::measure::drift::Drift;
-use crate::space::Phase;
 
 const HEADER: &str = "time,stage,candidate,threads,map,cpus,kernels,blocking,phase,total_tokens,\
                       tokens,seconds,tokens_per_second,gb_per_second,read_gb_per_second,note\n";

@@ -1,15 +1,14 @@
 //! What is found of all rates says of the whole profile, in one line.
 
+use sysinfer_probe::Phase;
 use sysinfer_profiles::Evidence;
 use sysinfer_stats::Verdict;
 use sysinfer_stats::comparison::MARGIN;
+use sysinfer_table::{TableData, join};
 
 use super::excuse::{Baseline, Excuse};
 use crate::commands::compare::judge::{Judged, judge};
 use crate::commands::compare::side::Side;
-use crate::measure::table::TableData;
-use crate::search::budget::join;
-use crate::space::Phase;
 
 /// Where even a loss of this would hardly have shown, nothing is said of a rate.
 const MAX_UNSEEN: f64 = 0.5;

@@ -5,14 +5,13 @@
 //! one of the three is slower than recorded, a rate has to be slower by evidence than that, run by run.
 
 use serde::Serialize;
+use sysinfer_probe::{CoreReading, Phase};
 use sysinfer_profiles::Evidence;
 use sysinfer_stats::comparison::{ALPHA, Side};
 use sysinfer_stats::{Comparison, Samples, Scale, Verdict, median_of};
+use sysinfer_table::TableData;
 
 use crate::commands::compare::judge::{Judged, Row};
-use crate::measure::cores::CoreReading;
-use crate::measure::table::TableData;
-use crate::space::Phase;
 
 /// Why a slower rate holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -136,7 +135,8 @@ mod tests {
 
     use super::*;
     use crate::commands::compare::judge::judge;
-    use crate::commands::compare::side::{Rate, Side as ComparedSide};
+    use crate::commands::compare::rate::Rate;
+    use crate::commands::compare::side::Side as ComparedSide;
 
     const KEY: (Phase, usize) = (Phase::Decode, 32);
 

@@ -15,33 +15,24 @@ use std::time::Instant;
 use anyhow::bail;
 use clap::Args;
 use sysinfer_engine::{EngineInfo, Plan, Precision};
+use sysinfer_measure::engine_probe::EngineProbe;
+use sysinfer_probe::{Halt, Nowhere, Phase, Progress, Session, Stage};
 use sysinfer_profiles::Profile;
 use sysinfer_stats::Verdict;
+use sysinfer_table::{Sampling, Speed, TableData, TablePlan, table as measured_table};
 
 use self::conclusion::{Finding, Findings};
 use self::output::json;
 use self::plan::{speed, table_plan};
-use crate::Ending;
 use crate::commands::chosen_plan::{self, PlanArgs};
 use crate::commands::compare::judge::{Row, judge};
 use crate::commands::compare::output::text;
 use crate::commands::compare::side::Side;
-use crate::host::Host;
-use crate::interrupt::Interrupt;
-use crate::journal::Nowhere;
-use crate::measure::engine_probe::EngineProbe;
-use crate::measure::sampled::plan::Sampling;
-use crate::measure::session::{Halt, Session};
-use crate::measure::table::{self as measured_table, TableData};
-use crate::measure::voids::Voids;
+use crate::model_arguments::{FileArgs, ModelArgs};
 use crate::numbers::Numbers;
-use crate::progress::Progress;
-use crate::search::Stage;
-use crate::search::budget::{Speed, TablePlan};
-use crate::source::Source;
-use crate::source::{FileArgs, ModelArgs};
-use crate::space::Phase;
+use crate::progress::Terminal;
 use crate::tune::lengths::check_prompt;
+use crate::{Ending, interrupt, this_host};
 
 /// Lengths that seem slower get so many times as many runs more: one round of runs is enough to see
 /// that a tenth is missing, and not to be sure.
@@ -97,13 +88,13 @@ pub struct VerifyArgs {
 pub fn run(arguments: &VerifyArgs) -> anyhow::Result<Ending> {
     let profile = Profile::load(&arguments.profile)?;
     chosen_plan::require_trusted(&profile, arguments.force_untrusted)?;
-    let host = Host::discover(None)?;
+    let host = this_host::discover()?;
     host.require_real()?;
     let mut table_plan = table_plan(arguments, &profile)?;
-    let source = Source::required(&arguments.model)?;
+    let source = arguments.model.required()?;
     let plan = chosen_plan::plan(&plan_arguments(arguments), &host)?;
-    let interrupt = Interrupt::install()?;
-    let progress = Progress::to_stderr();
+    let interrupt = interrupt::install()?;
+    let progress = Terminal::to_stderr();
     let engine = source.open(plan, Precision::default(), &host.topology, &progress)?;
     check_model(&profile, engine.info())?;
     check_prompt(table_plan.prompt_tokens, engine.info().context_length)?;
@@ -123,18 +114,10 @@ pub fn run(arguments: &VerifyArgs) -> anyhow::Result<Ending> {
         table_plan.longest_tokens(),
     );
     let started = Instant::now();
-    let mut session = Session {
-        probe: &mut probe,
-        sink: &mut Nowhere,
-        progress: &progress,
-        interrupt: &interrupt,
-        clock: &|| started.elapsed().as_secs_f64(),
-        stage: Stage::Table,
-        bandwidth: Vec::new(),
-        discarded: 0,
-        kept: 0,
-        voids: Voids::default(),
-    };
+    let clock = || started.elapsed().as_secs_f64();
+    let mut sink = Nowhere;
+    let mut session = Session::new(&mut probe, &mut sink, &progress, &interrupt, &clock);
+    session.stage = Stage::Table;
     let halted = measure_twice(
         &mut session,
         &plan,
