@@ -10,7 +10,7 @@ use sysinfer_terminal::{number, render};
 use super::arrivals::Arrivals;
 use super::order::Distribution;
 use super::record::Record;
-use super::summary::Summary;
+use super::summary::RunSummary;
 
 /// What the numbers mean; printed with them.
 pub const DEFINITIONS: [&str; 9] = [
@@ -50,7 +50,7 @@ pub struct Run {
     pub version: &'static str,
     /// The numbers.
     #[serde(flatten)]
-    pub summary: Summary,
+    pub summary: RunSummary,
     /// Arrivals within the time that were not sent in it.
     pub unsent: u64,
     /// Whether Ctrl-C ended it.
@@ -75,7 +75,7 @@ pub fn arrivals(arrivals: Arrivals) -> String {
 }
 
 /// What a reader of the numbers must know.
-pub fn remarks(summary: &Summary, unsent: u64, interrupted: bool) -> Vec<String> {
+pub fn remarks(summary: &RunSummary, unsent: u64, interrupted: bool) -> Vec<String> {
     let mut remarks = Vec::new();
     let counted = summary.counted_by_server;
     remarks.push(match summary.completed {
@@ -158,7 +158,7 @@ pub fn text(run: &Run) -> String {
     lines.join("\n")
 }
 
-fn latencies(summary: &Summary) -> String {
+fn latencies(summary: &RunSummary) -> String {
     let header = ["milliseconds", "mean", "p50", "p95", "p99", "max", "values"];
     let row = |name: &str, found: &Option<Distribution>| {
         let mut cells = vec![name.to_owned()];
@@ -181,7 +181,7 @@ fn latencies(summary: &Summary) -> String {
     render(&header, rows.into_iter())
 }
 
-fn throughput(summary: &Summary) -> String {
+fn throughput(summary: &RunSummary) -> String {
     let mean =
         |value: Option<f64>| value.map_or_else(|| "unknown".into(), |value| format!("{value:.1}"));
     let prompts = summary.prompt_tokens_per_second;

@@ -74,7 +74,7 @@ pub struct Collected {
 
 /// The numbers of a run; times in milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Summary {
+pub struct RunSummary {
     /// Requests that ended, well or not.
     pub requests: u64,
     /// Those with a whole answer.
@@ -195,7 +195,7 @@ impl Collected {
     }
 
     /// The numbers; `unsent` arrivals were due besides and never sent.
-    pub fn summary(mut self, unsent: u64) -> Summary {
+    pub fn summary(mut self, unsent: u64) -> RunSummary {
         let (requests, _) = self.ended();
         let arrivals = requests.saturating_add(unsent);
         let seconds = self.span.map_or(0.0, |(first, last)| last - first);
@@ -208,7 +208,7 @@ impl Collected {
             requests_per_second: per_second(self.good as f64),
             percent: 100.0 * self.good as f64 / arrivals.max(1) as f64,
         });
-        Summary {
+        RunSummary {
             requests,
             completed: self.completed,
             failures: self.failures,

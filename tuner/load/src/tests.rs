@@ -15,7 +15,7 @@ use super::endpoint::Endpoint;
 use super::output;
 use super::prompts::{Prompts, Wish};
 use super::record::Record;
-use super::summary::{Collected, Summary, Targets};
+use super::summary::{Collected, RunSummary, Targets};
 
 /// Milliseconds to wait, then what to send.
 type Step = (u64, String);
@@ -140,7 +140,7 @@ async fn records(server: &Scripted, load: Load) -> (Vec<Record>, Driven) {
     (records, driven.expect("nothing fails to take"))
 }
 
-fn summary(records: &[Record], targets: Targets) -> Summary {
+fn summary(records: &[Record], targets: Targets) -> RunSummary {
     let mut collected = Collected::new(targets);
     records.iter().for_each(|record| collected.add(record));
     collected.summary(0)

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sysinfer_engine::{PhasePlan, Plan};
 
 /// Which of the two teams a stage is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// Token generation.

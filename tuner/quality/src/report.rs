@@ -7,7 +7,7 @@ use serde::Serialize;
 use sysinfer_engine::{Engine, KernelChoice, WeightPrecision};
 
 use super::measure::Measurement;
-use super::statistics::{Comparison, Estimate, QUANTILES, Quality};
+use super::statistics::{AgainstReference, QUANTILES, Quality, WithError};
 use super::windows::Windows;
 
 /// A number with its standard error, `null` where there is none.
@@ -140,7 +140,7 @@ impl Report {
         let quality = Quality::of(&measured.positions)?;
         let windows = subject.windows;
         let comparison = quality.comparison.as_ref();
-        let of = |pick: fn(&Comparison) -> Number| comparison.map(pick);
+        let of = |pick: fn(&AgainstReference) -> Number| comparison.map(pick);
         Some(Self {
             engine: "sysinfer",
             version: env!("CARGO_PKG_VERSION"),
@@ -231,8 +231,8 @@ impl Report {
     }
 }
 
-impl From<Estimate> for Number {
-    fn from(estimate: Estimate) -> Self {
+impl From<WithError> for Number {
+    fn from(estimate: WithError) -> Self {
         Self {
             value: estimate.value,
             standard_error: estimate.standard_error,
@@ -242,7 +242,7 @@ impl From<Estimate> for Number {
 
 impl Number {
     /// A share as a percentage.
-    fn percent(estimate: Estimate) -> Self {
+    fn percent(estimate: WithError) -> Self {
         Self {
             value: 100.0 * estimate.value,
             standard_error: estimate.standard_error.map(|error| 100.0 * error),
@@ -257,8 +257,8 @@ impl Number {
     }
 }
 
-impl From<&Comparison> for Divergence {
-    fn from(comparison: &Comparison) -> Self {
+impl From<&AgainstReference> for Divergence {
+    fn from(comparison: &AgainstReference) -> Self {
         let [quantile_90, quantile_99, quantile_99_9] = comparison.divergence_quantiles;
         Self {
             mean: comparison.divergence.value,

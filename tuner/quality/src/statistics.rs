@@ -26,7 +26,7 @@ pub struct Compared {
 
 /// A number and how far it may be off.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Estimate {
+pub struct WithError {
     /// The number.
     pub value: f64,
     /// Its standard error; `None` where there are too few samples for one.
@@ -39,35 +39,35 @@ pub struct Quality {
     /// Tokens scored, at least 1.
     pub tokens_scored: usize,
     /// `exp(mean surprisal)` of the model.
-    pub perplexity: Estimate,
+    pub perplexity: WithError,
     /// Against the reference, if there is one.
-    pub comparison: Option<Comparison>,
+    pub comparison: Option<AgainstReference>,
 }
 
 /// The model beside its reference.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Comparison {
+pub struct AgainstReference {
     /// Perplexity of the reference.
-    pub reference_perplexity: Estimate,
+    pub reference_perplexity: WithError,
     /// Perplexity of the model over that of the reference; its error is that of the paired
     /// differences.
-    pub ratio: Estimate,
+    pub ratio: WithError,
     /// Mean Kullback-Leibler divergence, nats.
-    pub divergence: Estimate,
+    pub divergence: WithError,
     /// Quantiles 0.9, 0.99 and 0.999 of the divergence, nats.
     pub divergence_quantiles: [f64; 3],
     /// Largest divergence, nats.
     pub divergence_maximum: f64,
     /// Share of tokens for which both hold the same token for the likeliest, 0 to 1.
-    pub same_top: Estimate,
+    pub same_top: WithError,
     /// Root of the mean squared difference of the right token's probability, 0 to 1.
-    pub probability_difference_rms: Estimate,
+    pub probability_difference_rms: WithError,
 }
 
-/// The quantiles of a [`Comparison`].
+/// The quantiles of a [`AgainstReference`].
 pub const QUANTILES: [f64; 3] = [0.9, 0.99, 0.999];
 
-impl Estimate {
+impl WithError {
     /// The mean of at least one sample.
     fn mean(samples: &[f64]) -> Self {
         let count = samples.len() as f64;
@@ -110,19 +110,19 @@ impl Quality {
         let compared: Option<Vec<Compared>> = positions.iter().map(|at| at.reference).collect();
         Some(Self {
             tokens_scored: positions.len(),
-            perplexity: Estimate::mean(&surprisals).exp(),
-            comparison: compared.map(|compared| Comparison::of(&surprisals, &compared)),
+            perplexity: WithError::mean(&surprisals).exp(),
+            comparison: compared.map(|compared| AgainstReference::of(&surprisals, &compared)),
         })
     }
 }
 
-impl Comparison {
+impl AgainstReference {
     /// Summary of as many comparisons as surprisals, at least one.
     fn of(surprisals: &[f64], compared: &[Compared]) -> Self {
         let pairs = || surprisals.iter().zip(compared);
-        let mean = |samples: Vec<f64>| Estimate::mean(&samples);
+        let mean = |samples: Vec<f64>| WithError::mean(&samples);
         let mut divergences: Vec<f64> = compared.iter().map(|at| at.divergence).collect();
-        let divergence = Estimate::mean(&divergences);
+        let divergence = WithError::mean(&divergences);
         divergences.sort_by(f64::total_cmp);
         let same = compared.iter().map(|at| f64::from(u8::from(at.same_top)));
         let difference = |(model, at): (&f64, &Compared)| (-model).exp() - (-at.surprisal).exp();
@@ -162,19 +162,19 @@ mod tests {
     #[test]
     fn means_have_the_error_of_the_textbook() {
         // Mean 3, squares 4 + 1 + 0 + 1 + 4 = 10, error sqrt(10 / (5 x 4)).
-        let estimate = Estimate::mean(&[1.0, 2.0, 3.0, 4.0, 5.0]);
+        let estimate = WithError::mean(&[1.0, 2.0, 3.0, 4.0, 5.0]);
         near(estimate.value, 3.0);
         near(
             estimate.standard_error.expect("five samples"),
             0.5_f64.sqrt(),
         );
-        assert_eq!(Estimate::mean(&[7.0]).standard_error, None);
-        near(Estimate::mean(&[7.0]).value, 7.0);
+        assert_eq!(WithError::mean(&[7.0]).standard_error, None);
+        near(WithError::mean(&[7.0]).value, 7.0);
     }
 
     #[test]
     fn errors_pass_through_functions_by_their_slope() {
-        let four = Estimate {
+        let four = WithError {
             value: 4.0,
             standard_error: Some(0.1),
         };
@@ -185,7 +185,7 @@ mod tests {
         );
         near(four.sqrt().value, 2.0);
         near(four.sqrt().standard_error.expect("known"), 0.025);
-        let nothing = Estimate::mean(&[0.0, 0.0]).sqrt();
+        let nothing = WithError::mean(&[0.0, 0.0]).sqrt();
         assert_eq!((nothing.value, nothing.standard_error), (0.0, Some(0.0)));
     }
 

@@ -29,12 +29,12 @@ const LOOKS: [Manners; 2] = [
     Manners {
         give_up: 0.0007,
         worth: 0.0005,
-        anchor_stays: 0.0,
+        anchor_alpha: None,
     },
     Manners {
         give_up: 0.0004,
         worth: 0.0003,
-        anchor_stays: 1.5,
+        anchor_alpha: Some(0.13),
     },
 ];
 

@@ -23,7 +23,7 @@ const MOST_STEPS: usize = 64;
 const MANNERS: Manners = Manners {
     give_up: 0.0,
     worth: 0.0,
-    anchor_stays: 2.0,
+    anchor_alpha: Some(0.05),
 };
 
 /// Races sizes of [`Blocking::decode_rows`] under `plan`; `None` where there is nothing to choose, or no

@@ -6,7 +6,8 @@
 //! and closes every one, and where its two samples disagree the round is thrown away.
 
 use sysinfer_probe::{Halt, Session, Stage, Work};
-use sysinfer_stats::median;
+use sysinfer_stats::comparison::ALPHA;
+use sysinfer_stats::{Verdict, median};
 
 use super::standing::{Standing, Tally};
 use super::works;
@@ -19,7 +20,7 @@ const DISCARDED_ROUNDS: usize = 2;
 /// Standard errors by which the anchor must be behind to leave.
 const ANCHOR_LEAVES: f64 = 1.0;
 /// Rounds before a race may end as decided.
-const LEAST_ROUNDS: usize = 3;
+const MIN_ROUNDS: usize = 3;
 /// From this many other candidates on, the anchor opens and closes the round: it takes long enough
 /// for the host to change meanwhile.
 const ANCHOR_TWICE: usize = 4;
@@ -80,8 +81,8 @@ pub struct Manners {
     pub give_up: f64,
     /// A race ends when changing the leader for another would gain less than this on average.
     pub worth: f64,
-    /// Standard errors by which another lane must be ahead of the anchor to win; 0: by any lead.
-    pub anchor_stays: f64,
+    /// How often another lane may win over an anchor that is as fast; `None`: by any lead.
+    pub anchor_alpha: Option<f64>,
 }
 
 /// What a race is about.
@@ -129,12 +130,12 @@ impl Race<'_> {
         let (mut round, mut discarded_rounds) = (0, 0);
         let (mut tally, mut standing) = (Tally::default(), None);
         while round < self.rounds && running(&lanes).len() > 1 && !self.is_over(session, round) {
-            let Some(rates) = self.round(session, &mut lanes, (round, &mut pace))? else {
+            let Some(rates) = self.round(session, &mut lanes, round, &mut pace)? else {
                 break;
             };
             let noise = standing
                 .as_ref()
-                .map_or(self.noise, |s: &Standing| s.deviation);
+                .map_or(self.noise, |s: &Standing| s.noise.deviation);
             if drifted(&rates, noise)
                 && discarded_rounds < DISCARDED_ROUNDS
                 && !self.is_late(session)
@@ -152,15 +153,15 @@ impl Race<'_> {
             round += 1;
             standing = tally.standing(&running(&lanes), self.noise);
             if let Some(standing) = standing.as_ref().filter(|_| self.eliminates) {
-                eliminate(&mut lanes, standing, (round, self.manners.give_up));
-                if round >= LEAST_ROUNDS.min(self.rounds) && !standing.is_open(self.manners.worth) {
+                eliminate(&mut lanes, standing, round, self.manners.give_up);
+                if round >= MIN_ROUNDS.min(self.rounds) && !standing.is_open(self.manners.worth) {
                     break;
                 }
             }
         }
         drop_unmeasured(&mut lanes);
         let standing = tally.standing(&running(&lanes), self.noise);
-        let (winner, why) = decide(&lanes, standing.as_ref(), self.manners.anchor_stays);
+        let (winner, why) = decide(&lanes, standing.as_ref(), self.manners.anchor_alpha);
         Ok(Outcome {
             stage: self.stage,
             title: self.title.clone(),
@@ -168,7 +169,7 @@ impl Race<'_> {
             winner,
             why,
             discarded_rounds,
-            noise: standing.map_or(self.noise, |standing| standing.deviation),
+            noise: standing.map_or(self.noise, |standing| standing.noise.deviation),
         })
     }
 
@@ -186,7 +187,8 @@ impl Race<'_> {
         &self,
         session: &mut Session<'_>,
         lanes: &mut [Lane],
-        (round, pace): (usize, &mut Pace),
+        round: usize,
+        pace: &mut Pace,
     ) -> Result<Option<Vec<(usize, f64)>>, Halt> {
         let mut rates = Vec::new();
         let work = works::in_round(self.work, round);
@@ -290,17 +292,17 @@ fn drifted(rates: &[(usize, f64)], noise: f64) -> bool {
     }
 }
 
-fn eliminate(lanes: &mut [Lane], standing: &Standing, (rounds, give_up): (usize, f64)) {
+fn eliminate(lanes: &mut [Lane], standing: &Standing, rounds: usize, give_up: f64) {
     let leader = lanes[standing.leader].candidate.name.clone();
     for (index, lane) in lanes.iter_mut().enumerate() {
         let Some(gap) = standing.gaps[index].filter(|_| standing.has_lost(index, give_up)) else {
             continue;
         };
         // The plan in force does not leave for a lead that may be none.
-        if index == 0 && gap.high(ANCHOR_LEAVES) > 0.0 {
+        if index == 0 && gap.plus_errors(ANCHOR_LEAVES) > 0.0 {
             continue;
         }
-        let percent = 100.0 * (1.0 - gap.centre.exp());
+        let percent = 100.0 * (1.0 - gap.shift.exp());
         lane.out = Some(format!(
             "{percent:.1} % slower than {leader} after round {rounds}: beyond noise, or not worth more rounds"
         ));
@@ -317,20 +319,25 @@ fn drop_unmeasured(lanes: &mut [Lane]) {
 }
 
 /// The winner among those still in the race, and why. Ties go to the lowest rank.
-fn decide(lanes: &[Lane], standing: Option<&Standing>, anchor_stays: f64) -> (usize, String) {
+fn decide(
+    lanes: &[Lane],
+    standing: Option<&Standing>,
+    anchor_alpha: Option<f64>,
+) -> (usize, String) {
     let Some(standing) = standing else {
         return (0, "nothing was measured: kept as it was".into());
     };
-    let anchor = standing.gaps[0].filter(|_| lanes[0].out.is_none() && anchor_stays > 0.0);
-    if let Some(gap) = anchor.filter(|gap| gap.high(anchor_stays) > 0.0) {
+    let anchor = standing.gaps[0].filter(|_| lanes[0].out.is_none());
+    let stays = |alpha: f64| anchor.filter(|gap| gap.verdict(alpha) != Verdict::Slower);
+    if let Some(gap) = anchor_alpha.and_then(stays) {
         let why = format!(
             "kept: {} is {:.1} % ahead, which may be luck",
             lanes[standing.leader].candidate.name,
-            100.0 * ((-gap.centre).exp() - 1.0)
+            100.0 * ((-gap.shift).exp() - 1.0)
         );
         return (0, why);
     }
-    let winner = standing.winner(lanes);
+    let winner = standing.winner(|lane| lanes[lane].candidate.rank);
     (winner, reason(lanes, standing, winner))
 }
 
@@ -338,7 +345,7 @@ fn reason(lanes: &[Lane], standing: &Standing, winner: usize) -> String {
     let rate = median(&lanes[winner].rates);
     if winner != standing.leader {
         let leading = &lanes[standing.leader].candidate.name;
-        let ahead = standing.gaps[winner].map_or(0.0, |gap| -100.0 * gap.centre);
+        let ahead = standing.gaps[winner].map_or(0.0, |gap| -100.0 * gap.shift);
         return format!(
             "{rate:.2} tokens/s; within 1 % of {leading} ({ahead:.1} % faster), and simpler"
         );
@@ -346,15 +353,15 @@ fn reason(lanes: &[Lane], standing: &Standing, winner: usize) -> String {
     let rivals = standing.gaps.iter().enumerate();
     let rivals = rivals.filter_map(|(lane, gap)| Some((lane, (*gap)?)));
     let rivals = rivals.filter(|(lane, _)| lanes[*lane].out.is_none());
-    match rivals.max_by(|a, b| a.1.centre.total_cmp(&b.1.centre)) {
+    match rivals.max_by(|a, b| a.1.shift.total_cmp(&b.1.shift)) {
         Some((lane, gap)) => {
-            let (low, high) = gap.factors();
+            let ratio = gap.ratio(ALPHA);
             let name = &lanes[lane].candidate.name;
             format!(
                 "{rate:.2} tokens/s, {:.1} % over {name} (95 %: {:.1} to {:.1} %)",
-                100.0 * ((-gap.centre).exp() - 1.0),
-                100.0 * (1.0 / high - 1.0),
-                100.0 * (1.0 / low - 1.0)
+                100.0 * ((-gap.shift).exp() - 1.0),
+                100.0 * (1.0 / ratio.high - 1.0),
+                100.0 * (1.0 / ratio.low - 1.0)
             )
         }
         None => format!("{rate:.2} tokens/s; all others had left the race"),

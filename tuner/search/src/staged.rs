@@ -85,7 +85,7 @@ const ALL_SHARES: usize = 2 * TEAM_SHARE + 7 * OTHER_SHARE + FINAL_SHARE;
 const STAGE_MANNERS: Manners = Manners {
     give_up: 0.002,
     worth: 0.0008,
-    anchor_stays: 0.0,
+    anchor_alpha: None,
 };
 
 /// Runs every stage and returns what the last one ended with. `log` is filled on the way.

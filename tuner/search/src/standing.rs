@@ -3,13 +3,15 @@
 //! Everything is paired: a lane is compared with the leader by the ratios of their rates within the
 //! same rounds, never by best or mean samples, which the luckiest candidate of many wins.
 
-use sysinfer_stats::median;
-use sysinfer_stats::robust::{Gap, Z_95, deviation, hodges_lehmann};
+use sysinfer_stats::comparison::ALPHA;
+use sysinfer_stats::robust::hodges_lehmann;
+use sysinfer_stats::{Comparison, Scale, median};
 
-use super::race::Lane;
-
-/// Residuals that what is known of the noise before a race counts for.
-pub(super) const NOISE_WEIGHT: f64 = 8.0;
+/// Degrees of freedom that what is known of the noise before a race counts for.
+const FREEDOM_BEFORE: f64 = 8.0;
+/// Standard errors by which the other of two lanes must be behind to have lost: a rule for ending races, not a
+/// test; what the race decides, its last round does.
+const LOST: f64 = 1.96;
 /// Ties go to the simpler candidate only where the interval says that it loses no more than this.
 const TIE: f64 = 0.01;
 /// After its only sample, a lane must be this far behind to leave: one sample may be an accident.
@@ -31,10 +33,10 @@ pub struct Tally {
 pub struct Standing {
     /// The lane that is ahead.
     pub leader: usize,
-    /// How far each running lane is ahead of the leader (as a rule behind: a negative centre).
-    pub gaps: Vec<Option<Gap>>,
-    /// Standard deviation of one paired log ratio.
-    pub deviation: f64,
+    /// How far each running lane is ahead of the leader (as a rule behind: a negative shift).
+    pub gaps: Vec<Option<Comparison>>,
+    /// Noise of one paired log ratio.
+    pub noise: Scale,
     /// Standard errors by which a lane must be behind to have lost.
     z: f64,
     /// The best ratio of each lane to the leader, for judging the first two rounds.
@@ -87,30 +89,37 @@ impl Tally {
         let rivals = (0..lanes).filter(|lane| *lane != leader);
         let all: Vec<(usize, Vec<f64>)> = rivals.map(|lane| (lane, ratios(lane))).collect();
         // Lanes that have left saw the same noise, and at the end of a decided race only they did.
-        let seen: Vec<&[f64]> = all.iter().map(|(_, ratios)| &ratios[..]).collect();
-        let deviation = deviation(&seen, noise, NOISE_WEIGHT);
+        let noise = Scale::robust(all.iter().map(|(_, ratios)| &ratios[..]), before(noise));
         let (mut gaps, mut best) = (vec![None; lanes], vec![f64::NEG_INFINITY; lanes]);
         for (lane, ratios) in all
             .into_iter()
             .filter(|(lane, ratios)| running.contains(lane) && !ratios.is_empty())
         {
-            gaps[lane] = Some(Gap::of(&ratios, deviation));
+            gaps[lane] = Some(Comparison::paired(&ratios, noise));
             best[lane] = ratios.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         }
         Some(Standing {
             leader,
             gaps,
-            deviation,
+            noise,
             z: z_of(running.len()),
             best,
         })
     }
 }
 
-/// With two lanes the usual 95 %. The leader of many is the luckiest of many, so that others seem to
+/// What earlier races say of the host's noise.
+pub(super) fn before(deviation: f64) -> Scale {
+    Scale {
+        deviation,
+        freedom: FREEDOM_BEFORE,
+    }
+}
+
+/// With two lanes [`LOST`]. The leader of many is the luckiest of many, so that others seem to
 /// be further behind than they are, and must be.
 fn z_of(lanes: usize) -> f64 {
-    Z_95 + 0.5 * (lanes.max(2) as f64 / 2.0).ln()
+    LOST + 0.5 * (lanes.max(2) as f64 / 2.0).ln()
 }
 
 impl Standing {
@@ -126,21 +135,21 @@ impl Standing {
             return false;
         };
         let best = self.best[lane];
-        match gap.pairs {
-            1 => best < -FIRST_ROUND_MARGIN.max(self.z * self.deviation),
-            2 => best < -self.z * self.deviation,
-            _ => gap.high(self.z) < 0.0 || self.is_not_worth_it(&gap, give_up),
+        match gap.count {
+            1 => best < -FIRST_ROUND_MARGIN.max(self.z * self.noise.deviation),
+            2 => best < -self.z * self.noise.deviation,
+            _ => gap.plus_errors(self.z) < 0.0 || self.is_not_worth_it(&gap, give_up),
         }
     }
 
-    fn is_not_worth_it(&self, gap: &Gap, give_up: f64) -> bool {
+    fn is_not_worth_it(&self, gap: &Comparison, give_up: f64) -> bool {
         // The leader of many owes part of its lead to luck.
-        let luck = LUCK * (self.z - Z_95) * gap.error;
-        let fair = Gap {
-            centre: gap.centre + luck,
+        let luck = LUCK * (self.z - LOST) * gap.error;
+        let fair = Comparison {
+            shift: gap.shift + luck,
             ..*gap
         };
-        gap.pairs >= WORTH_PAIRS && fair.expected_gain() < give_up
+        gap.count >= WORTH_PAIRS && fair.expected_gain() < give_up
     }
 
     /// Whether more rounds could still change much: whether some lane may be ahead of the leader by
@@ -152,17 +161,15 @@ impl Standing {
             .any(|gap| gap.expected_gain() > worth)
     }
 
-    /// Whether the interval says that taking this lane for the leader loses no more than a tie may.
+    /// Whether the 95 % interval says that taking this lane for the leader loses no more than a tie may.
     pub fn ties(&self, lane: usize) -> bool {
-        lane == self.leader || self.gaps[lane].is_some_and(|gap| gap.low(Z_95) >= -TIE)
+        lane == self.leader || self.gaps[lane].is_some_and(|gap| gap.interval(ALPHA).0 >= -TIE)
     }
 
-    /// Lanes that may win: the leader and those that tie with it.
-    pub fn winner(&self, lanes: &[Lane]) -> usize {
-        let equals = (0..lanes.len()).filter(|lane| self.ties(*lane));
-        equals
-            .min_by_key(|lane| lanes[*lane].candidate.rank)
-            .unwrap_or(self.leader)
+    /// Of the leader and those that tie with it, the one of the lowest rank.
+    pub fn winner<R: Ord>(&self, rank: impl Fn(usize) -> R) -> usize {
+        let equals = (0..self.gaps.len()).filter(|lane| self.ties(*lane));
+        equals.min_by_key(|lane| rank(*lane)).unwrap_or(self.leader)
     }
 }
 
@@ -194,7 +201,7 @@ mod tests {
         assert_eq!(standing.leader, 1);
         assert!(standing.has_lost(2, 0.0), "{standing:?}");
         let gap = standing.gaps[0].expect("measured");
-        assert!((gap.centre.exp() - 1.0 / 1.1).abs() < 0.01, "{gap:?}");
+        assert!((gap.shift.exp() - 1.0 / 1.1).abs() < 0.01, "{gap:?}");
         assert!(!standing.ties(0) && standing.ties(1));
     }
 
@@ -233,8 +240,8 @@ mod tests {
         let alone = tally.standing(&[0], 0.06).expect("samples");
         let both = tally.standing(&[0, 1], 0.06).expect("samples");
         assert!(alone.gaps.iter().all(Option::is_none), "{alone:?}");
-        assert_eq!(alone.deviation, both.deviation);
-        assert!(alone.deviation < 0.04, "{alone:?}");
+        assert_eq!(alone.noise, both.noise);
+        assert!(alone.noise.deviation < 0.04, "{alone:?}");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! A middle with its interval: how every measured number is shown.
 
-use super::bootstrap::{median_interval, ratio_interval};
-use super::summary::{Summary, median};
+use super::bootstrap::median_interval;
+use super::summary::Summary;
 
 /// From so many samples on, an interval is a bootstrap interval; below, it is the range, which holds
 /// the true median in 97 of 100 cases of six samples, but in 75 of three.
-pub const FEWEST_FOR_BOOTSTRAP: usize = 6;
+const MIN_FOR_BOOTSTRAP: usize = 6;
 
 /// The median of some samples, and between which limits it is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,7 +24,7 @@ impl Estimate {
     /// Of at least one sample; `None` of none.
     pub fn of(samples: &[f64]) -> Option<Self> {
         let summary = Summary::of(samples)?;
-        let (low, high) = if summary.count < FEWEST_FOR_BOOTSTRAP {
+        let (low, high) = if summary.count < MIN_FOR_BOOTSTRAP {
             (summary.low, summary.high)
         } else {
             median_interval(samples)
@@ -34,24 +34,6 @@ impl Estimate {
             low,
             high,
             count: summary.count,
-        })
-    }
-
-    /// Of `median(ours) / median(theirs)`; `None` without samples on both sides. With fewer than
-    /// six on one of them, the limits are the extreme ratios.
-    pub fn of_ratio(ours: &[f64], theirs: &[f64]) -> Option<Self> {
-        let (our, their) = (Summary::of(ours)?, Summary::of(theirs)?);
-        let count = our.count.min(their.count);
-        let (low, high) = if count < FEWEST_FOR_BOOTSTRAP {
-            (our.low / their.high, our.high / their.low)
-        } else {
-            ratio_interval(ours, theirs)
-        };
-        Some(Self {
-            median: median(ours) / median(theirs),
-            low,
-            high,
-            count,
         })
     }
 
@@ -95,14 +77,5 @@ mod tests {
         let many = Estimate::of(&samples).expect("nine");
         assert!(9.5 < many.low && many.low <= many.median, "{many:?}");
         assert!(many.median <= many.high && many.high < 11.0, "{many:?}");
-    }
-
-    #[test]
-    fn ratios_need_both_sides() {
-        assert_eq!(Estimate::of_ratio(&[1.0], &[]), None);
-        let few = Estimate::of_ratio(&[6.0, 9.0], &[2.0, 3.0]).expect("both");
-        assert_eq!((few.low, few.median, few.high), (2.0, 3.0, 4.5));
-        let many = Estimate::of_ratio(&[11.0; 5], &[10.0; 5]).expect("both");
-        assert!((many.low - 1.1).abs() < 1e-12 && (many.high - 1.1).abs() < 1e-12);
     }
 }

@@ -3,7 +3,7 @@
 use sysinfer_probe::Phase;
 use sysinfer_profiles::Evidence;
 
-/// Standard deviations of what minutes add to the logarithm of a rate ([`sysinfer_stats::minutes::drift`]).
+/// Standard deviations between runs, of the logarithm of a rate ([`sysinfer_stats::between_runs::deviation`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Drift {
     /// Of decoding; `None`: too few samples tell.

@@ -3,15 +3,14 @@
 
 use sysinfer_engine::Plan;
 use sysinfer_probe::{Halt, Point, Session};
-use sysinfer_stats::pooled;
-use sysinfer_stats::robust::Z_95;
+use sysinfer_stats::Scale;
 
 use super::table;
 use crate::data::TableData;
 use crate::speed::Speed;
 use crate::table_plan::TablePlan;
 
-/// A mean rate is sure enough within this.
+/// A mean rate is sure enough where two of its standard errors are within this.
 const SURE: f64 = 0.01;
 /// A run takes up to so many times as long as the one before.
 const SLOWER: f64 = 1.3;
@@ -77,8 +76,8 @@ pub fn measure(
 fn is_unsure(data: &TableData) -> bool {
     let runs = data.starts().len().max(1) as f64;
     let unsure = |lengths: Vec<Vec<f64>>| {
-        let groups: Vec<&[f64]> = lengths.iter().map(Vec::as_slice).collect();
-        Z_95 * pooled::root_mean_square(&groups, 0.0, 0.0) / runs.sqrt() > SURE
+        let noise = Scale::pooled(lengths.iter().map(Vec::as_slice), Scale::UNKNOWN);
+        2.0 * noise.deviation / runs.sqrt() > SURE
     };
     let logs = |points: &Vec<Point>| -> Vec<f64> {
         points

@@ -3,9 +3,9 @@
 
 use sysinfer_engine::EngineInfo;
 use sysinfer_probe::{Phase, Stage};
-use sysinfer_search::confirm::Verdict;
+use sysinfer_search::confirm::Fate;
 use sysinfer_search::race::{Lane, Outcome};
-use sysinfer_stats::{Estimate, median};
+use sysinfer_stats::{Estimate, family, median};
 use sysinfer_table::split::{Split, SplitPart, Under};
 
 use super::Row;
@@ -60,7 +60,7 @@ pub struct Contest {
     /// The former over the latter, round by round, which is what was decided by.
     pub margin: Estimate,
     /// What was decided.
-    pub verdict: Verdict,
+    pub verdict: Fate,
 }
 
 /// The sentences; [`NOTHING`] if there are none.
@@ -171,7 +171,7 @@ fn threads(evidence: &Evidence<'_>, stage: Stage, what: &str) -> Option<String> 
     let enough = |(_, lane): &&(usize, &Lane)| rate(lane) >= AS_FAST * best;
     let (knee, knee_lane) = *lanes.iter().find(enough)?;
     if knee < most {
-        let ratio = Estimate::of_ratio(&most_lane.rates, &knee_lane.rates)?;
+        let ratio = family::ratio(&most_lane.rates, &knee_lane.rates)?;
         let verdict = if ratio.high < AS_FAST {
             "more only cost speed"
         } else {
@@ -185,7 +185,7 @@ fn threads(evidence: &Evidence<'_>, stage: Stage, what: &str) -> Option<String> 
         ));
     }
     let fewer = lanes.len().checked_sub(2).map(|index| lanes[index])?;
-    let ratio = Estimate::of_ratio(&most_lane.rates, &fewer.1.rates)?;
+    let ratio = family::ratio(&most_lane.rates, &fewer.1.rates)?;
     if ratio.low <= 1.0 {
         return Some(format!(
             "{what}: {most} threads make {} times the rate of {}, with the same map; the samples do not \
@@ -318,9 +318,9 @@ fn contest(evidence: &Evidence<'_>, phase: Phase) -> Option<String> {
         .find(|found| found.phase == phase)?;
     let side = |estimate: Estimate| format!("{} tokens/s", said(estimate));
     let verdict = match found.verdict {
-        Verdict::Chosen if found.margin.low <= 1.0 => ": as fast, with fewer threads",
-        Verdict::Harmful => ": but the other phase was slower with it, so the default stays",
-        Verdict::Unproven if found.margin.low > 1.0 => {
+        Fate::Chosen if found.margin.low <= 1.0 => ": as fast, with fewer threads",
+        Fate::Harmful => ": but the other phase was slower with it, so the default stays",
+        Fate::Unproven if found.margin.low > 1.0 => {
             ": after so many looks that may be luck, so the default stays"
         }
         _ if found.margin.low > 1.0 => "",

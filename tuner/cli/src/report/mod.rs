@@ -183,7 +183,7 @@ impl Report<'_> {
             rival: rival.rate,
             default: rival.default,
             margin: fresh.margin?,
-            verdict: fresh.verdict,
+            verdict: fresh.fate,
         })
     }
 

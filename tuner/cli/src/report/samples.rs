@@ -9,7 +9,7 @@ use anyhow::Context;
 use serde::Deserialize;
 use sysinfer_probe::{BATCH, Phase, Stage, VISIT_PROMPT, VISIT_STEPS};
 use sysinfer_profiles::trust::{counted, spoil};
-use sysinfer_stats::{Estimate, minutes};
+use sysinfer_stats::{Estimate, between_runs};
 use sysinfer_table::drift::Drift;
 
 /// How the journal marks a reading that does not count, before the reason.
@@ -219,7 +219,7 @@ fn drift(lines: &[Line], phase: Phase) -> Option<f64> {
         let sample = (seconds, line.tokens_per_second);
         series.entry(same).or_default().push(sample);
     }
-    minutes::drift(series.values().map(Vec::as_slice))
+    between_runs::deviation(series.values().map(Vec::as_slice))
 }
 
 /// Readings of one reason, while they are counted.

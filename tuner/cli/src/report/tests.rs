@@ -3,7 +3,7 @@
 use sysinfer_engine::lookup::Rows;
 use sysinfer_engine::{PhasePlan, Plan, StepTimes, WorkerSeconds};
 use sysinfer_probe::Stage;
-use sysinfer_search::confirm::Verdict;
+use sysinfer_search::confirm::Fate;
 use sysinfer_search::race::{Lane, Outcome};
 use sysinfer_search::space::{Candidate, Skipped};
 use sysinfer_table::Sampled;
@@ -147,7 +147,7 @@ impl Planted {
                 decode: Fresh {
                     margin: Some(proven()),
                     candidate: "tuned",
-                    verdict: Verdict::Chosen,
+                    fate: Fate::Chosen,
                 },
                 prefill: Fresh::default(),
             }),

@@ -5,8 +5,7 @@ use sysinfer_machine::HostInfo;
 use sysinfer_probe::{CoreReading, Phase, Point};
 use sysinfer_profiles::{Created, Evidence, LengthEvidence, Profile, SCHEMA};
 use sysinfer_search::confirm::Confirmation;
-use sysinfer_stats::minutes::times_apart;
-use sysinfer_stats::{Estimate, median_of};
+use sysinfer_stats::{Estimate, between_runs, median_of};
 use sysinfer_table::TableData;
 use sysinfer_table::concurrency::Concurrency;
 
@@ -74,7 +73,7 @@ pub fn profile(from: &Evidenced<'_>) -> Profile {
             void_samples: from.conditions.voids.total(),
             decode_drift: from.samples.drift.decode.map(rounded),
             prefill_drift: from.samples.drift.prefill.map(rounded),
-            table_spells: times_apart(from.data.starts().iter().copied()),
+            table_spells: between_runs::count(from.data.starts().iter().copied()),
             lengths: from.rows.iter().map(|row| length(row, from.data)).collect(),
             steps: from.concurrency.evidence(),
         },

@@ -2,15 +2,15 @@
 
 use sysinfer_engine::Plan;
 use sysinfer_probe::{Halt, Phase, Session, Work};
-use sysinfer_stats::robust::{Z_95, deviation};
-use sysinfer_stats::{Estimate, Gap};
+use sysinfer_stats::comparison::ALPHA;
+use sysinfer_stats::{Comparison, Estimate, Scale, Verdict};
 
-use super::outcome::{Fresh, Judgement, Limits, Verdict};
-use crate::standing::NOISE_WEIGHT;
+use super::outcome::{Decision, Fate, Fresh, Limits};
+use crate::standing::before;
 use crate::works;
 
 /// Rounds before anything is decided.
-const LEAST_ROUNDS: usize = 6;
+const MIN_ROUNDS: usize = 6;
 /// Rounds in which the runner-up takes part: two of the best few that are not told apart by then are
 /// equally good.
 const RUNNER_UP_ROUNDS: usize = 10;
@@ -19,14 +19,14 @@ const RUNNER_UP_ROUNDS: usize = 10;
 const KEPT_ROUNDS: usize = 12;
 /// A plan that is hardly faster than the default by more than this is not worth more rounds.
 const WORTH: f64 = 0.01;
-/// Standard errors at which a plan counts as hardly faster: it is looked for after every round, and what
-/// gives up early on a good plan loses more than the rounds are worth.
-const Z_FUTILE: f64 = 3.0;
-/// Standard errors by which the winner must be ahead of the default. Looking after every round gives
-/// chance many chances, so an early decision needs more than one when all rounds are there: together
-/// about one wrong decision in two thousand between equals.
-const Z_EARLY: f64 = 4.6;
-const Z_LAST: f64 = 3.6;
+/// How often a plan that is faster by just that much may be given up: it is looked for after every round, and
+/// what gives up early on a good plan loses more than the rounds are worth.
+const ALPHA_FUTILE: f64 = 0.003;
+/// How often a winner that is as fast as the default may be taken for faster, in one look. Looking after every
+/// round gives chance many chances, so an early decision needs more than one when all rounds are there:
+/// together less than one wrong decision in a thousand between equals, which a test counts.
+const ALPHA_EARLY: f64 = 1e-5;
+const ALPHA_LAST: f64 = 5e-4;
 /// A loss of the other phase that outweighs any gain, if it is beyond noise.
 const HARM: f64 = 0.005;
 /// A plan with fewer threads may be taken for the default's equal where the interval says that it
@@ -53,7 +53,8 @@ impl Duel {
     pub(super) fn new(
         plans: Vec<(&'static str, Plan)>,
         kept: Option<usize>,
-        (noise, rounds): (f64, usize),
+        noise: f64,
+        rounds: usize,
     ) -> Duel {
         Duel {
             logs: vec![Vec::new(); plans.len()],
@@ -69,14 +70,15 @@ impl Duel {
     pub(super) fn fight(
         &mut self,
         session: &mut Session<'_>,
-        (phase, work): (Phase, &Work),
+        phase: Phase,
+        work: &Work,
         limits: Limits,
     ) -> Result<(), Halt> {
         let began = (session.clock)();
         let mut last = began;
         for round in 0..self.rounds {
             let late = limits.until.is_some_and(|until| (session.clock)() >= until);
-            if round >= LEAST_ROUNDS && (late || !self.is_open()) {
+            if round >= MIN_ROUNDS && (late || !self.is_open()) {
                 break;
             }
             let count = self.plans.len();
@@ -95,7 +97,7 @@ impl Duel {
                     self.last[TUNED], self.last[DEFAULT]
                 );
                 let now = (session.clock)();
-                let left = self.seconds_left(phase, (began, now), limits.until);
+                let left = self.seconds_left(phase, began, now, limits.until);
                 session.progress.goes_on(now - last, left, &text);
                 last = now;
             }
@@ -113,28 +115,26 @@ impl Duel {
     }
 
     /// How far `plan` is ahead of `other`.
-    fn gap(&self, plan: usize, other: usize) -> Gap {
+    fn gap(&self, plan: usize, other: usize) -> Comparison {
         let ratios = |plan: usize, other: usize| -> Vec<f64> {
-            self.logs[plan]
-                .iter()
-                .zip(&self.logs[other])
-                .map(|(a, b)| a - b)
-                .collect()
+            let rounds = self.logs[plan].iter().zip(&self.logs[other]);
+            rounds.map(|(a, b)| a - b).collect()
         };
         let all: Vec<Vec<f64>> = (1..self.plans.len())
             .map(|plan| ratios(plan, DEFAULT))
             .collect();
-        let seen: Vec<&[f64]> = all.iter().map(Vec::as_slice).collect();
+        let noise = Scale::robust(all.iter().map(Vec::as_slice), before(self.noise));
         // The races have seen more of the noise than these few rounds: it is not believed to be less.
-        Gap::of(
-            &ratios(plan, other),
-            deviation(&seen, self.noise, NOISE_WEIGHT).max(self.noise),
-        )
+        let noise = Scale {
+            deviation: noise.deviation.max(self.noise),
+            ..noise
+        };
+        Comparison::paired(&ratios(plan, other), noise)
     }
 
     /// What is likely left of the stage, by the samples so far: rounds until something is decided, and
     /// after decoding as long again for prompts; no longer than the time limit allows.
-    fn seconds_left(&self, phase: Phase, (began, now): (f64, f64), until: Option<f64>) -> f64 {
+    fn seconds_left(&self, phase: Phase, began: f64, now: f64, until: Option<f64>) -> f64 {
         let rounds = self.likely_rounds();
         let (mut taken, mut all) = (0, 0);
         for (index, logs) in self.logs.iter().enumerate() {
@@ -143,7 +143,7 @@ impl Duel {
             all += most.max(logs.len());
         }
         let sample = (now - began) / taken.max(1) as f64;
-        let least = (self.plans.len() * LEAST_ROUNDS).saturating_sub(taken) as f64 * sample;
+        let least = (self.plans.len() * MIN_ROUNDS).saturating_sub(taken) as f64 * sample;
         let limit = until.map_or(f64::INFINITY, |until| (until - now).max(least));
         let here = ((all - taken) as f64 * sample).min(limit);
         match phase {
@@ -155,7 +155,7 @@ impl Duel {
     /// How many rounds it is likely to take: the standard error falls with the root of their number.
     fn likely_rounds(&self) -> usize {
         let rounds = self.logs[TUNED].len().min(self.logs[DEFAULT].len());
-        let least = LEAST_ROUNDS.min(self.rounds);
+        let least = MIN_ROUNDS.min(self.rounds);
         if rounds < 2 {
             return least;
         }
@@ -163,12 +163,15 @@ impl Duel {
             return rounds;
         }
         let gap = self.gap(TUNED, DEFAULT);
-        let of_one = gap.error * gap.error * gap.pairs as f64;
-        let until = |z: f64, distance: f64| match distance > 0.0 {
-            true => z * z * of_one / (distance * distance),
-            false => f64::INFINITY,
+        let of_one = gap.error * gap.error * gap.count as f64;
+        let until = |alpha: f64, distance: f64| {
+            let errors = (gap.interval(alpha).1 - gap.shift) / gap.error;
+            match distance > 0.0 {
+                true => errors * errors * of_one / (distance * distance),
+                false => f64::INFINITY,
+            }
         };
-        let needed = until(Z_EARLY, gap.centre).min(until(Z_FUTILE, WORTH - gap.centre));
+        let needed = until(ALPHA_EARLY, gap.shift).min(until(ALPHA_FUTILE, WORTH - gap.shift));
         // A cast saturates: what would never be decided takes all rounds.
         let needed = needed.ceil() as usize;
         needed.clamp(least.max(rounds), self.rounds.max(rounds))
@@ -176,7 +179,9 @@ impl Duel {
 
     /// Whether another round could decide something.
     fn is_open(&self) -> bool {
-        let undecided = |gap: &Gap| gap.low(Z_EARLY) <= 0.0 && gap.high(Z_FUTILE) > WORTH;
+        let undecided = |gap: &Comparison| {
+            gap.verdict(ALPHA_EARLY) != Verdict::Faster && gap.interval(ALPHA_FUTILE).1 > WORTH
+        };
         // A plan that keeps this phase has to be harmless, not faster: that takes no more rounds.
         let is_kept = self.kept == Some(TUNED);
         let rounds = self.logs[DEFAULT].len();
@@ -186,38 +191,39 @@ impl Duel {
             .filter(|index| self.logs[*index].len() < RUNNER_UP_ROUNDS);
         let rivals = runner_up.map(|index| self.gap(TUNED, index));
         (against_default && undecided(&self.gap(TUNED, DEFAULT)))
-            || rivals.is_some_and(|gap| gap.low(Z_95) < 0.0 && gap.high(Z_95) > 0.0)
+            || rivals.is_some_and(|gap| !is_told_apart(&gap))
     }
 
     fn runner_up(&self) -> Option<usize> {
         self.plans.iter().position(|(name, _)| *name == "runner-up")
     }
 
-    pub(super) fn judge(self, base: &Plan, phase: Phase, keep: Judgement) -> Judgement {
+    pub(super) fn judge(self, base: &Plan, phase: Phase, keep: Decision) -> Decision {
         // The runner-up takes the winner's place only where it is ahead by evidence.
         let overtaken = self.runner_up().filter(|index| {
-            self.gap(*index, TUNED).low(Z_95) > 0.0 && self.gap(*index, DEFAULT).low(Z_LAST) > 0.0
+            self.gap(*index, TUNED).verdict(ALPHA) == Verdict::Faster
+                && self.gap(*index, DEFAULT).verdict(ALPHA_LAST) == Verdict::Faster
         });
         let chosen = overtaken.unwrap_or(TUNED);
         let gap = self.gap(chosen, DEFAULT);
-        let percent = 100.0 * (gap.centre.exp() - 1.0);
-        let margin = ratio(&gap);
+        let percent = 100.0 * (gap.shift.exp() - 1.0);
+        let margin = gap.ratio(ALPHA);
         let Estimate { low, high, .. } = margin;
         let interval = format!(
             "{percent:+.1} %, 95 %: {:+.1} to {:+.1} %, {} fresh rounds",
             100.0 * (low - 1.0),
             100.0 * (high - 1.0),
-            gap.pairs
+            gap.count
         );
         let fresh = Fresh {
             candidate: self.plans[chosen].0,
             margin: Some(margin),
-            verdict: Verdict::Unproven,
+            fate: Fate::Unproven,
         };
         let plan = &self.plans[chosen].1;
         let fewer = phase.team(plan).threads < phase.team(base).threads;
-        let is_faster = gap.low(Z_LAST) > 0.0;
-        let is_equal = fewer && gap.centre >= 0.0 && gap.low(Z_LAST) >= -TIE;
+        let is_faster = gap.verdict(ALPHA_LAST) == Verdict::Faster;
+        let is_equal = fewer && gap.shift >= 0.0 && gap.interval(ALPHA_LAST).0 >= -TIE;
         if is_faster || is_equal {
             let reason = match (is_faster, overtaken.is_some()) {
                 (false, _) => format!("as fast as the default ({interval}) with fewer threads"),
@@ -227,10 +233,10 @@ impl Duel {
                 ),
             };
             let fresh = Fresh {
-                verdict: Verdict::Chosen,
+                fate: Fate::Chosen,
                 ..fresh
             };
-            return Judgement {
+            return Decision {
                 plan: plan.clone(),
                 gain: Some(margin),
                 reason,
@@ -239,18 +245,20 @@ impl Duel {
             };
         }
         let kept_gap = self.kept.map(|index| self.gap(index, DEFAULT));
-        let spoils = kept_gap.is_some_and(|gap| gap.high(Z_LAST) < -HARM);
-        let reason = if gap.high(Z_95) < 0.0 {
-            format!("the default: the winner was slower in fresh rounds ({interval})")
-        } else if gap.low(Z_95) > 0.0 {
-            format!(
+        let spoils = kept_gap.is_some_and(|gap| gap.interval(ALPHA_LAST).1 < -HARM);
+        let reason = match gap.verdict(ALPHA) {
+            Verdict::Slower => {
+                format!("the default: the winner was slower in fresh rounds ({interval})")
+            }
+            Verdict::Faster => format!(
                 "the default: the winner seems faster, but after so many looks that may be luck ({interval})"
-            )
-        } else {
-            format!("the default: the winner is not told apart from it ({interval})")
+            ),
+            Verdict::Equivalent | Verdict::CannotTell => {
+                format!("the default: the winner is not told apart from it ({interval})")
+            }
         };
-        let gain = kept_gap.filter(|_| !spoils).as_ref().map(ratio);
-        Judgement {
+        let gain = kept_gap.filter(|_| !spoils).map(|gap| gap.ratio(ALPHA));
+        Decision {
             gain,
             reason,
             fresh,
@@ -260,20 +268,15 @@ impl Duel {
     }
 }
 
-/// A difference of logarithms as a ratio of rates.
-fn ratio(gap: &Gap) -> Estimate {
-    let (low, high) = gap.factors();
-    Estimate {
-        median: gap.centre.exp(),
-        low,
-        high,
-        count: gap.pairs,
-    }
+fn is_told_apart(gap: &Comparison) -> bool {
+    matches!(gap.verdict(ALPHA), Verdict::Faster | Verdict::Slower)
 }
 
 #[cfg(test)]
 mod tests {
+    use rayon::prelude::*;
     use sysinfer_engine::PhasePlan;
+    use sysinfer_stats::bootstrap::SplitMix;
 
     use super::*;
 
@@ -282,7 +285,7 @@ mod tests {
         let plan = || Plan::with_threads(PhasePlan::unpinned(4));
         let fought = |gain: f64, rounds: usize| {
             let plans = vec![("default", plan()), ("tuned", plan())];
-            let mut duel = Duel::new(plans, None, (0.03, 128));
+            let mut duel = Duel::new(plans, None, 0.03, 128);
             for round in 0..rounds {
                 let noise = if round % 2 == 0 { 0.02 } else { -0.02 };
                 duel.logs[DEFAULT].push(0.0);
@@ -291,10 +294,10 @@ mod tests {
             duel
         };
         let cases = [
-            ("nothing is known", 0.0, 1, LEAST_ROUNDS),
-            ("clear", 0.3, 4, LEAST_ROUNDS),
+            ("nothing is known", 0.0, 1, MIN_ROUNDS),
+            ("clear", 0.3, 4, MIN_ROUNDS),
             ("clear, and over", 0.3, 8, 8),
-            ("close", 0.0138, 8, 111),
+            ("close", 0.02, 8, 105),
             ("never", 0.01, 8, 128),
             ("worse", -0.2, 8, 8),
         ];
@@ -302,7 +305,7 @@ mod tests {
             assert_eq!(fought(gain, rounds).likely_rounds(), expected, "{name}");
         }
         // Eight rounds of two samples took 16 s: a second each.
-        let left = |phase, until| fought(0.01, 8).seconds_left(phase, (0.0, 16.0), until);
+        let left = |phase, until| fought(0.01, 8).seconds_left(phase, 0.0, 16.0, until);
         assert_eq!(left(Phase::Prefill, None), 240.0);
         assert_eq!(left(Phase::Prefill, Some(40.0)), 24.0);
         assert_eq!(left(Phase::Decode, Some(40.0)), 24.0 + 40.0);
@@ -311,7 +314,39 @@ mod tests {
             0.0,
             "the limit has passed"
         );
-        let early = fought(0.3, 3).seconds_left(Phase::Prefill, (0.0, 6.0), Some(1.0));
+        let early = fought(0.3, 3).seconds_left(Phase::Prefill, 0.0, 6.0, Some(1.0));
         assert_eq!(early, 6.0, "every plan has its least rounds all the same");
+    }
+
+    /// Share of duels that end with the winner taken for faster, of this true gain.
+    fn share_taken(gain: f64) -> f64 {
+        const DUELS: u64 = 1000;
+        let taken = |seed: &u64| {
+            let mut random = SplitMix(*seed);
+            let mut noise = || {
+                let uniform = |_| random.below(1 << 20) as f64 / f64::from(1 << 20);
+                0.03 * ((0..12).map(uniform).sum::<f64>() - 6.0) / std::f64::consts::SQRT_2
+            };
+            let plan = Plan::with_threads(PhasePlan::unpinned(4));
+            let plans = vec![("default", plan.clone()), ("tuned", plan)];
+            let mut duel = Duel::new(plans, None, 0.03, 64);
+            for round in 0..duel.rounds {
+                if round >= MIN_ROUNDS && !duel.is_open() {
+                    break;
+                }
+                duel.logs[DEFAULT].push(noise());
+                duel.logs[TUNED].push(gain + noise());
+            }
+            duel.gap(TUNED, DEFAULT).verdict(ALPHA_LAST) == Verdict::Faster
+        };
+        let duels = (0..DUELS).into_par_iter();
+        duels.filter(taken).count() as f64 / DUELS as f64
+    }
+
+    #[test]
+    fn many_looks_do_not_make_equals_faster_and_find_what_is() {
+        let (of_equals, of_faster) = (share_taken(0.0), share_taken(0.05));
+        assert!(of_equals <= 0.001, "{of_equals}");
+        assert!(of_faster >= 0.99, "{of_faster}");
     }
 }

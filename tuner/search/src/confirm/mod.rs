@@ -8,10 +8,9 @@ mod duel;
 mod outcome;
 
 use duel::Duel;
-use outcome::Judgement;
-pub use outcome::{Confirmation, Fresh, Limits, Verdict};
+use outcome::Decision;
+pub use outcome::{Confirmation, Fate, Fresh, Limits};
 use sysinfer_engine::{Blocking, Plan};
-
 use sysinfer_probe::{Halt, Phase, Session, Stage, Work};
 
 use super::staged::Tuned;
@@ -33,7 +32,6 @@ pub fn confirm(
     session.progress.stage(Stage::Confirmation.title(), 1);
     let now = (session.clock)();
     let halfway = limits.until.map(|until| (now + until.max(now)) / 2.0);
-    let works = (&works.decode, &works.prefill);
     let decode = Limits {
         until: halfway,
         ..limits
@@ -43,7 +41,8 @@ pub fn confirm(
         default,
         default,
         tuned,
-        (Phase::Decode, works.0),
+        Phase::Decode,
+        &works.decode,
         decode,
     )?;
     let mut prefill = judge_phase(
@@ -51,14 +50,15 @@ pub fn confirm(
         default,
         &result.plan,
         tuned,
-        (Phase::Prefill, works.1),
+        Phase::Prefill,
+        &works.prefill,
         limits,
     )?;
     if prefill.spoils {
         // What is better for decoding slowed prompts down, and nothing made up for it: what is not
         // harmless in both phases is not taken.
         prefill.reason = format!("the default in both phases: {}", prefill.reason);
-        result = Judgement {
+        result = Decision {
             plan: default.clone(),
             gain: None,
             reason: format!(
@@ -66,7 +66,7 @@ pub fn confirm(
                 result.reason
             ),
             fresh: Fresh {
-                verdict: Verdict::Harmful,
+                fate: Fate::Harmful,
                 ..result.fresh
             },
             ..result
@@ -93,10 +93,11 @@ fn judge_phase(
     default: &Plan,
     base: &Plan,
     tuned: &Tuned,
-    (phase, work): (Phase, &Work),
+    phase: Phase,
+    work: &Work,
     limits: Limits,
-) -> Result<Judgement, Halt> {
-    let keep = |reason: String| Judgement {
+) -> Result<Decision, Halt> {
+    let keep = |reason: String| Decision {
         plan: base.clone(),
         gain: None,
         reason,
@@ -122,8 +123,8 @@ fn judge_phase(
     let kept = plans
         .iter()
         .position(|(_, plan)| plan == base && plan != default);
-    let mut duel = Duel::new(plans, kept, (tuned.noise, limits.rounds));
-    match duel.fight(session, (phase, work), limits) {
+    let mut duel = Duel::new(plans, kept, tuned.noise, limits.rounds);
+    match duel.fight(session, phase, work, limits) {
         Ok(()) => {}
         Err(Halt::Refused(why)) => {
             return Ok(keep(format!(

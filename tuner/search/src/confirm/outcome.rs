@@ -6,7 +6,7 @@ use sysinfer_stats::Estimate;
 
 /// What became of the better of winner and runner-up in one phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Fate {
     /// The profile has it.
     Chosen,
     /// It was not faster than the default by enough evidence, or could not run.
@@ -25,7 +25,7 @@ pub struct Fresh {
     /// where there was nothing to compare.
     pub margin: Option<Estimate>,
     /// What became of it.
-    pub verdict: Verdict,
+    pub fate: Fate,
 }
 
 /// The outcome.
@@ -71,7 +71,7 @@ pub struct Limits {
 }
 
 /// What was decided about one phase.
-pub(super) struct Judgement {
+pub(super) struct Decision {
     pub(super) plan: Plan,
     pub(super) gain: Option<Estimate>,
     pub(super) reason: String,

@@ -15,7 +15,7 @@ const PHASES: [&str; 2] = ["decode", "prefill"];
 
 /// What the trials of one host say about one phase.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Verdict {
+pub struct Losses {
     /// Share of the runs whose choice is within [`GOOD`] of the best.
     pub good_share: f64,
     /// The largest loss, as a share of the best rate.
@@ -30,8 +30,8 @@ pub struct Verdict {
     pub default_loss: f64,
 }
 
-/// The verdict about a phase: 0 decode, 1 prefill.
-pub fn verdict(subject: &Subject, trials: &[Trial], phase: usize) -> Verdict {
+/// The losses in a phase: 0 decode, 1 prefill.
+pub fn losses(subject: &Subject, trials: &[Trial], phase: usize) -> Losses {
     let (best, default) = (subject.best_rates[phase], subject.default_rates[phase]);
     let mut losses: Vec<f64> = trials
         .iter()
@@ -40,7 +40,7 @@ pub fn verdict(subject: &Subject, trials: &[Trial], phase: usize) -> Verdict {
     losses.sort_by(f64::total_cmp);
     let good = losses.iter().filter(|loss| **loss <= GOOD).count();
     let place = (losses.len() * 95).div_ceil(100).saturating_sub(1);
-    Verdict {
+    Losses {
         good_share: good as f64 / losses.len().max(1) as f64,
         worst_loss: losses.last().copied().unwrap_or(0.0),
         loss_95: losses.get(place).copied().unwrap_or(0.0),
@@ -64,15 +64,15 @@ pub fn most_samples(trials: &[Trial]) -> usize {
 /// One line for the terminal.
 pub fn line(subject: &Subject, trials: &[Trial]) -> String {
     let of = |phase: usize| {
-        let verdict = verdict(subject, trials, phase);
+        let found = losses(subject, trials, phase);
         format!(
             "{} {:.1} % good, 95 % lose below {:.2} %, worst {:.2} %, {} below the default (which loses {:.1} %)",
             PHASES[phase],
-            100.0 * verdict.good_share,
-            100.0 * verdict.loss_95,
-            100.0 * verdict.worst_loss,
-            verdict.below_default,
-            100.0 * verdict.default_loss
+            100.0 * found.good_share,
+            100.0 * found.loss_95,
+            100.0 * found.worst_loss,
+            found.below_default,
+            100.0 * found.default_loss
         )
     };
     format!(
@@ -169,7 +169,7 @@ pub fn markdown(studied: &[(Subject, Vec<Trial>)]) -> String {
 }
 
 fn row(text: &mut String, subject: &Subject, trials: &[Trial], phase: usize) {
-    let found = verdict(subject, trials, phase);
+    let found = losses(subject, trials, phase);
     let most = most_samples(trials);
     let seconds: Vec<f64> = trials.iter().map(|trial| trial.seconds).collect();
     // Writing to a String cannot fail.

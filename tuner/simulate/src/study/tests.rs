@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::summary::{GOOD, most_samples, verdict};
+use super::summary::{GOOD, losses, most_samples};
 use super::{Subject, host_files};
 use crate::SimulatedHost;
 
@@ -22,7 +22,7 @@ fn the_chosen_plans_are_good_on_every_shipped_host() {
             Subject::new(SimulatedHost::load(&file).expect("a good file")).expect("a host");
         let trials = subject.run(RUNS).expect("the search ends");
         for phase in 0..2 {
-            let found = verdict(&subject, &trials, phase);
+            let found = losses(&subject, &trials, phase);
             assert!(
                 found.good_share >= ENOUGH && found.below_default == 0,
                 "{} {phase}: {found:?}, {GOOD} is good",

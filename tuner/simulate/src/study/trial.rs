@@ -1,9 +1,9 @@
 //! One simulated host: its true best plans, and runs of the search on it.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::anyhow;
+use rayon::prelude::*;
 use sysinfer_engine::{ModelShape, Plan, Precision};
 use sysinfer_measure::source;
 use sysinfer_probe::{Halt, Interrupt, Nowhere, Phase, Session, Silent, Work};
@@ -123,36 +123,16 @@ impl Subject {
         self.host.description.description.trim().replace('\n', " ")
     }
 
-    /// Runs the search `runs` times, on as many threads as there are CPUs.
+    /// Runs the search `runs` times, on as many threads as there are CPUs. Every run has noise of its own by
+    /// its number, so that results do not depend on threads.
     ///
     /// # Errors
     /// A search that failed.
     pub fn run(&self, runs: usize) -> anyhow::Result<Vec<Trial>> {
-        let next = AtomicUsize::new(0);
-        let work = || -> anyhow::Result<Vec<Trial>> {
-            let mut own = Vec::new();
-            loop {
-                let run = next.fetch_add(1, Ordering::Relaxed);
-                if run >= runs {
-                    return Ok(own);
-                }
-                own.push(self.trial(run)?);
-            }
-        };
-        let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        let done = std::thread::scope(|scope| {
-            let all: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-            let joined = all.into_iter().map(|worker| worker.join());
-            joined
-                .map(|ended| ended.map_err(|_| anyhow!("a run of the study panicked")))
-                .collect::<Vec<_>>()
-        });
-        let mut trials = Vec::new();
-        for ended in done {
-            trials.extend(ended??);
-        }
-        trials.sort_by_key(|trial| trial.run);
-        Ok(trials)
+        (0..runs)
+            .into_par_iter()
+            .map(|run| self.trial(run))
+            .collect()
     }
 
     fn trial(&self, run: usize) -> anyhow::Result<Trial> {

@@ -1,30 +1,27 @@
 //! One side of a comparison: a profile, a report's directory, or its samples.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use serde::Deserialize;
 use serde_json::Value;
 use sysinfer_journal::cpu_list;
 use sysinfer_probe::{Phase, Point};
 use sysinfer_profiles::Profile;
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
-use sysinfer_stats::median;
+use sysinfer_stats::samples::{SampleError, evenly};
+use sysinfer_stats::{between_runs, median_of};
+use sysinfer_table::TableData;
 use sysinfer_table::drift::Drift;
 
-use super::runs::Runs;
-use crate::report::samples::Samples;
+use super::rate::{Key, Rate, named};
+use super::runs::{Line, Runs};
+use crate::report;
 
 /// The largest file of samples that is read.
 const LIMIT_BYTES: u64 = 256 << 20;
-/// The stage whose samples make the table.
-const TABLE_STAGE: &str = "table";
-/// What notes of samples begin with that do not count.
-const VOID_NOTES: [&str; 2] = ["discarded", "void"];
-
 /// What is known about one side.
 #[derive(Clone, Debug, Default)]
 pub struct Side {
@@ -34,35 +31,12 @@ pub struct Side {
     pub distrust: Option<String>,
     /// Facts about host, model and plan, by dotted key.
     pub facts: BTreeMap<String, String>,
-    /// Rates of the runs by phase and total tokens, tokens/s.
-    pub rates: BTreeMap<(&'static str, usize), Vec<f64>>,
-    /// Which of them were sampled, not decoded all the way.
-    pub sampled: BTreeSet<(&'static str, usize)>,
+    /// Its rates.
+    pub rates: BTreeMap<Key, Rate>,
     /// Read bandwidth, GB/s.
     pub read_gb_per_second: Option<f64>,
-    /// How much its rates drift from minute to minute, as its profile says.
+    /// Standard deviation between runs of its host, as its profile says.
     pub drift: Drift,
-    /// Runs of its table that are far enough apart to be draws of that; 0: not known.
-    pub spells: usize,
-}
-
-/// The columns of `samples.csv` that count here.
-#[derive(Deserialize)]
-pub(super) struct Sample {
-    stage: String,
-    threads: Option<String>,
-    map: Option<String>,
-    cpus: Option<String>,
-    kernels: Option<String>,
-    blocking: Option<String>,
-    pub(super) phase: String,
-    pub(super) total_tokens: usize,
-    pub(super) tokens: usize,
-    pub(super) seconds: f64,
-    tokens_per_second: f64,
-    gb_per_second: Option<f64>,
-    #[serde(default)]
-    note: String,
 }
 
 impl Side {
@@ -93,34 +67,27 @@ impl Side {
 
     fn of_directory(directory: &Path) -> anyhow::Result<Self> {
         let samples = directory.join("samples.csv");
-        let profile = profile_of(directory)
-            .map(|path| Profile::load(&path))
-            .transpose()?;
-        let profile = profile
-            .map(|profile| Self::of_profile(&profile))
-            .transpose()?;
-        match (samples.exists(), profile) {
-            (true, profile) => {
-                let measured = Self::of_samples(&samples)?;
-                let Some(profile) = profile else {
-                    return Ok(measured);
-                };
-                // A killed run has samples, and the profile of a run before.
-                let (rates, sampled) = if measured.rates.is_empty() {
-                    (profile.rates, profile.sampled)
-                } else {
-                    (measured.rates, measured.sampled)
-                };
-                Ok(Self {
-                    rates,
-                    sampled,
-                    distrust: profile.distrust.or(measured.distrust),
-                    read_gb_per_second: profile.read_gb_per_second.or(measured.read_gb_per_second),
-                    ..profile
-                })
-            }
-            (false, Some(profile)) => Ok(profile),
-            (false, None) => bail!(
+        let profile = match profile_of(directory) {
+            Some(path) => Some(Self::of_profile(&Profile::load(&path)?)?),
+            None => None,
+        };
+        let measured = match samples.exists() {
+            true => Some(Self::of_samples(&samples)?),
+            false => None,
+        };
+        match (measured, profile) {
+            // A killed run has samples, and the profile of a run before.
+            (Some(measured), Some(profile)) => Ok(Self {
+                rates: match measured.rates.is_empty() {
+                    true => profile.rates,
+                    false => measured.rates,
+                },
+                distrust: profile.distrust.or(measured.distrust),
+                read_gb_per_second: profile.read_gb_per_second.or(measured.read_gb_per_second),
+                ..profile
+            }),
+            (Some(side), None) | (None, Some(side)) => Ok(side),
+            (None, None) => bail!(
                 "{} has neither samples.csv nor a profile; name a report's directory, a profile or a samples.csv",
                 directory.display()
             ),
@@ -137,73 +104,29 @@ impl Side {
             );
         }
         let mut reader = csv::Reader::from_reader(file.take(LIMIT_BYTES));
-        let (mut side, mut bandwidth) = (Self::default(), Vec::new());
         let mut runs = Runs::default();
-        for sample in reader.deserialize::<Sample>() {
-            let sample = sample.with_context(failed)?;
-            let is_void = VOID_NOTES.iter().any(|word| sample.note.starts_with(word));
-            if sample.stage == TABLE_STAGE && !is_void {
-                runs.add(&sample);
-                side.add(sample, &mut bandwidth);
+        for line in reader.deserialize::<Line>() {
+            let line = line.with_context(failed)?;
+            if line.counts() {
+                runs.add(line);
             }
         }
-        side.add_sampled(&runs);
-        let counted = Samples::read(path).ok();
-        side.distrust = counted.and_then(|samples| samples.distrust());
-        side.read_gb_per_second = (!bandwidth.is_empty()).then(|| median(&bandwidth));
-        Ok(side)
+        Ok(Self {
+            rates: runs.rates().with_context(failed)?,
+            read_gb_per_second: median_of(runs.bandwidth),
+            facts: runs.facts,
+            distrust: report::samples::Samples::read(path)
+                .ok()
+                .and_then(|samples| samples.distrust()),
+            ..Self::default()
+        })
     }
 
-    fn add(&mut self, sample: Sample, bandwidth: &mut Vec<f64>) {
-        let phase = match sample.phase.as_str() {
-            "decode" => "decode",
-            "prefill" => "prefill",
-            _ => {
-                bandwidth.extend(sample.gb_per_second.filter(|_| sample.phase == "bandwidth"));
-                return;
-            }
-        };
-        let rates = self.rates.entry((phase, sample.total_tokens)).or_default();
-        rates.push(sample.tokens_per_second);
-        let columns = [
-            (format!("plan.{phase}.threads"), sample.threads),
-            (format!("plan.{phase}.map"), sample.map),
-            (format!("plan.{phase}.cpus"), sample.cpus),
-            (format!("plan.{phase}.kernels"), sample.kernels),
-            ("plan.blocking".into(), sample.blocking),
-        ];
-        let known = columns
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, value?)));
-        self.facts.extend(known);
-    }
-
-    /// Lengths that were sampled, and prompts that sampled passes came by.
-    fn add_sampled(&mut self, runs: &Runs) {
-        for (length, found) in runs.sampled() {
-            let rates = found.passes.iter().map(Point::tokens_per_second);
-            self.rates.insert(("decode", length), rates.collect());
-            self.sampled.insert(("decode", length));
-        }
-        for (length, prompts) in &runs.data.prefill {
-            let rates = self.rates.entry(("prefill", *length)).or_default();
-            rates.extend(prompts.iter().map(Point::tokens_per_second));
-        }
-    }
-
-    /// What minutes add to the median of so many runs, as the standard error of its logarithm. What is not
-    /// known of this side is taken to be as on the `other`: mostly they are of one host.
-    pub(super) fn error_of_minutes(&self, other: &Self, phase: &str, runs: usize) -> f64 {
-        let phase = match phase {
-            "decode" => Phase::Decode,
-            _ => Phase::Prefill,
-        };
-        let drift = self.drift.of(phase).or(other.drift.of(phase));
-        let spells = self.spells.clamp(1, runs.max(1));
-        drift.unwrap_or(0.0) / (spells as f64).sqrt()
-    }
-
-    fn of_profile(profile: &Profile) -> anyhow::Result<Self> {
+    /// What a profile says.
+    ///
+    /// # Errors
+    /// It has a rate that is none.
+    pub fn of_profile(profile: &Profile) -> anyhow::Result<Self> {
         let mut facts = BTreeMap::new();
         let sections = [
             ("created", serde_json::to_value(&profile.created)?),
@@ -216,37 +139,61 @@ impl Side {
         }
         for phase in [Phase::Decode, Phase::Prefill] {
             let cpus = cpu_list(&phase.team(&profile.plan).cpus);
-            let cpus = if cpus.is_empty() {
-                "not pinned".into()
-            } else {
-                cpus
+            let cpus = match cpus.is_empty() {
+                true => "not pinned".into(),
+                false => cpus,
             };
             facts.insert(format!("plan.{}.cpus", phase.name()), cpus);
         }
         let mut rates = BTreeMap::new();
         for length in &profile.evidence.lengths {
-            for (phase, runs) in [
-                ("decode", length.decode_rates()),
-                ("prefill", length.prefill_rates()),
+            for (phase, sampled, of_phase) in [
+                (Phase::Decode, length.sampled, length.decode_rates()),
+                (Phase::Prefill, false, length.prefill_rates()),
             ] {
-                if !runs.is_empty() {
-                    rates.insert((phase, length.total_tokens), runs);
+                if !of_phase.is_empty() {
+                    let runs = evenly(of_phase.len(), profile.evidence.table_spells);
+                    let key = (phase, length.total_tokens);
+                    let rate = Rate::new(&of_phase, &runs, sampled);
+                    rates.insert(key, rate.with_context(|| named(key))?);
                 }
             }
         }
-        let lengths = profile.evidence.lengths.iter();
-        let sampled = lengths.filter(|length| length.sampled);
         Ok(Self {
             name: String::new(),
             distrust: profile.distrust(),
             facts,
             rates,
-            sampled: sampled
-                .map(|length| ("decode", length.total_tokens))
-                .collect(),
             read_gb_per_second: profile.evidence.read_gb_per_second,
             drift: Drift::from(&profile.evidence),
-            spells: profile.evidence.table_spells,
+        })
+    }
+
+    /// What was measured just now.
+    ///
+    /// # Errors
+    /// A reading that is no rate.
+    pub fn of_table(data: &TableData) -> Result<Self, SampleError> {
+        let runs = between_runs::runs(data.starts().iter().copied());
+        let rate = |points: &[Point], sampled| {
+            let rates: Vec<f64> = points.iter().map(Point::tokens_per_second).collect();
+            Rate::new(&rates, &runs, sampled)
+        };
+        let mut rates = BTreeMap::new();
+        for length in data.decode_lengths() {
+            let sampled = data.is_sampled(length);
+            rates.insert(
+                (Phase::Decode, length),
+                rate(data.decode_runs(length), sampled)?,
+            );
+        }
+        for (length, points) in &data.prefill {
+            rates.insert((Phase::Prefill, *length), rate(points, false)?);
+        }
+        Ok(Self {
+            rates,
+            read_gb_per_second: median_of(data.bandwidth()),
+            ..Self::default()
         })
     }
 }
@@ -262,18 +209,16 @@ fn profile_of(directory: &Path) -> Option<PathBuf> {
 
 /// Leaves of a value by dotted key.
 fn flatten(key: String, value: &Value, facts: &mut BTreeMap<String, String>) {
-    match value {
+    let leaf = match value {
         Value::Object(fields) => {
             for (name, value) in fields {
                 flatten(format!("{key}.{name}"), value, facts);
             }
+            return;
         }
-        Value::String(text) => {
-            facts.insert(key, text.clone());
-        }
-        Value::Null => {}
-        other => {
-            facts.insert(key, other.to_string());
-        }
-    }
+        Value::Null => return,
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    facts.insert(key, leaf);
 }

@@ -1,197 +1,179 @@
-//! What verdicts of all lengths say of the whole profile, in one line.
+//! What is found of all rates says of the whole profile, in one line.
 
-use sysinfer_table::drift::Drift;
-use sysinfer_table::join;
+use sysinfer_probe::Phase;
+use sysinfer_profiles::Evidence;
+use sysinfer_stats::Verdict;
+use sysinfer_stats::comparison::MARGIN;
+use sysinfer_table::{TableData, join};
 
-use super::judgement::Judgement;
-use super::verdict::{NOTABLE_LOSS, Verdict};
+use super::excuse::{Baseline, Excuse};
+use crate::commands::compare::judge::{Judged, judge};
+use crate::commands::compare::side::Side;
 
-/// Said where a profile does not tell how minutes of its host differ.
-const DRIFT_UNKNOWN: &str = "how much rates drift from minute to minute is not recorded (the run was too short, or its \
-                             samples too few, to tell), so nothing is allowed for it";
+/// Where even a loss of this would hardly have shown, nothing is said of a rate.
+const MAX_UNSEEN: f64 = 0.5;
+/// Where a loss of this would hardly have shown, that is said.
+const NOTABLE_LOSS: f64 = 0.10;
 
-/// Whether the profile holds, and why or why not; `drift` is what it says of its host.
-pub(super) fn conclusion(verdicts: &[Verdict], drift: Drift) -> (bool, String) {
-    let unknown = match drift.words() {
-        Some(_) => String::new(),
-        None => format!("; {DRIFT_UNKNOWN}"),
-    };
-    let lengths = |phase: &str, holds: Judgement| -> Vec<usize> {
-        let of_kind = verdicts
-            .iter()
-            .filter(|found| found.phase == phase && found.holds == holds);
-        of_kind.map(|found| found.total_tokens).collect()
-    };
-    let named = |holds: Judgement| -> Option<String> {
-        let phases = ["decode", "prefill"].map(|phase| (phase, lengths(phase, holds)));
-        let phases = phases.iter().filter(|(_, lengths)| !lengths.is_empty());
-        let named: Vec<String> = phases
-            .map(|(phase, lengths)| format!("{phase} {}", join(lengths)))
-            .collect();
-        (!named.is_empty()).then(|| named.join("; "))
-    };
-    if let Some(slower) = named(Judgement::Slower) {
-        let why = format!(
-            "the profile does not hold: slower than recorded, and neither because of memory nor of the \
-             cores, at {slower}; tune again if the host is otherwise idle{unknown}"
-        );
-        return (false, why);
-    }
-    let open = named(Judgement::NotToldApart);
-    let told = verdicts
-        .iter()
-        .filter(|found| found.holds != Judgement::NotToldApart)
-        .count();
-    if told == 0 {
-        let why = "the profile could not be verified: runs differ too much, or are too few, to tell, and \
-                   even half the speed would hardly show; try --repeat 9 on an idle host";
-        return (false, why.into());
-    }
-    let excused = |holds: Judgement, slower: &str| {
-        named(holds).map_or_else(String::new, |list| {
-            format!(
-                "; {slower} slower now, and rates by no more than that, at {list}: \
-                 verify again when {slower} as fast as recorded"
-            )
-        })
-    };
-    let excuses = [
-        excused(Judgement::HoldsAsMemory, "memory is"),
-        excused(Judgement::HoldsAsCores, "cores are"),
-        excused(Judgement::HoldsAsExchange, "exchange between cores is"),
-    ];
-    let excuses = excuses.concat();
-    let unseen = unseen(verdicts);
-    let faster =
-        named(Judgement::Faster).map_or_else(String::new, |list| format!("; faster at {list}"));
-    let open = open.map_or_else(String::new, |list| format!("; too noisy to tell at {list}"));
-    let of = verdicts.len();
-    (
-        true,
-        format!("the profile holds: {told} of {of} rates{unseen}{excuses}{faster}{open}{unknown}"),
-    )
+/// What a verification found.
+pub(super) struct Findings {
+    /// The profile against now, as `compare` would judge two profiles.
+    pub(super) judged: Judged,
+    /// Each of these rates, in their order.
+    pub(super) rates: Vec<Finding>,
+    /// Whether the profile says what runs of its host differ by.
+    knows_between_runs: bool,
 }
 
-/// What would not have been found at rates that hold, phase by phase; nothing where that is little.
-fn unseen(verdicts: &[Verdict]) -> String {
-    let of_phase = |phase: &str| {
-        let held = verdicts
-            .iter()
-            .filter(|found| found.phase == phase && found.holds == Judgement::Holds);
-        let most = held
-            .map(|found| found.smallest_loss_found)
-            .fold(0.0, f64::max);
-        (most > NOTABLE_LOSS).then(|| format!("{:.0} % ({phase})", 100.0 * most))
-    };
-    let phases: Vec<String> = ["decode", "prefill"]
-        .into_iter()
-        .filter_map(of_phase)
-        .collect();
-    match phases.is_empty() {
-        true => String::new(),
-        false => format!(
-            "; as noisy as this host is, a loss of less than {} would hardly show: more runs (--repeat 9) or \
-             a quieter host may show smaller ones",
-            phases.join(", ")
-        ),
+/// One rate.
+pub(super) struct Finding {
+    phase: Phase,
+    total_tokens: usize,
+    pub(super) verdict: Verdict,
+    /// Why it holds although it is slower.
+    pub(super) excuse: Option<Excuse>,
+    /// What the host gave beside its runs.
+    pub(super) baseline: Baseline,
+    /// The smallest loss that would show.
+    smallest_loss_found: f64,
+}
+
+impl Finding {
+    pub(super) fn is_loss(&self) -> bool {
+        self.verdict == Verdict::Slower && self.excuse.is_none()
+    }
+
+    fn is_excused_by_host(&self) -> bool {
+        self.excuse.is_some_and(|excuse| excuse != Excuse::Margin)
+    }
+
+    fn is_unknown(&self) -> bool {
+        self.verdict == Verdict::CannotTell && self.smallest_loss_found >= MAX_UNSEEN
+    }
+
+    /// What is said of it.
+    pub(super) fn words(&self) -> String {
+        let words = self.verdict.words();
+        match self.excuse {
+            Some(Excuse::Margin) => format!("{words}, by less than {:.0} %", 100.0 * MARGIN),
+            Some(Excuse::Memory) => format!("{words}, as memory is"),
+            Some(Excuse::Cores) => format!("{words}, as cores are"),
+            Some(Excuse::Exchange) => format!("{words}, as exchange between cores is"),
+            None if self.verdict == Verdict::CannotTell => format!(
+                "{words}; a loss of {:.0} % would show",
+                100.0 * self.smallest_loss_found
+            ),
+            None => words.to_owned(),
+        }
+    }
+}
+
+impl Findings {
+    /// Compares what was measured with the profile, and looks for what excuses what is slower.
+    pub(super) fn of(recorded: &Side, now: &Side, evidence: &Evidence, data: &TableData) -> Self {
+        let judged = judge(recorded, now);
+        let rates = judged.rows.iter().map(|row| {
+            let baseline = Baseline::of(row, evidence, data);
+            Finding {
+                phase: row.key.0,
+                total_tokens: row.key.1,
+                verdict: judged.verdict(row),
+                excuse: baseline.excuse(row, &judged),
+                baseline,
+                smallest_loss_found: row.comparison.smallest_loss_found(judged.alpha),
+            }
+        });
+        Self {
+            rates: rates.collect(),
+            judged,
+            knows_between_runs: recorded.drift.words().is_some(),
+        }
+    }
+
+    /// Whether the profile holds, and why or why not.
+    pub(super) fn conclusion(&self) -> (bool, String) {
+        let unknown = match self.knows_between_runs {
+            true => "",
+            false => {
+                ". The profile does not say what runs of its host differ by (its run was too short to \
+                 tell), so nothing is allowed for that"
+            }
+        };
+        if let Some(lost) = self.named(Finding::is_loss) {
+            let why = format!(
+                "the profile does not hold: slower than recorded at {lost}, and the host is not. Tune again, \
+                 if nothing else runs on it{unknown}"
+            );
+            return (false, why);
+        }
+        let told = self.rates.iter().filter(|rate| !rate.is_unknown()).count();
+        if told == 0 {
+            let why = "the profile could not be verified: even half the speed would hardly show. Try \
+                       --repeat 9 on an idle host";
+            return (false, why.into());
+        }
+        let excused = |excuse, host: &str| {
+            let list = self.named(|rate| rate.excuse == Some(excuse))?;
+            Some(format!(". Slower at {list}, by no more than {host} now"))
+        };
+        let faster = self.named(|rate| rate.verdict == Verdict::Faster);
+        let open = self.named(Finding::is_unknown);
+        let parts = [
+            self.unseen(),
+            excused(Excuse::Memory, "memory is"),
+            excused(Excuse::Cores, "cores are"),
+            excused(Excuse::Exchange, "exchange between cores is"),
+            self.named(Finding::is_excused_by_host)
+                .map(|_| ". Verify again when the host is as fast as recorded".into()),
+            faster.map(|list| format!(". Faster at {list}")),
+            open.map(|list| format!(". Too noisy to tell at {list}")),
+        ];
+        let parts: String = parts.into_iter().flatten().collect();
+        let all = self.rates.len();
+        (
+            true,
+            format!("the profile holds: {told} of {all} rates{parts}{unknown}"),
+        )
+    }
+
+    /// Rates of a kind, by phase; `None` of none.
+    fn named(&self, of_kind: impl Fn(&Finding) -> bool) -> Option<String> {
+        self.by_phase(of_kind, |phase, rates| {
+            let lengths: Vec<usize> = rates.iter().map(|rate| rate.total_tokens).collect();
+            Some(format!("{} {}", phase.name(), join(&lengths)))
+        })
+    }
+
+    /// What would hardly have shown where no loss was found; `None` where that is little.
+    fn unseen(&self) -> Option<String> {
+        let is_open = |rate: &Finding| rate.verdict == Verdict::CannotTell && !rate.is_unknown();
+        let most = self.by_phase(is_open, |phase, rates| {
+            let losses = rates.iter().map(|rate| rate.smallest_loss_found);
+            let most = losses.fold(0.0, f64::max);
+            (most > NOTABLE_LOSS).then(|| format!("{:.0} % ({})", 100.0 * most, phase.name()))
+        })?;
+        Some(format!(
+            ". A loss of less than {most} would hardly show: more runs (--repeat 9) or a quieter host may show \
+             smaller ones"
+        ))
+    }
+
+    /// What is said of the rates of a kind in each phase; `None` of nothing.
+    fn by_phase(
+        &self,
+        of_kind: impl Fn(&Finding) -> bool,
+        words: impl Fn(Phase, &[&Finding]) -> Option<String>,
+    ) -> Option<String> {
+        let of_phase = |phase: Phase| {
+            let is_it = |rate: &&Finding| rate.phase == phase && of_kind(rate);
+            let rates: Vec<&Finding> = self.rates.iter().filter(is_it).collect();
+            (!rates.is_empty()).then(|| words(phase, &rates)).flatten()
+        };
+        let said = [Phase::Decode, Phase::Prefill].into_iter();
+        let said: Vec<String> = said.filter_map(of_phase).collect();
+        (!said.is_empty()).then(|| said.join("; "))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use sysinfer_stats::Summary;
-
-    use super::*;
-
-    /// Of a host whose minutes are alike.
-    const QUIET: Drift = Drift {
-        decode: Some(0.0),
-        prefill: None,
-    };
-
-    fn verdict(holds: Judgement, total_tokens: usize) -> Verdict {
-        let one = Summary::of(&[1.0]).expect("a rate");
-        Verdict {
-            phase: "decode",
-            total_tokens,
-            sampled: false,
-            recorded: one,
-            now: one,
-            ratio: 1.0,
-            interval: (1.0, 1.0),
-            smallest_loss_found: 0.18,
-            recorded_percent: None,
-            now_percent: None,
-            arithmetic: None,
-            exchange: None,
-            holds,
-        }
-    }
-
-    #[test]
-    fn one_slower_length_is_enough_and_noise_is_none() {
-        let cases: [(&[Judgement], bool, &str); 8] = [
-            (
-                &[Judgement::Holds, Judgement::Faster],
-                true,
-                "less than 18 % (decode) would hardly show: more runs (--repeat 9) or a quieter host may \
-                 show smaller ones; faster at decode 1",
-            ),
-            (&[Judgement::HoldsAsMemory], true, "memory is slower now"),
-            (&[Judgement::HoldsAsCores], true, "cores are slower now"),
-            (
-                &[Judgement::HoldsAsExchange],
-                true,
-                "between cores is slower now",
-            ),
-            (
-                &[Judgement::Holds, Judgement::NotToldApart],
-                true,
-                "the profile holds: 1 of 2 rates; as noisy",
-            ),
-            (
-                &[Judgement::Holds, Judgement::Slower, Judgement::Faster],
-                false,
-                "at decode 1;",
-            ),
-            (&[Judgement::NotToldApart], false, "could not be verified"),
-            (&[], false, "could not be verified"),
-        ];
-        for (found, expected, words) in cases {
-            let verdicts: Vec<Verdict> = found
-                .iter()
-                .enumerate()
-                .map(|(index, holds)| verdict(*holds, index))
-                .collect();
-            let (holds, why) = conclusion(&verdicts, QUIET);
-            assert_eq!(holds, expected, "{why}");
-            assert!(why.contains(words), "{why} lacks {words}");
-        }
-    }
-
-    #[test]
-    fn what_would_hardly_show_is_said_where_it_is_much() {
-        let of = |phase, smallest_loss_found| Verdict {
-            phase,
-            smallest_loss_found,
-            ..verdict(Judgement::Holds, 32)
-        };
-        let (sure, unsure) = (of("decode", 0.06), of("prefill", 0.31));
-        assert_eq!(sure.words(), "holds");
-        assert_eq!(unsure.words(), "holds; a loss of 31 % would show");
-        let why = conclusion(&[sure, unsure], QUIET).1;
-        assert!(why.contains("less than 31 % (prefill) would"), "{why}");
-        assert_eq!(
-            conclusion(&[sure], QUIET).1,
-            "the profile holds: 1 of 1 rates"
-        );
-    }
-
-    #[test]
-    fn a_drift_that_is_not_recorded_is_said_whatever_was_found() {
-        for holds in [Judgement::Holds, Judgement::Slower] {
-            let why = conclusion(&[verdict(holds, 32)], Drift::default()).1;
-            assert!(why.ends_with(DRIFT_UNKNOWN), "{why}");
-        }
-    }
-}
+mod tests;

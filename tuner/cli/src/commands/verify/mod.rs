@@ -1,51 +1,45 @@
 //! `verify`: measures a profile's table again and says whether it still holds.
 //!
-//! Rates follow the bandwidth of memory, the arithmetic of cores and how fast these exchange data, which
-//! other tenants of a host take their share of. So a length that is slower than recorded holds nevertheless
-//! if it lost no more than one of these, measured in the same minutes: then the host is slower, not the
-//! plan; a plan that lost less than that besides is found when the host is fast again. And rates drift from
-//! minute to minute beyond what these explain; how much, the tuner saw and the profile says, so that what
-//! lies within it is no loss. Where a loss of a tenth would hardly have shown, the last line says so. `plan`
-//! says what is measured, `rates` puts both runs and the host beside each other, `shift` has the statistics,
-//! `verdict` what follows for each rate, and `conclusion` for the profile.
+//! It measures (`plan` says what), compares the profile with that as `compare` does two profiles, and looks for
+//! what `excuse`s a rate that is slower: the host, if it was slower in the same minutes. `conclusion` says what
+//! follows for the profile.
 
 mod conclusion;
-mod judgement;
+mod excuse;
 mod output;
 mod plan;
-mod rates;
-mod shift;
-mod verdict;
 
 use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::bail;
 use clap::Args;
-use sysinfer_engine::{Engine, EngineInfo, Plan, Precision};
+use sysinfer_engine::{EngineInfo, Plan, Precision};
 use sysinfer_measure::engine_probe::EngineProbe;
-use sysinfer_measure::host::Host;
-use sysinfer_probe::{Halt, Interrupt, Nowhere, Progress, Session, Stage};
-use sysinfer_profiles::{Evidence, Profile};
-use sysinfer_table::drift::Drift;
+use sysinfer_probe::{Halt, Nowhere, Phase, Progress, Session, Stage};
+use sysinfer_profiles::Profile;
+use sysinfer_stats::Verdict;
 use sysinfer_table::{Sampling, Speed, TableData, TablePlan, table as measured_table};
 
-use self::conclusion::conclusion;
-use self::judgement::Judgement;
-use self::output::{json, text};
+use self::conclusion::{Finding, Findings};
+use self::output::json;
 use self::plan::{speed, table_plan};
-use self::shift::{Z_ALL, Z_SEEMS};
-use self::verdict::verdicts;
 use crate::commands::chosen_plan::{self, PlanArgs};
+use crate::commands::compare::judge::{Row, judge};
+use crate::commands::compare::output::text;
+use crate::commands::compare::side::Side;
 use crate::model_arguments::{FileArgs, ModelArgs};
 use crate::numbers::Numbers;
 use crate::progress::Terminal;
 use crate::tune::lengths::check_prompt;
-use crate::{Ending, interrupt, report, this_host};
+use crate::{Ending, interrupt, this_host};
 
 /// Lengths that seem slower get so many times as many runs more: one round of runs is enough to see
 /// that a tenth is missing, and not to be sure.
 const AGAIN: usize = 3;
+/// One seems slower where a test of it alone is wrong in one case of ten. The last word is said of all runs
+/// together, so that its level stays: a false alarm still needs all of them beyond the limit.
+const ALPHA_SEEMS: f64 = 0.1;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -87,14 +81,6 @@ pub struct VerifyArgs {
     pub json: bool,
 }
 
-/// What was measured now.
-#[derive(Default)]
-struct Measured {
-    data: TableData,
-    bandwidth: Vec<f64>,
-    discarded: usize,
-}
-
 /// Measures and prints.
 ///
 /// # Errors
@@ -115,37 +101,56 @@ pub fn run(arguments: &VerifyArgs) -> anyhow::Result<Ending> {
     for line in table_plan.cut_to_context(engine.info().context_length) {
         eprintln!("{line}");
     }
-    let mut measured = Measured::default();
-    let halted = measure(
+    let recorded = Side {
+        name: arguments.profile.display().to_string(),
+        ..Side::of_profile(&profile)?
+    };
+    let mut data = TableData::default();
+    let plan = engine.plan().clone();
+    let mut probe = EngineProbe::new(
         engine,
-        &host,
-        &table_plan,
-        (&profile, &mut measured),
-        (&progress, &interrupt),
+        &host.topology,
+        &interrupt,
+        table_plan.longest_tokens(),
     );
+    let started = Instant::now();
+    let clock = || started.elapsed().as_secs_f64();
+    let mut sink = Nowhere;
+    let mut session = Session::new(&mut probe, &mut sink, &progress, &interrupt, &clock);
+    session.stage = Stage::Table;
+    let halted = measure_twice(
+        &mut session,
+        &plan,
+        &table_plan,
+        &recorded,
+        &speed(&profile),
+        &mut data,
+    );
+    let discarded = session.discarded;
     progress.finish();
     match halted {
         Ok(()) => {}
         Err(Halt::Interrupted) => return Ok(Ending::Interrupted),
         Err(other) => return Err(other.into()),
     }
-    let roof = report::roof(&measured.bandwidth);
-    let verdicts = verdicts(&profile.evidence, &measured.data, Z_ALL);
-    let (holds, why) = conclusion(&verdicts, Drift::from(&profile.evidence));
-    let recorded = profile
-        .evidence
-        .read_gb_per_second
-        .filter(|roof| *roof > 0.0);
-    let path = arguments.profile.display().to_string();
+    let now = Side {
+        name: "measured just now".into(),
+        ..Side::of_table(&data)?
+    };
+    let found = Findings::of(&recorded, &now, &profile.evidence, &data);
+    let (holds, why) = found.conclusion();
     match arguments.json {
-        true => println!(
-            "{}",
-            json((path, &profile), &verdicts, (recorded, roof), (holds, &why))?
-        ),
-        false => print!(
-            "{}",
-            text(&profile, &verdicts, (recorded, roof), measured.discarded)
-        ),
+        true => println!("{}", json(&recorded, &now, &found)),
+        false => {
+            let words = found.rates.iter().map(Finding::words).collect();
+            let names = ["recorded", "now"];
+            println!("{}", text([&recorded, &now], names, &found.judged, words));
+        }
+    }
+    if discarded > 0 {
+        eprintln!(
+            "{discarded} samples were thrown away: the host was throttled or busy with other things"
+        );
     }
     if !holds {
         bail!("{why}");
@@ -157,67 +162,33 @@ pub fn run(arguments: &VerifyArgs) -> anyhow::Result<Ending> {
 }
 
 /// Measures the table, and once more what seems slower: a slow minute is no slow plan.
-fn measure(
-    engine: Engine,
-    host: &Host,
-    table_plan: &TablePlan,
-    (profile, measured): (&Profile, &mut Measured),
-    (progress, interrupt): (&dyn Progress, &Interrupt),
-) -> Result<(), Halt> {
-    let plan = engine.plan().clone();
-    let mut probe = EngineProbe::new(
-        engine,
-        &host.topology,
-        interrupt,
-        table_plan.longest_tokens(),
-    );
-    let started = Instant::now();
-    let clock = || started.elapsed().as_secs_f64();
-    let mut sink = Nowhere;
-    let mut session = Session::new(&mut probe, &mut sink, progress, interrupt, &clock);
-    session.stage = Stage::Table;
-    let speed = speed(profile);
-    let outcome = twice(
-        &mut session,
-        &plan,
-        table_plan,
-        &speed,
-        (&profile.evidence, &mut measured.data),
-    );
-    measured.bandwidth = session.bandwidth;
-    measured.discarded = session.discarded;
-    outcome
-}
-
-/// The table, and what seems slower in it again.
-fn twice(
+fn measure_twice(
     session: &mut Session<'_>,
     plan: &Plan,
     table_plan: &TablePlan,
+    recorded: &Side,
     speed: &Speed,
-    (evidence, data): (&Evidence, &mut TableData),
+    data: &mut TableData,
 ) -> Result<(), Halt> {
     measured_table::measure(session, plan, table_plan, speed, (&mut *data, None))?;
-    let seeming = verdicts(evidence, data, Z_SEEMS);
-    let slower = seeming
-        .iter()
-        .filter(|found| found.holds == Judgement::Slower);
-    let (mut decode, mut sampled, mut prefill) = (Vec::new(), Vec::new(), Vec::new());
-    for found in slower {
-        let list = match found.phase {
-            "decode" if found.sampled => &mut sampled,
-            "decode" => &mut decode,
-            _ => &mut prefill,
-        };
-        list.push(found.total_tokens);
-    }
+    let now = Side::of_table(data).map_err(|error| Halt::Failed(error.to_string()))?;
+    let judged = judge(recorded, &now);
+    let seems = |row: &&Row| row.comparison.verdict(ALPHA_SEEMS) == Verdict::Slower;
+    let of_kind = |phase: Phase, sampled: bool| -> Vec<usize> {
+        let rows = judged.rows.iter().filter(seems);
+        rows.filter(|row| row.key.0 == phase && row.sampled.contains(&true) == sampled)
+            .map(|row| row.key.1)
+            .collect()
+    };
+    let (decode, sampled) = (of_kind(Phase::Decode, false), of_kind(Phase::Decode, true));
+    let prefill = of_kind(Phase::Prefill, false);
     if decode.is_empty() && sampled.is_empty() && prefill.is_empty() {
         return Ok(());
     }
-    let sampling = table_plan.sampling.clone().filter(|_| !sampled.is_empty());
     session
         .progress
         .note("some lengths seem slower: measuring these again");
+    let sampling = table_plan.sampling.clone().filter(|_| !sampled.is_empty());
     let again = TablePlan {
         decode_lengths: decode,
         prefill_lengths: prefill,

@@ -1,8 +1,10 @@
 //! Which lengths of a profile are measured again, and how.
 
-use anyhow::anyhow;
+use std::collections::BTreeSet;
+
+use anyhow::bail;
 use sysinfer_engine::engine::pass_rows;
-use sysinfer_profiles::{Evidence, LengthEvidence, Profile};
+use sysinfer_profiles::{LengthEvidence, Profile};
 use sysinfer_table::{Sampling, SamplingLimits, Speed, TablePlan, join};
 
 use super::VerifyArgs;
@@ -14,55 +16,49 @@ const LONGEST_PASS_SECONDS: f64 = 60.0;
 /// Time of decode steps at a context of a sampled pass, as a usual run takes it, seconds.
 const VISIT_SECONDS: f64 = 2.0;
 
-/// Lengths that a profile has rates for.
-struct Recorded {
-    /// Decoded all the way.
-    decode: Vec<usize>,
-    /// Sampled.
-    sampled: Vec<usize>,
-    prefill: Vec<usize>,
-}
-
-impl Recorded {
-    fn of(evidence: &Evidence) -> Self {
-        let having = |has: fn(&LengthEvidence) -> bool| -> Vec<usize> {
-            let lengths = evidence.lengths.iter();
-            let mut lengths: Vec<usize> = lengths
-                .filter(|length| has(length))
-                .map(|length| length.total_tokens)
-                .collect();
-            lengths.sort_unstable();
-            lengths.dedup();
-            lengths
-        };
-        Self {
-            decode: having(|length| !length.sampled && !length.decode_rates().is_empty()),
-            sampled: having(|length| length.sampled && !length.decode_rates().is_empty()),
-            prefill: having(|length| !length.prefill_rates().is_empty()),
-        }
-    }
-}
-
 /// Lengths of the profile that are asked for.
 pub(super) fn table_plan(arguments: &VerifyArgs, profile: &Profile) -> anyhow::Result<TablePlan> {
-    let recorded = Recorded::of(&profile.evidence);
     let asked = |length: usize| match &arguments.lengths {
         Some(lengths) => lengths.values().contains(&length),
         None => !arguments.quick || length <= QUICK_LONGEST,
     };
-    let chosen = |lengths: &[usize]| -> Vec<usize> {
-        lengths
-            .iter()
-            .copied()
-            .filter(|length| asked(*length))
-            .collect()
+    let recorded = |has: fn(&LengthEvidence) -> bool| {
+        let lengths = profile.evidence.lengths.iter().filter(|length| has(length));
+        let lengths: BTreeSet<usize> = lengths.map(|length| length.total_tokens).collect();
+        Vec::from_iter(lengths)
     };
-    let (decode, prefill) = (chosen(&recorded.decode), chosen(&recorded.prefill));
-    let sampled = chosen(&recorded.sampled);
-    if decode.is_empty() && sampled.is_empty() && prefill.is_empty() {
-        return Err(none_of_these(recorded));
+    let whole = recorded(|length| !length.sampled && !length.decode_rates().is_empty());
+    let lists = [
+        whole.clone(),
+        recorded(|length| length.sampled && !length.decode_rates().is_empty()),
+        recorded(|length| !length.prefill_rates().is_empty()),
+    ];
+    let [decode, sampled, prefill] = lists.map(|mut lengths| {
+        lengths.retain(|length| asked(*length));
+        lengths
+    });
+    let chosen = [&decode[..], &sampled, &prefill].concat();
+    if chosen.is_empty() {
+        let all = recorded(|_| true);
+        match all.is_empty() {
+            true => bail!(
+                "the profile has no measured lengths; tune again to have a table that can be verified"
+            ),
+            false => bail!(
+                "the profile has none of these lengths; it has {}",
+                join(&all)
+            ),
+        }
     }
-    say_unknown(arguments, &[&decode, &sampled, &prefill]);
+    let unknown = arguments.lengths.iter().flat_map(|asked| asked.values());
+    let unknown = unknown.copied().filter(|length| !chosen.contains(length));
+    let unknown: Vec<usize> = unknown.collect();
+    if !unknown.is_empty() {
+        eprintln!(
+            "lengths {} are left out: the profile has no rates for them",
+            join(&unknown)
+        );
+    }
     let mut plan = TablePlan {
         prompt_tokens: profile.evidence.prompt_tokens,
         decode_lengths: decode,
@@ -73,7 +69,7 @@ pub(super) fn table_plan(arguments: &VerifyArgs, profile: &Profile) -> anyhow::R
     if !sampled.is_empty() {
         // Sampled runs begin with what is decoded all the way.
         if plan.decode_lengths.is_empty() {
-            plan.decode_lengths.extend(recorded.decode.first());
+            plan.decode_lengths.extend(whole.first());
         }
         plan.sampling = Some(sampling(profile, sampled));
         if arguments.lengths.is_none()
@@ -83,37 +79,6 @@ pub(super) fn table_plan(arguments: &VerifyArgs, profile: &Profile) -> anyhow::R
         }
     }
     Ok(plan)
-}
-
-/// Nothing that was asked for is there.
-fn none_of_these(recorded: Recorded) -> anyhow::Error {
-    let mut all = [recorded.decode, recorded.sampled, recorded.prefill].concat();
-    all.sort_unstable();
-    all.dedup();
-    match all.is_empty() {
-        true => anyhow!(
-            "the profile has no measured lengths; tune again to have a table that can be verified"
-        ),
-        false => anyhow!(
-            "the profile has none of these lengths; it has {}",
-            join(&all)
-        ),
-    }
-}
-
-/// A line about lengths that were asked for and are in none of the lists.
-fn say_unknown(arguments: &VerifyArgs, known: &[&Vec<usize>]) {
-    let asked = arguments.lengths.iter().flat_map(|asked| asked.values());
-    let unknown: Vec<usize> = asked
-        .copied()
-        .filter(|length| !known.iter().any(|list| list.contains(length)))
-        .collect();
-    if !unknown.is_empty() {
-        eprintln!(
-            "lengths {} are left out: the profile has no rates for them",
-            join(&unknown)
-        );
-    }
 }
 
 fn sampling(profile: &Profile, lengths: Vec<usize>) -> Sampling {

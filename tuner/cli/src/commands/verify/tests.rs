@@ -3,14 +3,17 @@
 
 use std::cell::Cell;
 
+use rayon::prelude::*;
 use sysinfer_engine::PhasePlan;
-use sysinfer_probe::{CoreReading, Phase, Point, Probe, ProbeError, Reading, Silent, Work};
-use sysinfer_profiles::LengthEvidence;
+use sysinfer_probe::{CoreReading, Interrupt, Point, Probe, ProbeError, Reading, Silent, Work};
+use sysinfer_profiles::{Evidence, LengthEvidence};
 use sysinfer_stats::bootstrap::SplitMix;
-use sysinfer_stats::minutes::{self, times_apart};
-use sysinfer_stats::{median, median_of};
+use sysinfer_stats::samples::evenly;
+use sysinfer_stats::{between_runs, median, median_of};
+use sysinfer_table::drift::Drift;
 
 use super::*;
+use crate::commands::compare::rate::Rate;
 
 const LENGTHS: [usize; 8] = [32, 64, 128, 256, 512, 1024, 2048, 4096];
 /// Time of a decode run, and of a prompt: with them, a table's runs begin 30 seconds after one another.
@@ -230,7 +233,7 @@ const SPEED: Speed = Speed {
     prompt_growth: 0.0,
 };
 
-/// What samples of a phase tell of the host's minutes, taken every five seconds of a quarter of an hour;
+/// What samples of a phase tell of the between-run variance, taken every five seconds of a quarter of an hour;
 /// none where they are alike.
 fn recorded_drift(host: Host, seed: u64, phase: usize) -> Option<f64> {
     let time = Cell::new(0.0);
@@ -240,7 +243,7 @@ fn recorded_drift(host: Host, seed: u64, phase: usize) -> Option<f64> {
         (time.get(), drift * scripted.factor())
     };
     let series: Vec<(f64, f64)> = (0..180).map(&mut sample).collect();
-    minutes::drift([&series[..]]).filter(|_| host.drift.0 > 0.0)
+    between_runs::deviation([&series[..]]).filter(|_| host.drift.0 > 0.0)
 }
 
 /// What a profile of the host would say.
@@ -272,30 +275,58 @@ fn recorded(host: Host, seed: u64) -> Evidence {
         prompt_tokens: 16,
         decode_drift: recorded_drift(host, seed, 0),
         prefill_drift: recorded_drift(host, seed, 1),
-        table_spells: times_apart(data.starts().iter().copied()),
+        table_spells: between_runs::count(data.starts().iter().copied()),
         lengths: LENGTHS.iter().map(length).collect(),
         ..Evidence::default()
     }
 }
 
-/// Whether a profile of `before` holds on `now`, and the words.
-fn verified(before: Host, now: Host, seed: u64) -> (bool, String) {
+/// The side that a profile with this evidence is.
+fn recorded_side(evidence: &Evidence) -> Side {
+    let lengths = evidence.lengths.iter().flat_map(|length| {
+        let key = |phase| (phase, length.total_tokens);
+        [
+            (key(Phase::Decode), length.decode_rates()),
+            (key(Phase::Prefill), length.prefill_rates()),
+        ]
+    });
+    let rate = |rates: Vec<f64>| {
+        let runs = evenly(rates.len(), evidence.table_spells);
+        Rate::new(&rates, &runs, false).expect("rates")
+    };
+    Side {
+        rates: lengths.map(|(key, rates)| (key, rate(rates))).collect(),
+        drift: Drift::from(evidence),
+        ..Side::default()
+    }
+}
+
+/// What is found of a profile of `before` on `now`.
+fn found(before: Host, now: Host, seed: u64) -> Findings {
     let evidence = recorded(before, 2 * seed);
+    let side = recorded_side(&evidence);
     let mut data = TableData::default();
     with_session(now, 2 * seed + 1, |session| {
-        twice(session, &plan(), &table(3), &SPEED, (&evidence, &mut data))
+        measure_twice(session, &plan(), &table(3), &side, &SPEED, &mut data)
     })
     .expect("the script does not fail");
-    conclusion(&verdicts(&evidence, &data, Z_ALL), Drift::from(&evidence))
+    let measured = Side::of_table(&data).expect("rates");
+    Findings::of(&side, &measured, &evidence, &data)
+}
+
+/// Whether a profile of `before` holds on `now`, and the words.
+fn verified(before: Host, now: Host, seed: u64) -> (bool, String) {
+    found(before, now, seed).conclusion()
 }
 
 /// Share of verifications in which the profile does not hold because it is slower.
 fn share_slower(before: Host, now: Host) -> f64 {
     let slower = |seed: &u64| {
-        let (holds, why) = verified(before, now, 1000 + seed);
-        !holds && why.contains("slower than recorded")
+        let found = found(before, now, 1000 + seed);
+        found.rates.iter().any(|rate| rate.is_loss())
     };
-    (0..TIMES).filter(slower).count() as f64 / TIMES as f64
+    let times = (0..TIMES).into_par_iter();
+    times.filter(slower).count() as f64 / TIMES as f64
 }
 
 #[test]
@@ -351,7 +382,7 @@ fn slower_memory_is_the_host_and_not_the_profile() {
     let share = share_slower(QUIET, hardly_slower);
     assert!(share < 0.15, "memory is hardly slower: {share}");
     let (holds, why) = verified(QUIET, slow, 5);
-    assert!(holds && why.contains("memory is slower now"), "{why}");
+    assert!(holds && why.contains("no more than memory is"), "{why}");
 }
 
 #[test]
@@ -373,14 +404,14 @@ fn slower_cores_are_the_host_and_not_the_profile() {
         assert!(share < 0.05, "cores are {name}: {share}");
     }
     let (holds, why) = verified(QUIET, slow, 5);
-    assert!(holds && why.contains("cores are slower now"), "{why}");
+    assert!(holds && why.contains("no more than cores are"), "{why}");
     let exchanging = Host {
         exchanging: true,
         ..slow
     };
     let (holds, why) = verified(QUIET, exchanging, 5);
     assert!(
-        holds && why.contains("between cores is slower now"),
+        holds && why.contains("no more than exchange between cores is"),
         "{why}"
     );
     // What prompts lost beyond that is found, and where cores swing too.
@@ -399,7 +430,7 @@ fn slower_cores_are_the_host_and_not_the_profile() {
 }
 
 #[test]
-fn minutes_that_drift_are_no_loss() {
+fn what_runs_differ_by_is_no_loss() {
     let drifts = |sigma: f64, forgotten: f64, recorded_runs: usize| Host {
         noise: 0.02,
         together: true,
@@ -419,7 +450,7 @@ fn minutes_that_drift_are_no_loss() {
             }
         }
     }
-    // A loss beyond what minutes differ by is found, a smaller one where there were more of them.
+    // A loss beyond what runs differ by is found, a smaller one where there were more of them.
     for (sigma, recorded_runs, rate) in [(0.02, 3, 0.8), (0.07, 3, 0.5), (0.07, 9, 0.6)] {
         let before = drifts(sigma, 30.0, recorded_runs);
         let rates = (rate, rate);
@@ -475,5 +506,79 @@ fn a_faster_host_holds() {
         ..QUIET
     };
     let (holds, why) = verified(QUIET, now, 3);
-    assert!(holds && why.contains("faster at"), "{why}");
+    assert!(holds && why.contains("Faster at"), "{why}");
+}
+
+/// `samples.csv` of a table with these rates, in the seconds at which its runs began.
+fn csv(rates: &[(Phase, usize, Vec<f64>)], starts: &[f64]) -> String {
+    let mut text =
+        "time,stage,threads,map,cpus,kernels,blocking,phase,total_tokens,tokens,seconds,\
+                    tokens_per_second,gb_per_second,note\n"
+            .to_owned();
+    for (phase, length, runs) in rates {
+        for (rate, start) in runs.iter().zip(starts) {
+            let time = jiff::Timestamp::from_second(1_000_000 + *start as i64).expect("a time");
+            let name = phase.name();
+            text += &format!("{time},table,2,none,,k,b,{name},{length},16,1.0,{rate},1.0,\n");
+        }
+    }
+    text
+}
+
+/// A side that `compare` has read from a file.
+fn loaded(text: &str) -> Side {
+    let file = tempfile::Builder::new().suffix(".csv").tempfile();
+    let file = file.expect("a file");
+    std::fs::write(file.path(), text).expect("written");
+    Side::load(file.path()).expect("samples")
+}
+
+#[test]
+fn compare_judges_as_verify_does() {
+    let judge_both = |seed: u64| {
+        let rate = [0.7, 0.9, 0.97, 1.0, 1.2][seed as usize % 5];
+        let noise = [0.003, 0.03, 0.1][seed as usize % 3];
+        let before = Host { noise, ..QUIET };
+        let now = Host {
+            rates: (rate, 1.0),
+            ..before
+        };
+        let evidence = recorded(before, 2 * seed);
+        let mut data = TableData::default();
+        with_session(now, 2 * seed + 1, |session| {
+            measured_table::measure(session, &plan(), &table(3), &SPEED, (&mut data, None))
+        })
+        .expect("the script does not fail");
+        let measured = Side::of_table(&data).expect("rates");
+        let verified = Findings::of(&recorded_side(&evidence), &measured, &evidence, &data);
+        let verified: Vec<Verdict> = verified.rates.iter().map(|rate| rate.verdict).collect();
+
+        let of_length = |length: &LengthEvidence| {
+            let tokens = length.total_tokens;
+            let prefill = (Phase::Prefill, tokens, length.prefill_rates());
+            [(Phase::Decode, tokens, length.decode_rates()), prefill]
+        };
+        let before: Vec<_> = evidence.lengths.iter().flat_map(of_length).collect();
+        let rates = |points: &Vec<Point>| points.iter().map(Point::tokens_per_second).collect();
+        let decode = data
+            .decode
+            .iter()
+            .map(|(length, runs)| (Phase::Decode, *length, rates(runs)));
+        let prefill = data
+            .prefill
+            .iter()
+            .map(|(length, runs)| (Phase::Prefill, *length, rates(runs)));
+        let after: Vec<_> = decode.chain(prefill).collect();
+        let compared = judge(
+            &loaded(&csv(&before, &[0.0; 3])),
+            &loaded(&csv(&after, data.starts())),
+        );
+        let rows = compared.rows.iter();
+        let compared: Vec<Verdict> = rows.map(|row| compared.verdict(row)).collect();
+        assert_eq!(verified, compared, "seed {seed}");
+        verified
+    };
+    let all: Vec<Vec<Verdict>> = (0..TIMES).into_par_iter().map(judge_both).collect();
+    let seen: std::collections::HashSet<Verdict> = all.concat().into_iter().collect();
+    assert_eq!(seen.len(), 4, "each verdict was there: {seen:?}");
 }
