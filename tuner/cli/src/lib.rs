@@ -4,10 +4,11 @@
 //! tunes, and what that takes stands beside it, in the order in which a run comes to it: [`tune`] (a
 //! whole run, top to bottom), [`space`] (what can be tried and why), [`measure`] (one number, taken
 //! honestly), [`search`] (which candidates to measure, who wins), `sysinfer_stats` (pure functions on
-//! samples), [`journal`] (nothing measured is lost), [`report`] (what is left behind).
+//! samples), [`journal`] (nothing measured is lost), `sysinfer_report` (what a run says, for people and
+//! programs).
 //!
 //! All share [`host`] (the machine, and what about it costs speed), [`source`] (the model),
-//! [`progress`], [`interrupt`], [`numbers`] and what they print with, `output`.
+//! [`progress`], [`interrupt`], [`numbers`], [`table`] and what they print with, `output`.
 //!
 //! The search sees measurements only through [`measure::Probe`], so it is tested on a scripted
 //! machine with a planted truth and noise, without a clock; [`simulate`] is a whole host of that kind,
@@ -25,12 +26,12 @@ pub mod journal;
 pub mod measure;
 pub mod numbers;
 pub mod progress;
-pub mod report;
 pub mod search;
 pub mod simulate;
 pub mod source;
 pub mod space;
 pub mod study;
+pub mod table;
 pub mod tune;
 
 pub use output::complain;

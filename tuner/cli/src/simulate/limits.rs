@@ -7,7 +7,7 @@ use sysinfer_engine::Plan;
 use sysinfer_kernels::Role;
 
 use super::machine::{Machine, Setting, overlapped};
-use crate::report::Section;
+use sysinfer_report::Section;
 
 /// The parts of one decode step, each as long as if it were alone, seconds.
 #[derive(Clone, Copy, Debug, Default)]

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 
 use super::arguments::TuneArgs;
 use crate::journal::lock::FolderLock;
-use crate::report::folder;
+use crate::tune::folder;
 
 /// The folder of the report, for this run alone.
 ///

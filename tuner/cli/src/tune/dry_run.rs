@@ -7,12 +7,12 @@ use super::arguments::TuneArgs;
 use super::request;
 use crate::host::Host;
 use crate::journal::cpu_list;
-use crate::report::table;
 use crate::search::Stage;
 use crate::search::budget::join;
 use crate::space::blocking::{self, Limits, Sizes};
 use crate::space::placement::{self, TeamSpace};
 use crate::space::{Phase, Skipped, kernels};
+use crate::table;
 
 /// What the listing assumes where only a model would tell: a usual width, a prompt that fills
 /// every block size.

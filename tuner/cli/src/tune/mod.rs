@@ -2,18 +2,20 @@
 //!
 //! [`arguments`] say what is asked for, [`block_lists`] how sizes among them are written and [`lengths`]
 //! what they make of the table. [`dry_run`] lists what a run would try, [`replay`] runs on a journal in
-//! place of a host. [`mod@conclude`] writes what was found: the [`profile`], the report, and `last_lines` on
-//! the terminal.
+//! place of a host. [`mod@conclude`] writes what was found: the [`profile`], the report
+//! ([`report_of_run`] says what is in it, [`folder`] where it goes), and `last_lines` on the terminal.
 
 pub mod arguments;
 pub mod block_lists;
 pub mod conclude;
 pub(crate) mod destination;
 pub mod dry_run;
+pub mod folder;
 mod last_lines;
 pub mod lengths;
 pub mod profile;
 pub mod replay;
+pub mod report_of_run;
 
 use std::path::Path;
 use std::rc::Rc;
@@ -46,8 +48,6 @@ use crate::measure::split;
 use crate::measure::table as measured_table;
 use crate::measure::voids::Voids;
 use crate::progress::Progress;
-use crate::report::Section;
-use crate::report::conditions::Conditions;
 use crate::search::Stage;
 use crate::search::budget::{Manner, Speed, TablePlan, prompt_growth};
 use crate::search::confirm;
@@ -59,6 +59,8 @@ use crate::source::Source;
 use crate::space::Phase;
 use crate::space::kernels::KernelSpace;
 use crate::space::placement::{self, Request, TeamSpace};
+use crate::tune::report_of_run::conditions::Conditions;
+use sysinfer_report::Section;
 
 /// Decode steps at a context of a sampled pass take as long as so many samples of the search.
 const VISIT_SAMPLES: f64 = 4.0;

@@ -10,6 +10,7 @@ use std::time::Instant;
 use serde::Serialize;
 use sysinfer_engine::engine::pass_rows;
 use sysinfer_engine::{EngineInfo, Plan, Precision};
+use sysinfer_report::Length;
 
 use self::arguments::BenchArgs;
 use crate::Ending;
@@ -25,12 +26,12 @@ use crate::measure::session::{Halt, Session};
 use crate::measure::table::{self as measured_table, TableData};
 use crate::measure::voids::Voids;
 use crate::progress::Progress;
-use crate::report::reference;
-use crate::report::{self, Row, table};
 use crate::search::Stage;
 use crate::search::budget::{Manner, Speed, TablePlan};
 use crate::source::Source;
+use crate::table;
 use crate::tune::lengths::check_prompt;
+use crate::tune::report_of_run::{reference, rows};
 use sysinfer_stats::median_of;
 
 /// What the host gave, medians.
@@ -145,8 +146,8 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
         measured_table::measure(&mut session, &plan, &table_plan, &speed, limits)
     });
     progress.finish();
-    let roof = report::roof(&session.bandwidth);
-    let rows = report::rows(&data, roof, reference::for_model(&info));
+    let roof = rows::roof(&session.bandwidth);
+    let rows = rows::rows(&data, roof, reference::for_model(&info));
     let cores = data.cores_beside_prompts();
     let host = HostRates {
         roof,
@@ -175,10 +176,10 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
     }
 }
 
-fn print_table(info: &EngineInfo, pins: &str, rows: &[Row], host: &HostRates) {
+fn print_table(info: &EngineInfo, pins: &str, rows: &[Length], host: &HostRates) {
     println!("{}, {}: {pins}", info.name, info.quantisation);
     println!("{}", table::throughput(rows));
-    if rows.iter().any(|row| row.sampled) {
+    if rows.iter().any(Length::is_sampled) {
         println!("{DEFINITION}");
     }
     if let Some(roof) = host.roof {
@@ -243,18 +244,18 @@ fn json(
     arguments: &BenchArgs,
     model: &str,
     threads: usize,
-    rows: &[Row],
+    rows: &[Length],
     host: &HostRates,
     loading: &Loading,
 ) -> anyhow::Result<String> {
     let rounded = |value: f64| (value * 1000.0).round() / 1000.0;
-    let by_length = |value: fn(&Row) -> Option<f64>| {
+    let by_length = |value: fn(&Length) -> Option<f64>| {
         let values = rows
             .iter()
             .filter_map(|row| Some((row.total_tokens, rounded(value(row)?))));
         values.collect()
     };
-    let sampled = rows.iter().filter(|row| row.sampled);
+    let sampled = rows.iter().filter(|row| row.is_sampled());
     let object = Json {
         engine: "sysinfer",
         model: model.into(),
@@ -263,10 +264,10 @@ fn json(
         prompt: arguments.prompt,
         repeat: arguments.repeat.into(),
         sequences: arguments.sequences.into(),
-        decode: by_length(|row| row.decode.map(|rates| rates.median)),
+        decode: by_length(|row| row.decode_tokens_per_second.map(|rate| rate.median)),
         decode_sampled: sampled.map(|row| row.total_tokens).collect(),
-        decode_gb_per_second: by_length(|row| row.decode_gb_per_second),
-        prefill: by_length(|row| row.prefill.map(|rates| rates.median)),
+        decode_gb_per_second: by_length(|row| row.decode_gb_per_second.map(|rate| rate.median)),
+        prefill: by_length(|row| row.prefill_tokens_per_second.map(|rate| rate.median)),
         read_gb_per_second: host.roof.map(rounded),
         prefill_arithmetic_gmac_per_second: host.arithmetic.map(rounded),
         prefill_exchange_gb_per_second: host.exchange.map(rounded),
@@ -280,7 +281,7 @@ fn json(
 mod tests {
     use super::*;
     use crate::commands::{Cli, Command};
-    use crate::report::tests::data;
+    use crate::tune::report_of_run::tests::data;
     use clap::Parser;
 
     #[test]
@@ -296,7 +297,7 @@ mod tests {
         let Some(Command::Bench(arguments)) = Cli::parse_from(line).command else {
             panic!("bench was not parsed");
         };
-        let rows = report::rows(&data(), Some(20.0), None);
+        let rows = rows::rows(&data(), Some(20.0), None);
         let loading = Loading {
             seconds: 1.5,
             peak_bytes: Some(7),

@@ -17,7 +17,7 @@ use sysinfer_machine::Topology;
 use crate::Ending;
 use crate::host::gigabytes;
 use crate::progress::Progress;
-use crate::report::table;
+use crate::table;
 
 /// Damaged tensors that are shown; where there are more, the file is beyond doubt.
 const MOST_SHOWN: usize = 10;

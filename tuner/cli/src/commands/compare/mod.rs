@@ -15,7 +15,7 @@ use self::rates::{Relation, Told, rate_text, ratio_text};
 use self::side::Side;
 use crate::Ending;
 use crate::measure::sampled::DEFINITION;
-use crate::report::table;
+use crate::table;
 use sysinfer_stats::Summary;
 
 /// Bandwidths that differ by more explain a difference of decode rates.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::report::table::number;
+use crate::table::number;
 use sysinfer_stats::bootstrap::ratio_interval;
 use sysinfer_stats::errors::together;
 use sysinfer_stats::interval::FEWEST_FOR_BOOTSTRAP;

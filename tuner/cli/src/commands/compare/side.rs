@@ -15,8 +15,8 @@ use super::runs::Runs;
 use crate::journal::cpu_list;
 use crate::measure::Point;
 use crate::measure::drift::Drift;
-use crate::report::samples::Samples;
 use crate::space::Phase;
+use crate::tune::report_of_run::samples::Samples;
 use sysinfer_stats::median;
 
 /// The largest file of samples that is read.

@@ -10,7 +10,7 @@ use super::arrivals::Arrivals;
 use super::order::Distribution;
 use super::record::Record;
 use super::summary::Summary;
-use crate::report::table;
+use crate::table;
 
 /// What the numbers mean; printed with them.
 pub const DEFINITIONS: [&str; 9] = [

@@ -44,12 +44,12 @@ use crate::measure::table::{self as measured_table, TableData};
 use crate::measure::voids::Voids;
 use crate::numbers::Numbers;
 use crate::progress::Progress;
-use crate::report;
 use crate::search::Stage;
 use crate::search::budget::{Speed, TablePlan};
 use crate::source::Source;
 use crate::source::{FileArgs, ModelArgs};
 use crate::tune::lengths::check_prompt;
+use crate::tune::report_of_run::rows;
 
 /// Lengths that seem slower get so many times as many runs more: one round of runs is enough to see
 /// that a tenth is missing, and not to be sure.
@@ -137,7 +137,7 @@ pub fn run(arguments: &VerifyArgs) -> anyhow::Result<Ending> {
         Err(Halt::Interrupted) => return Ok(Ending::Interrupted),
         Err(other) => return Err(other.into()),
     }
-    let roof = report::roof(&measured.bandwidth);
+    let roof = rows::roof(&measured.bandwidth);
     let verdicts = verdicts(&profile.evidence, &measured.data, Z_ALL);
     let (holds, why) = conclusion(&verdicts, Drift::from(&profile.evidence));
     let recorded = profile

@@ -8,7 +8,7 @@ use super::judgement::Judgement;
 use super::verdict::Verdict;
 use crate::commands::compare::rates::rate_text;
 use crate::measure::sampled::DEFINITION;
-use crate::report::table;
+use crate::table;
 
 /// The table, and what the host gave in both runs.
 pub(super) fn text(

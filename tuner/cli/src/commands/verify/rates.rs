@@ -7,8 +7,8 @@ use crate::measure::Point;
 use crate::measure::cores::CoreReading;
 use crate::measure::drift::Drift;
 use crate::measure::table::TableData;
-use crate::report;
 use crate::space::Phase;
+use crate::tune::report_of_run::rows;
 use sysinfer_stats::minutes::times_apart;
 use sysinfer_stats::{median, median_of};
 
@@ -29,7 +29,7 @@ pub(super) struct Rate {
 
 /// Of all lengths that were measured now, decode first.
 pub(super) fn rates(evidence: &Evidence, data: &TableData) -> Vec<Rate> {
-    let roof = report::roof(&data.bandwidth());
+    let roof = rows::roof(&data.bandwidth());
     let memory = over_recorded(evidence.read_gb_per_second, data.memory_beside());
     let drift = |phase| Drift::from(evidence).of(phase).unwrap_or(0.0);
     let spells = |now: &[Point]| Spells {

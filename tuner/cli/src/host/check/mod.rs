@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use sysinfer_machine::{CpuList, Topology};
 
 use super::Host;
-use crate::report::table;
+use crate::table;
 pub use cores::{InstructionSets, sve_words};
 pub use root::Root;
 

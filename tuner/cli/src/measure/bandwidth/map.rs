@@ -274,7 +274,7 @@ impl BandwidthMap {
     /// The rows for a terminal.
     pub fn table(&self) -> String {
         let rows = self.rows.iter().map(|row| row.cells().to_vec());
-        crate::report::table::render(&HEADER, rows)
+        crate::table::render(&HEADER, rows)
     }
 
     /// The rows for programs; an empty node stands for all, or for each thread's own.

@@ -2,16 +2,17 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use super::Row;
-use super::figures::{self, interval};
-use crate::search::race::Outcome;
-use sysinfer_stats::{Estimate, Summary};
+use sysinfer_report::Length;
+use sysinfer_report::figures::{ONE_SAMPLE, interval};
+use sysinfer_stats::Estimate;
 
 /// The throughput table; the reference column only where a reference exists, the method of decoding
 /// only where a row is sampled.
-pub fn throughput(rows: &[Row]) -> String {
-    let with_reference = rows.iter().any(|row| row.reference.is_some());
-    let with_method = rows.iter().any(|row| row.sampled);
+pub fn throughput(rows: &[Length]) -> String {
+    let with_reference = rows
+        .iter()
+        .any(|row| row.reference_tokens_per_second.is_some());
+    let with_method = rows.iter().any(Length::is_sampled);
     let mut header = vec!["total tokens", "tokens/s", "interval"];
     if with_method {
         header.push("method");
@@ -21,81 +22,33 @@ pub fn throughput(rows: &[Row]) -> String {
         header.push("reference tokens/s");
     }
     header.extend(["prefill tokens/s", "interval", "time to first token"]);
-    let cells = |row: &Row| {
+    let middle = |known: Option<Estimate>| known.map(|known| known.median);
+    let cells = |row: &Length| {
         let mut cells = vec![
             row.total_tokens.to_string(),
-            number(row.decode.map(|decode| decode.median)),
-            interval(known(row.estimates.decode, row.decode)),
+            number(middle(row.decode_tokens_per_second)),
+            interval(row.decode_tokens_per_second),
         ];
         if with_method {
-            cells.push(method(row).into());
+            let method = row.method();
+            cells.push(if method.is_empty() {
+                dash()
+            } else {
+                method.into()
+            });
         }
-        cells.push(number(row.decode_gb_per_second));
-        let percent = row.percent_of_read_bandwidth;
+        cells.push(number(middle(row.decode_gb_per_second)));
+        let percent = middle(row.percent_of_read_bandwidth);
         cells.push(percent.map_or_else(dash, |percent| format!("{percent:.0} %")));
         if with_reference {
-            cells.push(number(row.reference));
+            cells.push(number(row.reference_tokens_per_second));
         }
-        cells.push(number(row.prefill.map(|prefill| prefill.median)));
-        cells.push(interval(known(row.estimates.prefill, row.prefill)));
-        cells.push(row.time_to_first_token_ms.map_or_else(dash, milliseconds));
+        cells.push(number(middle(row.prefill_tokens_per_second)));
+        cells.push(interval(row.prefill_tokens_per_second));
+        cells.push(middle(row.time_to_first_token_ms).map_or_else(dash, milliseconds));
         cells
     };
     render(&header, rows.iter().map(cells))
-}
-
-/// How the decode rate of a row came about, in one word.
-pub fn method(row: &Row) -> &'static str {
-    match (row.decode, row.sampled) {
-        (None, _) => "-",
-        (_, true) => "sampled",
-        (_, false) => "whole",
-    }
-}
-
-/// The interval of the samples, or of what a profile kept of them.
-fn known(estimate: Option<Estimate>, summary: Option<Summary>) -> Option<Estimate> {
-    estimate.or(summary.as_ref().map(Estimate::of_summary))
-}
-
-/// Header of [`stage_rows`].
-pub const STAGE_HEADER: [&str; 6] = [
-    "candidate",
-    "tokens/s",
-    "interval",
-    "runs",
-    "ending",
-    "why it was tried",
-];
-
-/// The candidates of one stage, fastest first.
-pub fn stage(outcome: &Outcome) -> String {
-    render(&STAGE_HEADER, stage_rows(outcome).into_iter())
-}
-
-/// The cells of that table.
-pub fn stage_rows(outcome: &Outcome) -> Vec<Vec<String>> {
-    let mut order: Vec<usize> = (0..outcome.lanes.len()).collect();
-    let rate = |index: usize| sysinfer_stats::median(&outcome.lanes[index].rates);
-    order.sort_by(|a, b| rate(*b).total_cmp(&rate(*a)));
-    let cells = |index: usize| {
-        let lane = &outcome.lanes[index];
-        let estimate = Estimate::of(&lane.rates);
-        let ending = if index == outcome.winner {
-            "chosen"
-        } else {
-            lane.out.as_deref().unwrap_or("stayed to the end")
-        };
-        vec![
-            lane.candidate.name.clone(),
-            number(estimate.map(|estimate| estimate.median)),
-            interval(estimate),
-            lane.rates.len().to_string(),
-            ending.into(),
-            lane.candidate.reason.clone(),
-        ]
-    };
-    order.into_iter().map(cells).collect()
 }
 
 /// A plain table of strings; columns of numbers stand to the right.
@@ -104,8 +57,7 @@ pub fn render(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Strin
     let numeric = |column: usize| {
         let mut cells = rows.iter().filter_map(|row| row.get(column));
         cells.all(|cell| {
-            cell == figures::ONE_SAMPLE
-                || cell.starts_with(|c: char| c.is_ascii_digit() || c == '-')
+            cell == ONE_SAMPLE || cell.starts_with(|c: char| c.is_ascii_digit() || c == '-')
         })
     };
     let right: Vec<bool> = (0..header.len()).map(numeric).collect();
@@ -152,9 +104,10 @@ fn dash() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{rows, tests::data};
     use super::*;
-    use crate::report::reference::TABLES;
+    use crate::tune::report_of_run::reference::TABLES;
+    use crate::tune::report_of_run::rows::rows;
+    use crate::tune::report_of_run::tests::data;
 
     #[test]
     fn the_reference_column_is_there_only_with_a_reference() {

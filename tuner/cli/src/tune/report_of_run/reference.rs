@@ -21,8 +21,12 @@ pub struct Reference {
 }
 
 /// Where the tables come from, in one line.
-pub const SOURCE: &str = "published by the original sysInfer: Kunpeng server, 48 cores, 4 NUMA nodes, \
+const SOURCE: &str = "published by the original sysInfer: Kunpeng server, 48 cores, 4 NUMA nodes, \
     614 GB/s, one sequence; its measuring protocol is not documented";
+
+/// Said of a shape that has none.
+pub const NONE: &str = "No reference: the original published rates for Llama3-8B Q4_0 and Baichuan2-13B Q4_0 only; \
+    measure those shapes with --synthetic llama3-8b or baichuan2-13b.";
 
 /// Both tables.
 pub const TABLES: [Reference; 2] = [
@@ -74,6 +78,11 @@ pub fn for_model(info: &EngineInfo) -> Option<&'static Reference> {
 }
 
 impl Reference {
+    /// What it is of, and where it comes from.
+    pub fn words(&self) -> String {
+        format!("{}, {SOURCE}", self.model)
+    }
+
     /// The published rate at a total length, tokens/s.
     pub fn at(&self, total_tokens: usize) -> Option<f64> {
         self.rates

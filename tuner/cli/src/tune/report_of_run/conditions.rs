@@ -4,11 +4,11 @@
 use sysinfer_engine::PhasePlan;
 use sysinfer_machine::Topology;
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
+use sysinfer_report::Section;
 
 use crate::host::check::Finding;
 use crate::measure::bandwidth::BandwidthMap;
 use crate::measure::voids::Voids;
-use crate::report::Section;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]

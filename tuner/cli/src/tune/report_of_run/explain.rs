@@ -2,15 +2,15 @@
 //! the read bandwidth, where a step's time goes, rates by threads), and none where nothing follows.
 
 use sysinfer_engine::EngineInfo;
+use sysinfer_report::Length;
+use sysinfer_report::figures::{duration, number, proven, said, share};
+use sysinfer_stats::{Estimate, median};
 
-use super::Row;
-use super::figures::{duration, number, proven, said, share};
 use crate::measure::split::{Split, SplitPart, Under};
 use crate::search::Stage;
 use crate::search::confirm::Verdict;
 use crate::search::race::{Lane, Outcome};
 use crate::space::Phase;
-use sysinfer_stats::{Estimate, median};
 
 /// From this share of the read bandwidth on, memory is what a thing waits for.
 const BOUND_BY_MEMORY: f64 = 0.85;
@@ -38,7 +38,7 @@ pub struct Evidence<'a> {
     /// Read bandwidth of the decode team, GB/s.
     pub roof: Option<Estimate>,
     /// The table.
-    pub rows: &'a [Row],
+    pub rows: &'a [Length],
     /// Where steps' time went.
     pub splits: &'a [Split],
     /// The races.
@@ -88,8 +88,11 @@ pub fn explain(evidence: &Evidence<'_>) -> Vec<String> {
 /// How far decoding is from the read bandwidth, at the shortest length.
 fn memory(evidence: &Evidence<'_>) -> Option<String> {
     let roof = evidence.roof?;
-    let row = evidence.rows.iter().find(|row| row.decode.is_some())?;
-    let gb = row.estimates.decode_gb?;
+    let row = evidence
+        .rows
+        .iter()
+        .find(|row| row.decode_tokens_per_second.is_some())?;
+    let gb = row.decode_gb_per_second?;
     let part = gb.median / roof.median;
     let reads = format!(
         "at {} tokens it reads weights and cache at {} GB/s, {} of the read bandwidth of its threads, \
@@ -288,9 +291,12 @@ fn prefill(evidence: &Evidence<'_>) -> Option<String> {
         share(parts[2].share),
         share(parts[3].share)
     );
-    let rows = evidence.rows.iter().filter(|row| row.prefill.is_some());
+    let rows = evidence
+        .rows
+        .iter()
+        .filter(|row| row.prefill_tokens_per_second.is_some());
     let row = rows.min_by_key(|row| row.total_tokens.abs_diff(split.total_tokens));
-    let gb = row.and_then(|row| row.estimates.prefill_gb);
+    let gb = row.and_then(|row| row.prefill_gb_per_second);
     let gb = gb.filter(|_| !cached(evidence));
     let Some((gb, roof)) = gb.zip(evidence.roof) else {
         return Some(format!("{spent}."));
@@ -344,7 +350,7 @@ fn doubt(evidence: &Evidence<'_>) -> Option<String> {
         .rows
         .iter()
         .find(|row| row.total_tokens == split.total_tokens)?;
-    let table = 1.0 / row.decode?.median;
+    let table = 1.0 / row.decode_tokens_per_second?.median;
     let own = split.step_seconds().median;
     if SAME_HOST.contains(&(own / table)) {
         return None;

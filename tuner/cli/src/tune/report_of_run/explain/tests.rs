@@ -5,10 +5,8 @@ use std::sync::LazyLock;
 use sysinfer_engine::{PhasePlan, Plan, StepTimes, WorkerSeconds};
 
 use super::*;
-use crate::report::Estimates;
-use crate::report::tests::info;
 use crate::space::Candidate;
-use sysinfer_stats::Summary;
+use crate::tune::report_of_run::tests::info;
 
 fn exactly(value: f64) -> Estimate {
     Estimate {
@@ -20,17 +18,14 @@ fn exactly(value: f64) -> Estimate {
 }
 
 /// Decoding at `rate` tokens/s and `gb` GB/s, prompts reading at `prefill_gb`.
-fn row(total_tokens: usize, rate: f64, gb: f64, prefill_gb: f64) -> Row {
-    Row {
+fn row(total_tokens: usize, rate: f64, gb: f64, prefill_gb: f64) -> Length {
+    Length {
         total_tokens,
-        decode: Summary::of(&[rate]),
-        prefill: Summary::of(&[100.0]),
-        estimates: Estimates {
-            decode_gb: Some(exactly(gb)),
-            prefill_gb: Some(exactly(prefill_gb)),
-            ..Estimates::default()
-        },
-        ..Row::default()
+        decode_tokens_per_second: Some(exactly(rate)),
+        decode_gb_per_second: Some(exactly(gb)),
+        prefill_tokens_per_second: Some(exactly(100.0)),
+        prefill_gb_per_second: Some(exactly(prefill_gb)),
+        ..Length::default()
     }
 }
 

@@ -1,22 +1,23 @@
-//! A report with something of everything planted in it, for the tests of all formats; and the rows.
+//! A run with something of everything planted in it, and what its report says.
 
 use sysinfer_engine::lookup::Rows;
 use sysinfer_engine::{PhasePlan, Plan, StepTimes, WorkerSeconds};
 
 use super::distrust::Distrust;
-use super::samples::{Disturbed, Rival};
+use super::reference::TABLES;
+use super::rows::rows;
+use super::samples::Rival;
 use super::*;
-use crate::measure::concurrency::Concurrency;
+use crate::measure::Point;
 use crate::measure::drift::Drift;
 use crate::measure::sampled::DEFINITION;
 use crate::measure::sampled::rates::Sampled;
 use crate::measure::split::Under;
-use crate::report::conditions::Conditions;
-use crate::report::reference::TABLES;
+use crate::measure::table::TableData;
 use crate::search::Stage;
 use crate::search::confirm::Verdict;
-use crate::search::race::{Lane, Outcome};
 use crate::space::{Candidate, Skipped};
+use sysinfer_report::value::Disturbed;
 
 /// What is in every text that comes from outside: none of it may become markup.
 pub(crate) const HOSTILE: &str = "<script>alert(\"1\")</script>&'";
@@ -154,8 +155,8 @@ impl Planted {
         }
     }
 
-    pub(crate) fn report(&self) -> Report<'_> {
-        Report {
+    pub(crate) fn ended(&self) -> Ended<'_> {
+        Ended {
             host: &self.host,
             info: &self.info,
             instruction_sets: vec!["avx2".into()],
@@ -188,6 +189,7 @@ impl Planted {
                 header: vec!["node".into(), "GB/s".into()],
                 rows: vec![vec!["0".into(), "20.0".into()]],
             }],
+            serve: Some("sysinfer-server m.gguf".into()),
         }
     }
 }
@@ -303,115 +305,180 @@ fn race(stage: Stage, names: &[&str], change: impl Fn(&mut Plan, usize)) -> Outc
 #[test]
 fn rows_join_both_phases_and_the_reference() {
     let rows = rows(&data(), Some(20.0), Some(&TABLES[0]));
-    assert_eq!(
-        rows.iter().map(|row| row.total_tokens).collect::<Vec<_>>(),
-        [32, 64, 128]
-    );
-    let decode = rows[0].decode.expect("decoded");
-    assert_eq!(
-        (decode.count, decode.median, decode.low, decode.high),
-        (2, 12.0, 8.0, 16.0)
-    );
-    assert_eq!(rows[0].percent_of_read_bandwidth, Some(60.0));
-    let percent = rows[0].estimates.decode_percent.expect("a roof");
+    let lengths: Vec<usize> = rows.iter().map(|row| row.total_tokens).collect();
+    assert_eq!(lengths, [32, 64, 128]);
+    let decode = rows[0].decode_tokens_per_second.expect("decoded");
+    assert_eq!((rows[0].decode_runs, decode.median), (Some(2), 12.0));
+    assert_eq!(rows[0].decode_range, Some((8.0, 16.0)));
+    let percent = rows[0].percent_of_read_bandwidth.expect("a roof");
     assert_eq!(
         (percent.low, percent.median, percent.high),
         (40.0, 60.0, 80.0)
     );
-    assert_eq!((rows[0].reference, rows[0].prefill), (Some(28.11), None));
-    assert_eq!(
-        (rows[2].decode, rows[2].time_to_first_token_ms),
-        (None, Some(500.0))
-    );
-    assert_eq!(rows[2].prefill.expect("prompt").median, 256.0);
+    assert_eq!(rows[0].reference_tokens_per_second, Some(28.11));
+    assert_eq!(rows[0].prefill_tokens_per_second, None);
+    assert_eq!(rows[2].decode_is_sampled, None);
+    let first = rows[2].time_to_first_token_ms.map(|first| first.median);
+    assert_eq!(first, Some(500.0));
+    let prompt = rows[2].prefill_tokens_per_second.map(|rate| rate.median);
+    assert_eq!(prompt, Some(256.0));
 }
 
 #[test]
-fn a_sampled_rate_is_marked_in_every_format() {
+fn a_sampled_rate_has_the_interval_of_its_steps_and_the_method_says_what_that_is() {
     let planted = Planted::new();
-    let mut report = planted.report();
-    report.rows = rows(&sampled_data(), Some(20.0), Some(&TABLES[0]));
-    let row = report.rows[2];
-    assert!(row.sampled && !report.rows[0].sampled);
-    let gb = row.estimates.decode_gb.expect("sampled");
-    assert_eq!((gb.low, gb.median, gb.high), (7.5, 8.0, 8.5));
-    let terminal = table::throughput(&report.rows);
-    let (summary, page) = (markdown::render(&report), html::render(&report));
-    for (name, text) in [("table", &terminal), ("summary", &summary), ("page", &page)] {
-        assert!(
-            text.contains("method") && text.contains("whole"),
-            "{name}: {text}"
-        );
-        assert!(
-            text.contains("sampled") && text.contains("7.500 - 8.500"),
-            "{name}: {text}"
-        );
-    }
-    assert!(summary.contains(DEFINITION) && page.contains(DEFINITION));
-    assert!(page.contains("tokens/s, sampled, 7.500"));
-    assert!(markup::tests::open_elements(&page).is_empty());
-    let csv = csv::render(&report.rows, false).expect("renders");
-    let last = csv.lines().last().unwrap_or_default();
+    let mut ended = planted.ended();
     assert!(
-        last.starts_with("128,8.000,8.000,8.000,1,") && last.ends_with(",sampled,false"),
-        "{last}"
+        !ended
+            .report(&[], None)
+            .method
+            .contains(&DEFINITION.to_owned())
     );
-    let json = json::render(&report, &["a"], None);
-    assert_eq!(json["lengths"][2]["decode_is_sampled"], true);
-    assert_eq!(json["lengths"][0]["decode_is_sampled"], false);
-    let drawn = svg::all(&report);
-    let plot = drawn
-        .iter()
-        .find(|figure| figure.name == "throughput")
-        .expect("drawn");
-    assert_eq!(plot.document().matches("paper outline").count(), 1);
-    assert!(plot.note.contains("Open dots: sampled") && plot.document().contains(", sampled"));
-    // Without such a row, nothing speaks of it.
-    for text in [
-        markdown::render(&planted.report()),
-        html::render(&planted.report()),
-    ] {
-        assert!(!text.contains(DEFINITION) && !text.contains("Open dots"));
-    }
+    ended.rows = rows(&sampled_data(), Some(20.0), Some(&TABLES[0]));
+    assert!(ended.rows[2].is_sampled() && !ended.rows[0].is_sampled());
+    let gb = ended.rows[2].decode_gb_per_second.expect("sampled");
+    assert_eq!((gb.low, gb.median, gb.high), (7.5, 8.0, 8.5));
+    assert!(
+        ended
+            .report(&[], None)
+            .method
+            .contains(&DEFINITION.to_owned())
+    );
 }
 
 #[test]
 fn a_share_above_the_median_reading_is_not_called_one_above_all_readings() {
     let planted = Planted::new();
     let said = |gb: f64, cache_bytes| {
-        let mut report = planted.report();
-        report.cache_bytes = cache_bytes;
-        report.rows[0].decode_gb_per_second = Some(gb);
-        report.rows[0].percent_of_read_bandwidth = Some(100.0 * gb / 20.0);
-        markdown::method(&report)
+        let mut ended = planted.ended();
+        ended.cache_bytes = cache_bytes;
+        let exactly = |median| Estimate {
+            median,
+            low: median,
+            high: median,
+            count: 1,
+        };
+        ended.rows[0].decode_gb_per_second = Some(exactly(gb));
+        ended.rows[0].percent_of_read_bandwidth = Some(exactly(100.0 * gb / 20.0));
+        let method = ended.report(&[], None).method;
+        method.last().cloned().unwrap_or_default()
     };
     let range = "readings went from 19.0 to 21.0 GB/s.";
-    let above_median = said(20.5, 0);
-    assert!(
-        above_median.ends_with(&format!("above 100 % of the median reading: {range}\n")),
-        "{above_median}"
-    );
+    let above_median = format!("A share above 100 % of the median reading: {range}");
+    assert_eq!(said(20.5, 0), above_median);
     let above_all = said(22.0, 0);
     assert!(
-        above_all.ends_with(&format!("than in any reading; {range}\n")),
+        above_all.ends_with(&format!("than in any reading; {range}")),
         "{above_all}"
     );
     for silent in [said(19.5, 0), said(22.0, 1 << 40)] {
-        assert!(!silent.contains("above 100 %"), "{silent}");
+        assert!(silent.starts_with("Reference: "), "{silent}");
     }
 }
 
 #[test]
-fn all_files_are_written_and_the_summary_says_what_the_page_says() {
+fn only_what_was_proven_is_a_gain() {
+    let mut planted = Planted::new();
+    let said = |planted: &Planted| planted.ended().verdict();
+    let rates = "Decode runs at 12.00 tokens/s at 32 tokens and 10.00 at 64, 0.43 and 0.36 times the reference; ";
+    let proven =
+        "over the default plan: decode +10.0 % (+7.8 to +12.2), prefill none: it is the default.";
+    assert_eq!(said(&planted), format!("{rates}{proven}"));
+    let found = planted.confirmation.as_mut().expect("planted");
+    found.gain_decode = Some(unproven());
+    assert!(said(&planted).contains("decode no proven gain (-1.0 to +21.0 %)"));
+    let report = planted.ended().report(&[], None);
+    let decode = report.chosen.expect("planted").decode;
+    assert_eq!(
+        (decode.gain, decode.rate_over_default),
+        (None, Some(unproven()))
+    );
+    planted.confirmation.as_mut().expect("planted").gain_decode = None;
+    assert!(said(&planted).ends_with("; the default plan stays: nothing was proven to be faster."));
+    planted.confirmation = None;
+    assert!(said(&planted).ends_with("; interrupted before a decision: no plan was chosen."));
+    let mut ended = planted.ended();
+    ended.rows.clear();
+    assert_eq!(
+        ended.verdict(),
+        "Interrupted before a decision: no plan was chosen."
+    );
+}
+
+#[test]
+fn a_run_that_is_not_to_be_trusted_says_nothing_of_gains_and_how_to_serve() {
+    let mut planted = Planted::new();
+    let default = Plan::with_threads(PhasePlan::unpinned(4));
+    let why = "280 of 281 samples (100 %) were disturbed: 280 busy".to_owned();
+    let found = planted.confirmation.take();
+    let (distrust, settled) = Distrust::settle(why.clone(), found.as_ref(), &default, false);
+    planted.confirmation = settled;
+    let ended = Ended {
+        distrust: Some(distrust),
+        ..planted.ended()
+    };
+    let report = ended.report(&[], None);
+    assert_eq!(report.not_trusted_because, Some(why.clone()));
+    assert_eq!(report.verdict, format!("NOT TO BE TRUSTED: {why}"));
+    assert_eq!(
+        (
+            report.serve.as_ref(),
+            report.concurrency.as_ref().and_then(|many| many.serving)
+        ),
+        (None, None)
+    );
+    let json = sysinfer_report::json(&report).expect("renders");
+    assert!(
+        json.starts_with("{\n  \"trusted\": false,\n  \"not_trusted_because\": \"280 of"),
+        "{json}"
+    );
+    for gain in ["+10.0", "+7.8", "1.078"] {
+        assert!(!json.contains(gain), "{gain} is in {json}");
+    }
+}
+
+#[test]
+fn rates_are_of_all_and_of_each_and_parts_of_prompts_are_held_against_the_gap() {
     let planted = Planted::new();
-    let report = planted.report();
-    let folder = tempfile::tempdir().expect("a folder");
-    let paths = report.write(folder.path()).expect("written");
-    let names: Vec<String> = paths
+    let many = planted
+        .ended()
+        .report(&[], None)
+        .concurrency
+        .expect("measured");
+    let four = many.sequences[1];
+    let rates = (
+        four.tokens_per_second.median,
+        four.tokens_per_second_each.median,
+    );
+    assert_eq!((four.sequences, rates), (4, (200.0, 50.0)));
+    let within: Vec<bool> = many
+        .prompt_parts
         .iter()
-        .filter_map(|path| path.file_name())
-        .map(|name| name.to_string_lossy().into_owned())
+        .map(|part| part.within_gap)
         .collect();
+    assert_eq!(within, [true, false]);
+    assert_eq!(
+        many.findings,
+        [
+            "4 sequences at once make 200.00 tokens/s, 2.0 times those of 1: 50.00 for each.",
+            "A step that reads 32 tokens of a prompt beside 4 answers stays within the token gap of 100.0 ms.",
+            "The profile tells the server to answer 4 requests at once (--parallel), with a token gap of 100 ms \
+         (--token-gap), and what these steps took.",
+        ]
+    );
+}
+
+#[test]
+fn all_of_a_run_is_in_its_report_and_all_files_are_written() {
+    let planted = Planted::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let report = write(
+        &planted.ended(),
+        folder.path(),
+        None,
+        folder.path().join("samples.csv"),
+    );
+    let report = report.expect("written");
     for name in [
         "throughput.csv",
         "throughput.svg",
@@ -422,147 +489,25 @@ fn all_files_are_written_and_the_summary_says_what_the_page_says() {
         "bandwidth-share.svg",
         "summary.md",
         "report.html",
+        "report.json",
     ] {
+        let path = folder.path().join(name);
         assert!(
-            names.iter().any(|written| written == name),
-            "{name} of {names:?}"
+            path.is_file() && report.files.contains(&path.display().to_string()),
+            "{name}"
         );
     }
-    let summary = markdown::render(&report);
-    for said in report.explanation() {
-        assert!(summary.contains(&said), "{said}");
-    }
-    for said in [
-        "## Void samples",
-        "3 of 60",
-        "other load took",
-        "Host check",
-        "numa_balancing",
-    ] {
-        assert!(summary.contains(said), "{said} is not in\n{summary}");
-    }
-}
-
-/// The planted run, had it been disturbed; the plan that it found had gained 10 %.
-fn spoilt(planted: &mut Planted) -> Report<'_> {
-    let default = Plan::with_threads(PhasePlan::unpinned(4));
-    let why = "280 of 281 samples (100 %) were disturbed: 280 busy".to_owned();
-    let found = planted.confirmation.take();
-    let (distrust, settled) = Distrust::settle(why, found.as_ref(), &default, false);
-    planted.confirmation = settled;
-    Report {
-        distrust: Some(distrust),
-        ..planted.report()
-    }
-}
-
-#[test]
-fn a_run_that_is_not_to_be_trusted_says_so_first_in_every_format() {
-    let mut planted = Planted::new();
-    let report = spoilt(&mut planted);
-    let mark = "NOT TO BE TRUSTED";
-    let summary = markdown::render(&report);
-    assert!(summary.starts_with(&format!("> # {mark}\n")), "{summary}");
-    let page = html::render(&report);
-    assert!(page.contains(&format!("<title>{mark}: ")), "{page}");
-    let body = page.split_once("<main>").map_or("", |(_, body)| body);
-    let banner = format!("<div class=\"alarm\" role=\"alert\"><b>{mark}</b>");
-    assert!(body.starts_with(&banner), "{body}");
-    assert!(!page.contains("class=\"cards\""), "nothing was proven");
-    let json = json::render(&report, &["a"], None).to_string();
-    let first = "{\"trusted\":false,\"not_trusted_because\":\"280 of 281";
-    assert!(json.starts_with(first), "{json}");
-    for figure in svg::all(&report) {
-        assert!(figure.document().contains(mark), "{}", figure.name);
-    }
-    // The gain that was seen is nowhere, and every text says why.
-    for text in [&summary, &page, &json] {
-        assert!(text.contains("280 of 281 samples (100 %)"), "{text}");
-        for gain in ["+10.0", "+7.8", "1.078"] {
-            assert!(!text.contains(gain), "{gain} is in {text}");
-        }
-    }
-    let quiet = Planted::new();
-    let quiet = quiet.report();
-    for text in [markdown::render(&quiet), html::render(&quiet)] {
-        assert!(!text.contains(mark) && text.contains("+10.0 % (+7.8 to +12.2)"));
-    }
-}
-
-#[test]
-fn what_may_be_no_gain_is_called_none_in_every_format() {
-    let mut planted = Planted::new();
-    let found = planted.confirmation.as_mut().expect("planted");
-    found.gain_decode = Some(unproven());
-    found.decode.margin = Some(unproven());
-    found.reasons.clear();
-    let report = planted.report();
-    let none = "no proven gain (-1.0 to +21.0 %)";
-    let (summary, page) = (markdown::render(&report), html::render(&report));
-    for text in [&summary, &page] {
-        assert!(text.contains(none) && !text.contains("+10.0"), "{text}");
-    }
-    assert!(page.contains("<b>no proven gain</b>"), "{page}");
-    let json = json::render(&report, &["a"], None);
-    assert!(json["headline"].to_string().contains(none), "{json}");
-    let decode = &json["chosen"]["decode"];
-    assert!(decode["gain"].is_null(), "{decode}");
-    assert_eq!(decode["rate_over_default"]["low"], 0.99);
-}
-
-#[test]
-fn instruction_sets_and_the_length_of_vectors_are_said_everywhere() {
-    let mut planted = Planted::new();
-    planted.host.sve_bits = Some(256);
-    let report = planted.report();
-    let page = html::render(&report);
-    let summary = markdown::render(&report);
-    for text in [&page, &summary] {
-        assert!(
-            text.contains("avx2") && text.contains("SVE of 256 bits"),
-            "{text}"
-        );
-    }
-    let value = json::render(&report, &[""; 0], None);
-    assert_eq!(value["host"]["instruction_sets"][0], "avx2");
-    assert_eq!(value["host"]["sve_bits"], 256);
-    // Elsewhere there is no such thing.
-    planted.host.sve_bits = None;
-    assert!(!markdown::render(&planted.report()).contains("SVE"));
-}
-
-#[test]
-fn names_are_no_markup_in_the_summary() {
-    let mut planted = Planted::new();
-    planted.info.name = "a<b>[c](d)`e`|\\&\nf".into();
-    planted.host.cpu_model = "[CPU]".into();
-    let summary = markdown::render(&planted.report());
-    let name = r"a&lt;b>\[c\](d)\`e\`\|\\&amp; f";
-    let heading = format!("# {name} on \\[CPU\\]\n");
-    assert!(summary.starts_with(&heading), "{summary}");
-    assert!(summary.contains(&format!("- model: {name} (")), "{summary}");
-    assert!(summary.contains("- host: \\[CPU\\], "), "{summary}");
-}
-
-#[test]
-fn plots_are_well_formed_and_have_both_schemes() {
-    let planted = Planted::new();
-    for figure in svg::all(&planted.report()) {
-        let text = figure.document();
-        assert!(
-            markup::tests::open_elements(&text).is_empty(),
-            "{}",
-            figure.name
-        );
-        assert!(
-            text.contains("prefers-color-scheme:dark"),
-            "{}",
-            figure.name
-        );
-        assert!(
-            !text.contains("NaN") && !text.contains("\"inf"),
-            "{}",
-            figure.name
-        );
-    }
+    assert_eq!(report.stages[0].candidates.len(), 3);
+    assert_eq!(report.stages[0].candidates[0].name, report.stages[0].winner);
+    assert_eq!(report.steps[0].parts[0].name, "matrix products");
+    assert_eq!((report.samples, report.void_samples[0].count), (60, 3));
+    let decode = report.chosen.expect("planted").decode;
+    assert_eq!(
+        (decode.threads, decode.winner_over_default),
+        (2, Some(proven()))
+    );
+    assert_eq!(
+        decode.winner_tokens_per_second.map(|rate| rate.median),
+        Some(11.0)
+    );
 }

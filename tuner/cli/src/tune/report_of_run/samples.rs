@@ -9,6 +9,8 @@ use anyhow::Context;
 use serde::Deserialize;
 use sysinfer_profiles::trust::{counted, spoil};
 
+use sysinfer_report::value::Disturbed;
+
 use crate::measure::drift::Drift;
 use crate::measure::{BATCH, VISIT_PROMPT, VISIT_STEPS};
 use crate::search::Stage;
@@ -34,17 +36,6 @@ pub struct Samples {
     pub rivals: Vec<Rival>,
     /// How much rates of one plan drifted between minutes.
     pub drift: Drift,
-}
-
-/// Readings that were disturbed in one way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Disturbed {
-    /// How, with the range of what varies from one to the next.
-    pub reason: String,
-    /// How many.
-    pub count: usize,
-    /// In which stages, as the journal names them.
-    pub stages: Vec<String>,
 }
 
 /// A plan that was held against the default in one phase, in the rounds of the confirmation.
