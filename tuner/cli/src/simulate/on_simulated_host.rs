@@ -4,12 +4,9 @@ use std::cell::Cell;
 use std::path::Path;
 use std::rc::Rc;
 
-use anyhow::Context;
-
 use super::{SimulatedHost, SimulatedProbe, limits, shape};
 use crate::Ending;
 use crate::interrupt::Interrupt;
-use crate::journal::Journal;
 use crate::journal::clock::SampleClock;
 use crate::progress::Progress;
 use crate::source::Source;
@@ -39,8 +36,7 @@ pub fn run(description: &Path, arguments: &TuneArgs) -> anyhow::Result<Ending> {
     let info = machine.shape.info.clone();
     // Before samples of an earlier run are put aside for those of this one.
     table_plan(arguments, &info, &mut Vec::new())?;
-    let mut samples = Journal::create(directory, Rc::new(SampleClock::default()))
-        .with_context(|| format!("cannot keep samples in {}", directory.display()))?;
+    let mut samples = tune::samples_table(directory, false, &Rc::new(SampleClock::default()))?;
     let (interrupt, progress) = (Interrupt::install()?, Progress::to_stderr());
     let mut default = simulated.default_plan(&info.block_types);
     default.decode = placement::baseline_team(&tune::request(arguments, host));
@@ -60,6 +56,7 @@ pub fn run(description: &Path, arguments: &TuneArgs) -> anyhow::Result<Ending> {
     };
     let mut probe = SimulatedProbe::new(&machine, 0, &time);
     let mut run = tune::search(setting, &mut probe, &mut samples)?;
+    run.samples = samples.samples();
     let (name, basis) = (
         &simulated.description.name,
         simulated.description.description.trim().replace('\n', " "),

@@ -62,6 +62,8 @@ pub struct Run {
     pub bandwidth: Vec<f64>,
     /// The host, its memory and void samples.
     pub conditions: Conditions,
+    /// What only single samples tell.
+    pub samples: Samples,
     /// Threads and pins that really held.
     pub pins: String,
     /// Instruction sets of the host that kernels can use.
@@ -96,7 +98,7 @@ pub fn conclude(
         log,
         confirmation,
         data,
-        mut remarks,
+        remarks,
         splits,
         concurrency,
     } = run.findings;
@@ -109,10 +111,6 @@ pub fn conclude(
         }
         None => (None, confirmation),
     };
-    let samples = Samples::read(&Journal::path(directory)).unwrap_or_else(|error| {
-        remarks.push(format!("void samples and gains are not shown: {error:#}"));
-        Samples::default()
-    });
     // Other teams, tried before, may have read more or less than the one that was chosen.
     let mut bandwidth = data.bandwidth();
     if bandwidth.is_empty() {
@@ -145,7 +143,7 @@ pub fn conclude(
         prompt_tokens: arguments.prompt,
         splits,
         concurrency,
-        samples,
+        samples: run.samples,
         default_threads: run.default.decode.threads,
         cache_bytes: topology.l3_total_bytes(),
         serve: arguments.simulate.is_none().then(served),

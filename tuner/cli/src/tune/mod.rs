@@ -60,6 +60,7 @@ use crate::space::Phase;
 use crate::space::kernels::KernelSpace;
 use crate::space::placement::{self, Request, TeamSpace};
 use crate::tune::report_of_run::conditions::Conditions;
+use crate::tune::report_of_run::samples::{Remembered, Samples};
 use sysinfer_report::Section;
 
 /// Decode steps at a context of a sampled pass take as long as so many samples of the search.
@@ -160,6 +161,7 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
         None => Recorder::new(live, clock.clone(), started),
     };
     let mut run = search(setting, &mut recorder, &mut samples)?;
+    run.samples = samples.samples();
     run.findings.remarks.extend(recorder.remark());
     let chosen = run.findings.confirmation.as_ref();
     let pins = probe.pins(chosen.map_or(&default, |found| &found.plan));
@@ -188,18 +190,19 @@ fn memory_section(found: std::io::Result<Vec<Located>>) -> Section {
 }
 
 /// `samples.csv`; a resumed run writes it anew, with what is in the journal.
-fn samples_table(
+pub(crate) fn samples_table(
     directory: &Path,
     resumed: bool,
     clock: &Rc<SampleClock>,
-) -> anyhow::Result<Journal> {
+) -> anyhow::Result<Remembered> {
     let open = if resumed {
         Journal::replace
     } else {
         Journal::create
     };
-    open(directory, clock.clone())
-        .with_context(|| format!("cannot keep samples in {}", directory.display()))
+    let file = open(directory, clock.clone())
+        .with_context(|| format!("cannot keep samples in {}", directory.display()))?;
+    Ok(Remembered::new(file, clock.clone()))
 }
 
 /// What a search works with besides the probe.
@@ -226,7 +229,7 @@ impl Setting<'_> {
     }
 }
 
-/// Measures all there is to measure, as far as it gets; pins and instruction sets are left to the caller.
+/// Measures all there is to measure, as far as it gets; samples, pins and instruction sets are left to the caller.
 ///
 /// # Errors
 /// Arguments that do not fit the model.
@@ -294,6 +297,7 @@ pub(crate) fn search(
         findings,
         bandwidth: session.bandwidth,
         conditions,
+        samples: Samples::default(),
         pins: String::new(),
         instruction_sets: Vec::new(),
         sections: Vec::new(),

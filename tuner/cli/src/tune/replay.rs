@@ -17,7 +17,6 @@ use crate::Ending;
 use crate::commands::Cli;
 use crate::host::Host;
 use crate::interrupt::Interrupt;
-use crate::journal::Journal;
 use crate::journal::clock::SampleClock;
 use crate::journal::facts::host_info;
 use crate::journal::format::Header;
@@ -73,8 +72,7 @@ pub fn run(path: &Path) -> anyhow::Result<Ending> {
     // Before samples of an earlier run are put aside for those of this one.
     table_plan(&arguments, &info, &mut Vec::new())?;
     let clock = Rc::new(SampleClock::default());
-    let mut samples = Journal::create(directory, clock.clone())
-        .with_context(|| format!("cannot keep samples in {}", directory.display()))?;
+    let mut samples = super::samples_table(directory, false, &clock)?;
     let (interrupt, progress) = (Interrupt::install()?, Progress::to_stderr());
     let setting = Setting {
         arguments: &arguments,
@@ -90,6 +88,7 @@ pub fn run(path: &Path) -> anyhow::Result<Ending> {
     };
     let mut recorder = Recorder::replayed(clock.clone(), recorded);
     let mut run = search(setting, &mut recorder, &mut samples)?;
+    run.samples = samples.samples();
     run.findings.remarks.extend(recorder.remark());
     run.pins = format!("those of the run of {}, which this replays", header.date);
     run.instruction_sets = header.instruction_sets;

@@ -1,9 +1,10 @@
 //! What only single samples tell: how many were void and why, and how the winner did against the
-//! default. Read back from `samples.csv`, the file that lies beside the report, so that all of it can
-//! be checked there.
+//! default. A run remembers its own ([`Remembered`]), which are the lines of `samples.csv`, so that all of it can be
+//! checked there; [`Samples::read`] is for the files of other runs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 
 use anyhow::Context;
 use serde::Deserialize;
@@ -11,8 +12,10 @@ use sysinfer_profiles::trust::{counted, spoil};
 
 use sysinfer_report::value::Disturbed;
 
+use crate::journal::clock::SampleClock;
+use crate::journal::{Journal, Record, Sink, blocking, cpu_list, kernels};
 use crate::measure::drift::Drift;
-use crate::measure::{BATCH, VISIT_PROMPT, VISIT_STEPS};
+use crate::measure::{BATCH, VISIT_PROMPT, VISIT_STEPS, Work};
 use crate::search::Stage;
 use crate::space::Phase;
 use sysinfer_stats::Estimate;
@@ -70,6 +73,28 @@ struct Line {
 }
 
 impl Line {
+    fn of(record: &Record<'_>, time: jiff::Timestamp) -> Self {
+        let team = match Work::is_of_prompts(record.phase) {
+            true => &record.plan.prefill,
+            false => &record.plan.decode,
+        };
+        Self {
+            time: time.to_string(),
+            stage: record.stage.name().into(),
+            candidate: record.candidate.into(),
+            threads: team.threads.to_string(),
+            map: team.map.clone(),
+            cpus: cpu_list(&team.cpus),
+            kernels: kernels(record.plan, record.phase),
+            blocking: blocking(record.plan),
+            phase: record.phase.into(),
+            total_tokens: record.point.total_tokens,
+            tokens: record.point.tokens,
+            tokens_per_second: record.point.tokens_per_second(),
+            note: record.note.into(),
+        }
+    }
+
     /// Tokens that were there before those that it counts.
     fn prompt_tokens(&self) -> usize {
         self.total_tokens.saturating_sub(self.tokens)
@@ -83,6 +108,34 @@ impl Line {
     fn seconds(&self) -> Option<f64> {
         let time: jiff::Timestamp = self.time.parse().ok()?;
         Some(time.as_duration().as_secs_f64())
+    }
+}
+
+/// `samples.csv`, and in memory what a report needs of its lines.
+pub struct Remembered {
+    file: Journal,
+    clock: Rc<SampleClock>,
+    lines: Vec<Line>,
+}
+
+impl Remembered {
+    /// Lines have the time of `clock`, as those of `file` have.
+    pub fn new(file: Journal, clock: Rc<SampleClock>) -> Self {
+        let lines = Vec::new();
+        Self { file, clock, lines }
+    }
+
+    /// What they tell by now.
+    pub fn samples(&self) -> Samples {
+        Samples::of(&self.lines)
+    }
+}
+
+impl Sink for Remembered {
+    fn record(&mut self, record: &Record<'_>) -> std::io::Result<()> {
+        self.file.record(record)?;
+        self.lines.push(Line::of(record, self.clock.time()));
+        Ok(())
     }
 }
 
@@ -284,7 +337,10 @@ fn around_number(text: &str) -> (&str, Option<f64>, &str) {
 
 #[cfg(test)]
 mod tests {
+    use sysinfer_engine::{PhasePlan, Plan};
+
     use super::*;
+    use crate::measure::Point;
 
     const HEADER: &str = "time,stage,candidate,threads,map,cpus,kernels,blocking,phase,total_tokens,\
         tokens,seconds,tokens_per_second,gb_per_second,read_gb_per_second,note";
@@ -422,6 +478,43 @@ mod tests {
         let drift = samples.drift.decode.expect("one plan, ten minutes");
         assert!((0.1..0.16).contains(&drift), "{drift}");
         assert_eq!(samples.drift.prefill, None);
+    }
+
+    #[test]
+    fn what_is_remembered_is_what_the_file_says() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Rc::new(SampleClock::default());
+        let file = Journal::create(folder.path(), clock.clone()).expect("writable");
+        let mut remembered = Remembered::new(file, clock.clone());
+        let plan = Plan::with_threads(PhasePlan::unpinned(2));
+        let notes = ["", "discarded: other load took 34 % of the CPUs", ""];
+        for (index, candidate) in ["default", "tuned", "tuned"].into_iter().enumerate() {
+            let seconds = index as f64;
+            let time = clock.time() + jiff::SignedDuration::from_secs(10);
+            clock.set(seconds, time);
+            let point = Point {
+                total_tokens: 32,
+                tokens: 16,
+                seconds: 1.0 + seconds,
+                bytes: 1e9,
+            };
+            let record = Record {
+                stage: Stage::Confirmation,
+                candidate,
+                plan: &plan,
+                phase: "decode",
+                stream_cpus: None,
+                point: &point,
+                read_gb_per_second: None,
+                note: notes[index],
+            };
+            remembered.record(&record).expect("written");
+        }
+        let samples = remembered.samples();
+        assert_eq!((samples.readings, samples.void_count()), (3, 1));
+        assert!(samples.rival(Phase::Decode, "tuned").is_some());
+        let read = Samples::read(&Journal::path(folder.path())).expect("a journal");
+        assert_eq!(samples, read);
     }
 
     #[test]
