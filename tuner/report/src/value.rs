@@ -100,10 +100,6 @@ pub struct Chosen {
     pub prefill: Team,
     /// All block sizes.
     pub blocking: String,
-    /// Of these, tokens of a prompt in one step.
-    pub prefill_chunk: usize,
-    /// And rows of them that are kept in cache at a time.
-    pub prefill_rows: usize,
     /// What was decided and why, one line each.
     pub reasons: Vec<String>,
 }
@@ -279,10 +275,6 @@ pub struct Candidate {
     pub threads: usize,
     /// Their map.
     pub map: String,
-    /// Tokens of a prompt in one step.
-    pub prefill_chunk: usize,
-    /// Of these, rows that are kept in cache at a time.
-    pub prefill_rows: usize,
 }
 
 /// Samples that were disturbed in one way.

@@ -6,7 +6,6 @@ use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 use sysinfer_stats::Estimate;
 
 use super::bars::{Bar, Shares, Whole};
-use super::grid::Grid;
 use super::lines::{Curve, Plot, Spot};
 use super::{Chart, Drawing};
 use crate::Report;
@@ -25,7 +24,6 @@ pub fn all(report: &Report) -> Vec<Chart> {
         step_time(report),
         threads(report, "decode-team", "threads-decode", "Decode"),
         threads(report, "prefill-team", "threads-prefill", "Prefill"),
-        prefill_blocks(report),
         sizes(report, "prefill-rows"),
         sizes(report, "prefill-chunk"),
         sizes(report, "prefetch"),
@@ -216,37 +214,8 @@ fn threads(report: &Report, stage: &str, name: &'static str, phase: &str) -> Opt
     .chart(name, format!("{phase}: rate by threads, for each map"), "")
 }
 
-/// Rows kept in cache by tokens per step, from both races of prefill sizes.
-fn prefill_blocks(report: &Report) -> Option<Chart> {
-    let stages = ["prefill-rows", "prefill-chunk"];
-    let races = || stages.into_iter().flat_map(|stage| races(report, stage));
-    let key = |candidate: &Candidate| (candidate.prefill_chunk, candidate.prefill_rows);
-    let cell = |candidate: &Candidate| Some((key(candidate), candidate.tokens_per_second?.median));
-    let grid = Grid {
-        x_label: "tokens per step",
-        y_label: "rows kept in cache",
-        cells: races()
-            .flat_map(|race| &race.candidates)
-            .filter_map(cell)
-            .collect(),
-        chosen: report
-            .chosen
-            .as_ref()
-            .map(|chosen| (chosen.prefill_chunk, chosen.prefill_rows)),
-    };
-    grid.is_map().then(|| Chart {
-        name: "prefill-blocks",
-        title: "Prefill rate by block sizes, tokens/s".into(),
-        key: "Framed: chosen. Empty: not measured.".into(),
-        drawing: Drawing::Grid(grid),
-    })
-}
-
-/// Bars of one race of sizes; of those of prefill only where they do not make a map.
+/// Bars of one race of sizes.
 fn sizes(report: &Report, stage: &'static str) -> Option<Chart> {
-    if stage.starts_with("prefill") && prefill_blocks(report).is_some() {
-        return None;
-    }
     let race = races(report, stage).next()?;
     let mut candidates: Vec<&Candidate> = race.candidates.iter().collect();
     candidates.sort_by_key(|candidate| size(&candidate.name));

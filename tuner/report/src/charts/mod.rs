@@ -1,9 +1,8 @@
-//! The charts. `content` turns a report into charts; `lines`, `bars` and `grid` draw one kind each on the `canvas`.
+//! The charts. `content` turns a report into charts; `lines` and `bars` draw one kind each on the `canvas`.
 
 mod bars;
 mod canvas;
 mod content;
-mod grid;
 mod lines;
 
 use crate::Error;
@@ -49,7 +48,6 @@ enum Drawing {
     Lines(lines::Plot),
     Bars(Vec<bars::Bar>),
     Shares(bars::Shares),
-    Grid(grid::Grid),
 }
 
 impl Chart {
@@ -86,7 +84,6 @@ impl Chart {
             Drawing::Lines(plot) => plot.description(),
             Drawing::Bars(_) => "Bars of tokens/s with their intervals.".into(),
             Drawing::Shares(shares) => format!("Bars of shares: {}.", shares.parts.join(", ")),
-            Drawing::Grid(grid) => format!("Rates by {} and {}.", grid.x_label, grid.y_label),
         };
         format!("{shown} {}", self.key).trim_end().to_owned()
     }
@@ -96,13 +93,11 @@ impl Chart {
             Drawing::Lines(plot) => plot.height(size),
             Drawing::Bars(bars) => bars::height(bars.len()),
             Drawing::Shares(shares) => shares.height(size),
-            Drawing::Grid(grid) => grid.height(),
         };
         let shapes = canvas::shapes((size.width(), height), |area| match &self.drawing {
             Drawing::Lines(plot) => plot.draw(area, size),
             Drawing::Bars(bars) => bars::draw(bars, area, size),
             Drawing::Shares(shares) => shares.draw(area, size),
-            Drawing::Grid(grid) => grid.draw(area, size),
         })?;
         Ok((shapes, height))
     }

@@ -64,8 +64,6 @@ pub(crate) fn usual() -> Report {
             decode: team(Some(1.1)),
             prefill: team(None),
             blocking: "prefetch=512 rows=64 chunk=512 attention=256 decode-rows=8".into(),
-            prefill_chunk: 512,
-            prefill_rows: 64,
             reasons: vec!["decode: faster than the default (+10.0 %)".into()],
         }),
         serve: Some("sysinfer-server 'my model.gguf' -t 0.0 -n 4096 --profile p.toml".into()),
@@ -109,7 +107,7 @@ pub(crate) fn distrusted() -> Report {
         not_trusted_because: Some(why.into()),
         warning: vec![
             format!("{why}."),
-            "Stop the other load and tune again.".into(),
+            "Stop the other load, or tune with --wait, once more.".into(),
         ],
         verdict: format!("NOT TO BE TRUSTED: {why}"),
         serve: None,
@@ -304,8 +302,6 @@ fn stages() -> Vec<Stage> {
         left_because: rate.is_none().then(|| "it could not run".into()),
         threads: 4,
         map: "spread".into(),
-        prefill_chunk: 512,
-        prefill_rows: 64,
     };
     let stage = |stage: &str, title: &str, candidates: Vec<Candidate>| Stage {
         stage: stage.into(),
@@ -319,10 +315,8 @@ fn stages() -> Vec<Stage> {
     fewer.threads = 2;
     let mut compact = candidate("4 compact", Some(10.0));
     compact.map = "compact".into();
-    let mut rows = candidate("rows 16", Some(200.0));
-    rows.prefill_rows = 16;
-    let mut chunk = candidate("chunk 128", Some(220.0));
-    chunk.prefill_chunk = 128;
+    let rows = candidate("rows 16", Some(200.0));
+    let chunk = candidate("chunk 128", Some(220.0));
     vec![
         stage(
             "decode-team",

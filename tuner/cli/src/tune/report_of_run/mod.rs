@@ -199,8 +199,6 @@ impl Ended<'_> {
             decode: team(Phase::Decode),
             prefill: team(Phase::Prefill),
             blocking: blocking(&found.plan),
-            prefill_chunk: found.plan.blocking.prefill_chunk,
-            prefill_rows: found.plan.blocking.prefill_rows,
             reasons: found.reasons.clone(),
         }
     }
@@ -278,8 +276,6 @@ fn stage(outcome: &Outcome) -> value::Stage {
             left_because: lane.out.clone(),
             threads: phase.team(plan).threads,
             map: phase.team(plan).map.clone(),
-            prefill_chunk: plan.blocking.prefill_chunk,
-            prefill_rows: plan.blocking.prefill_rows,
         }
     };
     let mut candidates: Vec<value::Candidate> = outcome.lanes.iter().map(candidate).collect();

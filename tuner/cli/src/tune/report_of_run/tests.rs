@@ -484,7 +484,7 @@ fn all_of_a_run_is_in_its_report_and_all_files_are_written() {
         "throughput.svg",
         "step-time.svg",
         "threads-decode.svg",
-        "prefill-blocks.svg",
+        "prefill-rows.svg",
         "prefetch.svg",
         "bandwidth-share.svg",
         "summary.md",
