@@ -1,10 +1,9 @@
-//! Tables on the terminal.
-
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+//! The table of rates on the terminal.
 
 use sysinfer_report::Length;
-use sysinfer_report::figures::{ONE_SAMPLE, interval};
+use sysinfer_report::figures::interval;
 use sysinfer_stats::Estimate;
+use sysinfer_terminal::{number, render};
 
 /// The throughput table; the reference column only where a reference exists, the method of decoding
 /// only where a row is sampled.
@@ -49,45 +48,6 @@ pub fn throughput(rows: &[Length]) -> String {
         cells
     };
     render(&header, rows.iter().map(cells))
-}
-
-/// A plain table of strings; columns of numbers stand to the right.
-pub fn render(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let rows: Vec<Vec<String>> = rows.collect();
-    let numeric = |column: usize| {
-        let mut cells = rows.iter().filter_map(|row| row.get(column));
-        cells.all(|cell| {
-            cell == ONE_SAMPLE || cell.starts_with(|c: char| c.is_ascii_digit() || c == '-')
-        })
-    };
-    let right: Vec<bool> = (0..header.len()).map(numeric).collect();
-    let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_BORDERS_ONLY)
-        .set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(header.to_vec());
-    for row in rows {
-        table.add_row(row);
-    }
-    for (column, _) in table
-        .column_iter_mut()
-        .zip(right)
-        .filter(|(_, right)| *right)
-    {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.trim_fmt()
-}
-
-/// Two decimals, three digits at least for what is below ten.
-pub fn number(value: Option<f64>) -> String {
-    value.map_or_else(dash, |value| {
-        if value < 10.0 {
-            format!("{value:.3}")
-        } else {
-            format!("{value:.2}")
-        }
-    })
 }
 
 fn milliseconds(value: f64) -> String {

@@ -4,17 +4,17 @@ use std::path::PathBuf;
 
 use clap::Args;
 use sysinfer_engine::{Blocking, MemoryPlan};
+use sysinfer_journal::cpu_list;
+use sysinfer_probe::Phase;
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 use sysinfer_profiles::{LengthEvidence, Profile, StepEvidence};
 use sysinfer_report::Length;
 use sysinfer_stats::Estimate;
+use sysinfer_table::drift::Drift;
+use sysinfer_table::sampled::DEFINITION;
+use sysinfer_terminal::gigabytes;
 
 use crate::Ending;
-use crate::host::gigabytes;
-use crate::journal::cpu_list;
-use crate::measure::drift::Drift;
-use crate::measure::sampled::DEFINITION;
-use crate::space::Phase;
 use crate::table;
 
 /// Said of a profile without a table.
@@ -238,7 +238,7 @@ fn teams(profile: &Profile) -> String {
             gain.to_string(),
         ]
     });
-    table::render(&header, rows.into_iter())
+    sysinfer_terminal::render(&header, rows.into_iter())
 }
 
 fn kernels(profile: &Profile) -> Vec<(String, String)> {
@@ -320,10 +320,14 @@ fn sizes(profile: &Profile) -> Vec<(String, String)> {
 
 fn runs(profile: &Profile) -> Vec<(String, String)> {
     let text = |phase: &str, tokens: usize, runs: &[f64], cores: [Option<f64>; 2]| {
-        let rates: Vec<String> = runs.iter().map(|rate| table::number(Some(*rate))).collect();
+        let rates: Vec<String> = runs
+            .iter()
+            .map(|rate| sysinfer_terminal::number(Some(*rate)))
+            .collect();
         let units = cores.into_iter().zip(["GMAC/s", "GB/s exchanged"]);
-        let known =
-            units.filter_map(|(rate, unit)| rate.map(|rate| (table::number(Some(rate)), unit)));
+        let known = units.filter_map(|(rate, unit)| {
+            rate.map(|rate| (sysinfer_terminal::number(Some(rate)), unit))
+        });
         let cores: Vec<String> = known.map(|(rate, unit)| format!("{rate} {unit}")).collect();
         let beside = match cores.is_empty() {
             true => String::new(),

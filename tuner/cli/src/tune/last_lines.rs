@@ -79,7 +79,7 @@ fn print_results(report: &Report, ended: &Ended<'_>) {
         ];
         println!(
             "\n{}",
-            table::render(&header, measured.sequences.iter().map(row))
+            sysinfer_terminal::render(&header, measured.sequences.iter().map(row))
         );
         measured.findings.iter().for_each(|line| println!("{line}"));
     }

@@ -3,12 +3,10 @@
 
 use sysinfer_engine::PhasePlan;
 use sysinfer_machine::Topology;
+use sysinfer_probe::{Finding, Voids};
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 use sysinfer_report::Section;
-
-use crate::host::check::Finding;
-use crate::measure::bandwidth::BandwidthMap;
-use crate::measure::voids::Voids;
+use sysinfer_table::survey::BandwidthMap;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
@@ -87,8 +85,8 @@ impl Conditions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::bandwidth::map::Row;
-    use crate::measure::voids::VoidKind;
+    use sysinfer_probe::VoidKind;
+    use sysinfer_table::survey::Row;
 
     fn conditions() -> Conditions {
         let row = |node| Row {

@@ -18,27 +18,26 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use sysinfer_engine::EngineInfo;
+use sysinfer_journal::{blocking, cpu_list, kernels};
 use sysinfer_machine::HostInfo;
+use sysinfer_measure::host::check::sve_words;
+use sysinfer_probe::{CoreReading, Phase};
 use sysinfer_profiles::Gain;
 use sysinfer_report::figures::proven;
 use sysinfer_report::value::{self, Chosen, LAYOUT, NotTried, Part, Step, Team};
 use sysinfer_report::{Length, Report, Section};
+use sysinfer_search::confirm::{Confirmation, Fresh};
+use sysinfer_search::race::{Lane, Outcome};
+use sysinfer_search::staged::Log;
 use sysinfer_stats::Estimate;
+use sysinfer_table::concurrency::Concurrency;
+use sysinfer_table::split::Split;
 
 use self::conditions::Conditions;
 use self::distrust::{Distrust, NOTHING_FOLLOWS};
 use self::explain::{Contest, Evidence};
 use self::reference::Reference;
 use self::samples::Samples;
-use crate::host::check::sve_words;
-use crate::journal::{blocking, cpu_list, kernels};
-use crate::measure::concurrency::Concurrency;
-use crate::measure::cores::CoreReading;
-use crate::measure::split::Split;
-use crate::search::confirm::{Confirmation, Fresh};
-use crate::search::race::{Lane, Outcome};
-use crate::search::staged::Log;
-use crate::space::Phase;
 
 /// A run that has ended, as far as it got.
 pub struct Ended<'a> {

@@ -1,13 +1,14 @@
 //! The table: everything known about each length, and how its numbers came about.
 
+use sysinfer_probe::Point;
 use sysinfer_report::Length;
 use sysinfer_stats::{Estimate, Summary, median_of};
+use sysinfer_table::TableData;
+use sysinfer_table::sampled;
 
 use super::Ended;
 use super::explain::fits_caches;
 use super::reference::{self, Reference};
-use crate::measure::table::TableData;
-use crate::measure::{Point, sampled};
 
 /// Median of the readings: what the memory gave while the run took its samples; `None` of none.
 pub fn roof(bandwidth: &[f64]) -> Option<f64> {

@@ -8,18 +8,15 @@ use std::rc::Rc;
 
 use anyhow::Context;
 use serde::Deserialize;
+use sysinfer_journal::clock::SampleClock;
+use sysinfer_journal::{Journal, blocking, cpu_list, kernels};
+use sysinfer_probe::{
+    BATCH, Phase, Record, Sink, Stage, VISIT_PROMPT, VISIT_STEPS, Validity, Work,
+};
 use sysinfer_profiles::trust::{counted, spoil};
-
 use sysinfer_report::value::Disturbed;
-
-use crate::journal::clock::SampleClock;
-use crate::journal::{Journal, Record, Sink, blocking, cpu_list, kernels};
-use crate::measure::drift::Drift;
-use crate::measure::{BATCH, VISIT_PROMPT, VISIT_STEPS, Work};
-use crate::search::Stage;
-use crate::space::Phase;
-use sysinfer_stats::Estimate;
-use sysinfer_stats::minutes;
+use sysinfer_stats::{Estimate, minutes};
+use sysinfer_table::drift::Drift;
 
 /// How the journal marks a reading that does not count, before the reason.
 const VOID: &str = "discarded: ";
@@ -91,7 +88,11 @@ impl Line {
             total_tokens: record.point.total_tokens,
             tokens: record.point.tokens,
             tokens_per_second: record.point.tokens_per_second(),
-            note: record.note.into(),
+            note: match record.validity {
+                Validity::Valid => String::new(),
+                Validity::Kept(why) => format!("{KEPT}{why}"),
+                Validity::Discarded(why) => format!("{VOID}{why}"),
+            },
         }
     }
 
@@ -338,9 +339,9 @@ fn around_number(text: &str) -> (&str, Option<f64>, &str) {
 #[cfg(test)]
 mod tests {
     use sysinfer_engine::{PhasePlan, Plan};
+    use sysinfer_probe::{Disturbance, Point, VoidKind};
 
     use super::*;
-    use crate::measure::Point;
 
     const HEADER: &str = "time,stage,candidate,threads,map,cpus,kernels,blocking,phase,total_tokens,\
         tokens,seconds,tokens_per_second,gb_per_second,read_gb_per_second,note";
@@ -487,7 +488,8 @@ mod tests {
         let file = Journal::create(folder.path(), clock.clone()).expect("writable");
         let mut remembered = Remembered::new(file, clock.clone());
         let plan = Plan::with_threads(PhasePlan::unpinned(2));
-        let notes = ["", "discarded: other load took 34 % of the CPUs", ""];
+        let load = Disturbance::new(VoidKind::Busy, "other load took 34 % of the CPUs");
+        let validities = [Validity::Valid, Validity::Discarded(load), Validity::Valid];
         for (index, candidate) in ["default", "tuned", "tuned"].into_iter().enumerate() {
             let seconds = index as f64;
             let time = clock.time() + jiff::SignedDuration::from_secs(10);
@@ -506,7 +508,7 @@ mod tests {
                 stream_cpus: None,
                 point: &point,
                 read_gb_per_second: None,
-                note: notes[index],
+                validity: &validities[index],
             };
             remembered.record(&record).expect("written");
         }

@@ -2,22 +2,21 @@
 
 use sysinfer_engine::lookup::Rows;
 use sysinfer_engine::{PhasePlan, Plan, StepTimes, WorkerSeconds};
+use sysinfer_probe::{Point, Stage};
+use sysinfer_report::value::Disturbed;
+use sysinfer_search::confirm::Verdict;
+use sysinfer_search::space::{Candidate, Skipped};
+use sysinfer_table::Sampled;
+use sysinfer_table::TableData;
+use sysinfer_table::drift::Drift;
+use sysinfer_table::sampled::DEFINITION;
+use sysinfer_table::split::Under;
 
 use super::distrust::Distrust;
 use super::reference::TABLES;
 use super::rows::rows;
 use super::samples::Rival;
 use super::*;
-use crate::measure::Point;
-use crate::measure::drift::Drift;
-use crate::measure::sampled::DEFINITION;
-use crate::measure::sampled::rates::Sampled;
-use crate::measure::split::Under;
-use crate::measure::table::TableData;
-use crate::search::Stage;
-use crate::search::confirm::Verdict;
-use crate::space::{Candidate, Skipped};
-use sysinfer_report::value::Disturbed;
 
 /// What is in every text that comes from outside: none of it may become markup.
 pub(crate) const HOSTILE: &str = "<script>alert(\"1\")</script>&'";

@@ -1,11 +1,11 @@
 //! What a reader takes from a run at first sight, in one sentence.
 
+use sysinfer_probe::Phase;
 use sysinfer_profiles::Gain;
 use sysinfer_report::Length;
 use sysinfer_report::figures::number;
 
 use super::Ended;
-use crate::space::Phase;
 
 impl Ended<'_> {
     /// The sentence: how fast, beside the reference, and what is proven over the default.

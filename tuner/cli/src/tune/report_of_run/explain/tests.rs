@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use sysinfer_engine::{PhasePlan, Plan, StepTimes, WorkerSeconds};
 
 use super::*;
-use crate::space::Candidate;
 use crate::tune::report_of_run::tests::info;
+use sysinfer_search::space::Candidate;
 
 fn exactly(value: f64) -> Estimate {
     Estimate {
