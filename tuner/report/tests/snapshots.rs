@@ -155,3 +155,31 @@ fn who_is_not_to_be_trusted_says_so_before_all_else() {
     let charts = charts::all(&report);
     assert!(!charts.is_empty() && charts.iter().all(|chart| chart.title.starts_with(mark)));
 }
+
+#[test]
+fn what_is_no_number_is_not_drawn() {
+    let mut report = values::usual();
+    let endless = Some(sysinfer_stats::Estimate {
+        median: f64::INFINITY,
+        low: f64::NAN,
+        high: f64::INFINITY,
+        count: 1,
+    });
+    for row in &mut report.lengths {
+        row.decode_tokens_per_second = endless;
+    }
+    for stage in &mut report.stages {
+        stage.candidates[0].tokens_per_second = endless;
+    }
+    let charts = charts::all(&report);
+    assert!(charts.iter().all(|chart| chart.name != "throughput"));
+    for chart in &charts {
+        let drawn = chart.document().expect("draws");
+        assert!(
+            !drawn.contains("NaN") && !drawn.contains("inf"),
+            "{}",
+            chart.name
+        );
+    }
+    page(&report).expect("renders");
+}

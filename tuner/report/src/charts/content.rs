@@ -6,7 +6,7 @@ use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 use sysinfer_stats::Estimate;
 
 use super::bars::{Bar, Shares, Whole};
-use super::lines::{Curve, Plot, Spot};
+use super::lines::{Curve, Plot, Spot, is_number};
 use super::{Chart, Drawing};
 use crate::Report;
 use crate::figures::duration;
@@ -239,7 +239,8 @@ fn size(name: &str) -> usize {
     digits.parse().unwrap_or(0)
 }
 
-fn bars(name: &'static str, title: String, bars: Vec<Bar>) -> Option<Chart> {
+fn bars(name: &'static str, title: String, mut bars: Vec<Bar>) -> Option<Chart> {
+    bars.retain(|bar| is_number(&bar.value));
     (!bars.is_empty()).then(|| Chart {
         name,
         title,

@@ -51,8 +51,11 @@ pub(super) struct Plot {
 }
 
 impl Plot {
-    /// Only curves with points, if there are any.
+    /// Only points that are numbers, and curves with points, if there are any.
     pub(super) fn drawable(mut self) -> Option<Self> {
+        for curve in &mut self.curves {
+            curve.points.retain(|spot| is_number(&spot.y));
+        }
         self.curves.retain(|curve| !curve.points.is_empty());
         (!self.curves.is_empty()).then_some(self)
     }
@@ -207,6 +210,14 @@ impl Curve {
 }
 
 type Dot<'b, C> = ComposedElement<C, SVGBackend<'b>, Polygon<(i32, i32)>, Polygon<(i32, i32)>>;
+
+/// Whether all of it is finite: a clock that stands still makes rates that are not.
+pub(super) fn is_number(estimate: &Estimate) -> bool {
+    let Estimate {
+        median, low, high, ..
+    } = estimate;
+    [median, low, high].iter().all(|value| value.is_finite())
+}
 
 /// The axis of lengths or counts, on which doublings may be equally long.
 #[derive(Clone)]
