@@ -9,9 +9,9 @@ use sysinfer_machine::{Caches, Cpu, HostInfo, Node, Topology};
 use sysinfer_profiles::HostFacts;
 
 /// More CPUs or nodes than any host has.
-const MOST_CPUS: usize = 16_384;
+const MAX_CPUS: usize = 16_384;
 /// Larger than any size that a model or a cache has, so that arithmetic on sizes cannot overflow.
-const MOST: u64 = 1 << 48;
+const MAX_SIZE: u64 = 1 << 48;
 
 /// [`Topology`] as plain numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +69,7 @@ impl TopologyFacts {
     /// What is wrong.
     pub fn validate(&self) -> Result<(), String> {
         let (cpus, nodes) = (self.cpus.len(), self.nodes.len());
-        if cpus == 0 || cpus > MOST_CPUS || nodes == 0 || nodes > cpus {
+        if cpus == 0 || cpus > MAX_CPUS || nodes == 0 || nodes > cpus {
             return Err(format!("a topology of {cpus} CPUs and {nodes} nodes"));
         }
         if self.l3_count > cpus {
@@ -88,7 +88,7 @@ impl TopologyFacts {
             return Err("the CPUs of the topology are not on its nodes".into());
         }
         let numbers = self.cpus.iter().flatten().chain(&self.caches);
-        match numbers.copied().find(|number| *number as u64 > MOST) {
+        match numbers.copied().find(|number| *number as u64 > MAX_SIZE) {
             Some(number) => Err(format!("the topology has a number {number}")),
             None => Ok(()),
         }
@@ -214,7 +214,7 @@ impl ModelShape {
             self.decode_bytes,
             self.kv_bytes_per_position,
         ];
-        match sizes.into_iter().find(|size| *size > MOST) {
+        match sizes.into_iter().find(|size| *size > MAX_SIZE) {
             Some(size) => Err(format!("the model has a size of {size}")),
             None => Ok(()),
         }

@@ -10,11 +10,11 @@ use sysinfer_engine::Plan;
 use super::format::{Cores, Header, Line, Sample};
 
 /// Longer than the header of the largest host.
-const MOST_LINE_BYTES: u64 = 4 << 20;
+const MAX_LINE_BYTES: u64 = 4 << 20;
 /// More lines than any run writes.
-const MOST_LINES: usize = 2_000_000;
+const MAX_LINES: usize = 2_000_000;
 /// More than any run writes.
-const MOST_FILE_BYTES: u64 = 256 << 20;
+const MAX_FILE_BYTES: u64 = 256 << 20;
 
 /// Why a journal could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -68,16 +68,16 @@ pub fn read(path: &Path) -> Result<Option<Recorded>, ReadError> {
     };
     let file = File::open(path).map_err(io)?;
     let bytes = file.metadata().map_err(io)?.len();
-    if bytes > MOST_FILE_BYTES {
+    if bytes > MAX_FILE_BYTES {
         return Err(ReadError::Line {
             path: path.into(),
             line: 1,
             problem: format!(
-                "the file has {bytes} bytes; a journal of this program has at most {MOST_FILE_BYTES}"
+                "the file has {bytes} bytes; a journal of this program has at most {MAX_FILE_BYTES}"
             ),
         });
     }
-    let mut reader = BufReader::new(file.take(MOST_FILE_BYTES));
+    let mut reader = BufReader::new(file.take(MAX_FILE_BYTES));
     let mut builder = Builder::default();
     let mut whole_bytes = 0;
     for number in 1.. {
@@ -87,11 +87,11 @@ pub fn read(path: &Path) -> Result<Option<Recorded>, ReadError> {
             problem,
         };
         let mut bytes = Vec::new();
-        let mut limited = (&mut reader).take(MOST_LINE_BYTES + 1);
+        let mut limited = (&mut reader).take(MAX_LINE_BYTES + 1);
         let length = limited.read_until(b'\n', &mut bytes).map_err(io)? as u64;
-        if length > MOST_LINE_BYTES || number > MOST_LINES {
+        if length > MAX_LINE_BYTES || number > MAX_LINES {
             return Err(error(format!(
-                "longer than any journal of this program ({MOST_LINE_BYTES} bytes a line, {MOST_LINES} lines)"
+                "longer than any journal of this program ({MAX_LINE_BYTES} bytes a line, {MAX_LINES} lines)"
             )));
         }
         // Without its line end the write did not finish, whatever the line says.

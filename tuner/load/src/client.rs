@@ -23,7 +23,7 @@ use super::events::EventParser;
 /// A connection that takes longer does not come about.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Pieces of one answer; more are no answer to what was asked.
-const MOST_PIECES: usize = 1 << 20;
+const MAX_PIECES: usize = 1 << 20;
 /// Of a body that is not streamed, as much is read.
 const BODY_LIMIT_BYTES: usize = 1 << 20;
 
@@ -298,9 +298,9 @@ impl Reading {
 
     fn add(&mut self, part: Part, now: Duration) -> Result<(), Failure> {
         if part.has_output {
-            if self.answer.pieces.len() >= MOST_PIECES {
+            if self.answer.pieces.len() >= MAX_PIECES {
                 return Err(Failure::Malformed(format!(
-                    "it has more than {MOST_PIECES} pieces"
+                    "it has more than {MAX_PIECES} pieces"
                 )));
             }
             self.answer.pieces.push(now);

@@ -8,7 +8,7 @@ use super::order::Distribution;
 use super::record::{LATE_SECONDS, Record, Timing};
 
 /// Gaps that are kept, 64 MiB of them; percentiles of more are those of the first.
-const MOST_GAPS: usize = 8 << 20;
+const MAX_GAPS: usize = 8 << 20;
 
 /// Limits that a good request keeps, milliseconds; absent: no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -180,7 +180,7 @@ impl Collected {
         self.whole.push(1000.0 * timing.end);
         self.per_token
             .extend(timing.per_output_token().map(|seconds| 1000.0 * seconds));
-        let room = MOST_GAPS
+        let room = MAX_GAPS
             .saturating_sub(self.gaps.len())
             .min(timing.gaps.len());
         self.gaps

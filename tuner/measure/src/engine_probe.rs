@@ -405,7 +405,7 @@ impl Probe for EngineProbe<'_> {
                 total_tokens,
                 groups,
                 group_steps,
-            } => self.visit((*from_tokens, *total_tokens), (*groups, *group_steps))?,
+            } => self.visit(*from_tokens, *total_tokens, *groups, *group_steps)?,
             Work::Batch {
                 sequences,
                 prompt_rows,

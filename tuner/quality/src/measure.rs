@@ -100,7 +100,8 @@ impl Rows {
     fn step(
         &mut self,
         predictor: &mut dyn Predictor,
-        (tokens, scored): (&[u32], bool),
+        tokens: &[u32],
+        scored: bool,
         time: &mut Duration,
     ) -> Result<(), EngineError> {
         let started = Instant::now();
@@ -133,16 +134,16 @@ pub fn measure(
             if setup.stop.load(Ordering::Relaxed) {
                 return Ok(measured);
             }
-            let step = (&window.inputs[part.first..part.end], part.scored);
-            ours.step(model, step, &mut measured.model_time)?;
+            let tokens = &window.inputs[part.first..part.end];
+            ours.step(model, tokens, part.scored, &mut measured.model_time)?;
             if let Some(reference) = reference.as_deref_mut() {
-                theirs.step(reference, step, &mut measured.reference_time)?;
+                theirs.step(reference, tokens, part.scored, &mut measured.reference_time)?;
             }
             if part.scored {
                 let theirs = reference.is_some().then_some(&theirs);
-                measured.score(&window, (index, &part), &ours, theirs)?;
+                measured.score(&window, index, &part, &ours, theirs)?;
             }
-            let tokens = (part.end - part.first) as u64;
+            let tokens = tokens.len() as u64;
             running.catch_up(&measured.positions);
             (setup.advance)(tokens, &running.text());
         }
@@ -155,7 +156,8 @@ impl Measurement {
     fn score(
         &mut self,
         window: &Window<'_>,
-        (index, part): (usize, &Part),
+        index: usize,
+        part: &Part,
         ours: &Rows,
         theirs: Option<&Rows>,
     ) -> Result<(), MeasureError> {

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 /// The name of standard input on the command line.
 const STANDARD_INPUT: &str = "-";
 /// Longest text. Scoring this much takes hours on any CPU; an endless pipe must not fill memory.
-const MOST_BYTES: u64 = 16 << 20;
+const MAX_BYTES: u64 = 16 << 20;
 
 /// Reads the text; one newline at its end is dropped, as llama-perplexity does.
 ///
@@ -37,11 +37,11 @@ pub fn name(path: &Path) -> String {
 
 fn read_bounded(from: impl Read, name: &str) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    from.take(MOST_BYTES + 1)
+    from.take(MAX_BYTES + 1)
         .read_to_end(&mut bytes)
         .with_context(|| format!("cannot read {name}"))?;
-    if bytes.len() as u64 > MOST_BYTES {
-        let mebibytes = MOST_BYTES >> 20;
+    if bytes.len() as u64 > MAX_BYTES {
+        let mebibytes = MAX_BYTES >> 20;
         bail!("{name} has more than {mebibytes} MiB; give a part of it: head -c {mebibytes}M");
     }
     Ok(bytes)

@@ -35,7 +35,8 @@ pub fn race_decode_rows(
     session: &mut Session<'_>,
     inputs: &Inputs<'_>,
     works: &Works,
-    (plan, noise): (&Plan, f64),
+    plan: &Plan,
+    noise: f64,
     until: Option<f64>,
 ) -> Result<Option<Outcome>, Halt> {
     let sizes = blocking::decode_rows(plan, inputs.blocks);

@@ -134,8 +134,7 @@ fn drive(
     };
     let mut found = confirm::confirm(session, inputs.default, &tuned, &works, limits)?;
     let until = inputs.effort.confirm_until.map(|until| 1.05 * until);
-    let stands = (&found.plan, tuned.noise);
-    let raced = many::race_decode_rows(session, inputs, &works, stands, until)?;
+    let raced = many::race_decode_rows(session, inputs, &works, &found.plan, tuned.noise, until)?;
     if let Some(outcome) = raced {
         found.plan = many::take(&found.plan, &outcome);
         log.outcomes.push(outcome);

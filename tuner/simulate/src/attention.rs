@@ -10,17 +10,9 @@ use sysinfer_engine::model::attention::merges_together;
 use sysinfer_kernels::attention::PARTIAL_HEAD;
 
 use super::crew::Crew;
-use super::machine::{Machine, Setting, overlapped};
+use super::machine::{Machine, overlapped};
 use super::reading::Reads;
-
-/// Key/value heads of a model on a host.
-pub(super) struct Heads {
-    /// Which of them the workers of the team share.
-    shares: HeadShares,
-    /// The node of each in the blocks of each turn, where the decode team's worker that writes it first is.
-    /// `None` where its workers move: then heads are everywhere.
-    homes: Option<Vec<Vec<usize>>>,
-}
+use super::setting::{Heads, Setting};
 
 impl Heads {
     /// The node of a unit's keys and values.
@@ -176,7 +168,7 @@ impl Machine {
         let rate = self.description.compute.prompt_attention_gmac_per_second * 1e9;
         let mut busiest: f64 = 0.0;
         let home = |unit| unit_home(setting.heads.shares.turns(), (unit, 1), 0);
-        each_share(setting, (&costs, home), |worker, units| {
+        each_share(setting, &costs, home, |worker, units| {
             let products = units.iter().map(|unit| {
                 let (rows, seen) = tiles[unit % tiles.len()];
                 (rows * seen) as f64 * products_each
@@ -210,7 +202,7 @@ fn decode_units(setting: &Setting<'_>, positions: usize) -> Vec<Unit> {
         unit_home(turns, (unit / chunks.len(), chunks.len()), start)
     };
     let mut all = Vec::new();
-    each_share(setting, (&costs, home), |worker, units| {
+    each_share(setting, &costs, home, |worker, units| {
         all.extend(units.iter().map(|unit| Unit {
             worker,
             head: unit / chunks.len(),
@@ -225,7 +217,8 @@ fn decode_units(setting: &Setting<'_>, positions: usize) -> Vec<Unit> {
 /// their numbers: head by head, and in the order of `costs`. `home` says whose turn a unit is.
 fn each_share(
     setting: &Setting<'_>,
-    (costs, home): (&[usize], impl Fn(usize) -> usize),
+    costs: &[usize],
+    home: impl Fn(usize) -> usize,
     mut take: impl FnMut(usize, &[usize]),
 ) {
     for group in setting.heads.shares.groups() {

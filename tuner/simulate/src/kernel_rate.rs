@@ -24,11 +24,11 @@ pub enum AttentionRate {
     /// However many query heads share a key/value head.
     Same(f64),
     /// For one, two, three and four of them. The kernel takes more than that four at a time.
-    ByHeads([f64; MOST_TOGETHER]),
+    ByHeads([f64; MAX_TOGETHER]),
 }
 
 /// Query heads that the attention kernel takes together.
-const MOST_TOGETHER: usize = 4;
+const MAX_TOGETHER: usize = 4;
 
 impl AttentionRate {
     /// For `group` query heads per key/value head.
@@ -36,12 +36,12 @@ impl AttentionRate {
         match self {
             AttentionRate::Same(rate) => *rate,
             AttentionRate::ByHeads(rates) => {
-                let (fours, rest) = (group / MOST_TOGETHER, group % MOST_TOGETHER);
+                let (fours, rest) = (group / MAX_TOGETHER, group % MAX_TOGETHER);
                 let time = |heads: usize| match heads {
                     0 => 0.0,
                     _ => heads as f64 / rates[heads - 1],
                 };
-                group as f64 / (fours as f64 * time(MOST_TOGETHER) + time(rest))
+                group as f64 / (fours as f64 * time(MAX_TOGETHER) + time(rest))
             }
         }
     }

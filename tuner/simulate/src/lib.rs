@@ -1,7 +1,7 @@
 //! Simulated hosts: a host file in place of host, engine and clock.
 //!
-//! [`description`] is the file, [`kernel_rate`] its kernels, [`crew`] puts a team on its cores, [`machine`] says how
-//! long a step takes there and why (`product`, `attention`, `reading` its parts), [`limits`] what binds it, [`probe`]
+//! [`description`] is the file, [`kernel_rate`] its kernels, [`crew`] puts a team on its cores, [`machine`] is that with a model
+//! on it, `steps` says how long a step takes there and why (`product`, `attention`, `reading` its parts), [`limits`] what binds it, [`probe`]
 //! adds noise and virtual time. The search sees no difference to a real host, but here the best plan is known: that is
 //! what [`study`] holds it against.
 //!
@@ -20,6 +20,8 @@ pub mod machine;
 pub mod probe;
 mod product;
 mod reading;
+mod setting;
+mod steps;
 pub mod study;
 #[cfg(test)]
 pub(crate) mod tests;

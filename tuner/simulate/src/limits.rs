@@ -6,7 +6,8 @@ use std::fmt;
 use sysinfer_engine::Plan;
 use sysinfer_kernels::Role;
 
-use super::machine::{Machine, Setting, overlapped};
+use super::machine::{Machine, overlapped};
+use super::setting::Setting;
 
 /// What binds a decode step at several lengths, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]

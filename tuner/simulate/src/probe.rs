@@ -200,8 +200,9 @@ impl<'a> SimulatedProbe<'a> {
                 let (mut total, mut points) = (Point::default(), Vec::new());
                 for &number in sequences {
                     let positions = prompt_tokens + steps / 2;
-                    let held = (number, positions);
-                    let step = self.machine.batch_seconds(plan, held, *prompt_rows)?;
+                    let step = self
+                        .machine
+                        .batch_seconds(plan, number, positions, *prompt_rows)?;
                     let bytes = decode_bytes + kv_bytes * (number * positions) as f64;
                     total = Point {
                         total_tokens: number,

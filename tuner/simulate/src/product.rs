@@ -4,11 +4,12 @@ use sysinfer_engine::{MatrixShape, Plan, Product};
 use sysinfer_kernels::Role;
 use sysinfer_machine::Ranges;
 
-use super::machine::{Machine, Setting, overlapped};
+use super::machine::{Machine, overlapped};
 use super::reading::Reads;
+use super::setting::Setting;
 
 /// The engine's tile loops hold no more rows than this.
-const MOST_TILE_ROWS: usize = 256;
+const MAX_TILE_ROWS: usize = 256;
 
 impl Machine {
     /// One product: memory, cores' share of it, and arithmetic overlap.
@@ -35,7 +36,7 @@ impl Machine {
             .plan
             .blocking
             .prefill_rows
-            .clamp(1, MOST_TILE_ROWS)
+            .clamp(1, MAX_TILE_ROWS)
             .min(rows);
         let (passes, efficiency) = match role {
             Role::Decode => (1.0, 1.0),

@@ -10,7 +10,7 @@ const DECODE_SHARE: f64 = 0.7;
 /// With sampling at hand, so many of the shortest lengths are worth time that the search would have.
 const WORTH_DECODING: usize = 3;
 /// The most of the limit that is taken from search and confirmation for the table.
-const MOST_RESERVED: f64 = 0.25;
+const MAX_RESERVED: f64 = 0.25;
 /// An estimate is this far off where the shortest length alone is decoded; the pass itself stops in time.
 const ROUGHLY: f64 = 1.15;
 
@@ -50,7 +50,7 @@ impl TablePlan {
         let ends = (1..lengths.len()).rev();
         for end in ends.filter(|end| reached.is_none_or(|reached| lengths[*end] > *reached)) {
             for last in (0..end).rev() {
-                let plan = self.split(speed, manner, (last, end));
+                let plan = self.split(speed, manner, last, end);
                 let rough = if last == 0 { ROUGHLY } else { 1.0 };
                 if plan.with_one_pass(speed) <= rough * seconds {
                     return Some(plan);
@@ -61,12 +61,7 @@ impl TablePlan {
     }
 
     /// Decodes up to the length of index `last`, samples from there to that of index `end`.
-    fn split(
-        &self,
-        speed: &Speed,
-        manner: SamplingLimits,
-        (last, end): (usize, usize),
-    ) -> TablePlan {
+    fn split(&self, speed: &Speed, manner: SamplingLimits, last: usize, end: usize) -> TablePlan {
         let lengths = &self.decode_lengths;
         let sampling = Sampling::new(lengths[last + 1..=end].to_vec(), manner, speed);
         let mut plan = TablePlan {
@@ -125,7 +120,8 @@ impl TablePlan {
     pub fn worth_seconds(
         &self,
         speed: &Speed,
-        (usual, limit): (f64, f64),
+        usual: f64,
+        limit: f64,
         manner: SamplingLimits,
     ) -> f64 {
         let mut whole = self.clone();
@@ -135,9 +131,9 @@ impl TablePlan {
             return usual;
         }
         let decoded = (WORTH_DECODING - 1).min(last - 1);
-        let plan = self.split(speed, manner, (decoded, last));
+        let plan = self.split(speed, manner, decoded, last);
         plan.with_one_pass(speed)
-            .min(MOST_RESERVED * limit)
+            .min(MAX_RESERVED * limit)
             .max(usual)
     }
 
@@ -320,7 +316,7 @@ mod tests {
             ..LARGE
         };
         let worth = |speed: &Speed, repeat: usize, limit: f64| {
-            full(repeat).worth_seconds(speed, (0.15 * limit, limit), MANNER)
+            full(repeat).worth_seconds(speed, 0.15 * limit, limit, MANNER)
         };
         assert_eq!(worth(&small, 3, 900.0), 135.0);
         let large = worth(&LARGE, 3, 900.0);

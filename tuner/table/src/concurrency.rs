@@ -145,7 +145,7 @@ pub fn measure(
         let mut expected = request.step_seconds;
         for &decode in request.sequences {
             let rows = Rows { decode, prompt: 0 };
-            expected = sample(session, request, rows, (data, expected))?;
+            expected = sample(session, request, rows, data, expected)?;
         }
         let most = request.sequences.last().copied().unwrap_or(0);
         let longest = GAPS * data.gap_seconds(most);
@@ -158,7 +158,7 @@ pub fn measure(
             if run > 0 && !data.steps.contains_key(&rows) || expected > longest {
                 break;
             }
-            expected = sample(session, request, rows, (data, expected))?;
+            expected = sample(session, request, rows, data, expected)?;
         }
         let now = (session.clock)();
         let next = now + SLOWER * (now - started);
@@ -183,7 +183,8 @@ fn sample(
     session: &mut Session<'_>,
     request: &Request<'_>,
     rows: Rows,
-    (data, expected): (&mut Concurrency, f64),
+    data: &mut Concurrency,
+    expected: f64,
 ) -> Result<f64, Halt> {
     // All runs of one kind are alike.
     let known = data.seconds(rows).map_or(expected, |known| known.median);

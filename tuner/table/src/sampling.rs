@@ -7,7 +7,7 @@ use crate::speed::Speed;
 /// Groups of decode steps at a stop: enough for an interval.
 pub(crate) const GROUPS: usize = 12;
 /// Most steps of a group.
-const MOST_GROUP_STEPS: usize = 32;
+const MAX_GROUP_STEPS: usize = 32;
 /// Steps at a stop make at most this part of its context, so that they are of one context.
 pub(crate) const PART_OF_CONTEXT: usize = 4;
 /// The least room at a stop: a token to start from, untimed steps, one step for each group.
@@ -52,7 +52,7 @@ impl Sampling {
         Self {
             lengths,
             prompt_chunk: manner.prompt_chunk.max(1),
-            group_steps: (steps as usize).clamp(1, MOST_GROUP_STEPS),
+            group_steps: (steps as usize).clamp(1, MAX_GROUP_STEPS),
         }
     }
 }

@@ -9,7 +9,7 @@ pub(crate) const PROMPT_GROWTH: f64 = 1.5;
 /// cores: prompts of 4096 at three quarters of the rate of 512).
 const ATTENTION_COST: f64 = 3.0;
 /// What a position adds at most, whatever a file says of its model.
-const MOST_GROWTH: f64 = 0.002;
+const MAX_GROWTH: f64 = 0.002;
 
 /// What the calibration and the search know about speed.
 #[derive(Clone, Copy, Debug)]
@@ -54,5 +54,5 @@ pub fn prompt_growth(info: &EngineInfo) -> f64 {
     let attention = 2.0 * info.layers as f64 * info.embedding_length as f64;
     let read = info.decode_bytes as f64 / info.weight_bytes.max(1) as f64;
     let weights = info.parameters as f64 * read;
-    (ATTENTION_COST * attention / weights.max(1.0)).min(MOST_GROWTH)
+    (ATTENTION_COST * attention / weights.max(1.0)).min(MAX_GROWTH)
 }

@@ -15,7 +15,7 @@ use crate::numbers::Numbers;
 const WAIT_SECONDS: f64 = 60.0;
 
 /// Most sequences that are measured at once.
-const MOST_SEQUENCES: usize = 256;
+const MAX_SEQUENCES: usize = 256;
 
 /// Arguments of `sysinfer-tune MODEL.gguf`.
 #[derive(Args, Clone, Debug)]
@@ -221,8 +221,8 @@ impl TuneArgs {
 fn sequences(list: &str) -> Result<Numbers, String> {
     let numbers: Numbers = list.parse()?;
     match numbers.values().last() {
-        Some(most) if *most > MOST_SEQUENCES => {
-            Err(format!("{most} sequences are more than {MOST_SEQUENCES}"))
+        Some(most) if *most > MAX_SEQUENCES => {
+            Err(format!("{most} sequences are more than {MAX_SEQUENCES}"))
         }
         _ => Ok(numbers),
     }

@@ -31,14 +31,15 @@ pub(super) fn measure(
     session: &mut Session<'_>,
     inputs: &Inputs<'_>,
     works: &Works,
-    (plan, aim): (&Plan, &Aim<'_>),
+    plan: &Plan,
+    aim: &Aim<'_>,
     data: &mut Concurrency,
 ) -> Result<(), Halt> {
     let now = (session.clock)();
     let seconds = aim
         .until
         .map_or(FILL_SECONDS, |until| FILL_SHARE * (until - now).max(0.0));
-    let context_tokens = context(inputs, works, (aim.sequences, seconds));
+    let context_tokens = context(inputs, works, aim.sequences, seconds);
     let Some(most_steps) = room(inputs.info.context_length, context_tokens) else {
         return Ok(());
     };
@@ -58,7 +59,7 @@ pub(super) fn measure(
 
 /// Tokens that each sequence holds: as in other decode samples, but so that filling all takes no more than
 /// `seconds`.
-fn context(inputs: &Inputs<'_>, works: &Works, (sequences, seconds): (&[usize], f64)) -> usize {
+fn context(inputs: &Inputs<'_>, works: &Works, sequences: &[usize], seconds: f64) -> usize {
     let usual = match &works.decode {
         Work::Decode { prompt_tokens, .. } => *prompt_tokens,
         _ => inputs.prompt_tokens,

@@ -67,7 +67,8 @@ pub(crate) fn search(
             drive(
                 &mut session,
                 &mut inputs,
-                (table, setting.arguments),
+                table,
+                setting.arguments,
                 &mut findings,
             )
         })
@@ -99,7 +100,8 @@ pub(crate) fn search(
 fn drive(
     session: &mut Session<'_>,
     inputs: &mut Inputs<'_>,
-    (mut table, arguments): (TablePlan, &TuneArgs),
+    mut table: TablePlan,
+    arguments: &TuneArgs,
     findings: &mut Findings,
 ) -> Result<(), Halt> {
     let limit_seconds = arguments.limit_seconds();
@@ -113,7 +115,7 @@ fn drive(
     };
     let confirmation = confirm::confirm(session, inputs.default, &tuned, &works, limits)?;
     let gains = [Phase::Decode, Phase::Prefill].map(|phase| confirmation.factor(phase));
-    let speed = speed(inputs.info, &works, gains.into());
+    let speed = speed(inputs.info, &works, gains);
     findings.confirmation = Some(confirmation);
     let aim = Aim {
         sequences: arguments.sequences.values(),
@@ -121,7 +123,7 @@ fn drive(
         runs: arguments.table_runs(),
         until: limit_seconds.map(|limit| (session.clock)() + search_many::SHARE * limit),
     };
-    match many_sequences(session, inputs, &works, (tuned.noise, &aim), findings) {
+    match many_sequences(session, inputs, &works, tuned.noise, &aim, findings) {
         // Journals of before many sequences were measured have none.
         Err(Halt::Unrecorded(why)) => findings.remarks.push(format!("many sequences: {why}")),
         other => other?,
@@ -161,11 +163,12 @@ fn many_sequences(
     session: &mut Session<'_>,
     inputs: &Inputs<'_>,
     works: &Works,
-    (noise, aim): (f64, &Aim<'_>),
+    noise: f64,
+    aim: &Aim<'_>,
     findings: &mut Findings,
 ) -> Result<(), Halt> {
     let plan = findings.plan(inputs.default);
-    let raced = search_many::race_decode_rows(session, inputs, works, (&plan, noise), aim.until)?;
+    let raced = search_many::race_decode_rows(session, inputs, works, &plan, noise, aim.until)?;
     if let (Some(outcome), Some(found)) = (raced, &mut findings.confirmation) {
         found.plan = search_many::take(&plan, &outcome);
         let rows = found.plan.blocking.decode_rows;
@@ -180,7 +183,8 @@ fn many_sequences(
         session,
         inputs,
         works,
-        (&plan, aim),
+        &plan,
+        aim,
         &mut findings.concurrency,
     )
 }
@@ -191,11 +195,11 @@ fn reserve(inputs: &mut Inputs<'_>, works: &Works, table: &TablePlan, limit_seco
     let (Some(limit), Some(confirm_until)) = (limit_seconds, inputs.effort.confirm_until) else {
         return;
     };
-    let speed = speed(inputs.info, works, (1.0, 1.0));
+    let speed = speed(inputs.info, works, [1.0; 2]);
     let manner = manner(inputs, inputs.default);
     let many = search_many::SHARE * limit;
     let usual = limit - confirm_until - many;
-    let left = limit - many - table.worth_seconds(&speed, (usual, limit), manner);
+    let left = limit - many - table.worth_seconds(&speed, usual, limit, manner);
     let share = left / confirm_until;
     inputs.effort.confirm_until = Some(left);
     inputs.effort.search_until = inputs.effort.search_until.map(|until| share * until);
@@ -210,7 +214,7 @@ fn manner(inputs: &Inputs<'_>, plan: &Plan) -> SamplingLimits {
 }
 
 /// What calibration tells of a plan that is faster than the default by these factors.
-fn speed(info: &EngineInfo, works: &Works, (decode, prefill): (f64, f64)) -> Speed {
+fn speed(info: &EngineInfo, works: &Works, [decode, prefill]: [f64; 2]) -> Speed {
     Speed {
         step_seconds: works.step_seconds / decode,
         prompt_token_seconds: works.prompt_token_seconds / prefill,

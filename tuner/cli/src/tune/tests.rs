@@ -546,7 +546,7 @@ fn journals_of_another_host_model_or_version_are_refused_by_name() {
         ),
         (
             |header| header.model.fingerprint = "else".into(),
-            "another model: fingerprint",
+            "another model: model.fingerprint",
         ),
     ];
     for (change, words) in cases {

@@ -13,7 +13,7 @@ use sysinfer_terminal::gigabytes;
 
 /// No buffer is smaller, however little memory is free: below this much, the caches of any host would
 /// answer. Those of large ones hold more, see [`require_beyond_caches`].
-const LEAST_BYTES: u64 = 64 << 20;
+const MIN_BYTES: u64 = 64 << 20;
 /// Shares are cut at pages of the largest usual base size.
 const GRAIN_BYTES: usize = 64 << 10;
 

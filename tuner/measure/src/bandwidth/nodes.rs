@@ -9,7 +9,7 @@ use std::time::Instant;
 use sysinfer_machine::{NodeBuffer, Pages, Ranges, Team, Topology, effective_cpus, parts};
 use sysinfer_probe::Point;
 
-use super::{GRAIN_BYTES, LEAST_BYTES, require_beyond_caches};
+use super::{GRAIN_BYTES, MIN_BYTES, require_beyond_caches};
 use crate::own_team::own_team;
 
 /// Passes per reading, after one that wakes the team and is not counted.
@@ -169,8 +169,8 @@ fn buffer_bytes(topology: &Topology, available_bytes: u64) -> usize {
     let wanted = USUAL_BYTES
         .max(CACHES * node_cache_bytes(topology))
         .min(available_bytes / 4 / nodes)
-        .max(LEAST_BYTES);
-    let bytes = usize::try_from(wanted).unwrap_or(LEAST_BYTES as usize);
+        .max(MIN_BYTES);
+    let bytes = usize::try_from(wanted).unwrap_or(MIN_BYTES as usize);
     bytes - bytes % GRAIN_BYTES
 }
 
@@ -205,7 +205,7 @@ mod tests {
             Topology::from_synthetic("pack:2 numa:2 l3:1 core:4 pu:1").expect("valid");
         topology.caches.l3_bytes = 1 << 20;
         let gib = 1u64 << 30;
-        for (available, expected) in [(64 * gib, gib / 2), (4 * gib, gib / 4), (0, LEAST_BYTES)] {
+        for (available, expected) in [(64 * gib, gib / 2), (4 * gib, gib / 4), (0, MIN_BYTES)] {
             let bytes = buffer_bytes(&topology, available) as u64;
             assert_eq!(bytes, expected, "{available}");
         }
@@ -226,7 +226,7 @@ mod tests {
                 .read(&cpus[..1], memory_node)
                 .expect("a small buffer");
             assert_eq!(points.len(), PASSES);
-            assert!(points.iter().all(|point| point.bytes == LEAST_BYTES as f64));
+            assert!(points.iter().all(|point| point.bytes == MIN_BYTES as f64));
             assert!(points.iter().all(|point| point.seconds > 0.0));
         }
         let message = reader.read(&cpus[..1], Some(7)).expect_err("no such node");

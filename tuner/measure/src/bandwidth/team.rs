@@ -10,7 +10,7 @@ use sysinfer_engine::PhasePlan;
 use sysinfer_machine::{NodeBuffer, Pages, Ranges, Team, Topology, effective_cpus, parts};
 use sysinfer_probe::Point;
 
-use super::{GRAIN_BYTES, LEAST_BYTES, require_beyond_caches};
+use super::{GRAIN_BYTES, MIN_BYTES, require_beyond_caches};
 use crate::own_team::own_team;
 
 /// Passes per reading; the first of a fresh buffer is a warm-up and not counted.
@@ -123,7 +123,7 @@ fn buffer_bytes(topology: &Topology, available_bytes: u64) -> usize {
     let wanted = USUAL_BYTES
         .max(4 * topology.l3_total_bytes())
         .min(available_bytes / 4)
-        .max(LEAST_BYTES);
+        .max(MIN_BYTES);
     let bytes = usize::try_from(wanted).unwrap_or(USUAL_BYTES as usize);
     bytes - bytes % GRAIN_BYTES
 }
@@ -137,7 +137,7 @@ mod tests {
         let mut topology = Topology::flat(&[0, 1]);
         topology.caches.l3_bytes = 32 << 20;
         let gib = 1u64 << 30;
-        let cases = [(64 * gib, gib), (2 * gib, gib / 2), (0, LEAST_BYTES)];
+        let cases = [(64 * gib, gib), (2 * gib, gib / 2), (0, MIN_BYTES)];
         for (available, expected) in cases {
             assert_eq!(
                 buffer_bytes(&topology, available) as u64,
@@ -165,14 +165,14 @@ mod tests {
     #[test]
     fn a_pass_reads_the_whole_buffer() {
         let topology = Topology::flat(&[0]);
-        let mut reader = TeamReader::new(&PhasePlan::unpinned(2), &topology, LEAST_BYTES)
-            .expect("a small buffer");
+        let mut reader =
+            TeamReader::new(&PhasePlan::unpinned(2), &topology, MIN_BYTES).expect("a small buffer");
         let points = reader.read();
         assert_eq!(points.len(), PASSES);
         assert!(
             points
                 .iter()
-                .all(|point| point.bytes == LEAST_BYTES as f64 && point.seconds > 0.0)
+                .all(|point| point.bytes == MIN_BYTES as f64 && point.seconds > 0.0)
         );
         assert!(reader.is_for(&PhasePlan::unpinned(2)) && !reader.is_for(&PhasePlan::unpinned(1)));
     }

@@ -13,8 +13,10 @@ impl EngineProbe<'_> {
     /// groups; stops early on Ctrl-C with what was timed.
     pub(super) fn visit(
         &mut self,
-        (from, total): (usize, usize),
-        (groups, group_steps): (usize, usize),
+        from: usize,
+        total: usize,
+        groups: usize,
+        group_steps: usize,
     ) -> Result<Vec<Point>, ProbeError> {
         let start = groups
             .checked_mul(group_steps)

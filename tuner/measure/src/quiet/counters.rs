@@ -6,7 +6,7 @@ use std::path::Path;
 /// Threads of teams have names that begin so; see the team of `sysinfer-machine`.
 const WORKER_PREFIX: &str = "sysinfer-w";
 /// More threads than any team has.
-const MOST_THREADS: usize = 8192;
+const MAX_THREADS: usize = 8192;
 
 /// CPU time since boot, in ticks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub(super) fn read_workers(proc: &Path) -> Vec<Worker> {
     };
     let stat = |entry: std::fs::DirEntry| std::fs::read_to_string(entry.path().join("stat")).ok();
     threads
-        .take(MOST_THREADS)
+        .take(MAX_THREADS)
         .filter_map(|entry| parse_thread(&stat(entry.ok()?)?))
         .filter(|thread| thread.name.starts_with(WORKER_PREFIX))
         .collect()

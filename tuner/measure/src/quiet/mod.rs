@@ -97,8 +97,14 @@ fn judge(start: &Start<'_>, after: &Counters, team: &[usize]) -> Option<Disturba
     let ticks = start.window.ticks.as_ref().zip(after.ticks.as_ref());
     throttling(start.sample.throttled, after.throttled)
         .or_else(|| migration(&start.sample.workers, &after.workers, team))
-        .or_else(|| stealing(ticks?, team, start.window_seconds))
-        .or_else(|| others(ticks?, team, start.window_seconds))
+        .or_else(|| {
+            let (before, after) = ticks?;
+            stealing(before, after, team, start.window_seconds)
+        })
+        .or_else(|| {
+            let (before, after) = ticks?;
+            others(before, after, team, start.window_seconds)
+        })
 }
 
 fn throttling(before: Option<u64>, after: Option<u64>) -> Option<Disturbance> {
@@ -134,11 +140,7 @@ fn migration(before: &[Worker], after: &[Worker], team: &[usize]) -> Option<Dist
     })
 }
 
-fn stealing(
-    (before, after): (&Ticks, &Ticks),
-    team: &[usize],
-    seconds: f64,
-) -> Option<Disturbance> {
+fn stealing(before: &Ticks, after: &Ticks, team: &[usize], seconds: f64) -> Option<Disturbance> {
     let stolen = after.stolen(team).saturating_sub(before.stolen(team));
     let share = stolen as f64 / available(after.count(team), seconds)?;
     (stolen > TICK_ERROR && share > STOLEN_SHARE).then(|| {
@@ -148,7 +150,7 @@ fn stealing(
 }
 
 /// Load on the team's CPUs, or on the whole host: there it takes bandwidth and clock rate.
-fn others((before, after): (&Ticks, &Ticks), team: &[usize], seconds: f64) -> Option<Disturbance> {
+fn others(before: &Ticks, after: &Ticks, team: &[usize], seconds: f64) -> Option<Disturbance> {
     [team, &[]].into_iter().find_map(|cpus| {
         let theirs = others_ticks(before, after, cpus);
         let share = theirs as f64 / available(after.count(cpus), seconds)?;

@@ -7,9 +7,9 @@ use super::TICKS_PER_SECOND;
 use super::counters::parse_thread;
 
 /// Programs that are looked at; a host with more is busy enough.
-const MOST_PROGRAMS: usize = 32_768;
+const MAX_PROGRAMS: usize = 32_768;
 /// A program that takes less of a CPU keeps nothing busy.
-const LEAST_CPUS: f64 = 0.02;
+const MIN_CPUS: f64 = 0.02;
 
 /// A program and what it took.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +38,7 @@ pub(super) fn read_times(proc: &Path, own: u32) -> Times {
         let main = parse_thread(&String::from_utf8_lossy(&stat))?;
         (id != own).then_some((id, (main.name, main.ticks)))
     };
-    entries.take(MOST_PROGRAMS).filter_map(read).collect()
+    entries.take(MAX_PROGRAMS).filter_map(read).collect()
 }
 
 /// Programs that took CPU time within `seconds`, the busiest first. One that began meanwhile took all of
@@ -47,7 +47,7 @@ pub(super) fn busiest(before: &Times, after: &Times, seconds: f64) -> Vec<Progra
     let took = |(id, (name, ticks)): (&u32, &(String, u64))| {
         let earlier = before.get(id).map_or(0, |(_, ticks)| *ticks);
         let cpus = ticks.saturating_sub(earlier) as f64 / (TICKS_PER_SECOND * seconds);
-        (cpus >= LEAST_CPUS).then(|| Program {
+        (cpus >= MIN_CPUS).then(|| Program {
             name: name.clone(),
             id: *id,
             cpus,

@@ -19,7 +19,7 @@ const QUIET_LOOKS: usize = 2;
 /// How often it is said that the host is still busy, seconds.
 const SAY_SECONDS: f64 = 15.0;
 /// Programs that are named.
-const MOST_NAMED: usize = 5;
+const MAX_NAMED: usize = 5;
 /// Programs that together explain less than this share of the load are not what keeps the host busy.
 const EXPLAINED: f64 = 0.5;
 /// Ctrl-C is answered within this time.
@@ -124,7 +124,7 @@ fn who(look: &Look) -> String {
         return "programs of other guests cannot be seen from here".into();
     }
     let seen: f64 = look.programs.iter().map(|program| program.cpus).sum();
-    let named: Vec<String> = look.programs.iter().take(MOST_NAMED).map(named).collect();
+    let named: Vec<String> = look.programs.iter().take(MAX_NAMED).map(named).collect();
     let explained = seen >= EXPLAINED * look.others_cpus;
     match (named.is_empty(), explained) {
         (true, _) => format!("no program that can be seen from here is busy: they {HIDDEN}"),

@@ -91,8 +91,8 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
     chosen_plan::check_kernels(&arguments.plan, &engine)?;
     let mut all = Vec::new();
     for (path, text) in arguments.lookup.iter().zip(&texts) {
-        let bench = (arguments.tokens.into(), arguments.repeat.into());
-        let compared = compare(&mut engine, (path, text), bench, &interrupt)?;
+        let (most, rounds) = (arguments.tokens.into(), arguments.repeat.into());
+        let compared = compare(&mut engine, path, text, most, rounds, &interrupt)?;
         if let Some(comparison) = &compared
             && !arguments.json
         {
@@ -121,8 +121,10 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
 /// interrupted before the first round was over.
 fn compare(
     engine: &mut Engine,
-    (path, text): (&Path, &str),
-    (most, rounds): (usize, usize),
+    path: &Path,
+    text: &str,
+    most: usize,
+    rounds: usize,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Option<Comparison>> {
     let name = text::name(path);
@@ -130,10 +132,10 @@ fn compare(
     let tokenizer = tokenizer.context(
         "--lookup needs a model that reads text: this one has no tokenizer; name a GGUF file that has",
     )?;
-    let (prompt, mut sequence) = load(engine, &tokenizer, (&name, text), most)?;
+    let (prompt, mut sequence) = load(engine, &tokenizer, &name, text, most)?;
     let mut run = |lookup: Lookup, most| {
         let ends = |token| tokenizer.is_end(token);
-        generate(engine, &mut sequence, (&prompt, most), lookup, &ends)
+        generate(engine, &mut sequence, &prompt, most, lookup, &ends)
     };
     run(Lookup::off(clock()), WARM_TOKENS.min(most))?;
     let mut done: Vec<(Trial, Trial)> = Vec::new();
@@ -164,7 +166,8 @@ fn clock() -> Box<dyn FnMut() -> Duration + Send> {
 fn load(
     engine: &mut Engine,
     tokenizer: &Tokenizer,
-    (name, text): (&str, &str),
+    name: &str,
+    text: &str,
     most: usize,
 ) -> anyhow::Result<(Prompt, Sequence)> {
     let options = Encode {
@@ -201,7 +204,8 @@ fn greedy() -> anyhow::Result<Sampler> {
 fn generate(
     engine: &mut Engine,
     sequence: &mut Sequence,
-    (prompt, most): (&Prompt, usize),
+    prompt: &Prompt,
+    most: usize,
     mut lookup: Lookup,
     ends: &dyn Fn(u32) -> bool,
 ) -> anyhow::Result<Trial> {

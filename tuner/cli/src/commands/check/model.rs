@@ -21,7 +21,7 @@ use crate::progress::Terminal;
 use sysinfer_terminal as table;
 
 /// Damaged tensors that are shown; where there are more, the file is beyond doubt.
-const MOST_SHOWN: usize = 10;
+const MAX_SHOWN: usize = 10;
 
 /// What a model file is, and what is wrong with it.
 #[derive(Debug, Serialize)]
@@ -82,7 +82,7 @@ pub(super) fn run(path: &Path, json: bool) -> anyhow::Result<Ending> {
     let engine = Engine::open(path, plan, Precision::default(), &topology, &mut |_| {})?;
     let progress = Terminal::to_stderr();
     progress.stage(&format!("looking through {}", path.display()), 1000);
-    let damaged = damaged_tensors(path, MOST_SHOWN, &mut |step: LoadStep| {
+    let damaged = damaged_tensors(path, MAX_SHOWN, &mut |step: LoadStep| {
         let share = 1000 * step.done_bytes.min(step.total_bytes) / step.total_bytes.max(1);
         progress.set(share, step.what);
     })?;
@@ -106,7 +106,7 @@ impl ModelCheck {
         let tokenizer = engine.tokenizer().is_some();
         let mut findings = Vec::new();
         if !damaged.is_empty() {
-            let or_more = if damaged.len() == MOST_SHOWN {
+            let or_more = if damaged.len() == MAX_SHOWN {
                 " or more"
             } else {
                 ""

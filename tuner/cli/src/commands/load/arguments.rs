@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use sysinfer_load::{Address, Endpoint};
 
 /// The most requests of one run; it bounds what is kept about them.
-pub const MOST_REQUESTS: u64 = 1_000_000;
+pub const MAX_REQUESTS: u64 = 1_000_000;
 /// Requests of a run that is given neither a number nor a time.
 pub const USUAL_REQUESTS: u64 = 100;
 
@@ -39,7 +39,7 @@ pub struct LoadArgs {
     #[arg(long, value_name = "ENDPOINT", default_value = Endpoint::Chat.name(), value_parser = endpoint())]
     pub endpoint: Endpoint,
     /// Requests to send [default: 100 unless --duration]
-    #[arg(long, value_name = "N", conflicts_with = "duration", value_parser = clap::value_parser!(u64).range(1..=MOST_REQUESTS))]
+    #[arg(long, value_name = "N", conflicts_with = "duration", value_parser = clap::value_parser!(u64).range(1..=MAX_REQUESTS))]
     pub requests: Option<u64>,
     /// Send for this long, then wait for what is under way, seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=604_800))]

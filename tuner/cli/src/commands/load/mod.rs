@@ -16,7 +16,7 @@ use sysinfer_load::record::Record;
 use sysinfer_load::summary::{Collected, Targets};
 use sysinfer_probe::Progress;
 
-use self::arguments::{LoadArgs, MOST_REQUESTS, USUAL_REQUESTS};
+use self::arguments::{LoadArgs, MAX_REQUESTS, USUAL_REQUESTS};
 use crate::progress::Terminal;
 use crate::{Ending, interrupt};
 
@@ -230,7 +230,7 @@ fn arrivals_of(arguments: &LoadArgs) -> Arrivals {
 fn requests(arguments: &LoadArgs) -> u64 {
     match (arguments.requests, arguments.duration) {
         (Some(requests), _) => requests,
-        (None, Some(_)) => MOST_REQUESTS,
+        (None, Some(_)) => MAX_REQUESTS,
         (None, None) => USUAL_REQUESTS,
     }
 }

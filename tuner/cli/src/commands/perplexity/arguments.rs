@@ -35,7 +35,7 @@ Examples:
   sysinfer-tune perplexity model.gguf wiki.txt --kernel x86_64-q4_0-avx2-r8x4";
 
 /// Most tokens of a window; more is beyond any model.
-const MOST_CONTEXT_TOKENS: u64 = 1 << 24;
+const MAX_CONTEXT_TOKENS: u64 = 1 << 24;
 
 /// Arguments of `perplexity`.
 #[derive(Args, Clone, Debug)]
@@ -49,7 +49,7 @@ pub struct PerplexityArgs {
     pub text: PathBuf,
     /// Tokens of a window
     #[arg(long, value_name = "TOKENS", default_value_t = 512,
-        value_parser = clap::value_parser!(u32).range(SMALLEST_CONTEXT_TOKENS as i64..=MOST_CONTEXT_TOKENS as i64))]
+        value_parser = clap::value_parser!(u32).range(SMALLEST_CONTEXT_TOKENS as i64..=MAX_CONTEXT_TOKENS as i64))]
     pub context: u32,
     /// Score the windows of at most so many tokens of the text [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

@@ -5,7 +5,7 @@ use sysinfer_machine::{Neighbour, Topology};
 use super::{Check, Root, UNKNOWN, list_text};
 
 /// Processes that are named.
-const MOST_NAMED: usize = 5;
+const MAX_NAMED: usize = 5;
 
 pub(super) fn check(root: &Root, topology: &Topology, check: &mut Check) {
     let neighbours = root.neighbours(topology);
@@ -15,8 +15,8 @@ pub(super) fn check(root: &Root, topology: &Topology, check: &mut Check) {
         .filter(|other| !other.claims.is_empty());
     let named = |other: &Neighbour| format!("{other} on {}", list_text(&other.claims));
     let mut words: Vec<String> = working.map(named).collect();
-    let more = words.len().saturating_sub(MOST_NAMED);
-    words.truncate(MOST_NAMED);
+    let more = words.len().saturating_sub(MAX_NAMED);
+    words.truncate(MAX_NAMED);
     if more > 0 {
         words.push(format!("{more} more"));
     }

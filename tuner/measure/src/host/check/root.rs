@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use sysinfer_machine::{CpuList, Neighbours, Topology, cpu_quota_of};
 
 /// Larger than any file that is read here: `/proc/cpuinfo` has some 1.5 KiB for each CPU.
-const MOST_BYTES: u64 = 8 << 20;
+const MAX_BYTES: u64 = 8 << 20;
 /// Entries of a directory that are looked at.
-const MOST_ENTRIES: usize = 10_000;
+const MAX_ENTRIES: usize = 10_000;
 
 /// Where the files are: `/`, or a recorded tree.
 #[derive(Clone, Debug)]
@@ -35,8 +35,8 @@ impl Root {
     pub fn text(&self, path: &str) -> Option<String> {
         let file = std::fs::File::open(self.0.join(path.trim_start_matches('/'))).ok()?;
         let mut text = String::new();
-        let bytes = file.take(MOST_BYTES).read_to_string(&mut text).ok()?;
-        ((bytes as u64) < MOST_BYTES).then(|| text.trim().to_owned())
+        let bytes = file.take(MAX_BYTES).read_to_string(&mut text).ok()?;
+        ((bytes as u64) < MAX_BYTES).then(|| text.trim().to_owned())
     }
 
     /// A file that holds one number.
@@ -68,7 +68,7 @@ impl Root {
         };
         let name =
             |entry: std::io::Result<std::fs::DirEntry>| entry.ok()?.file_name().into_string().ok();
-        let mut names: Vec<String> = entries.take(MOST_ENTRIES).filter_map(name).collect();
+        let mut names: Vec<String> = entries.take(MAX_ENTRIES).filter_map(name).collect();
         names.sort();
         names
     }
