@@ -45,6 +45,7 @@ fn profile() -> &'static Path {
             "step-time.svg",
             "summary.md",
             "report.html",
+            "report.json",
         ] {
             let file = folder.join("profile-report").join(file);
             let length = std::fs::metadata(&file).map_or(0, |data| data.len());

@@ -4,7 +4,7 @@
 //! a whole run, top to bottom, and puts together the crates beside this one, none of which knows a command line:
 //! `sysinfer_search` (which plans to measure, and which one wins), `sysinfer_table` (the rates of that plan over all
 //! lengths), `sysinfer_measure` (the probe of this host), `sysinfer_journal` (nothing measured is lost) and
-//! `sysinfer_simulate` (hosts that are only described). [`report`] is what is left behind.
+//! `sysinfer_simulate` (hosts that are only described). What is left behind is `sysinfer_report`'s.
 #![forbid(unsafe_code)]
 
 // Standard streams may be closed: these stand in the place of the standard library's macros.
@@ -16,7 +16,7 @@ pub mod interrupt;
 pub mod model_arguments;
 pub mod numbers;
 pub mod progress;
-pub mod report;
+pub mod table;
 pub mod this_host;
 pub mod tune;
 

@@ -87,7 +87,7 @@ fn a_disturbed_run_keeps_the_default_and_says_so_first() {
     let said = printed(&tune(folder.path(), "--force-untrusted --format json"));
     let value: Value = serde_json::from_str(&said).expect("one object");
     assert!(first_lines(&said).contains("\"trusted\": false"), "{said}");
-    assert!(value["headline"].to_string().contains(MARK), "{said}");
+    assert!(value["verdict"].to_string().contains(MARK), "{said}");
     let forced = Profile::load(&folder.path().join("p.toml")).expect("a profile");
     assert_eq!(forced.evidence.trusted, Some(false));
     assert_ne!(forced.plan, kept.plan, "the plan that was found");

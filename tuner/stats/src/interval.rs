@@ -1,5 +1,7 @@
 //! A middle with its interval: how every measured number is shown.
 
+use serde::Serialize;
+
 use super::bootstrap::median_interval;
 use super::summary::Summary;
 
@@ -8,7 +10,7 @@ use super::summary::Summary;
 const MIN_FOR_BOOTSTRAP: usize = 6;
 
 /// The median of some samples, and between which limits it is known.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Estimate {
     /// The middle sample, or the mean of the middle two.
     pub median: f64,
@@ -17,6 +19,7 @@ pub struct Estimate {
     /// Upper end, likewise.
     pub high: f64,
     /// Samples behind it, at least 1.
+    #[serde(rename = "samples")]
     pub count: usize,
 }
 

@@ -8,13 +8,14 @@ use sysinfer_journal::cpu_list;
 use sysinfer_probe::Phase;
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 use sysinfer_profiles::{LengthEvidence, Profile, StepEvidence};
-use sysinfer_stats::{Estimate, Summary};
+use sysinfer_report::Length;
+use sysinfer_stats::Estimate;
 use sysinfer_table::drift::Drift;
 use sysinfer_table::sampled::DEFINITION;
 use sysinfer_terminal::gigabytes;
 
 use crate::Ending;
-use crate::report::{Estimates, Row, table};
+use crate::table;
 
 /// Said of a profile without a table.
 const NO_RATES: &str = "no rate was measured under this plan";
@@ -45,7 +46,7 @@ pub fn run(arguments: &ShowArgs) -> anyhow::Result<Ending> {
 
 fn render(profile: &Profile) -> String {
     let evidence = &profile.evidence;
-    let rows: Vec<Row> = evidence.lengths.iter().map(row).collect();
+    let rows: Vec<Length> = evidence.lengths.iter().map(row).collect();
     let warning = profile.distrust().map(|why| {
         format!(
             "{NOT_TO_BE_TRUSTED}: {why}.\nsysinfer-server runs its default in place of this plan, unless \
@@ -90,7 +91,7 @@ fn render(profile: &Profile) -> String {
                 true => NO_RATES.into(),
                 false => table::throughput(&rows),
             },
-            match rows.iter().any(|row| row.sampled) {
+            match rows.iter().any(Length::is_sampled) {
                 true => format!("\n{DEFINITION}"),
                 false => String::new(),
             }
@@ -237,7 +238,7 @@ fn teams(profile: &Profile) -> String {
             gain.to_string(),
         ]
     });
-    table::render(&header, rows.into_iter())
+    sysinfer_terminal::render(&header, rows.into_iter())
 }
 
 fn kernels(profile: &Profile) -> Vec<(String, String)> {
@@ -319,10 +320,14 @@ fn sizes(profile: &Profile) -> Vec<(String, String)> {
 
 fn runs(profile: &Profile) -> Vec<(String, String)> {
     let text = |phase: &str, tokens: usize, runs: &[f64], cores: [Option<f64>; 2]| {
-        let rates: Vec<String> = runs.iter().map(|rate| table::number(Some(*rate))).collect();
+        let rates: Vec<String> = runs
+            .iter()
+            .map(|rate| sysinfer_terminal::number(Some(*rate)))
+            .collect();
         let units = cores.into_iter().zip(["GMAC/s", "GB/s exchanged"]);
-        let known =
-            units.filter_map(|(rate, unit)| rate.map(|rate| (table::number(Some(rate)), unit)));
+        let known = units.filter_map(|(rate, unit)| {
+            rate.map(|rate| (sysinfer_terminal::number(Some(rate)), unit))
+        });
         let cores: Vec<String> = known.map(|(rate, unit)| format!("{rate} {unit}")).collect();
         let beside = match cores.is_empty() {
             true => String::new(),
@@ -370,42 +375,44 @@ fn runs(profile: &Profile) -> Vec<(String, String)> {
     lines
 }
 
-fn row(length: &LengthEvidence) -> Row {
-    let decode = length.decode_tokens_per_second.map(|median| Summary {
-        count: length.samples.max(1),
+/// As the tuner shows it: of runs, the interval is that of the runs; of a sampled length, the profile has the interval
+/// of its steps itself.
+fn row(length: &LengthEvidence) -> Length {
+    let exactly = |median: f64| Estimate {
         median,
-        low: length.decode_low.unwrap_or(median),
-        high: length.decode_high.unwrap_or(median),
-    });
-    let prefill = length.prefill_tokens_per_second.map(|median| {
-        let known = Summary::of(&length.prefill_rates());
-        known.map_or(
-            Summary {
-                count: 1,
-                median,
-                low: median,
-                high: median,
-            },
-            |runs| Summary { median, ..runs },
-        )
-    });
-    // As the tuner shows them; of a sampled length, the profile has the interval of its steps itself.
-    let runs = (!length.sampled).then(|| length.decode_rates());
-    let estimates = Estimates {
-        decode: runs.and_then(|rates| Estimate::of(&rates)),
-        prefill: Estimate::of(&length.prefill_rates()),
-        ..Estimates::default()
+        low: median,
+        high: median,
+        count: 1,
     };
-    Row {
+    let of_runs = |median: f64, runs: &[f64], known: Estimate| {
+        Estimate::of(runs).map_or(known, |runs| Estimate { median, ..runs })
+    };
+    let decode = length.decode_tokens_per_second.map(|median| {
+        let known = Estimate {
+            median,
+            low: length.decode_low.unwrap_or(median),
+            high: length.decode_high.unwrap_or(median),
+            count: length.samples.max(1),
+        };
+        let runs = if length.sampled {
+            Vec::new()
+        } else {
+            length.decode_rates()
+        };
+        of_runs(median, &runs, known)
+    });
+    let prefill = length.prefill_tokens_per_second;
+    Length {
         total_tokens: length.total_tokens,
-        decode,
-        sampled: length.sampled && decode.is_some(),
-        decode_gb_per_second: length.decode_gb_per_second,
-        percent_of_read_bandwidth: length.percent_of_read_bandwidth,
-        reference: length.reference_tokens_per_second,
-        prefill,
-        time_to_first_token_ms: length.time_to_first_token_ms,
-        estimates,
+        decode_tokens_per_second: decode,
+        decode_is_sampled: decode.map(|_| length.sampled),
+        decode_gb_per_second: length.decode_gb_per_second.map(exactly),
+        percent_of_read_bandwidth: length.percent_of_read_bandwidth.map(exactly),
+        reference_tokens_per_second: length.reference_tokens_per_second,
+        prefill_tokens_per_second: prefill
+            .map(|median| of_runs(median, &length.prefill_rates(), exactly(median))),
+        time_to_first_token_ms: length.time_to_first_token_ms.map(exactly),
+        ..Length::default()
     }
 }
 
@@ -526,7 +533,7 @@ mod tests {
             decode_runs: runs.to_vec(),
             ..LengthEvidence::default()
         };
-        let known = row(&length).estimates.decode;
+        let known = row(&length).decode_tokens_per_second;
         assert_eq!(known, Estimate::of(&runs));
         assert!(known.is_some_and(|known| known.low > 9.0 && known.high < 11.0));
         let sampled = LengthEvidence {
@@ -534,7 +541,6 @@ mod tests {
             ..length
         };
         let row = row(&sampled);
-        assert_eq!(row.estimates.decode, None);
-        assert_eq!(row.decode.map(|rate| rate.low), Some(1.0));
+        assert_eq!(row.decode_tokens_per_second.map(|rate| rate.low), Some(1.0));
     }
 }

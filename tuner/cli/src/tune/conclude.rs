@@ -1,6 +1,6 @@
 //! The end of a run: what of it stands, the profile, the report.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use sysinfer_journal::Journal;
@@ -8,6 +8,7 @@ use sysinfer_measure::host::Host;
 use sysinfer_measure::source::Source;
 use sysinfer_probe::Halt;
 use sysinfer_profiles::store::save_atomic;
+use sysinfer_report::{Length, Report};
 use sysinfer_search::confirm::Confirmation;
 use sysinfer_table::TableData;
 use sysinfer_table::concurrency::Concurrency;
@@ -15,13 +16,12 @@ use sysinfer_table::concurrency::Concurrency;
 use super::arguments::TuneArgs;
 use super::last_lines::results;
 use super::profile::{self, Evidenced};
+use super::report_of_run::conditions::Conditions;
+use super::report_of_run::distrust::Distrust;
+use super::report_of_run::{self, Ended, reference, rows};
 use super::run::{Findings, Run};
 use super::shell::quoted;
 use crate::Ending;
-use crate::report::conditions::Conditions;
-use crate::report::distrust::Distrust;
-use crate::report::samples::Samples;
-use crate::report::{self, Report, Row, reference};
 
 /// Writes and prints what is known, and says what to do next.
 ///
@@ -47,7 +47,7 @@ pub fn conclude(
         log,
         confirmation,
         data,
-        mut remarks,
+        remarks,
         splits,
         concurrency,
     } = run.findings;
@@ -60,16 +60,17 @@ pub fn conclude(
         }
         None => (None, confirmation),
     };
-    let samples = Samples::read(&Journal::path(directory)).unwrap_or_else(|error| {
-        remarks.push(format!("void samples and gains are not shown: {error:#}"));
-        Samples::default()
-    });
     // Other teams, tried before, may have read more or less than the one that was chosen.
     let mut bandwidth = data.bandwidth();
     if bandwidth.is_empty() {
         bandwidth = run.bandwidth;
     }
-    let report = Report {
+    let served = || {
+        let profile = arguments.output().display().to_string();
+        let (model, profile) = (quoted(&source.server_argument()), quoted(&profile));
+        format!("sysinfer-server {model} -t 0.0 -n 4096 --profile {profile}")
+    };
+    let ended = Ended {
         host: &host.info,
         info: &run.info,
         instruction_sets: run.instruction_sets,
@@ -78,7 +79,7 @@ pub fn conclude(
             .to_string(),
         command: command_line(),
         pins: run.pins,
-        rows: report::rows(&data, report::roof(&bandwidth), reference),
+        rows: rows::rows(&data, rows::roof(&bandwidth), reference),
         bandwidth,
         cores: data.cores_beside_prompts(),
         sections: [run.sections, conditions.sections()].concat(),
@@ -91,15 +92,16 @@ pub fn conclude(
         prompt_tokens: arguments.prompt,
         splits,
         concurrency,
-        samples,
+        samples: run.samples,
         default_threads: run.default.decode.threads,
         cache_bytes: topology.l3_total_bytes(),
+        serve: arguments.simulate.is_none().then(served),
     };
     // Evidence of a profile is what was measured under its plan.
-    let is_of_plan = measured.as_ref() == report.confirmation.map(|found| &found.plan);
+    let is_of_plan = measured.as_ref() == ended.confirmation.map(|found| &found.plan);
     let (nothing, no_steps) = (TableData::default(), Concurrency::default());
     let evidence = match is_of_plan {
-        true => UnderPlan::all_of(&report, &data),
+        true => UnderPlan::all_of(&ended, &data),
         false => UnderPlan {
             rows: &[],
             data: &nothing,
@@ -107,9 +109,9 @@ pub fn conclude(
             read_gb_per_second: None,
         },
     };
-    let paths = keep(arguments.output(), directory, &report, &evidence)
+    let report = keep(arguments.output(), directory, &ended, &evidence)
         .map_err(|error| behind(run.halted.as_ref(), error))?;
-    results(arguments, source, &report, &paths);
+    results(arguments.format, &report, &ended)?;
     match run.halted {
         None => Ok(Ending::Complete),
         Some(Halt::Interrupted) => Ok(Ending::Interrupted),
@@ -142,7 +144,7 @@ fn on_the_teams_nodes(mut conditions: Conditions, findings: &Findings, host: &Ho
 /// What was measured under the plan of the profile.
 struct UnderPlan<'a> {
     /// The table.
-    rows: &'a [Row],
+    rows: &'a [Length],
     /// The runs behind it.
     data: &'a TableData,
     /// Steps of many sequences.
@@ -152,33 +154,32 @@ struct UnderPlan<'a> {
 }
 
 impl<'a> UnderPlan<'a> {
-    /// All that the report has.
-    fn all_of(report: &'a Report<'_>, data: &'a TableData) -> Self {
+    /// All that the run has.
+    fn all_of(ended: &'a Ended<'_>, data: &'a TableData) -> Self {
         Self {
-            rows: &report.rows,
+            rows: &ended.rows,
             data,
-            concurrency: &report.concurrency,
-            read_gb_per_second: report.roof(),
+            concurrency: &ended.concurrency,
+            read_gb_per_second: ended.roof(),
         }
     }
 }
 
-/// Writes profile and report, and returns the report's files. The profile goes first, as what the run is
-/// for; neither is lost because the other cannot be written.
+/// Writes profile and report, and returns what the report says. The profile goes first, as what the run is for;
+/// neither is lost because the other cannot be written.
 fn keep(
     output: &Path,
     directory: &Path,
-    report: &Report<'_>,
+    ended: &Ended<'_>,
     evidence: &UnderPlan<'_>,
-) -> anyhow::Result<Vec<PathBuf>> {
-    let saved = report.confirmation.map_or(Ok(()), |found| {
-        save_profile(output, report, found, evidence)
-    });
-    let written = report.write(directory);
+) -> anyhow::Result<Report> {
+    let saved = ended
+        .confirmation
+        .map_or(Ok(()), |found| save_profile(output, ended, found, evidence));
+    let profile = ended.confirmation.map(|_| output);
+    let written = report_of_run::write(ended, directory, profile, Journal::path(directory));
     saved?;
-    let mut paths = vec![Journal::path(directory)];
-    paths.extend(written?);
-    Ok(paths)
+    written
 }
 
 /// An error of writing, behind the reason why measuring had stopped, if it had.
@@ -191,24 +192,24 @@ fn behind(halted: Option<&Halt>, error: anyhow::Error) -> anyhow::Error {
 
 fn save_profile(
     path: &Path,
-    report: &Report<'_>,
+    ended: &Ended<'_>,
     found: &Confirmation,
     evidence: &UnderPlan<'_>,
 ) -> anyhow::Result<()> {
     let profile = profile::profile(&Evidenced {
-        host: report.host,
-        info: report.info,
+        host: ended.host,
+        info: ended.info,
         confirmation: found,
-        distrust: report.distrust.as_ref().map(|distrust| &distrust.why[..]),
+        distrust: ended.distrust.as_ref().map(|distrust| &distrust.why[..]),
         rows: evidence.rows,
         data: evidence.data,
         read_gb_per_second: evidence.read_gb_per_second,
-        conditions: &report.conditions,
-        samples: &report.samples,
+        conditions: &ended.conditions,
+        samples: &ended.samples,
         concurrency: evidence.concurrency,
-        prompt_tokens: report.prompt_tokens,
-        date: &report.date,
-        command: &report.command,
+        prompt_tokens: ended.prompt_tokens,
+        date: &ended.date,
+        command: &ended.command,
     });
     Ok(save_atomic(path, &profile)?)
 }
@@ -224,19 +225,19 @@ fn command_line() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::{Planted, data};
+    use crate::tune::report_of_run::tests::{Planted, data};
 
     #[test]
     fn profile_and_report_are_not_lost_with_each_other() {
         let planted = Planted::new();
-        let (report, data) = (planted.report(), data());
-        let evidence = &UnderPlan::all_of(&report, &data);
+        let (ended, data) = (planted.ended(), data());
+        let evidence = &UnderPlan::all_of(&ended, &data);
         let folder = tempfile::tempdir().expect("a folder");
         let (profile, nowhere) = (folder.path().join("p.toml"), folder.path().join("nowhere"));
-        let error = keep(&profile, &nowhere, &report, evidence).expect_err("no such folder");
+        let error = keep(&profile, &nowhere, &ended, evidence).expect_err("no such folder");
         assert!(format!("{error:#}").contains("nowhere"), "{error:#}");
         assert!(profile.exists());
-        let error = keep(&nowhere.join("p.toml"), folder.path(), &report, evidence);
+        let error = keep(&nowhere.join("p.toml"), folder.path(), &ended, evidence);
         let error = behind(Some(&Halt::Interrupted), error.expect_err("no such folder"));
         let message = format!("{error:#}");
         assert!(
@@ -245,7 +246,16 @@ mod tests {
             "{message}"
         );
         assert!(folder.path().join("summary.md").exists());
-        let paths = keep(&profile, folder.path(), &report, evidence).expect("writable");
-        assert_eq!(paths[0], Journal::path(folder.path()));
+        let report = keep(&profile, folder.path(), &ended, evidence).expect("writable");
+        let samples = Journal::path(folder.path()).display().to_string();
+        assert_eq!(report.files[0], samples);
+        let of_report = |path: &&String| **path != samples;
+        assert!(
+            report
+                .files
+                .iter()
+                .filter(of_report)
+                .all(|path| Path::new(path).is_file())
+        );
     }
 }

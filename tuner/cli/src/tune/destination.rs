@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use sysinfer_journal::lock::FolderLock;
 
 use super::arguments::TuneArgs;
-use crate::report::folder;
+use crate::tune::folder;
 
 /// The folder of the report, for this run alone.
 ///

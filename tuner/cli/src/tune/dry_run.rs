@@ -12,7 +12,7 @@ use sysinfer_table::join;
 
 use super::arguments::TuneArgs;
 use super::setting::request;
-use crate::report::table;
+use sysinfer_terminal as table;
 
 /// What the listing assumes where only a model would tell: a usual width, a prompt that fills
 /// every block size.

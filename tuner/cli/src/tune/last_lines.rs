@@ -1,91 +1,121 @@
 //! What a run prints when it has ended: results in the form that was asked for, and where they are.
 
-use std::path::PathBuf;
+use sysinfer_report::Report;
+use sysinfer_report::figures::{duration, number};
 
-use sysinfer_measure::source::Source;
-
-use super::arguments::{Format, TuneArgs};
-use super::shell::quoted;
-use crate::report::{Report, json, many, markdown, table};
+use super::arguments::Format;
+use super::report_of_run::Ended;
+use crate::table;
 
 /// The results in the form that was asked for.
-pub(super) fn results(
-    arguments: &TuneArgs,
-    source: &Source,
-    report: &Report<'_>,
-    paths: &[PathBuf],
-) {
-    match arguments.format {
+///
+/// # Errors
+/// None that a user could cause.
+pub(super) fn results(format: Format, report: &Report, ended: &Ended<'_>) -> anyhow::Result<()> {
+    match format {
         Format::Json => {
-            let profile = report.confirmation.map(|_| arguments.output());
-            println!("{:#}", json::render(report, paths, profile));
-            if let Some(distrust) = &report.distrust {
+            println!("{}", sysinfer_report::json(report)?);
+            if let Some(distrust) = &ended.distrust {
                 eprintln!("{}", distrust.banner().trim_end());
             }
         }
         Format::Text => {
-            print_results(report);
-            print_paths(arguments, source, report, paths);
+            print_results(report, ended);
+            print_paths(report, ended);
         }
     }
+    Ok(())
 }
 
 /// Where things are, and what comes next.
-fn print_paths(arguments: &TuneArgs, source: &Source, report: &Report<'_>, paths: &[PathBuf]) {
-    let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
-    println!("\nreport: {}", paths.join(", "));
-    if report.confirmation.is_some() {
-        println!("profile: {}", arguments.output().display());
+fn print_paths(report: &Report, ended: &Ended<'_>) {
+    println!("\nreport: {}", report.files.join(", "));
+    let Some(profile) = &report.profile else {
+        return;
+    };
+    println!("profile: {profile}");
+    match (&report.serve, &ended.distrust) {
+        (Some(command), _) => println!("next: {command}"),
         // No server takes the profile of a host that is only described.
-        if arguments.simulate.is_some() {
-            return;
-        }
-        if let Some(distrust) = &report.distrust {
+        (None, Some(distrust)) if ended.serve.is_some() => {
             println!("\n{}", distrust.banner().trim_end());
-            return;
         }
-        println!(
-            "next: sysinfer-server {} -t 0.0 -n 4096 --profile {}",
-            quoted(&source.server_argument()),
-            quoted(&arguments.output().display().to_string())
-        );
+        (None, _) => {}
     }
 }
 
-fn print_results(report: &Report<'_>) {
-    match &report.distrust {
+fn print_results(report: &Report, ended: &Ended<'_>) {
+    match &ended.distrust {
         Some(distrust) => println!("{}", distrust.banner().trim_end()),
-        None => println!("{}", report.headline()),
+        None => println!("{}", report.verdict),
     }
-    if !report.rows.is_empty() {
-        if let Some(distrust) = &report.distrust {
-            println!("\n{}", distrust.caption());
+    if !report.lengths.is_empty() {
+        if !report.trusted {
+            println!("\n{}", report.verdict);
         }
-        println!("{}", table::throughput(&report.rows));
-        print!("{}", markdown::method(report));
+        println!("{}", table::throughput(&report.lengths));
+        report.method.iter().for_each(|line| println!("{line}"));
     }
-    if let Some(roof) = report.roof() {
+    if let Some(roof) = report.read_gb_per_second {
         println!(
-            "Read bandwidth of the decode team: {roof:.1} GB/s, median of {} readings.",
-            report.bandwidth.len()
+            "Read bandwidth of the decode team: {:.1} GB/s, median of {} readings.",
+            roof.median, roof.count
         );
     }
-    let lines = many::lines(report);
-    if !lines.is_empty() {
-        let rows = many::rate_rows(report).into_iter();
-        println!("\n{}", table::render(&many::RATE_HEADER, rows));
-        lines.iter().for_each(|line| println!("{line}"));
+    if let Some(measured) = &report.concurrency {
+        let row = |step: &sysinfer_report::value::Sequences| {
+            vec![
+                step.sequences.to_string(),
+                number(step.tokens_per_second.median),
+                number(step.tokens_per_second_each.median),
+                duration(step.step_seconds.median),
+            ]
+        };
+        let header = [
+            "sequences at once",
+            "tokens/s together",
+            "tokens/s each",
+            "step",
+        ];
+        println!(
+            "\n{}",
+            sysinfer_terminal::render(&header, measured.sequences.iter().map(row))
+        );
+        measured.findings.iter().for_each(|line| println!("{line}"));
     }
-    println!("\nchosen:\n{}", markdown::choice(report).trim_end());
+    print_choice(report);
     for remark in &report.remarks {
         println!("note: {remark}");
     }
-    let remark = report.conditions.voids.remark(report.conditions.taken);
-    if let Some(remark) = remark.filter(|_| report.distrust.is_none()) {
+    let remark = ended.conditions.voids.remark(ended.conditions.taken);
+    if let Some(remark) = remark.filter(|_| report.trusted) {
         println!("note: {remark}");
     }
     println!("\nwhy it is this fast:");
-    for sentence in report.explanation() {
-        println!("- {sentence}");
+    report
+        .explanation
+        .iter()
+        .for_each(|line| println!("- {line}"));
+}
+
+fn print_choice(report: &Report) {
+    println!("\nchosen:");
+    let Some(chosen) = &report.chosen else {
+        return println!("{}", report.not_served_because);
+    };
+    for (phase, team) in [("decode", &chosen.decode), ("prefill", &chosen.prefill)] {
+        let on = match team.cpus.is_empty() {
+            true => "not pinned".into(),
+            false => format!("on CPUs {}", team.cpus),
+        };
+        println!(
+            "- {phase}: {} threads, {}, {on}\n  kernels: {}",
+            team.threads, team.map, team.kernels
+        );
     }
+    println!("- blocking: {}", chosen.blocking);
+    chosen
+        .reasons
+        .iter()
+        .for_each(|reason| println!("- {reason}"));
 }

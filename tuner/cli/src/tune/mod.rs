@@ -3,12 +3,14 @@
 //! [`arguments`] say what is asked for, `setting` what follows from them and [`lengths`] what they make of the
 //! table; `identity` tells one run from another. `search` measures. [`dry_run`] lists what a run would try,
 //! [`replay`] runs on a journal in place of a host, `on_simulated_host` on a host that is only described.
-//! [`mod@conclude`] writes what was found (`run`): the [`profile`], the report, and `last_lines` on the terminal.
+//! [`mod@conclude`] writes what was found (`run`): the [`profile`], the report ([`report_of_run`] says what is in it,
+//! [`folder`] where it goes), and `last_lines` on the terminal.
 
 pub mod arguments;
 pub mod conclude;
 pub(crate) mod destination;
 pub mod dry_run;
+pub mod folder;
 mod identity;
 mod last_lines;
 pub mod lengths;
@@ -16,6 +18,7 @@ mod many;
 mod on_simulated_host;
 pub mod profile;
 pub mod replay;
+pub mod report_of_run;
 mod run;
 mod search;
 mod setting;
@@ -38,6 +41,7 @@ use sysinfer_measure::engine_probe::EngineProbe;
 use sysinfer_measure::host::check::Check;
 use sysinfer_measure::quiet::wait::{ThisHost, Waited, wait_for_quiet};
 use sysinfer_probe::{Halt, Progress};
+use sysinfer_report::Section;
 use sysinfer_search::space::kernels::KernelSpace;
 use sysinfer_search::space::placement;
 
@@ -45,10 +49,10 @@ use self::arguments::TuneArgs;
 use self::conclude::{conclude, ended_before_a_sample};
 use self::identity::subject;
 use self::lengths::{capacity, table_plan};
+use self::report_of_run::samples::Remembered;
 use self::search::search;
 use self::setting::{Setting, request, teams};
 use crate::progress::Terminal;
-use crate::report::Section;
 use crate::{Ending, interrupt, this_host};
 
 /// Tunes, or lists what tuning would try.
@@ -149,6 +153,7 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
         None => Recorder::new(live, clock.clone(), started),
     };
     let mut run = search(setting, &mut recorder, &mut samples)?;
+    run.samples = samples.samples();
     run.findings.remarks.extend(recorder.remark());
     let chosen = run.findings.confirmation.as_ref();
     let pins = probe.pins(chosen.map_or(&default, |found| &found.plan));
@@ -185,16 +190,17 @@ fn memory_section(found: std::io::Result<Vec<Located>>) -> Section {
 }
 
 /// `samples.csv`; a resumed run writes it anew, with what is in the journal.
-fn samples_table(
+pub(crate) fn samples_table(
     directory: &Path,
     resumed: bool,
     clock: &Rc<SampleClock>,
-) -> anyhow::Result<Journal> {
+) -> anyhow::Result<Remembered> {
     let open = if resumed {
         Journal::replace
     } else {
         Journal::create
     };
-    open(directory, clock.clone())
-        .with_context(|| format!("cannot keep samples in {}", directory.display()))
+    let file = open(directory, clock.clone())
+        .with_context(|| format!("cannot keep samples in {}", directory.display()))?;
+    Ok(Remembered::new(file, clock.clone()))
 }

@@ -4,9 +4,8 @@ use std::cell::Cell;
 use std::path::Path;
 use std::rc::Rc;
 
-use anyhow::Context;
-use sysinfer_journal::Journal;
 use sysinfer_journal::clock::SampleClock;
+use sysinfer_report::Section;
 use sysinfer_search::space::placement;
 use sysinfer_simulate::{SimulatedHost, SimulatedProbe, limits};
 
@@ -15,9 +14,8 @@ use super::conclude::conclude;
 use super::lengths::table_plan;
 use super::search::search;
 use super::setting::{Setting, request, teams};
-use super::{destination, dry_run};
+use super::{destination, dry_run, samples_table};
 use crate::progress::Terminal;
-use crate::report::Section;
 use crate::{Ending, interrupt};
 
 /// Searches on the host that the file `description` describes, and writes profile and report as a run
@@ -40,8 +38,7 @@ pub(super) fn run(description: &Path, arguments: &TuneArgs) -> anyhow::Result<En
     let info = machine.shape.info.clone();
     // Before samples of an earlier run are put aside for those of this one.
     table_plan(arguments, &info, &mut Vec::new())?;
-    let mut samples = Journal::create(directory, Rc::new(SampleClock::default()))
-        .with_context(|| format!("cannot keep samples in {}", directory.display()))?;
+    let mut samples = samples_table(directory, false, &Rc::new(SampleClock::default()))?;
     let (interrupt, progress) = (interrupt::install()?, Terminal::to_stderr());
     let mut default = simulated.default_plan(&info.block_types);
     default.decode = placement::baseline_team(&request(arguments, host));
@@ -61,6 +58,7 @@ pub(super) fn run(description: &Path, arguments: &TuneArgs) -> anyhow::Result<En
     };
     let mut probe = SimulatedProbe::new(&machine, 0, &time);
     let mut run = search(setting, &mut probe, &mut samples)?;
+    run.samples = samples.samples();
     let (name, basis) = (
         &simulated.description.name,
         simulated.description.description.trim().replace('\n', " "),

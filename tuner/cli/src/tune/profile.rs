@@ -4,14 +4,14 @@ use sysinfer_engine::EngineInfo;
 use sysinfer_machine::HostInfo;
 use sysinfer_probe::{CoreReading, Phase, Point};
 use sysinfer_profiles::{Created, Evidence, LengthEvidence, Profile, SCHEMA};
+use sysinfer_report::Length;
 use sysinfer_search::confirm::Confirmation;
 use sysinfer_stats::{Estimate, between_runs, median_of};
 use sysinfer_table::TableData;
 use sysinfer_table::concurrency::Concurrency;
 
-use crate::report::Row;
-use crate::report::conditions::Conditions;
-use crate::report::samples::Samples;
+use super::report_of_run::conditions::Conditions;
+use super::report_of_run::samples::Samples;
 
 /// What the profile is made from.
 pub struct Evidenced<'a> {
@@ -24,7 +24,7 @@ pub struct Evidenced<'a> {
     /// Why the run is not to be trusted, if so.
     pub distrust: Option<&'a str>,
     /// The measured table, as far as it was measured under that plan.
-    pub rows: &'a [Row],
+    pub rows: &'a [Length],
     /// The runs behind the table.
     pub data: &'a TableData,
     /// Read bandwidth of the run, GB/s, if it could be read.
@@ -87,7 +87,7 @@ fn known_gain(gain: &Estimate) -> Option<Estimate> {
     (fine.low.is_finite() && fine.high.is_finite()).then_some(fine)
 }
 
-fn length(row: &Row, data: &TableData) -> LengthEvidence {
+fn length(row: &Length, data: &TableData) -> LengthEvidence {
     let runs = |points: &[Point]| {
         let rates: Vec<f64> = points
             .iter()
@@ -95,35 +95,39 @@ fn length(row: &Row, data: &TableData) -> LengthEvidence {
             .collect();
         LengthEvidence::kept_runs(&rates)
     };
-    // Of a sampled length, what is known is the interval of its steps.
-    let known = match row.sampled {
-        true => row
-            .estimates
-            .decode
-            .map(|rate| (rate.count, rate.low, rate.high)),
-        false => row.decode.map(|rate| (rate.count, rate.low, rate.high)),
+    let middle = |known: Option<Estimate>| known.map(|known| rounded(known.median));
+    // Of a sampled length, what is known is the interval of its steps; of any other, its runs.
+    let rate = row.decode_tokens_per_second;
+    let (low, high) = match row.is_sampled() {
+        true => rate.map(|rate| (rate.low, rate.high)),
+        false => row.decode_range,
+    }
+    .unzip();
+    let count = match row.is_sampled() {
+        true => rate.map(|rate| rate.count),
+        false => row.decode_runs,
     };
     let prompts = data.prefill.get(&row.total_tokens);
     let decode_cores = data.decode_cores(row.total_tokens);
     let prefill_cores = data.prefill_cores(row.total_tokens);
     LengthEvidence {
         total_tokens: row.total_tokens,
-        sampled: row.sampled,
-        samples: known.map_or(0, |(count, ..)| count),
-        decode_tokens_per_second: row.decode.map(|decode| rounded(decode.median)),
-        decode_low: known.map(|(_, low, _)| rounded(low)),
-        decode_high: known.map(|(.., high)| rounded(high)),
+        sampled: row.is_sampled(),
+        samples: count.unwrap_or(0),
+        decode_tokens_per_second: middle(rate),
+        decode_low: low.map(rounded),
+        decode_high: high.map(rounded),
         decode_runs: runs(data.decode_runs(row.total_tokens)),
         prefill_runs: runs(prompts.map_or(&[], Vec::as_slice)),
-        decode_gb_per_second: row.decode_gb_per_second.map(rounded),
-        percent_of_read_bandwidth: row.percent_of_read_bandwidth.map(rounded),
+        decode_gb_per_second: middle(row.decode_gb_per_second),
+        percent_of_read_bandwidth: middle(row.percent_of_read_bandwidth),
         decode_arithmetic_gmac_per_second: typical(&decode_cores, |cores| cores.arithmetic),
         decode_exchange_gb_per_second: typical(&decode_cores, |cores| cores.exchange),
         prefill_arithmetic_gmac_per_second: typical(&prefill_cores, |cores| cores.arithmetic),
         prefill_exchange_gb_per_second: typical(&prefill_cores, |cores| cores.exchange),
-        prefill_tokens_per_second: row.prefill.map(|prefill| rounded(prefill.median)),
-        time_to_first_token_ms: row.time_to_first_token_ms.map(rounded),
-        reference_tokens_per_second: row.reference,
+        prefill_tokens_per_second: middle(row.prefill_tokens_per_second),
+        time_to_first_token_ms: middle(row.time_to_first_token_ms),
+        reference_tokens_per_second: row.reference_tokens_per_second,
     }
 }
 
@@ -140,24 +144,24 @@ fn rounded(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::{Planted, data, unproven};
+    use crate::tune::report_of_run::tests::{Planted, data, unproven};
 
     fn written(distrust: Option<&str>, gain: Option<Estimate>) -> Profile {
         let mut planted = Planted::new();
         let found = planted.confirmation.as_mut().expect("planted");
         found.gain_decode = gain;
-        let report = planted.report();
+        let ended = planted.ended();
         let profile = profile(&Evidenced {
-            host: report.host,
-            info: report.info,
-            confirmation: report.confirmation.expect("planted"),
+            host: ended.host,
+            info: ended.info,
+            confirmation: ended.confirmation.expect("planted"),
             distrust,
-            rows: &report.rows,
+            rows: &ended.rows,
             data: &data(),
-            read_gb_per_second: report.roof(),
-            conditions: &report.conditions,
-            samples: &report.samples,
-            concurrency: &report.concurrency,
+            read_gb_per_second: ended.roof(),
+            conditions: &ended.conditions,
+            samples: &ended.samples,
+            concurrency: &ended.concurrency,
             prompt_tokens: 16,
             date: "2026-11-22T12:00:00Z",
             command: "sysinfer-tune m.gguf",

@@ -8,7 +8,6 @@ use std::rc::Rc;
 use anyhow::{Context, anyhow, bail};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
-use sysinfer_journal::Journal;
 use sysinfer_journal::clock::SampleClock;
 use sysinfer_journal::facts::host_info;
 use sysinfer_journal::format::Header;
@@ -20,10 +19,10 @@ use sysinfer_search::space::kernels::KernelSpace;
 
 use super::arguments::{Line, TuneArgs};
 use super::conclude::conclude;
-use super::destination;
 use super::lengths::table_plan;
 use super::search::search;
 use super::setting::{Setting, teams};
+use super::{destination, samples_table};
 use crate::progress::Terminal;
 use crate::{Ending, interrupt};
 
@@ -76,8 +75,7 @@ pub fn run(path: &Path) -> anyhow::Result<Ending> {
     // Before samples of an earlier run are put aside for those of this one.
     table_plan(&arguments, &info, &mut Vec::new())?;
     let clock = Rc::new(SampleClock::default());
-    let mut samples = Journal::create(directory, clock.clone())
-        .with_context(|| format!("cannot keep samples in {}", directory.display()))?;
+    let mut samples = samples_table(directory, false, &clock)?;
     let (interrupt, progress) = (interrupt::install()?, Terminal::to_stderr());
     let setting = Setting {
         arguments: &arguments,
@@ -93,6 +91,7 @@ pub fn run(path: &Path) -> anyhow::Result<Ending> {
     };
     let mut recorder = Recorder::replayed(clock.clone(), recorded);
     let mut run = search(setting, &mut recorder, &mut samples)?;
+    run.samples = samples.samples();
     run.findings.remarks.extend(recorder.remark());
     run.pins = format!("those of the run of {}, which this replays", header.date);
     run.instruction_sets = header.instruction_sets;

@@ -2,14 +2,15 @@
 
 use sysinfer_engine::{EngineInfo, Plan};
 use sysinfer_probe::Halt;
+use sysinfer_report::Section;
 use sysinfer_search::confirm::Confirmation;
 use sysinfer_search::staged::Log;
 use sysinfer_table::TableData;
 use sysinfer_table::concurrency::Concurrency;
 use sysinfer_table::split::Split;
 
-use crate::report::Section;
-use crate::report::conditions::Conditions;
+use super::report_of_run::conditions::Conditions;
+use super::report_of_run::samples::Samples;
 
 /// What a run has found so far.
 #[derive(Default)]
@@ -48,6 +49,8 @@ pub struct Run {
     pub bandwidth: Vec<f64>,
     /// The host, its memory and void samples.
     pub conditions: Conditions,
+    /// What only single samples tell.
+    pub samples: Samples,
     /// Threads and pins that really held.
     pub pins: String,
     /// Instruction sets of the host that kernels can use.

@@ -13,9 +13,10 @@ use sysinfer_table::{
 
 use super::arguments::TuneArgs;
 use super::many::{self, Aim};
+use super::report_of_run::conditions::Conditions;
+use super::report_of_run::samples::Samples;
 use super::run::{Findings, Run};
 use super::setting::{Setting, request};
-use crate::report::conditions::Conditions;
 
 /// Decode steps at a context of a sampled pass take as long as so many samples of the search.
 const VISIT_SAMPLES: f64 = 4.0;
@@ -23,7 +24,7 @@ const VISIT_SAMPLES: f64 = 4.0;
 /// Share of the limit that is left for what follows the table, where this takes more time than planned.
 const AFTER_TABLE: f64 = 0.1;
 
-/// Measures all there is to measure, as far as it gets; pins and instruction sets are left to the caller.
+/// Measures all there is to measure, as far as it gets; samples, pins and instruction sets are left to the caller.
 ///
 /// # Errors
 /// Arguments that do not fit the model.
@@ -87,6 +88,7 @@ pub(crate) fn search(
         findings,
         bandwidth: session.bandwidth,
         conditions,
+        samples: Samples::default(),
         pins: String::new(),
         instruction_sets: Vec::new(),
         sections: Vec::new(),

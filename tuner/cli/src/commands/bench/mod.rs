@@ -13,6 +13,7 @@ use sysinfer_engine::{EngineInfo, Plan, Precision};
 use sysinfer_measure::engine_probe::EngineProbe;
 use sysinfer_measure::host::peak_bytes;
 use sysinfer_probe::{Halt, Nowhere, Progress, Session, Stage, Work};
+use sysinfer_report::Length;
 use sysinfer_stats::median_of;
 use sysinfer_table::sampled::DEFINITION;
 use sysinfer_table::{
@@ -22,8 +23,9 @@ use sysinfer_table::{
 use self::arguments::BenchArgs;
 use crate::commands::chosen_plan;
 use crate::progress::Terminal;
-use crate::report::{self, Row, reference, table};
+use crate::table;
 use crate::tune::lengths::check_prompt;
+use crate::tune::report_of_run::{reference, rows};
 use crate::{Ending, interrupt, this_host};
 
 /// What the host gave, medians.
@@ -129,8 +131,8 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
         measured_table::measure(&mut session, &plan, &table_plan, &speed, limits)
     });
     progress.finish();
-    let roof = report::roof(&session.bandwidth);
-    let rows = report::rows(&data, roof, reference::for_model(&info));
+    let roof = rows::roof(&session.bandwidth);
+    let rows = rows::rows(&data, roof, reference::for_model(&info));
     let cores = data.cores_beside_prompts();
     let host = HostRates {
         roof,
@@ -159,10 +161,10 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
     }
 }
 
-fn print_table(info: &EngineInfo, pins: &str, rows: &[Row], host: &HostRates) {
+fn print_table(info: &EngineInfo, pins: &str, rows: &[Length], host: &HostRates) {
     println!("{}, {}: {pins}", info.name, info.quantisation);
     println!("{}", table::throughput(rows));
-    if rows.iter().any(|row| row.sampled) {
+    if rows.iter().any(Length::is_sampled) {
         println!("{DEFINITION}");
     }
     if let Some(roof) = host.roof {
@@ -227,18 +229,18 @@ fn json(
     arguments: &BenchArgs,
     model: &str,
     threads: usize,
-    rows: &[Row],
+    rows: &[Length],
     host: &HostRates,
     loading: &Loading,
 ) -> anyhow::Result<String> {
     let rounded = |value: f64| (value * 1000.0).round() / 1000.0;
-    let by_length = |value: fn(&Row) -> Option<f64>| {
+    let by_length = |value: fn(&Length) -> Option<f64>| {
         let values = rows
             .iter()
             .filter_map(|row| Some((row.total_tokens, rounded(value(row)?))));
         values.collect()
     };
-    let sampled = rows.iter().filter(|row| row.sampled);
+    let sampled = rows.iter().filter(|row| row.is_sampled());
     let object = Json {
         engine: "sysinfer",
         model: model.into(),
@@ -247,10 +249,10 @@ fn json(
         prompt: arguments.prompt,
         repeat: arguments.repeat.into(),
         sequences: arguments.sequences.into(),
-        decode: by_length(|row| row.decode.map(|rates| rates.median)),
+        decode: by_length(|row| row.decode_tokens_per_second.map(|rate| rate.median)),
         decode_sampled: sampled.map(|row| row.total_tokens).collect(),
-        decode_gb_per_second: by_length(|row| row.decode_gb_per_second),
-        prefill: by_length(|row| row.prefill.map(|rates| rates.median)),
+        decode_gb_per_second: by_length(|row| row.decode_gb_per_second.map(|rate| rate.median)),
+        prefill: by_length(|row| row.prefill_tokens_per_second.map(|rate| rate.median)),
         read_gb_per_second: host.roof.map(rounded),
         prefill_arithmetic_gmac_per_second: host.arithmetic.map(rounded),
         prefill_exchange_gb_per_second: host.exchange.map(rounded),
@@ -264,7 +266,7 @@ fn json(
 mod tests {
     use super::*;
     use crate::commands::{Cli, Command};
-    use crate::report::tests::data;
+    use crate::tune::report_of_run::tests::data;
     use clap::Parser;
 
     #[test]
@@ -280,7 +282,7 @@ mod tests {
         let Some(Command::Bench(arguments)) = Cli::parse_from(line).command else {
             panic!("bench was not parsed");
         };
-        let rows = report::rows(&data(), Some(20.0), None);
+        let rows = rows::rows(&data(), Some(20.0), None);
         let loading = Loading {
             seconds: 1.5,
             peak_bytes: Some(7),

@@ -18,7 +18,7 @@ use sysinfer_terminal::gigabytes;
 
 use crate::Ending;
 use crate::progress::Terminal;
-use crate::report::table;
+use sysinfer_terminal as table;
 
 /// Damaged tensors that are shown; where there are more, the file is beyond doubt.
 const MAX_SHOWN: usize = 10;

@@ -10,7 +10,7 @@ use super::facts::differences;
 use super::judge::{Judged, Row};
 use super::rate::named;
 use super::side::Side;
-use crate::report::table::{self, number};
+use sysinfer_terminal::{number, render};
 
 /// What is absent on one side.
 const ABSENT: &str = "-";
@@ -68,7 +68,7 @@ fn rates(judged: &Judged, names: [&str; 2], words: Vec<String>) -> String {
             words,
         ]
     };
-    let mut text = table::render(&header, judged.rows.iter().zip(words).map(cells));
+    let mut text = render(&header, judged.rows.iter().zip(words).map(cells));
     if judged.rows.iter().any(|row| row.sampled.contains(&true)) {
         text += "\n";
         text += DEFINITION;
@@ -110,7 +110,7 @@ fn differing([first, second]: [&Side; 2], names: [&str; 2]) -> Option<String> {
     let rows = found
         .iter()
         .map(|fact| vec![fact.key.clone(), cell(&fact.a), cell(&fact.b)]);
-    let mut text = table::render(&["differs", names[0], names[1]], rows);
+    let mut text = render(&["differs", names[0], names[1]], rows);
     if found.iter().any(|fact| fact.key == "model.fingerprint") {
         text += "\nnote: the models differ, so rates compare models, not plans";
     }

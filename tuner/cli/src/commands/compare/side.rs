@@ -18,7 +18,7 @@ use sysinfer_table::drift::Drift;
 
 use super::rate::{Key, Rate, named};
 use super::runs::{Line, Runs};
-use crate::report;
+use crate::tune::report_of_run::samples::Samples;
 
 /// The largest file of samples that is read.
 const LIMIT_BYTES: u64 = 256 << 20;
@@ -115,7 +115,7 @@ impl Side {
             rates: runs.rates().with_context(failed)?,
             read_gb_per_second: median_of(runs.bandwidth),
             facts: runs.facts,
-            distrust: report::samples::Samples::read(path)
+            distrust: Samples::read(path)
                 .ok()
                 .and_then(|samples| samples.distrust()),
             ..Self::default()
