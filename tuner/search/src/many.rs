@@ -4,8 +4,8 @@
 use sysinfer_engine::{Blocking, Plan};
 use sysinfer_probe::{Halt, Session, Stage, WARM_STEPS, Work};
 
+use super::inputs::Inputs;
 use super::race::{Manners, Outcome, Race};
-use super::staged::Inputs;
 use super::works::Works;
 use crate::space::blocking;
 

@@ -4,44 +4,16 @@
 //! sizes change, so they come first. What was close is measured once more beside the plan that all
 //! stages ended with; the confirmation guards against what this misses.
 
-use sysinfer_engine::{EngineInfo, Plan};
+use sysinfer_engine::Plan;
 use sysinfer_probe::{Halt, Phase, Session, Stage, Work};
 
-use super::Effort;
+use super::inputs::Inputs;
 use super::race::{Manners, Outcome, Race};
 use super::works::{SIZING_STEPS, Works};
-use crate::space::asked::Asked;
 use crate::space::blocking::{Limits, Sizes};
-use crate::space::kernels::KernelSpace;
-use crate::space::placement::{self, Request, TeamSpace};
+use crate::space::placement::{self};
 use crate::space::product::Product;
 use crate::space::{Candidate, Skipped, blocking, kernels, rules};
-
-/// Everything a search depends on besides the probe.
-pub struct Inputs<'a> {
-    /// The plan of a host that was never tuned, every kernel named.
-    pub default: &'a Plan,
-    /// Teams to try first.
-    pub teams: &'a TeamSpace,
-    /// What teams may be made of: more are tried near the best of `teams`.
-    pub request: Request<'a>,
-    /// Kernels to choose from.
-    pub kernels: &'a KernelSpace,
-    /// Block sizes that were asked for.
-    pub blocks: &'a Asked,
-    /// Measure every combination instead of going stage by stage.
-    pub exhaustive: bool,
-    /// Shape of the model.
-    pub info: &'a EngineInfo,
-    /// Second-level cache of a core, bytes; 0: unknown.
-    pub l2_bytes: usize,
-    /// Tokens of the prompt that decode runs start from.
-    pub prompt_tokens: usize,
-    /// The longest length of the table.
-    pub longest_tokens: usize,
-    /// How much measuring is allowed.
-    pub effort: Effort,
-}
 
 /// What the search has found so far; grows as stages end, and is kept when one is interrupted.
 #[derive(Clone, Debug, Default)]

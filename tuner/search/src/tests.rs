@@ -11,8 +11,9 @@ use sysinfer_probe::{
 };
 
 use super::confirm::{self, Confirmation};
-use super::staged::{self, Inputs, Log};
+use super::staged::{self, Log};
 use super::{Effort, Level, many, works};
+use crate::inputs::Inputs;
 use crate::space::asked::Asked;
 use crate::space::kernels::KernelSpace;
 use crate::space::placement::{self, Request, TeamSpace};

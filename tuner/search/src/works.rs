@@ -2,7 +2,7 @@
 
 use sysinfer_probe::{Halt, Session, Stage, Work};
 
-use super::staged::Inputs;
+use super::inputs::Inputs;
 
 /// Steps and prompt of the first, sizing measurement.
 pub(super) const SIZING_STEPS: usize = 4;

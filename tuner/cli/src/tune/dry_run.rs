@@ -9,10 +9,10 @@ use sysinfer_search::space::blocking::{Limits, Sizes};
 use sysinfer_search::space::placement::TeamSpace;
 use sysinfer_search::space::{Skipped, blocking, kernels, placement};
 use sysinfer_table::join;
+use sysinfer_terminal as table;
 
 use super::arguments::TuneArgs;
 use super::setting::request;
-use sysinfer_terminal as table;
 
 /// What the listing assumes where only a model would tell: a usual width, a prompt that fills
 /// every block size.

@@ -2,8 +2,8 @@
 
 use sysinfer_engine::Plan;
 use sysinfer_probe::{Halt, Session, Work};
+use sysinfer_search::Inputs;
 use sysinfer_search::many::room;
-use sysinfer_search::staged::Inputs;
 use sysinfer_search::works::Works;
 use sysinfer_table::concurrency::{self, Concurrency};
 

@@ -3,9 +3,8 @@
 use sysinfer_engine::engine::pass_rows;
 use sysinfer_engine::{EngineInfo, Plan};
 use sysinfer_probe::{Halt, Phase, Probe, Session, Sink};
-use sysinfer_search::staged::Inputs;
 use sysinfer_search::works::Works;
-use sysinfer_search::{confirm, many as search_many, staged, works};
+use sysinfer_search::{Inputs, confirm, many as search_many, staged, works};
 use sysinfer_table::survey::{self, Survey};
 use sysinfer_table::{
     SamplingLimits, Speed, TablePlan, more_runs, prompt_growth, split, table as measured_table,

@@ -14,8 +14,8 @@ use sysinfer_search::space::kernels::KernelSpace;
 use sysinfer_search::space::placement;
 use sysinfer_search::space::placement::{Request, TeamSpace};
 use sysinfer_search::space::product::Product;
-use sysinfer_search::staged::{Inputs, Log};
-use sysinfer_search::{Effort, Level, confirm, staged, works};
+use sysinfer_search::staged::Log;
+use sysinfer_search::{Effort, Inputs, Level, confirm, staged, works};
 
 use crate::{Machine, SimulatedHost, SimulatedProbe};
 

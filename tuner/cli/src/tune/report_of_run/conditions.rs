@@ -84,9 +84,10 @@ impl Conditions {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use sysinfer_probe::VoidKind;
     use sysinfer_table::survey::Row;
+
+    use super::*;
 
     fn conditions() -> Conditions {
         let row = |node| Row {

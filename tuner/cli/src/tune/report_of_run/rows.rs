@@ -3,8 +3,7 @@
 use sysinfer_probe::Point;
 use sysinfer_report::Length;
 use sysinfer_stats::{Estimate, Summary, median_of};
-use sysinfer_table::TableData;
-use sysinfer_table::sampled;
+use sysinfer_table::{TableData, sampled};
 
 use super::Ended;
 use super::explain::fits_caches;

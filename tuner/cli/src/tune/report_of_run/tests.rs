@@ -7,11 +7,10 @@ use sysinfer_report::value::Disturbed;
 use sysinfer_search::confirm::Fate;
 use sysinfer_search::race::{Lane, Outcome};
 use sysinfer_search::space::{Candidate, Skipped};
-use sysinfer_table::Sampled;
-use sysinfer_table::TableData;
 use sysinfer_table::drift::Drift;
 use sysinfer_table::sampled::DEFINITION;
 use sysinfer_table::split::Under;
+use sysinfer_table::{Sampled, TableData};
 
 use super::distrust::Distrust;
 use super::reference::TABLES;

@@ -3,10 +3,10 @@
 use std::sync::LazyLock;
 
 use sysinfer_engine::{PhasePlan, Plan, StepTimes, WorkerSeconds};
+use sysinfer_search::space::Candidate;
 
 use super::*;
 use crate::tune::report_of_run::tests::info;
-use sysinfer_search::space::Candidate;
 
 fn exactly(value: f64) -> Estimate {
     Estimate {
