@@ -193,7 +193,7 @@ impl Cores {
     /// # Errors
     /// What is wrong.
     pub fn validate(&self) -> Result<(), String> {
-        let rates = [self.reading.arithmetic, self.reading.exchange];
+        let rates = [self.reading.arithmetic, self.reading.core_to_core];
         let mut wrong = rates.into_iter().flatten().filter(|rate| !is_amount(*rate));
         match wrong.next() {
             Some(rate) => Err(format!("a reading of cores is {rate}")),

@@ -66,8 +66,8 @@ impl TeamCores {
         let (squares, bytes) = (workers * VALUES * TIMES, workers * HANDED_BYTES);
         let reading = CoreReading {
             arithmetic: rate(squares, &self.multiply_add()),
-            exchange: (workers > 1)
-                .then(|| rate(bytes, &self.exchange()))
+            core_to_core: (workers > 1)
+                .then(|| rate(bytes, &self.core_to_core()))
                 .flatten(),
         };
         // Until its threads sleep, they spin on the CPUs of what is measured next.
@@ -93,7 +93,7 @@ impl TeamCores {
     }
 
     /// Seconds of each pass, in which each worker reads what a far one wrote in the pass before.
-    fn exchange(&mut self) -> Vec<f64> {
+    fn core_to_core(&mut self) -> Vec<f64> {
         let workers = self.phase.threads;
         let [before, after] = &mut self.handed;
         let mut seconds = Vec::with_capacity(PASSES);
@@ -139,7 +139,7 @@ mod tests {
             let mut team = TeamCores::new(&phase, &topology).expect("a team");
             let found = team.read();
             assert!(found.arithmetic.is_some_and(|rate| rate > 0.0), "{found:?}");
-            let exchanged = found.exchange.map(|rate| rate > 0.0);
+            let exchanged = found.core_to_core.map(|rate| rate > 0.0);
             assert_eq!(exchanged, (threads > 1).then_some(true), "{found:?}");
             assert!(team.is_for(&phase) && !team.is_for(&PhasePlan::unpinned(4)));
         }
@@ -162,10 +162,10 @@ mod tests {
     fn what_one_side_does_not_know_is_not_known() {
         let half = CoreReading {
             arithmetic: Some(4.0),
-            exchange: None,
+            core_to_core: None,
         };
         let sum = CoreReading::ZERO.plus(3.0, half).over(2.0);
-        assert_eq!((sum.arithmetic, sum.exchange), (Some(6.0), None));
+        assert_eq!((sum.arithmetic, sum.core_to_core), (Some(6.0), None));
         assert_eq!(CoreReading::ZERO.over(0.0), CoreReading::default());
     }
 }

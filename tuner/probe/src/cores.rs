@@ -9,16 +9,17 @@ pub struct CoreReading {
     /// Plain multiply-adds of all workers together, 10^9 a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arithmetic: Option<f64>,
-    /// What all workers together read of what another has just written, GB/s; a team of one has none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exchange: Option<f64>,
+    /// Core-to-core bandwidth: what all workers together read of what another has just written, GB/s; a team of
+    /// one has none. Journals call it `exchange`.
+    #[serde(rename = "exchange", default, skip_serializing_if = "Option::is_none")]
+    pub core_to_core: Option<f64>,
 }
 
 impl CoreReading {
     /// What sums begin with.
     pub const ZERO: Self = Self {
         arithmetic: Some(0.0),
-        exchange: Some(0.0),
+        core_to_core: Some(0.0),
     };
 
     /// Both parts by `with`, where both sides know them.
@@ -30,7 +31,7 @@ impl CoreReading {
         };
         Self {
             arithmetic: both(self.arithmetic, other.arithmetic),
-            exchange: both(self.exchange, other.exchange),
+            core_to_core: both(self.core_to_core, other.core_to_core),
         }
     }
 

@@ -131,7 +131,7 @@ impl Probe for Scripted<'_> {
         let team = phase.team(plan).threads;
         Ok(CoreReading {
             arithmetic: Some(rate),
-            exchange: (team > 1).then_some(10.0 + rate),
+            core_to_core: (team > 1).then_some(10.0 + rate),
         })
     }
 }

@@ -186,7 +186,7 @@ mod tests {
     fn reading(rate: f64) -> CoreReading {
         CoreReading {
             arithmetic: Some(rate),
-            exchange: Some(2.0 * rate),
+            core_to_core: Some(2.0 * rate),
         }
     }
 

@@ -324,7 +324,7 @@ fn runs(profile: &Profile) -> Vec<(String, String)> {
             .iter()
             .map(|rate| sysinfer_terminal::number(Some(*rate)))
             .collect();
-        let units = cores.into_iter().zip(["GMAC/s", "GB/s exchanged"]);
+        let units = cores.into_iter().zip(["GMAC/s", "GB/s core to core"]);
         let known = units.filter_map(|(rate, unit)| {
             rate.map(|rate| (sysinfer_terminal::number(Some(rate)), unit))
         });

@@ -35,7 +35,7 @@ struct HostRates {
     /// Plain multiply-adds of the prompts' team, GMAC/s.
     arithmetic: Option<f64>,
     /// What its cores read of what another has just written, GB/s.
-    exchange: Option<f64>,
+    core_to_core: Option<f64>,
 }
 
 /// The JSON object: the keys of the peers' benchmark, and what the host gave.
@@ -137,7 +137,7 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
     let host = HostRates {
         roof,
         arithmetic: median_of(cores.iter().filter_map(|cores| cores.arithmetic)),
-        exchange: median_of(cores.iter().filter_map(|cores| cores.exchange)),
+        core_to_core: median_of(cores.iter().filter_map(|cores| cores.core_to_core)),
     };
     if arguments.json {
         println!(
@@ -173,7 +173,7 @@ fn print_table(info: &EngineInfo, pins: &str, rows: &[Length], host: &HostRates)
     if let Some(rate) = host.arithmetic {
         println!("Plain multiply-adds of the prompts' team: {rate:.1} GMAC/s");
     }
-    if let Some(rate) = host.exchange {
+    if let Some(rate) = host.core_to_core {
         println!("Read by its cores of what another has just written: {rate:.1} GB/s");
     }
 }
@@ -255,7 +255,7 @@ fn json(
         prefill: by_length(|row| row.prefill_tokens_per_second.map(|rate| rate.median)),
         read_gb_per_second: host.roof.map(rounded),
         prefill_arithmetic_gmac_per_second: host.arithmetic.map(rounded),
-        prefill_exchange_gb_per_second: host.exchange.map(rounded),
+        prefill_exchange_gb_per_second: host.core_to_core.map(rounded),
         load_seconds: rounded(loading.seconds),
         load_peak_bytes: loading.peak_bytes,
     };
@@ -290,7 +290,7 @@ mod tests {
         let host = HostRates {
             roof: Some(20.0),
             arithmetic: Some(50.25),
-            exchange: None,
+            core_to_core: None,
         };
         let text = json(&arguments, "m.gguf", 2, &rows, &host, &loading).expect("renders");
         assert_eq!(

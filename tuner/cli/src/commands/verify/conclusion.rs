@@ -58,7 +58,7 @@ impl Finding {
             Some(Excuse::Margin) => format!("{words}, by less than {:.0} %", 100.0 * MARGIN),
             Some(Excuse::Memory) => format!("{words}, as memory is"),
             Some(Excuse::Cores) => format!("{words}, as cores are"),
-            Some(Excuse::Exchange) => format!("{words}, as exchange between cores is"),
+            Some(Excuse::CoreToCore) => format!("{words}, as core-to-core bandwidth is"),
             None if self.verdict == Verdict::CannotTell => format!(
                 "{words}; a loss of {:.0} % would show",
                 100.0 * self.smallest_loss_found
@@ -122,7 +122,7 @@ impl Findings {
             self.unseen(),
             excused(Excuse::Memory, "memory is"),
             excused(Excuse::Cores, "cores are"),
-            excused(Excuse::Exchange, "exchange between cores is"),
+            excused(Excuse::CoreToCore, "core-to-core bandwidth is"),
             self.named(Finding::is_excused_by_host)
                 .map(|_| ". Verify again when the host is as fast as recorded".into()),
             faster.map(|list| format!(". Faster at {list}")),

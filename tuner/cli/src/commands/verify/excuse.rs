@@ -24,10 +24,10 @@ pub(super) enum Excuse {
     /// Arithmetic of the team's cores is.
     Cores,
     /// What they read of what another has written is.
-    Exchange,
+    CoreToCore,
 }
 
-/// Readings beside the runs of one rate, over what was recorded: memory, cores, exchange. Empty where that is
+/// Readings beside the runs of one rate, over what was recorded: memory, cores, core-to-core bandwidth. Empty where that is
 /// not known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Baseline(pub(super) [Vec<f64>; 3]);
@@ -42,14 +42,14 @@ impl Baseline {
             Phase::Decode => (
                 recorded.map(|length| CoreReading {
                     arithmetic: length.decode_arithmetic_gmac_per_second,
-                    exchange: length.decode_exchange_gb_per_second,
+                    core_to_core: length.decode_exchange_gb_per_second,
                 }),
                 data.decode_cores(tokens),
             ),
             Phase::Prefill => (
                 recorded.map(|length| CoreReading {
                     arithmetic: length.prefill_arithmetic_gmac_per_second,
-                    exchange: length.prefill_exchange_gb_per_second,
+                    core_to_core: length.prefill_exchange_gb_per_second,
                 }),
                 data.prefill_cores(tokens),
             ),
@@ -61,7 +61,7 @@ impl Baseline {
         Self([
             over(evidence.read_gb_per_second, data.memory_beside()),
             cores(|reading| reading.arithmetic),
-            cores(|reading| reading.exchange),
+            cores(|reading| reading.core_to_core),
         ])
     }
 
@@ -80,7 +80,7 @@ impl Baseline {
         if row.comparison.is_within_margin(judged.alpha) {
             return Some(Excuse::Margin);
         }
-        let causes = [Excuse::Memory, Excuse::Cores, Excuse::Exchange];
+        let causes = [Excuse::Memory, Excuse::Cores, Excuse::CoreToCore];
         let mut lanes = causes.into_iter().zip(&self.0);
         lanes.find_map(|(cause, lane)| explains(lane, row, judged)?.then_some(cause))
     }
@@ -175,7 +175,7 @@ mod tests {
             ("a reading is none", &slower, &[0.7, f64::NAN, 0.7], false),
         ];
         for (name, now, readings, excused) in cases {
-            let causes = [Excuse::Memory, Excuse::Cores, Excuse::Exchange];
+            let causes = [Excuse::Memory, Excuse::Cores, Excuse::CoreToCore];
             for (lane, cause) in causes.into_iter().enumerate() {
                 let expected = (Verdict::Slower, excused.then_some(cause));
                 assert_eq!(excuse(&base, now, readings, lane), expected, "{name}");

@@ -11,8 +11,8 @@ pub(super) fn json(recorded: &Side, now: &Side, found: &Findings) -> Value {
     let mut object = output::json(recorded, now, &found.judged);
     let lengths = object["lengths"].as_array_mut().into_iter().flatten();
     for (length, finding) in lengths.zip(&found.rates) {
-        let [memory, cores, exchange] = finding.baseline.medians();
-        length["host"] = json!({ "memory": memory, "cores": cores, "exchange": exchange });
+        let [memory, cores, core_to_core] = finding.baseline.medians();
+        length["host"] = json!({ "memory": memory, "cores": cores, "core_to_core": core_to_core });
         length["excuse"] = json!(finding.excuse);
         length["holds"] = json!(!finding.is_loss());
     }

@@ -196,7 +196,7 @@ impl Probe for Scripted<'_> {
         };
         Ok(CoreReading {
             arithmetic: rate(!exchanging),
-            exchange: rate(exchanging),
+            core_to_core: rate(exchanging),
         })
     }
 }
@@ -262,9 +262,9 @@ fn recorded(host: Host, seed: u64) -> Evidence {
         total_tokens: *length,
         decode_runs: rates(&data.decode[length]),
         decode_arithmetic_gmac_per_second: middle(data.decode_cores(*length), |c| c.arithmetic),
-        decode_exchange_gb_per_second: middle(data.decode_cores(*length), |c| c.exchange),
+        decode_exchange_gb_per_second: middle(data.decode_cores(*length), |c| c.core_to_core),
         prefill_arithmetic_gmac_per_second: middle(data.prefill_cores(*length), |c| c.arithmetic),
-        prefill_exchange_gb_per_second: middle(data.prefill_cores(*length), |c| c.exchange),
+        prefill_exchange_gb_per_second: middle(data.prefill_cores(*length), |c| c.core_to_core),
         prefill_runs: rates(&data.prefill[length]),
         ..LengthEvidence::default()
     };
@@ -411,7 +411,7 @@ fn slower_cores_are_the_host_and_not_the_profile() {
     };
     let (holds, why) = verified(QUIET, exchanging, 5);
     assert!(
-        holds && why.contains("no more than exchange between cores is"),
+        holds && why.contains("no more than core-to-core bandwidth is"),
         "{why}"
     );
     // What prompts lost beyond that is found, and where cores swing too.

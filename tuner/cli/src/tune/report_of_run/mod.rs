@@ -116,7 +116,7 @@ impl Ended<'_> {
             read_gb_per_second: Estimate::of(&self.bandwidth),
             read_gb_per_second_best: self.conditions.best(&self.bandwidth),
             prefill_arithmetic_gmac_per_second: known(|cores| cores.arithmetic),
-            prefill_core_to_core_gb_per_second: known(|cores| cores.exchange),
+            prefill_core_to_core_gb_per_second: known(|cores| cores.core_to_core),
             decode_drift: self.samples.drift.decode,
             prefill_drift: self.samples.drift.prefill,
             chosen: self.confirmation.map(|found| self.chosen(found)),

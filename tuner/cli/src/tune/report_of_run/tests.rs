@@ -167,7 +167,7 @@ impl Planted {
             cores: [50.0, 51.5, 40.25]
                 .map(|rate| CoreReading {
                     arithmetic: Some(rate),
-                    exchange: Some(rate / 2.0),
+                    core_to_core: Some(rate / 2.0),
                 })
                 .into(),
             log: &self.log,

@@ -45,7 +45,7 @@ fn one_loss_is_enough_and_noise_is_none() {
         &[same, unknown],
         &[same, excused(Excuse::Margin)],
         &[excused(Excuse::Memory), excused(Excuse::Cores)],
-        &[excused(Excuse::Exchange)],
+        &[excused(Excuse::CoreToCore)],
         &[same, slower, faster],
         &[unknown],
         &[],
@@ -73,7 +73,7 @@ fn every_rate_has_its_words() {
         words(Verdict::Slower, Some(Excuse::Margin)),
         words(Verdict::Slower, Some(Excuse::Memory)),
         words(Verdict::Slower, Some(Excuse::Cores)),
-        words(Verdict::Slower, Some(Excuse::Exchange)),
+        words(Verdict::Slower, Some(Excuse::CoreToCore)),
     ];
     insta::assert_snapshot!(all.join("\n"));
 }
