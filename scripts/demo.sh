@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The three acts of a user on a new host, with a small model: tune, look at the table, serve. Ends
-# with one streamed answer. Everything it writes is under target/demo.
+# The acts of a user on a new host, with a small model: tune, serve, ask, look at the table, which is on the
+# last screen. Everything it writes is under target/demo.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -22,7 +22,11 @@ else
 fi
 
 echo "demo: 1. tune this host for $(basename "$model")"
-target/release/sysinfer-tune "$model" --quick --output "$out/profile.toml" --report "$out/report"
+if ! target/release/sysinfer-tune "$model" --quick --output "$out/profile.toml" --report "$out/report" \
+    >"$out/results.txt"; then
+    cat "$out/results.txt"
+    exit 1
+fi
 
 if grep -q '^trusted = false' "$out/profile.toml"; then
     echo
@@ -41,4 +45,5 @@ if ! python3 scripts/chat.py --port "$port" --wait "$server" "Why is the sky blu
     exit 1
 fi
 echo
-echo "demo: done. Profile: $out/profile.toml; report: $out/report; server's log: $out/server.log"
+echo "demo: 3. what the tuner found"
+cat "$out/results.txt"

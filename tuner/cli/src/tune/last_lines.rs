@@ -1,11 +1,14 @@
 //! What a run prints when it has ended: results in the form that was asked for, and where they are.
 
 use sysinfer_report::Report;
-use sysinfer_report::figures::{duration, number};
+use sysinfer_report::value::Team;
 
 use super::arguments::Format;
 use super::report_of_run::Ended;
 use crate::table;
+
+/// Remarks that the screen has room for.
+const SHOWN_REMARKS: usize = 2;
 
 /// The results in the form that was asked for.
 ///
@@ -29,13 +32,13 @@ pub(super) fn results(format: Format, report: &Report, ended: &Ended<'_>) -> any
 
 /// Where things are, and what comes next.
 fn print_paths(report: &Report, ended: &Ended<'_>) {
-    println!("\nreport: {}", report.files.join(", "));
+    println!("report: {}", page(report));
     let Some(profile) = &report.profile else {
         return;
     };
     println!("profile: {profile}");
     match (&report.serve, &ended.distrust) {
-        (Some(command), _) => println!("next: {command}"),
+        (Some(command), _) => println!("serve: {command}"),
         // No server takes the profile of a host that is only described.
         (None, Some(distrust)) if ended.serve.is_some() => {
             println!("\n{}", distrust.banner().trim_end());
@@ -44,6 +47,13 @@ fn print_paths(report: &Report, ended: &Ended<'_>) {
     }
 }
 
+/// The file to open first.
+fn page(report: &Report) -> &str {
+    let page = report.files.iter().find(|file| file.ends_with(".html"));
+    page.or(report.files.first()).map_or("none", String::as_str)
+}
+
+/// One screen of 24 lines: the verdict, the table, what was chosen. Everything else is in the report.
 fn print_results(report: &Report, ended: &Ended<'_>) {
     match &ended.distrust {
         Some(distrust) => println!("{}", distrust.banner().trim_end()),
@@ -54,68 +64,31 @@ fn print_results(report: &Report, ended: &Ended<'_>) {
             println!("\n{}", report.verdict);
         }
         println!("{}", table::throughput(&report.lengths));
-        report.method.iter().for_each(|line| println!("{line}"));
     }
-    if let Some(roof) = report.read_gb_per_second {
-        println!(
-            "Read bandwidth of the decode team: {:.1} GB/s, median of {} readings.",
-            roof.median, roof.count
-        );
+    match &report.chosen {
+        Some(chosen) => println!(
+            "chosen: decode {}; prefill {}",
+            team(&chosen.decode),
+            team(&chosen.prefill)
+        ),
+        None => println!("{}", report.not_served_because),
     }
-    if let Some(measured) = &report.concurrency {
-        let row = |step: &sysinfer_report::value::Sequences| {
-            vec![
-                step.sequences.to_string(),
-                number(step.tokens_per_second.median),
-                number(step.tokens_per_second_each.median),
-                duration(step.step_seconds.median),
-            ]
-        };
-        let header = [
-            "sequences at once",
-            "tokens/s together",
-            "tokens/s each",
-            "step",
-        ];
-        println!(
-            "\n{}",
-            sysinfer_terminal::render(&header, measured.sequences.iter().map(row))
-        );
-        measured.findings.iter().for_each(|line| println!("{line}"));
+    let (shown, hidden) = report
+        .remarks
+        .split_at(report.remarks.len().min(SHOWN_REMARKS));
+    shown.iter().for_each(|remark| println!("note: {remark}"));
+    match hidden.len() {
+        0 => {}
+        1 => println!("note: another remark is in the report"),
+        more => println!("note: {more} more remarks are in the report"),
     }
-    print_choice(report);
-    for remark in &report.remarks {
-        println!("note: {remark}");
-    }
-    let remark = ended.conditions.voids.remark(ended.conditions.taken);
-    if let Some(remark) = remark.filter(|_| report.trusted) {
-        println!("note: {remark}");
-    }
-    println!("\nwhy it is this fast:");
-    report
-        .explanation
-        .iter()
-        .for_each(|line| println!("- {line}"));
 }
 
-fn print_choice(report: &Report) {
-    println!("\nchosen:");
-    let Some(chosen) = &report.chosen else {
-        return println!("{}", report.not_served_because);
+/// `2 threads, compact, on CPUs 0-1`
+fn team(team: &Team) -> String {
+    let on = match team.cpus.is_empty() {
+        true => "not pinned".into(),
+        false => format!("on CPUs {}", team.cpus),
     };
-    for (phase, team) in [("decode", &chosen.decode), ("prefill", &chosen.prefill)] {
-        let on = match team.cpus.is_empty() {
-            true => "not pinned".into(),
-            false => format!("on CPUs {}", team.cpus),
-        };
-        println!(
-            "- {phase}: {} threads, {}, {on}\n  kernels: {}",
-            team.threads, team.map, team.kernels
-        );
-    }
-    println!("- blocking: {}", chosen.blocking);
-    chosen
-        .reasons
-        .iter()
-        .for_each(|reason| println!("- {reason}"));
+    format!("{} threads, {}, {on}", team.threads, team.map)
 }
