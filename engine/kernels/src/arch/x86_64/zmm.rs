@@ -7,7 +7,7 @@
 
 use std::arch::x86_64::*;
 
-use super::avx512vnni::Avx512Vnni;
+use super::evex::Avx512Vnni;
 use super::ymm::Ymm;
 use crate::arch::tile::Tile;
 use crate::panel::Q8Panel;
