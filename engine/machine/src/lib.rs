@@ -16,6 +16,7 @@ mod effective;
 mod error;
 mod file_map;
 mod host;
+mod host_memory;
 mod kernel_text;
 mod lines;
 mod memory;

@@ -12,8 +12,8 @@ use std::path::Path;
 
 use super::claim::MARK;
 use super::{Blind, Neighbour, Neighbours};
-use crate::CpuList;
 use crate::kernel_text::{field, kib_field};
+use crate::{CpuList, Topology};
 
 /// Less of a CPU's time than this, over its life, and a pinned thread is idle.
 const BUSY_SHARE: f64 = 0.01;
@@ -24,8 +24,23 @@ const MOST_THREADS: usize = 65_536;
 /// The link that names the first process namespace of a kernel: `PROC_PID_INIT_INO` in its sources.
 const FIRST_NAMESPACE: &str = "pid:[4026531836]";
 
+impl Neighbours {
+    /// What is pinned to CPUs of `topology` on this host. Takes some 10 microseconds for each thread of
+    /// the host, and looks at 65,536 of them at most.
+    pub fn of_this_host(topology: &Topology) -> Neighbours {
+        Neighbours::in_proc(Path::new("/proc"), std::process::id() as usize, topology)
+    }
+
+    /// As [`Self::of_this_host`], from a `/proc` that may be a recorded one; `own` is the process whose
+    /// neighbours are looked for.
+    pub fn in_proc(proc: &Path, own: usize, topology: &Topology) -> Neighbours {
+        let ours = topology.cpus.iter().map(|cpu| cpu.id).collect();
+        read(proc, own, &ours)
+    }
+}
+
 /// Reads `/proc` at `proc` for process `own`, whose CPUs are `ours`.
-pub(super) fn read(proc: &Path, own: usize, ours: &BTreeSet<usize>) -> Neighbours {
+fn read(proc: &Path, own: usize, ours: &BTreeSet<usize>) -> Neighbours {
     read_most(proc, own, ours, MOST_THREADS)
 }
 

@@ -8,6 +8,7 @@
 mod arrival;
 mod gate;
 pub(crate) mod layout;
+mod own_line;
 
 use std::time::Duration;
 
@@ -15,12 +16,7 @@ use super::sync;
 use arrival::Arrival;
 use gate::{Gate, Patience};
 use layout::{Layout, Seat};
-
-/// One value per 128 bytes: two lines, because x86 fetches lines in pairs and some arm64 caches have
-/// 128-byte lines.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-pub(crate) struct OwnLine<T>(pub(crate) T);
+pub(crate) use own_line::OwnLine;
 
 /// What a leader and its workers meet at. Phases have numbers, each one more than the last, wrapping;
 /// 0 is before the first. `J` is what there is to do in a phase.
