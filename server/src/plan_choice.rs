@@ -9,6 +9,8 @@
 
 mod notes;
 
+pub use notes::compressed;
+
 use std::fmt::{self, Display, Formatter};
 
 use sysinfer_engine::{MemoryPlan, PhasePlan, Plan, WeightStorage, untuned_threads};
@@ -333,12 +335,6 @@ fn distinct(list: &CpuList) -> usize {
     cpus.sort_unstable();
     cpus.dedup();
     cpus.len()
-}
-
-/// CPU ids in `taskset -c` form.
-pub fn compressed(cpus: &[usize]) -> String {
-    // An empty list has no such form.
-    CpuList::new(cpus.to_vec()).map_or_else(|_| "none".into(), |list| list.to_string())
 }
 
 fn cpus_text(phase: &PhasePlan) -> String {
