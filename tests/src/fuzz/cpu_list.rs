@@ -10,7 +10,7 @@ use std::path::Path;
 use sysinfer_machine::{CpuList, MachineError, Topology, cpu_quota_of};
 use sysinfer_server::environment::Environment;
 
-use super::{LARGEST_PER_FILE_BYTE, SMALL_FLOOR_BYTES, Target, text};
+use super::target::{LARGEST_PER_FILE_BYTE, SMALL_FLOOR_BYTES, Target, text};
 
 /// Seven bytes can name 65,536 CPUs, the most of a list; it grows by doubling.
 const LIST_FLOOR_BYTES: usize = 2 * 65_536 * size_of::<usize>();

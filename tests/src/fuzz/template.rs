@@ -16,8 +16,8 @@ use sysinfer_server::prompt::sandbox::ARGUMENT;
 use sysinfer_server::prompt::sandbox::process::Program;
 use sysinfer_server::prompt::{Conversation, Message, PromptEncoder, Role, builtin};
 
+use super::target::{SMALL_FLOOR_BYTES, Target, text};
 use super::vocabularies::{KINDS, Sample, samples};
-use super::{SMALL_FLOOR_BYTES, Target, text};
 use crate::product::binary;
 
 /// See [`Target`].
