@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use clap::Parser;
-use sysinfer_engine::model::files::PartName;
+use sysinfer_engine::model::part_name::PartName;
 use sysinfer_engine::{CacheType, WeightStorage};
 use sysinfer_machine::CpuList;
 use sysinfer_profiles::serving::MOST_TOKEN_GAP_MS;

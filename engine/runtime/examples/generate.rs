@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sysinfer_engine::tokenizer::{Encode, TextStream};
 use sysinfer_engine::{
-    Engine, Entry, PhasePlan, Plan, Precision, Sampler, SamplingOptions, Wanted,
+    Engine, Entry, ModelFile, PhasePlan, Plan, Precision, Sampler, SamplingOptions, Wanted,
 };
 use sysinfer_machine::{Topology, effective_cpus};
 
@@ -16,13 +16,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let topology = Topology::discover()?;
     let plan = Plan::with_threads(PhasePlan::unpinned(effective_cpus(&topology)));
-    let mut engine = Engine::open(
-        Path::new(model),
-        plan,
-        Precision::default(),
-        &topology,
-        &mut |_| {},
-    )?;
+    let file = ModelFile::open(Path::new(model))?;
+    let mut engine = Engine::load(&file, plan, Precision::default(), &topology, &mut |_| {})?;
     let tokenizer = engine
         .tokenizer()
         .ok_or("the model has no tokenizer")?

@@ -6,7 +6,6 @@ mod locality;
 mod memory;
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::Arc;
 
 use sysinfer_kernels::Role;
@@ -25,12 +24,11 @@ use crate::kv::shape::KvShape;
 use crate::load_step::LoadStep;
 use crate::model::attention::Addition;
 use crate::model::config::Config;
-use crate::model::files::ModelFiles;
 use crate::model::forward::{Buffers, Mode, Model};
 use crate::model::loader::Loader;
 use crate::model::mapped::Mapped;
 use crate::model::matrix::Matrix;
-use crate::model::metadata;
+use crate::model::model_file::ModelFile;
 use crate::model::preset::Preset;
 use crate::model::source::{self, InF32, Source, Synthetic};
 use crate::model::step::Scratch;
@@ -90,43 +88,36 @@ pub struct Engine {
 type Timing<'t> = (&'t Stopwatch<'t>, &'t mut StepTimes);
 
 impl Engine {
-    /// Maps a GGUF file (with the other parts of a model that is split), packs its weights by the workers
-    /// that will read them, unmaps it. Memory of the map is given back along the way, and so is that of
-    /// the system's cache of the file, unless the plan keeps it. Weights that the plan leaves in the map (`memory.weights`) stay there, and
-    /// the file must stay as it is while the engine lives.
+    /// Packs the weights of a model file by the workers that will read them. Memory of its map is given back
+    /// along the way, and so is that of the system's cache of the file, unless the plan keeps it. Weights that
+    /// the plan leaves in the map (`memory.weights`) stay there, and the file must stay as it is while the
+    /// engine lives.
     ///
     /// # Errors
-    /// A file that is no GGUF or no model that runs here, a plan that this host or model cannot
-    /// follow, no memory.
-    pub fn open(
-        path: &Path,
+    /// No model that runs here, a plan that this host or model cannot follow, no memory.
+    pub fn load(
+        file: &ModelFile,
         plan: Plan,
         precision: Precision,
         topology: &Topology,
         progress: &mut dyn FnMut(LoadStep),
     ) -> Result<Engine, EngineError> {
-        let files = ModelFiles::open(path)?;
-        let stored = files.stored()?;
-        let config = metadata::read(&stored)?;
-        let tokenizer = Tokenizer::from_gguf(stored.metadata())?.map(Arc::new);
-        let template = stored.metadata().string("tokenizer.chat_template");
-        let template = template.map_err(|error| EngineError::Model(error.to_string()))?;
-        let template = template.map(str::to_owned);
+        let config = file.config()?;
+        let tokenizer = file.tokenizer()?.map(Arc::new);
+        let template = file.chat_template()?.map(str::to_owned);
         let keep_cache = plan.memory.keep_file_cache;
         let source = Mapped {
-            stored,
-            files: &files,
+            file,
             keep_cache,
             stays: plan.memory.weights == WeightStorage::Mapped,
         };
-        let how = (plan, precision);
-        let mut engine = Self::load(&source, config, how, topology, progress)?;
+        let mut engine = Self::of_source(&source, config, plan, precision, topology, progress)?;
         check_vocabulary(tokenizer.as_deref(), &engine.model.config)?;
         engine.tokenizer = tokenizer;
         engine.chat_template = template;
         if !keep_cache && engine.files.is_empty() {
             // What lies at the seams of the pieces that went before, and the files' directories.
-            files.maps().for_each(|map| map.release_with_cache(map));
+            file.maps().for_each(|map| map.release_with_cache(map));
         }
         Ok(engine)
     }
@@ -148,14 +139,21 @@ impl Engine {
             return Err(EngineError::Model(message.into()));
         }
         let source = Synthetic::new(preset, SYNTHETIC_SEED);
-        let how = (plan, precision);
-        Self::load(&source, preset.config(), how, topology, progress)
+        Self::of_source(
+            &source,
+            preset.config(),
+            plan,
+            precision,
+            topology,
+            progress,
+        )
     }
 
-    fn load(
+    fn of_source(
         source: &dyn Source,
         config: Config,
-        (plan, precision): (Plan, Precision),
+        mut plan: Plan,
+        precision: Precision,
         topology: &Topology,
         progress: &mut dyn FnMut(LoadStep),
     ) -> Result<Engine, EngineError> {
@@ -167,7 +165,6 @@ impl Engine {
                 &wide
             }
         };
-        let mut plan = plan;
         plan.validate()?;
         let total_bytes = source::packed_bytes(source);
         let mut teams = Teams::new(&plan, topology)?;

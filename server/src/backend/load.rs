@@ -8,12 +8,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use sysinfer_engine::engine::pass_rows;
 use sysinfer_engine::lookup::MOST_DRAFTED;
-use sysinfer_engine::model::files::ModelFiles;
-use sysinfer_engine::model::metadata;
-use sysinfer_engine::model::storage::decided;
 use sysinfer_engine::residency::Located;
 use sysinfer_engine::{
-    Engine, EngineInfo, LoadStep, Lookup, PhasePlan, Plan, Precision, Tokenizer,
+    Engine, EngineInfo, LoadStep, Lookup, ModelFile, PhasePlan, Plan, Precision, Tokenizer,
 };
 use sysinfer_machine::{Runner, Topology, usable_memory_bytes};
 
@@ -42,7 +39,7 @@ const STOCKED_TOKENS: usize = 1024;
 /// What to load and how.
 #[derive(Debug)]
 pub struct LoadRequest {
-    /// The GGUF file.
+    /// The name of the GGUF file.
     pub model: PathBuf,
     /// How to run it.
     pub plan: Plan,
@@ -92,7 +89,8 @@ fn grammars(tokenizer: &Tokenizer, vocabulary_size: usize) -> Option<Grammars> {
 /// # Errors
 /// [`LoadError`], for the operator.
 pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
-    check_context(request)?;
+    let file = ModelFile::open(&request.model)?;
+    check_context(request, &file)?;
     let renderer = Program::this(request.runner.clone());
     let given = request.chat_template.as_deref();
     let given = given.map(|name| template_choice::given(name, renderer.clone()));
@@ -101,15 +99,12 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     let mut progress = |step: LoadStep| log_progress(&step, &mut tenth);
     let mut plan = request.plan.clone();
     let asked = plan.memory.weights;
-    let (weights, why) = decided(asked, &request.model, usable_memory_bytes());
+    let (weights, why) = file.storage(asked, usable_memory_bytes());
     plan.memory.weights = weights;
-    let mut engine = Engine::open(
-        &request.model,
-        plan,
-        request.precision,
-        &request.topology,
-        &mut progress,
-    )?;
+    let (precision, topology) = (request.precision, &request.topology);
+    let mut engine = Engine::load(&file, plan, precision, topology, &mut progress)?;
+    // Weights that are not packed keep the map that they are in.
+    drop(file);
     let tokenizer = engine
         .tokenizer()
         .cloned()
@@ -211,13 +206,10 @@ fn log_progress(step: &LoadStep, tenth: &mut u64) {
 
 /// Finds `--context` to be too long before minutes are spent on weights. What else is wrong with a
 /// file is for the engine to say.
-fn check_context(request: &LoadRequest) -> Result<(), LoadError> {
-    let files = ModelFiles::open(&request.model).ok();
-    let config = files.and_then(|files| metadata::read(&files.stored().ok()?).ok());
-    let model = config.map(|config| config.context_length);
-    match model {
-        Some(model) => context_tokens(request.capacity.context, model).map(drop),
-        None => Ok(()),
+fn check_context(request: &LoadRequest, file: &ModelFile) -> Result<(), LoadError> {
+    match file.config() {
+        Ok(config) => context_tokens(request.capacity.context, config.context_length).map(drop),
+        Err(_) => Ok(()),
     }
 }
 

@@ -4,7 +4,7 @@
 //! An input is the number of parts, the part whose name is given, the length of every part but the last,
 //! and the parts.
 
-use sysinfer_engine::model::files::ModelFiles;
+use sysinfer_engine::ModelFile;
 use sysinfer_engine::model::source::Source;
 use sysinfer_formats::Gguf;
 
@@ -67,12 +67,10 @@ fn run(data: &[u8]) {
     for (index, part) in parts.iter().enumerate() {
         std::fs::write(path(index), part).expect("the disk has some KB");
     }
-    let Ok(files) = ModelFiles::open(&path(named)) else {
+    let Ok(file) = ModelFile::open(&path(named)) else {
         return;
     };
-    let Ok(stored) = files.stored() else {
-        return;
-    };
+    let stored = file.stored();
     // What was put together is whole: every row of every tensor is there.
     for tensor in stored.tensors() {
         let mut buffer = vec![0; tensor.row_bytes()];

@@ -24,7 +24,7 @@ pub(crate) mod tests;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use sysinfer_engine::{KernelChoice, ModelShape, Plan, Precision};
+use sysinfer_engine::{KernelChoice, ModelFile, ModelShape, Plan, Precision};
 use sysinfer_machine::{HostInfo, Topology, whole_cpus};
 
 pub use description::{Description, DescriptionError};
@@ -167,7 +167,9 @@ impl SimulatedHost {
 pub fn shape(source: &Source) -> anyhow::Result<ModelShape> {
     let precision = Precision::default();
     let shape = match source {
-        Source::File(path) => ModelShape::of_file(path, precision),
+        Source::File(path) => {
+            ModelFile::open(path).and_then(|file| ModelShape::of_file(&file, precision))
+        }
         Source::Synthetic(preset) => ModelShape::of_preset(*preset, precision),
     };
     shape.with_context(|| format!("cannot read the shape of {}", source.name()))

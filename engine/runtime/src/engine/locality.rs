@@ -98,7 +98,7 @@ fn plan(topology: &Topology, (policy, threads): (MapPolicy, usize)) -> Plan {
 fn engine(preset: Preset, topology: &Topology, plan: Plan) -> Engine {
     let (source, config) = model(preset);
     let precision = Precision::default();
-    Engine::load(&source, config, (plan, precision), topology, &mut |_| {}).expect("an engine")
+    Engine::of_source(&source, config, plan, precision, topology, &mut |_| {}).expect("an engine")
 }
 
 /// Who reads what of some memory, and which node each page of it is on.
