@@ -138,7 +138,10 @@ pub fn choose(
         Some(plan) => (plan.clone(), "the profile"),
         None => {
             let threads = untuned_threads(topology, effective_cpus);
-            (Plan::with_threads(untuned(threads).0), "the default")
+            (
+                Plan::untuned(topology, threads, neighbours).0,
+                "the default",
+            )
         }
     };
     let mut notes = Vec::new();

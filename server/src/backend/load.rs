@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sysinfer_engine::engine::pass_rows;
-use sysinfer_engine::lookup::MOST_DRAFTED;
+use sysinfer_engine::lookup::MAX_DRAFTED;
 use sysinfer_engine::residency::Located;
 use sysinfer_engine::{
     Engine, EngineInfo, LoadStep, Lookup, ModelFile, PhasePlan, Plan, Precision, Tokenizer,
@@ -225,7 +225,7 @@ fn lookup(mode: LookupMode) -> Lookup {
 fn lookup_line(mode: LookupMode) -> String {
     match mode {
         LookupMode::Auto => format!(
-            "lookup: auto, up to {MOST_DRAFTED} tokens are drafted from what prompt and answer repeat, where that is measured to pay"
+            "lookup: auto, up to {MAX_DRAFTED} tokens are drafted from what prompt and answer repeat, where that is measured to pay"
         ),
         LookupMode::Off => "lookup: off".into(),
     }

@@ -50,7 +50,7 @@ pub struct PlanArgs {
 pub fn plan(arguments: &PlanArgs, host: &Host) -> anyhow::Result<Plan> {
     let mut plan = match &arguments.profile {
         Some(path) => profile_plan(&Profile::load(path)?, arguments, host)?,
-        None => Plan::with_threads(team(arguments, host)?),
+        None => untuned(arguments, host)?,
     };
     let most = plan.decode.threads.max(plan.prefill.threads);
     host.surplus(most)
@@ -107,24 +107,24 @@ fn kernel(name: &str) -> anyhow::Result<&'static Kernel> {
     })
 }
 
-fn team(arguments: &PlanArgs, host: &Host) -> anyhow::Result<PhasePlan> {
-    let team = match (&arguments.cpus, arguments.threads) {
+/// The plan of an untuned host, with the team that the arguments name.
+fn untuned(arguments: &PlanArgs, host: &Host) -> anyhow::Result<Plan> {
+    Ok(match (&arguments.cpus, arguments.threads) {
         (Some(list), threads) => {
             let threads = threads.map_or(list.as_slice().len(), usize::from);
             rules::given_covers(list, threads, &host.topology).map_err(anyhow::Error::msg)?;
-            PhasePlan {
+            Plan::with_threads(PhasePlan {
                 threads,
                 map: MapPolicy::Given.name().into(),
                 cpus: list.assign(threads),
-            }
+            })
         }
         (None, Some(threads)) => {
             // Neighbours have no say: figures of one command line are of one plan.
             placement::alone(&host.topology, threads.into())
         }
-        (None, None) => placement::default_team(&host.topology, host.effective_cpus),
-    };
-    Ok(team)
+        (None, None) => placement::default_plan(&host.topology, host.effective_cpus),
+    })
 }
 
 /// Refuses a profile whose run is not to be trusted; says it of one that is used all the same.

@@ -43,7 +43,7 @@ pub fn run(description: &Path, arguments: &TuneArgs) -> anyhow::Result<Ending> {
         .with_context(|| format!("cannot keep samples in {}", directory.display()))?;
     let (interrupt, progress) = (Interrupt::install()?, Progress::to_stderr());
     let mut default = simulated.default_plan(&info.block_types);
-    default.decode = placement::baseline_team(&tune::request(arguments, host));
+    default.decode = placement::baseline(&tune::request(arguments, host)).decode;
     default.prefill = default.decode.clone();
     let time = Cell::new(0.0);
     let setting = Setting {

@@ -102,7 +102,7 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     let interrupt = Interrupt::install()?;
     let progress = Progress::to_stderr();
 
-    let mut default = Plan::with_threads(placement::baseline_team(&request(arguments, &host)));
+    let mut default = placement::baseline(&request(arguments, &host));
     default.memory.keep_file_cache = arguments.file.keep_file_cache;
     let weights = arguments.file.weights.unwrap_or_default();
     default.memory.weights = weights;

@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
+use super::MAX_DRAFTED;
 use super::acceptance::Acceptance;
 use super::costs::{Rows, StepCosts};
-use super::{MOST_DRAFTED, MOST_ROWS};
+use crate::plan::DECODE_ROWS;
 
 /// How much better a step with drafts must look than one without: estimates err.
 const FEWEST_GAIN: f64 = 1.03;
@@ -83,7 +84,7 @@ impl Controller {
         let mut best_rate = tokens / plain * FEWEST_GAIN;
         // For each sequence: the chance that a draft that is one longer is accepted to its end.
         let mut chances: Vec<f64> = prospects.iter().map(|one| one.chance(0)).collect();
-        for rows in sequences + 1..=MOST_ROWS {
+        for rows in sequences + 1..=DECODE_ROWS {
             let likeliest = (0..sequences).max_by(|a, b| chances[*a].total_cmp(&chances[*b]));
             let Some(likeliest) = likeliest.filter(|at| chances[*at] > 0.0) else {
                 break;
@@ -129,7 +130,7 @@ impl Controller {
 impl Prospect<'_> {
     /// The chance that token `index` of a draft is accepted if those before it were.
     fn chance(&self, index: usize) -> f64 {
-        if self.match_length == 0 || index >= self.most.min(MOST_DRAFTED) {
+        if self.match_length == 0 || index >= self.most.min(MAX_DRAFTED) {
             return 0.0;
         }
         self.acceptance.chance(self.match_length + index)

@@ -21,9 +21,8 @@ mod tests;
 pub use costs::{Rows, StepCosts};
 pub use step::{Drafter, Drafts, Drawn, Lookup, Spoilt, Turn};
 
-/// Most rows of a step that has drafts: what decode kernels of all instruction sets multiply for little more
-/// than one row costs.
-pub const MOST_ROWS: usize = 8;
+use crate::plan::DECODE_ROWS;
 
-/// Most tokens of one draft, beside the token before it.
-pub const MOST_DRAFTED: usize = MOST_ROWS - 1;
+/// Most tokens of one draft, beside the token before it: what decode kernels of all instruction sets multiply
+/// for little more than one row costs.
+pub const MAX_DRAFTED: usize = DECODE_ROWS - 1;
