@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Runs that are recorded for one length and phase; a profile stays small enough to be read.
-pub const MOST_RUNS: usize = 15;
+pub const MAX_RUNS: usize = 15;
 
 fn is_false(flag: &bool) -> bool {
     !flag
@@ -31,7 +31,7 @@ pub struct LengthEvidence {
     /// Fastest run, or the upper end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decode_high: Option<f64>,
-    /// Decode rate of each run or sampled pass, tokens/s, at most [`MOST_RUNS`] of them: what later measurements are
+    /// Decode rate of each run or sampled pass, tokens/s, at most [`MAX_RUNS`] of them: what later measurements are
     /// compared with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decode_runs: Vec<f64>,
@@ -51,7 +51,7 @@ pub struct LengthEvidence {
     /// Prompt tokens per second for a prompt of `total_tokens`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefill_tokens_per_second: Option<f64>,
-    /// Prefill rate of each run, tokens/s, at most [`MOST_RUNS`] of them.
+    /// Prefill rate of each run, tokens/s, at most [`MAX_RUNS`] of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prefill_runs: Vec<f64>,
     /// Plain multiply-adds of the prompts' team beside these runs, 10^9 a second.
@@ -69,17 +69,17 @@ pub struct LengthEvidence {
 }
 
 impl LengthEvidence {
-    /// At most [`MOST_RUNS`] of the rates: all, or order statistics at even distances, so that median
+    /// At most [`MAX_RUNS`] of the rates: all, or order statistics at even distances, so that median
     /// and extremes stay what they were.
     pub fn kept_runs(rates: &[f64]) -> Vec<f64> {
-        if rates.len() <= MOST_RUNS {
+        if rates.len() <= MAX_RUNS {
             return rates.to_vec();
         }
         let mut sorted = rates.to_vec();
         sorted.sort_by(f64::total_cmp);
         let last = sorted.len() - 1;
-        let place = |index: usize| (index * last + (MOST_RUNS - 1) / 2) / (MOST_RUNS - 1);
-        (0..MOST_RUNS).map(|index| sorted[place(index)]).collect()
+        let place = |index: usize| (index * last + (MAX_RUNS - 1) / 2) / (MAX_RUNS - 1);
+        (0..MAX_RUNS).map(|index| sorted[place(index)]).collect()
     }
 
     /// Decode rates of the runs, tokens/s; of a profile without them, what it says of their median and

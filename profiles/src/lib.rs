@@ -25,7 +25,7 @@ mod validate;
 
 pub use error::ProfileError;
 pub use gain::Gain;
-pub use length::{LengthEvidence, MOST_RUNS};
+pub use length::{LengthEvidence, MAX_RUNS};
 pub use matching::{Difference, HostMatch, Notice};
-pub use schema::{Created, Evidence, HostFacts, MOST_LENGTHS, ModelFacts, Profile, SCHEMA};
+pub use schema::{Created, Evidence, HostFacts, MAX_LENGTHS, ModelFacts, Profile, SCHEMA};
 pub use serving::{Serving, StepEvidence};

@@ -11,7 +11,7 @@ use crate::serving::{Serving, StepEvidence};
 pub const SCHEMA: i64 = 1;
 
 /// Lengths that have room in a profile, with all their runs.
-pub const MOST_LENGTHS: usize = 48;
+pub const MAX_LENGTHS: usize = 48;
 
 /// A plan with the host and model that it was measured on, and the measurements.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,9 +8,9 @@ pub const TOKEN_GAP_MS: u32 = 100;
 /// Decode steps that the gap may last, where that is longer than asked.
 pub const GAP_STEPS: f64 = 3.0;
 /// The longest that may be asked for.
-pub const MOST_TOKEN_GAP_MS: u32 = 60_000;
+pub const MAX_TOKEN_GAP_MS: u32 = 60_000;
 /// Most requests at once.
-pub const MOST_PARALLEL: usize = 1024;
+pub const MAX_PARALLEL: usize = 1024;
 
 /// Limits of a server for many users; its options go over them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

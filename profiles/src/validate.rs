@@ -3,16 +3,16 @@
 use sysinfer_engine::PlanError;
 
 use crate::schema::Profile;
-use crate::serving::{MOST_PARALLEL, MOST_TOKEN_GAP_MS};
+use crate::serving::{MAX_PARALLEL, MAX_TOKEN_GAP_MS};
 
 /// Rates that drift by more than this (a logarithm: sevenfold) are none.
-const MOST_DRIFT: f64 = 2.0;
+const MAX_DRIFT: f64 = 2.0;
 
 /// Most rows of a step that is recorded.
-const MOST_ROWS: usize = 65_536;
+const MAX_ROWS: usize = 65_536;
 
 /// Steps that have room in a profile.
-const MOST_STEPS: usize = 64;
+const MAX_STEPS: usize = 64;
 
 impl Profile {
     /// Checks what types cannot: ranges of the plan, and that rates are numbers.
@@ -77,8 +77,8 @@ impl Profile {
             ("decode_drift", evidence.decode_drift),
             ("prefill_drift", evidence.prefill_drift),
         ] {
-            if drift.is_some_and(|drift| drift > MOST_DRIFT) {
-                let problem = format!("must be at most {MOST_DRIFT}: 0.05 stands for about 5 %");
+            if drift.is_some_and(|drift| drift > MAX_DRIFT) {
+                let problem = format!("must be at most {MAX_DRIFT}: 0.05 stands for about 5 %");
                 return Err((format!("evidence.{key}"), problem));
             }
         }
@@ -100,11 +100,11 @@ impl Profile {
     fn validate_serving(&self) -> Result<(), (String, String)> {
         if let Some(serving) = &self.serving {
             let ranges = [
-                ("parallel", serving.parallel, MOST_PARALLEL),
+                ("parallel", serving.parallel, MAX_PARALLEL),
                 (
                     "token_gap_ms",
                     serving.token_gap_ms as usize,
-                    MOST_TOKEN_GAP_MS as usize,
+                    MAX_TOKEN_GAP_MS as usize,
                 ),
             ];
             for (key, value, most) in ranges {
@@ -115,19 +115,19 @@ impl Profile {
             }
         }
         let steps = &self.evidence.steps;
-        if steps.len() > MOST_STEPS {
-            let problem = format!("has {} entries; at most {MOST_STEPS}", steps.len());
+        if steps.len() > MAX_STEPS {
+            let problem = format!("has {} entries; at most {MAX_STEPS}", steps.len());
             return Err(("evidence.steps".into(), problem));
         }
         for (index, step) in steps.iter().enumerate() {
             let wrong = |key: &str, problem: String| {
                 Err((format!("evidence.steps.{index}.{key}"), problem))
             };
-            if !(1..=MOST_ROWS).contains(&step.sequences) {
-                return wrong("sequences", format!("must be 1 to {MOST_ROWS}"));
+            if !(1..=MAX_ROWS).contains(&step.sequences) {
+                return wrong("sequences", format!("must be 1 to {MAX_ROWS}"));
             }
-            if step.prompt_rows > MOST_ROWS {
-                return wrong("prompt_rows", format!("must be at most {MOST_ROWS}"));
+            if step.prompt_rows > MAX_ROWS {
+                return wrong("prompt_rows", format!("must be at most {MAX_ROWS}"));
             }
             for (key, time) in [
                 ("milliseconds", step.milliseconds),

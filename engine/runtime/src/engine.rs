@@ -8,7 +8,7 @@ mod memory;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use sysinfer_kernels::Role;
+use sysinfer_kernels::Phase;
 use sysinfer_kernels::elementwise::all_finite;
 use sysinfer_kernels::matmul::Loops;
 use sysinfer_machine::{Clock, FileMap, Stopwatch, Topology};
@@ -48,10 +48,10 @@ pub fn pass_rows(plan: &Plan) -> usize {
 }
 
 /// Who runs a pass of so many rows: kernels and team.
-pub fn role(plan: &Plan, rows: usize) -> Role {
+pub fn phase(plan: &Plan, rows: usize) -> Phase {
     match rows <= plan.blocking.decode_rows {
-        true => Role::Decode,
-        false => Role::Prefill,
+        true => Phase::Decode,
+        false => Phase::Prefill,
     }
 }
 
@@ -59,6 +59,34 @@ pub fn role(plan: &Plan, rows: usize) -> Role {
 const SYNTHETIC_SEED: u64 = 1;
 
 /// A loaded model that runs steps.
+///
+/// ```
+/// use sysinfer_engine::{Engine, Entry, PhasePlan, Plan, Precision, Preset, Wanted};
+/// use sysinfer_machine::Topology;
+///
+/// # fn main() -> Result<(), sysinfer_engine::EngineError> {
+/// // Two threads that the system places; a profile, or `Plan::untuned`, pins them.
+/// let plan = Plan::with_threads(PhasePlan::unpinned(2));
+/// let topology = Topology::flat(&[0]);
+/// // Random weights, which need no file; `Engine::load` takes those of a `ModelFile`.
+/// let mut engine = Engine::synthetic(
+///     Preset::Tiny,
+///     plan,
+///     Precision::default(),
+///     &topology,
+///     &mut |_| {},
+/// )?;
+/// let mut sequence = engine.sequence(16)?;
+/// let prompt = Entry {
+///     sequence: &mut sequence,
+///     tokens: &[1, 17, 300],
+///     wanted: Wanted::Last,
+/// };
+/// let logits = engine.step(&mut [prompt])?;
+/// assert_eq!(logits.row(0)?.len(), 512);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Engine {
     model: Model,
     info: EngineInfo,
@@ -202,7 +230,7 @@ impl Engine {
         let shape = model.config.cache_shape(precision.cache);
         let cache = pool(shape, &homes, &plan);
         Ok(Engine {
-            heads: Heads::new(cache.shape(), &homes, (&decode_nodes, &prefill_nodes)),
+            heads: Heads::new(cache.shape(), &homes, &decode_nodes, &prefill_nodes),
             homes,
             cache,
             info: EngineInfo::of(&model, precision),
@@ -307,8 +335,8 @@ impl Engine {
             cache.set_limit(self.cache.usage().limit);
             self.cache = cache;
         }
-        let nodes = (&decode_nodes[..], &prefill_nodes[..]);
-        self.heads = Heads::new(self.cache.shape(), &self.homes, nodes);
+        let shape = self.cache.shape();
+        self.heads = Heads::new(shape, &self.homes, &decode_nodes, &prefill_nodes);
         self.teams = teams;
         self.plan = plan;
         Ok(())
@@ -335,7 +363,7 @@ impl Engine {
     }
 
     /// As [`Engine::step`], and says where its time went by `clock`. Slower by a few looks at the
-    /// clock per phase and worker.
+    /// clock per region and worker.
     ///
     /// # Errors
     /// As [`Engine::step`].
@@ -385,10 +413,8 @@ impl Engine {
             if rows == 0 {
                 break;
             }
-            let team = self.run(
-                (&mut additions, rows, &wanted),
-                timing.as_ref().map(|t| t.0),
-            );
+            let stopwatch = timing.as_ref().map(|timing| timing.0);
+            let team = self.run(&mut additions, rows, &wanted, stopwatch);
             if let Some((stopwatch, times)) = &mut timing {
                 times.add(&stopwatch.take(team));
             }
@@ -410,24 +436,26 @@ impl Engine {
     /// One pass of at most [`pass_rows`] rows; returns the size of the team that ran it.
     fn run(
         &mut self,
-        (additions, rows, wanted): (&mut [Addition<'_>], usize, &[usize]),
+        additions: &mut [Addition<'_>],
+        rows: usize,
+        wanted: &[usize],
         stopwatch: Option<&Stopwatch<'_>>,
     ) -> usize {
-        let role = role(&self.plan, rows);
+        let phase = phase(&self.plan, rows);
         let blocking = &self.plan.blocking;
         let loops = Loops {
             prefetch_bytes: blocking.prefetch_bytes,
             cached_rows: blocking.prefill_rows,
         };
         let mode = Mode {
-            role,
+            phase,
             loops,
             attention_chunk: blocking.attention_chunk,
             cache: self.cache.shape(),
-            heads: self.heads.of(role),
+            heads: self.heads.of(phase),
         };
         let (model, scratch, buffers) = (&self.model, &mut self.scratch, &mut self.buffers);
-        let team = self.teams.of(role);
+        let team = self.teams.of(phase);
         let logits = team.enter_timed(stopwatch, |lead| {
             model.forward(lead, mode, additions, wanted, scratch, buffers)
         });
@@ -496,17 +524,17 @@ struct Heads {
 }
 
 impl Heads {
-    fn new(shape: KvShape, homes: &Homes, (decode, prefill): (&[usize], &[usize])) -> Self {
+    fn new(shape: KvShape, homes: &Homes, decode: &[usize], prefill: &[usize]) -> Self {
         Self {
             decode: HeadShares::new(shape, homes, decode),
             prefill: HeadShares::new(shape, homes, prefill),
         }
     }
 
-    fn of(&self, role: Role) -> &HeadShares {
-        match role {
-            Role::Decode => &self.decode,
-            Role::Prefill => &self.prefill,
+    fn of(&self, phase: Phase) -> &HeadShares {
+        match phase {
+            Phase::Decode => &self.decode,
+            Phase::Prefill => &self.prefill,
         }
     }
 }

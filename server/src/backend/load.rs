@@ -14,7 +14,7 @@ use sysinfer_engine::{
 };
 use sysinfer_machine::{Runner, Topology, usable_memory_bytes};
 
-use super::answer::Words;
+use super::answer::Vocabulary;
 use super::capacity::{Capacity, Needs, Wishes, context_tokens};
 use super::engine::{EngineBackend, Limits};
 use super::inspector::Inspector;
@@ -128,7 +128,7 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     for warning in memory.iter().filter_map(Located::warning) {
         tracing::warn!("memory: {warning}");
     }
-    let props = props(request, (&engine, capacity, &memory), &template);
+    let props = props(request, &engine, capacity, &memory, &template);
     let mut summary = vec![
         format!(
             "model: {} ({}, {}, {:.2} GB of weights), made for {} tokens",
@@ -160,7 +160,7 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     let turns = template_choice::turns(&template, &info.architecture);
     let grammars = grammars(&tokenizer, info.vocabulary_size);
     let text = ModelText::from(Arc::clone(&tokenizer));
-    let words = Words::new(tokenizer, info.vocabulary_size, &turns);
+    let vocabulary = Vocabulary::new(tokenizer, info.vocabulary_size, &turns);
     let limits = Limits {
         parallel: capacity.parallel,
         step: StepLimits {
@@ -169,7 +169,7 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
         },
     };
     let lookup = lookup(request.lookup).beginning_with(steps.iter().map(rows_and_time));
-    let backend = EngineBackend::new(engine, words, lookup, limits);
+    let backend = EngineBackend::new(engine, vocabulary, lookup, limits);
     let inspector = Inspector::start(request.model.clone(), request.precision.cache);
     let backend = backend.with_inspector(inspector);
     let vocabulary_size = info.vocabulary_size;
@@ -276,7 +276,9 @@ fn plan_lines(plan: &Plan, pins: &str) -> Vec<String> {
 
 fn props(
     request: &LoadRequest,
-    (engine, capacity, memory): (&Engine, Capacity, &[Located]),
+    engine: &Engine,
+    capacity: Capacity,
+    memory: &[Located],
     template: &TemplateSource,
 ) -> Value {
     let (info, plan) = (engine.info(), engine.plan());

@@ -27,7 +27,7 @@ pub const TARGET: Target = Target {
 };
 
 /// libhwloc takes time by the square of this; more is for machines without a sanitizer.
-const MOST_OBJECTS: u64 = 1024;
+const MAX_OBJECTS: u64 = 1024;
 
 fn run(data: &[u8]) {
     let Some((choice, rest)) = data.split_first() else {
@@ -102,7 +102,7 @@ fn topology(description: &str) {
     let objects = numbers.fold(1, |product: u64, number: u64| {
         product.saturating_mul(number.max(1))
     });
-    if objects > MOST_OBJECTS {
+    if objects > MAX_OBJECTS {
         return;
     }
     if let Ok(topology) = Topology::from_synthetic(description) {

@@ -33,7 +33,7 @@ pub const TARGET: Target = Target {
 const REGEX_BYTES: usize = 1 << 20;
 
 /// Larger files are not opened as engines: no time.
-const MOST_ENGINE_BYTES: usize = 64 << 10;
+const MAX_ENGINE_BYTES: usize = 64 << 10;
 
 /// Weights are packed in groups of rows, padded, and lie on pages of their own.
 const PAGE_BYTES: u64 = 64 << 10;
@@ -49,7 +49,7 @@ fn run(data: &[u8]) {
     if let Ok(Some(tokenizer)) = Tokenizer::from_gguf(file.metadata()) {
         use_tokenizer(&Arc::new(tokenizer));
     }
-    if config.is_ok() && data.len() <= MOST_ENGINE_BYTES {
+    if config.is_ok() && data.len() <= MAX_ENGINE_BYTES {
         runs_as_engine(data);
     }
 }

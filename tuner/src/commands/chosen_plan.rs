@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 use sysinfer_engine::{Engine, PhasePlan, Plan};
-use sysinfer_kernels::{Kernel, Role, table};
+use sysinfer_kernels::{Kernel, Phase, table};
 use sysinfer_machine::{CpuList, MapPolicy};
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 use sysinfer_profiles::{HostMatch, Profile, matching};
@@ -59,9 +59,9 @@ pub fn plan(arguments: &PlanArgs, host: &Host) -> anyhow::Result<Plan> {
     for name in &arguments.kernels {
         let kernel = kernel(name)?;
         let choice = plan.kernels.entry(kernel.block.name().into()).or_default();
-        match kernel.role {
-            Role::Decode => choice.decode = Some(name.clone()),
-            Role::Prefill => choice.prefill = Some(name.clone()),
+        match kernel.phase {
+            Phase::Decode => choice.decode = Some(name.clone()),
+            Phase::Prefill => choice.prefill = Some(name.clone()),
         }
     }
     plan.memory.keep_file_cache |= arguments.file.keep_file_cache;
@@ -183,7 +183,7 @@ mod tests {
             let mut all = table::candidates(TensorType::Q4_0, role);
             all.next().expect("a kernel").kernel().name
         };
-        let (decode, prefill) = (first(Role::Decode), first(Role::Prefill));
+        let (decode, prefill) = (first(Phase::Decode), first(Phase::Prefill));
         let plan = plan(&arguments(&[prefill, decode]), &host).expect("both exist");
         let choice = &plan.kernels["Q4_0"];
         assert_eq!(choice.decode.as_deref(), Some(decode));
@@ -209,7 +209,7 @@ mod tests {
         let host = Host::discover(None).expect("this host has a topology");
         let message = plan(&arguments(&["fast"]), &host).expect_err("no such kernel");
         let message = format!("{message:#}");
-        let known = table::candidates(TensorType::Q4_0, Role::Decode).next();
+        let known = table::candidates(TensorType::Q4_0, Phase::Decode).next();
         let known = known.expect("a kernel").kernel().name;
         assert!(
             message.contains("fast") && message.contains(known),

@@ -1,7 +1,6 @@
 //! `--dry-run`: the host and every candidate with its reason. Needs no model, measures nothing,
 //! and works on described hosts.
 
-
 use super::arguments::TuneArgs;
 use super::request;
 use crate::host::Host;

@@ -78,10 +78,10 @@ pub(crate) trait Tile<V: Vectors>: Copy {
     -> Self::Dots;
     /// The same for codes from [`Vectors::signed`].
     fn start_signed<const P: usize>(self, sums: &[[i16; 2]; P], row: usize) -> Self::Dots;
-    /// Adds to each row's sum the products of its four codes, 0..=`MOST`, with columns `4 piece ..` of row
+    /// Adds to each row's sum the products of its four codes, 0..=`MAX_CODE`, with columns `4 piece ..` of row
     /// `row` of the activations. `done` counts what was added since the start. Where two rows of activations
     /// meet, it is half of the products of two pieces: of the rows of weights in the [`Tile::paired`] codes.
-    fn dot<const MOST: i32, const P: usize>(
+    fn dot<const MAX_CODE: i32, const P: usize>(
         self,
         dots: Self::Dots,
         done: usize,

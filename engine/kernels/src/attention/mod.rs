@@ -234,8 +234,8 @@ fn attend_span_body<F: Floats>(floats: F, state: &mut Attention, span: Span<'_>)
                 let size = state.head_size;
                 wide_keys.resize(BLOCK * size, 0.0);
                 wide_values.resize(BLOCK * size, 0.0);
-                widen_keys_q8_0(floats, (keys, block.ahead[0]), size, &mut wide_keys);
-                widen_values_q8_0(floats, (values, block.ahead[1]), size, &mut wide_values);
+                widen_keys_q8_0(floats, keys, block.ahead[0], size, &mut wide_keys);
+                widen_values_q8_0(floats, values, block.ahead[1], size, &mut wide_values);
                 block.attend::<F, f32>(floats, state, &wide_keys, &wide_values);
             }
         }
@@ -284,10 +284,10 @@ impl Block {
             let weights = &mut state.weights[first..last];
             let open = &mut state.open[first * stride..last * stride];
             let queries = &state.queries[first * size..last * size];
-            scores(floats, queries, (keys, self.ahead[0]), size, weights);
-            let place = (self.first_position, self.positions);
-            weigh(floats, rows, place, weights, open);
-            self.add_seen(floats, rows, weights, (values, size), open);
+            scores(floats, queries, keys, self.ahead[0], size, weights);
+            let (first_position, positions) = (self.first_position, self.positions);
+            weigh(floats, rows, first_position, positions, weights, open);
+            self.add_seen(floats, rows, weights, values, size, open);
         }
     }
 
@@ -300,7 +300,8 @@ impl Block {
         floats: F,
         rows: &[QueryRow],
         weights: &[[f32; BLOCK]],
-        (values, size): (&[T], usize),
+        values: &[T],
+        size: usize,
         open: &mut [f32],
     ) {
         let stride = PARTIAL_HEAD + size;
@@ -315,7 +316,8 @@ impl Block {
             add_values(
                 floats,
                 &weights[first..last],
-                (&values[..seen * size], self.ahead[1]),
+                &values[..seen * size],
+                self.ahead[1],
                 size,
                 &mut open[first * stride..last * stride],
             );

@@ -6,7 +6,7 @@
 //! eight dot products, and a four-byte piece of the activations, broadcast, is their common other
 //! operand.
 //!
-//! A block column is a `repr(C)` struct of bytes, one file per family: heads (the f16 fields of eight
+//! A block column is a `repr(C)` struct of bytes, one file per family: block scales (the f16 fields of eight
 //! rows side by side), sub-scales, parts. The codes of a part are cut into *planes* by bits
 //! (`planes.rs`): nibbles, crumbs (2 bits) and single bits, each in the same order of columns, so that
 //! a kernel puts a code together with shifts that are the same for all 32 bytes of a vector.

@@ -18,9 +18,9 @@ use crate::{CpuList, Topology};
 /// Less of a CPU's time than this, over its life, and a pinned thread is idle.
 const BUSY_SHARE: f64 = 0.01;
 /// Threads of one process that are looked at. Claims and workers are among the first.
-const MOST_OF_A_PROCESS: usize = 1_024;
+const MAX_OF_A_PROCESS: usize = 1_024;
 /// Threads that are looked at in all.
-const MOST_THREADS: usize = 65_536;
+const MAX_THREADS: usize = 65_536;
 /// The link that names the first process namespace of a kernel: `PROC_PID_INIT_INO` in its sources.
 const FIRST_NAMESPACE: &str = "pid:[4026531836]";
 
@@ -41,7 +41,7 @@ impl Neighbours {
 
 /// Reads `/proc` at `proc` for process `own`, whose CPUs are `ours`.
 fn read(proc: &Path, own: usize, ours: &BTreeSet<usize>) -> Neighbours {
-    read_most(proc, own, ours, MOST_THREADS)
+    read_most(proc, own, ours, MAX_THREADS)
 }
 
 /// As [`read`], but looks at `most` threads.
@@ -142,7 +142,7 @@ impl Reader<'_> {
             return Some(process);
         }
         let tasks = folder.join("task");
-        for id in numbers(&tasks).take(MOST_OF_A_PROCESS) {
+        for id in numbers(&tasks).take(MAX_OF_A_PROCESS) {
             let task = tasks.join(id.to_string());
             if let Some(status) = self.status(&task) {
                 self.add(&task, &status, &mut process);

@@ -10,11 +10,11 @@ use super::costs::{Rows, StepCosts};
 use crate::plan::DECODE_ROWS;
 
 /// How much better a step with drafts must look than one without: estimates err.
-const FEWEST_GAIN: f64 = 1.03;
+const MIN_GAIN: f64 = 1.03;
 /// Drafts rest while they have lost more than this, in tokens that plain steps would have made.
-const MOST_LOST: f64 = 1.0;
+const MAX_LOST: f64 = 1.0;
 /// Most that earlier gains let drafts lose later, in tokens.
-const MOST_CREDIT: f64 = 2.0;
+const MAX_CREDIT: f64 = 2.0;
 /// Losses that are forgiven per token: with no match ever right, drafts slow a long answer down by
 /// this much.
 const FORGIVEN: f64 = 0.015;
@@ -77,11 +77,11 @@ impl Controller {
             return best;
         };
         let plain = cost(sequences);
-        if self.lost > MOST_LOST {
+        if self.lost > MAX_LOST {
             return best;
         }
         let mut tokens = sequences as f64;
-        let mut best_rate = tokens / plain * FEWEST_GAIN;
+        let mut best_rate = tokens / plain * MIN_GAIN;
         // For each sequence: the chance that a draft that is one longer is accepted to its end.
         let mut chances: Vec<f64> = prospects.iter().map(|one| one.chance(0)).collect();
         for rows in sequences + 1..=DECODE_ROWS {
@@ -123,7 +123,7 @@ impl Controller {
         {
             self.lost += took / plain * outcome.sequences as f64 - tokens;
         }
-        self.lost = (self.lost - FORGIVEN * tokens).max(-MOST_CREDIT);
+        self.lost = (self.lost - FORGIVEN * tokens).max(-MAX_CREDIT);
     }
 }
 

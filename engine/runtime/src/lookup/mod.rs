@@ -1,8 +1,8 @@
-//! Speculative decoding without a draft model: what a text repeats is its own draft.
+//! Prompt-lookup decoding: speculation without a draft model, in which what a text repeats is its own draft.
 //!
 //! Answers quote their prompt and themselves. [`index`] finds the longest match of a sequence's
-//! newest tokens among its earlier ones; what followed there is the draft (prompt lookup decoding,
-//! Saxena 2023; n-gram speculation of vLLM and llama.cpp). A decode step reads all weights once for
+//! newest tokens among its earlier ones; what followed there is the draft (Saxena
+//! 2023; n-gram speculation of vLLM and llama.cpp). A decode step reads all weights once for
 //! up to eight rows, so it can check seven drafted tokens for little more than one token costs.
 //! [`controller`] weighs [`acceptance`] against [`costs`] and says how long drafts are; [`step`]
 //! runs a step for all live sequences and takes back what was not accepted.

@@ -117,7 +117,7 @@ impl Tile<Neon<Dotprod>> for Pairs {
     }
 
     #[inline(always)]
-    fn dot<const MOST: i32, const P: usize>(
+    fn dot<const MAX_CODE: i32, const P: usize>(
         self,
         dots: [int32x4_t; 4],
         _done: usize,

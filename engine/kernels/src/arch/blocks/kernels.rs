@@ -43,8 +43,8 @@ pub(crate) use kernels;
 /// Rows of the table for all quantised types: instruction set, numeric class, phase, prefix of the name and
 /// its end, and the module of [`kernels!`].
 macro_rules! quantised_rows {
-    ($isa:ident, $numerics:expr, $role:ident, $prefix:literal, $end:literal, $bodies:ident) => {
-        $crate::arch::rows::rows![($isa, $numerics, $role, $prefix, $end):
+    ($isa:ident, $numerics:expr, $phase:ident, $prefix:literal, $end:literal, $bodies:ident) => {
+        $crate::arch::rows::rows![($isa, $numerics, $phase, $prefix, $end):
             (Q4_0, "q4_0", Q8, $bodies::q4_0),
             (Q4_1, "q4_1", Q8, $bodies::q4_1),
             (Q5_0, "q5_0", Q8, $bodies::q5_0),

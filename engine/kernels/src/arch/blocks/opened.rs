@@ -53,8 +53,11 @@ pub(super) fn multiply_opened<
                     for block in &blocks[..T::GROUPS] {
                         ahead(vectors, *block, part, F::PARTS, next);
                     }
-                    let heads = [F::heads(vectors, blocks[0]), F::heads(vectors, blocks[1])];
-                    opened[n] = F::open((vectors, tile), blocks, heads, part);
+                    let block_scales = [
+                        F::block_scales(vectors, blocks[0]),
+                        F::block_scales(vectors, blocks[1]),
+                    ];
+                    opened[n] = F::open((vectors, tile), blocks, block_scales, part);
                 }
             }
         }

@@ -127,7 +127,7 @@ impl<const P: usize> Product<'_, P> {
         let mut sums = [[[tile.nothing(); P]; 1]; Q];
         for index in 0..group {
             let blocks = pair.map(|of| &blocks[of * group + index]);
-            let heads = blocks.map(|block| F::heads(vectors, block));
+            let block_scales = blocks.map(|block| F::block_scales(vectors, block));
             for part in 0..F::PARTS {
                 if self.prefetch_bytes > 0 {
                     let distance = self.distance::<F>((index, part), T::GROUPS);
@@ -135,7 +135,7 @@ impl<const P: usize> Product<'_, P> {
                         ahead(vectors, *block, part, F::PARTS, distance);
                     }
                 }
-                let opened = [F::open((vectors, tile), blocks, heads, part)];
+                let opened = [F::open((vectors, tile), blocks, block_scales, part)];
                 let panels = self.panels.chunks_exact(self.shape.parts);
                 for (panel, sums) in panels.zip(&mut sums) {
                     F::add(tile, &opened, &panel[index * F::PARTS + part], sums);
@@ -183,10 +183,10 @@ impl<const P: usize> Product<'_, P> {
         }
         for (index, panels) in (0..group).zip(self.panels.chunks_exact(F::PARTS)) {
             let mut blocks = [&groups[0][0]; G];
-            let mut heads = [[vectors.splat(0.0); 2]; G];
+            let mut block_scales = [[vectors.splat(0.0); 2]; G];
             for g in 0..G {
                 blocks[g] = &groups[g][index];
-                heads[g] = F::heads(vectors, blocks[g]);
+                block_scales[g] = F::block_scales(vectors, blocks[g]);
             }
             for part in 0..F::PARTS {
                 if self.prefetch_bytes > 0 {
@@ -198,7 +198,7 @@ impl<const P: usize> Product<'_, P> {
                 F::stream(
                     (vectors, tile),
                     blocks,
-                    heads,
+                    block_scales,
                     part,
                     &panels[part],
                     &mut sums,

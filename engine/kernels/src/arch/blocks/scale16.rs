@@ -21,14 +21,14 @@ const PARTS: usize = 8;
 /// A packed block column of such a type.
 pub(crate) trait Scale16: Pod {
     /// The largest code.
-    const MOST: i32;
+    const MAX_CODE: i32;
     /// The code that stands for zero.
     const ZERO: i16 = 0;
     /// Whether there are minima.
     const MINIMA: bool = false;
 
     /// The f16 fields: of the scales, and of the minima (their sign changed) if there are any.
-    fn heads<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2];
+    fn block_scales<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2];
 
     /// Sub-scales of the two halves of a part.
     fn scales<V: Vectors>(&self, vectors: V, part: usize) -> [V::Ints; 2];
@@ -55,7 +55,7 @@ pub(crate) struct Opened<V: Vectors, T: Tile<V>> {
     /// Minima of the two halves.
     minima: T::Minima,
     /// What both are multiples of.
-    heads: [T::Reals; 2],
+    block_scales: [T::Reals; 2],
 }
 
 impl<V: Vectors, T: Tile<V>> Clone for Opened<V, T> {
@@ -73,15 +73,15 @@ impl<B: Scale16> Family for By16<B> {
     type Opened<V: Vectors, T: Tile<V>> = Opened<V, T>;
 
     #[inline(always)]
-    fn heads<V: Vectors>(vectors: V, block: &B) -> [V::Lanes; 2] {
-        block.heads(vectors)
+    fn block_scales<V: Vectors>(vectors: V, block: &B) -> [V::Lanes; 2] {
+        block.block_scales(vectors)
     }
 
     #[inline(always)]
     fn open<V: Vectors, T: Tile<V>>(
         (vectors, tile): (V, T),
         blocks: [&B; 2],
-        heads: [[V::Lanes; 2]; 2],
+        block_scales: [[V::Lanes; 2]; 2],
         part: usize,
     ) -> Opened<V, T> {
         let mut codes = [[vectors.words(&[0; 32]); 2]; 8];
@@ -99,9 +99,9 @@ impl<B: Scale16> Family for By16<B> {
             codes: join_codes(tile, &codes, B::ZERO),
             scales: [tile.join(scales[0]), tile.join(scales[1])],
             minima: tile.minima(minima),
-            heads: [
-                tile.join([heads[0][0], heads[1][0]]),
-                tile.join([heads[0][1], heads[1][1]]),
+            block_scales: [
+                tile.join([block_scales[0][0], block_scales[1][0]]),
+                tile.join([block_scales[0][1], block_scales[1][1]]),
             ],
         }
     }
@@ -124,11 +124,19 @@ impl<B: Scale16> Family for By16<B> {
             let Opened {
                 scales,
                 minima,
-                heads,
+                block_scales,
                 ..
             } = opened[n];
             let halves = (&firsts[n], &dots[n]);
-            scale::<B, V, T, P>(tile, halves, scales[1], minima, heads, panel, &mut sums[n]);
+            scale::<B, V, T, P>(
+                tile,
+                halves,
+                scales[1],
+                minima,
+                block_scales,
+                panel,
+                &mut sums[n],
+            );
         }
     }
 
@@ -136,7 +144,7 @@ impl<B: Scale16> Family for By16<B> {
     fn stream<V: Vectors, T: Tile<V>, const P: usize, const G: usize>(
         (vectors, tile): (V, T),
         blocks: [&B; G],
-        heads: [[V::Lanes; 2]; G],
+        block_scales: [[V::Lanes; 2]; G],
         part: usize,
         panel: &Q8Panel<P>,
         sums: &mut [[T::Reals; P]; G],
@@ -164,10 +172,21 @@ impl<B: Scale16> Family for By16<B> {
                 tile.join([vectors.real(second); 2]),
             ];
             let minima = tile.minima([blocks[g].minima(vectors, part); 2]);
-            let heads = [tile.join([heads[g][0]; 2]), tile.join([heads[g][1]; 2])];
+            let block_scales = [
+                tile.join([block_scales[g][0]; 2]),
+                tile.join([block_scales[g][1]; 2]),
+            ];
             let firsts = self::first::<V, T, P>(tile, &halves[0][g], scales[0]);
             let halves = (&firsts, &halves[1][g]);
-            scale::<B, V, T, P>(tile, halves, scales[1], minima, heads, panel, &mut sums[g]);
+            scale::<B, V, T, P>(
+                tile,
+                halves,
+                scales[1],
+                minima,
+                block_scales,
+                panel,
+                &mut sums[g],
+            );
         }
     }
 }
@@ -208,7 +227,7 @@ fn dot<B: Scale16, V: Vectors, T: Tile<V>, const P: usize>(
     activations: T::Activations<'_, P>,
     place: (usize, usize),
 ) -> T::Dots {
-    match B::MOST {
+    match B::MAX_CODE {
         63 => tile.dot::<63, P>(dots, done, codes, activations, place),
         _ => tile.dot::<15, P>(dots, done, codes, activations, place),
     }
@@ -236,7 +255,7 @@ fn scale<B: Scale16, V: Vectors, T: Tile<V>, const P: usize>(
     (firsts, seconds): (&[T::Reals; P], &[T::Dots; P]),
     scales: T::Reals,
     minima: T::Minima,
-    heads: [T::Reals; 2],
+    block_scales: [T::Reals; 2],
     panel: &Q8Panel<P>,
     sums: &mut [T::Reals; P],
 ) {
@@ -245,10 +264,10 @@ fn scale<B: Scale16, V: Vectors, T: Tile<V>, const P: usize>(
         let scale = tile.scales(panel, p);
         let weighed = tile.plus_product(firsts[p], tile.total(seconds[p]), scales);
         let sum = &mut sums[p];
-        *sum = tile.plus_product(*sum, weighed, tile.product(heads[0], scale));
+        *sum = tile.plus_product(*sum, weighed, tile.product(block_scales[0], scale));
         if B::MINIMA {
             let minima = tile.weigh(&panel.sums, p, minima);
-            *sum = tile.plus_product(*sum, minima, tile.product(heads[1], scale));
+            *sum = tile.plus_product(*sum, minima, tile.product(block_scales[1], scale));
         }
     }
 }

@@ -89,7 +89,7 @@ impl Tile<PlainFloats> for PlainFloats {
     }
 
     #[inline(always)]
-    fn dot<const MOST: i32, const P: usize>(
+    fn dot<const MAX_CODE: i32, const P: usize>(
         self,
         mut dots: [i32; ROWS],
         _done: usize,

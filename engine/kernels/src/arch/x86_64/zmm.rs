@@ -108,7 +108,7 @@ impl Tile<Ymm<Avx512Vnni>> for Zmm {
     }
 
     #[inline(always)]
-    fn dot<const MOST: i32, const P: usize>(
+    fn dot<const MAX_CODE: i32, const P: usize>(
         self,
         dots: __m512i,
         _done: usize,

@@ -25,12 +25,12 @@ impl Gather<'_> {
     /// The finished attention of one row: all heads side by side. `total` is scratch.
     pub fn row(&self, row: usize, total: &mut Vec<f32>, out: &mut [f32]) {
         for (head, out) in out.chunks_exact_mut(self.plan.cache.head_size).enumerate() {
-            self.head((row, head), total, out);
+            self.head(row, head, total, out);
         }
     }
 
     /// The same of one query head.
-    pub(super) fn head(&self, (row, head): (usize, usize), total: &mut Vec<f32>, out: &mut [f32]) {
+    pub(super) fn head(&self, row: usize, head: usize, total: &mut Vec<f32>, out: &mut [f32]) {
         let plan = self.plan;
         let values = PARTIAL_HEAD + plan.cache.head_size;
         let pieces = &plan.pieces[row * plan.cache.heads + head / plan.group];

@@ -1,7 +1,7 @@
 //! Merging partial results into finished attention.
 //!
 //! Every worker needs all of it for the product behind. Where the results are few, each merges them for itself, in
-//! the phase of that product; where they are many, which is where contexts are long, workers share the merging and
+//! the region of that product; where they are many, which is where contexts are long, workers share the merging and
 //! meet once more, so that each reads what all have left only once.
 
 use sysinfer_machine::{Lines, Ranges, each, ranges};
@@ -42,7 +42,7 @@ impl AttentionPlan<'_> {
         let kind = Kind::Attention as usize;
         step.lead.run_as(kind, parts, |worker, (scratch, out)| {
             for (item, out) in shares.get(worker).zip(out.chunks_exact_mut(size)) {
-                gather.head((item / heads, item % heads), &mut scratch.merged, out);
+                gather.head(item / heads, item % heads, &mut scratch.merged, out);
             }
         });
         Input::Plain(merged)

@@ -114,7 +114,7 @@ impl<X: Products> Tile<Self> for Neon<X> {
     }
 
     #[inline(always)]
-    fn dot<const MOST: i32, const P: usize>(
+    fn dot<const MAX_CODE: i32, const P: usize>(
         self,
         dots: X::Dots,
         done: usize,
@@ -126,10 +126,10 @@ impl<X: Products> Tile<Self> for Neon<X> {
         let place = Q8Panel::<P>::place(row, piece);
         let sixteen = activations[place / 8][place / 4 % 2];
         match place % 4 {
-            0 => X::dot::<MOST, 0>(self, dots, done, codes, sixteen),
-            1 => X::dot::<MOST, 1>(self, dots, done, codes, sixteen),
-            2 => X::dot::<MOST, 2>(self, dots, done, codes, sixteen),
-            _ => X::dot::<MOST, 3>(self, dots, done, codes, sixteen),
+            0 => X::dot::<MAX_CODE, 0>(self, dots, done, codes, sixteen),
+            1 => X::dot::<MAX_CODE, 1>(self, dots, done, codes, sixteen),
+            2 => X::dot::<MAX_CODE, 2>(self, dots, done, codes, sixteen),
+            _ => X::dot::<MAX_CODE, 3>(self, dots, done, codes, sixteen),
         }
     }
 

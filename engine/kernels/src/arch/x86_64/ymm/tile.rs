@@ -104,7 +104,7 @@ impl<X: Products> Tile<Self> for Ymm<X> {
     }
 
     #[inline(always)]
-    fn dot<const MOST: i32, const P: usize>(
+    fn dot<const MAX_CODE: i32, const P: usize>(
         self,
         dots: Dots,
         done: usize,
@@ -119,7 +119,7 @@ impl<X: Products> Tile<Self> for Ymm<X> {
             return Dots { narrow, wide };
         }
         // As many as fit 16 bits together.
-        let fit = const { (i16::MAX as i32 / (2 * 127 * MOST)) as usize };
+        let fit = const { (i16::MAX as i32 / (2 * 127 * MAX_CODE)) as usize };
         // SAFETY: `self` exists, so the CPU has the instruction set.
         unsafe {
             let products = multiply(codes, quants);
