@@ -1,0 +1,489 @@
+//! Whole verifications of a host whose truth is known: how often they cry wolf where nothing changed,
+//! and how often they find what is missing.
+
+use std::cell::Cell;
+
+use sysinfer_engine::PhasePlan;
+use sysinfer_profiles::LengthEvidence;
+
+use super::*;
+use crate::measure::cores::CoreReading;
+use crate::measure::{Point, Probe, ProbeError, Reading, Work};
+use crate::space::Phase;
+use sysinfer_stats::bootstrap::SplitMix;
+use sysinfer_stats::minutes::{self, times_apart};
+use sysinfer_stats::{median, median_of};
+
+const LENGTHS: [usize; 8] = [32, 64, 128, 256, 512, 1024, 2048, 4096];
+/// Time of a decode run, and of a prompt: with them, a table's runs begin 30 seconds after one another.
+const DECODE_SECONDS: f64 = 14.0;
+const PROMPT_SECONDS: f64 = 2.0;
+/// Verifications of each kind of host.
+const TIMES: u64 = 1000;
+
+/// A host and what it has lost since its profile was made.
+#[derive(Clone, Copy)]
+struct Host {
+    /// Standard deviation of the logarithm of one run's rate, and of a bandwidth reading.
+    noise: f64,
+    /// All lengths of one decode run are hit by the same noise.
+    together: bool,
+    /// Memory is up to so many times as slow, anew for each round of the table, and rates follow it.
+    swing: f64,
+    /// How fast memory is in this whole measurement.
+    memory: f64,
+    /// How fast cores are in this whole measurement; prompts follow them.
+    cores: f64,
+    /// Cores are up to so many times as slow, anew in the middle of about one prompt of three.
+    cores_swing: f64,
+    /// Cores are slow in exchanging data, and not in arithmetic.
+    exchanging: bool,
+    /// What the profile is worth now: decode, prefill.
+    rates: (f64, f64),
+    /// Runs behind the recorded table.
+    recorded_runs: usize,
+    /// Rates of decoding and of prompts drift, each for itself: standard deviation of the logarithm, and
+    /// the time after which most of it is forgotten, seconds.
+    drift: (f64, f64),
+}
+
+const QUIET: Host = Host {
+    noise: 0.03,
+    together: false,
+    swing: 1.0,
+    memory: 1.0,
+    cores: 1.0,
+    cores_swing: 1.0,
+    exchanging: false,
+    rates: (1.0, 1.0),
+    recorded_runs: 3,
+    drift: (0.0, 1.0),
+};
+
+struct Scripted<'t> {
+    host: Host,
+    random: SplitMix,
+    memory: f64,
+    cores: f64,
+    /// Seconds since it began.
+    time: &'t Cell<f64>,
+    /// What decoding and prompts have drifted to.
+    drifts: [f64; 2],
+}
+
+impl<'t> Scripted<'t> {
+    fn new(host: Host, seed: u64, time: &'t Cell<f64>) -> Self {
+        let mut scripted = Self {
+            host,
+            random: SplitMix(seed),
+            memory: 1.0,
+            cores: host.cores,
+            time,
+            drifts: [0.0; 2],
+        };
+        if host.drift.0 > 0.0 {
+            scripted.drifts = [(); 2].map(|()| host.drift.0 * scripted.normal());
+        }
+        scripted
+    }
+
+    /// Lets time pass, and rates drift; returns the factors on rates.
+    fn pass(&mut self, seconds: f64) -> [f64; 2] {
+        self.time.set(self.time.get() + seconds);
+        let (sigma, forgotten) = self.host.drift;
+        if sigma > 0.0 {
+            let kept = (-seconds / forgotten).exp();
+            let fresh = sigma * (1.0 - kept * kept).sqrt();
+            for phase in 0..2 {
+                self.drifts[phase] = kept * self.drifts[phase] + fresh * self.normal();
+            }
+        }
+        self.drifts.map(f64::exp)
+    }
+
+    /// How fast cores are while something runs in whose middle they may change.
+    fn of_cores(&mut self) -> f64 {
+        let before = self.cores;
+        if self.random.below(3) == 0 {
+            let part = self.random.below(1001) as f64 / 1000.0;
+            self.cores = self.host.cores * self.host.cores_swing.powf(-part);
+        }
+        (before + self.cores) / 2.0
+    }
+
+    /// The sum of twelve uniform numbers is close enough to a normal one.
+    fn normal(&mut self) -> f64 {
+        let sum: f64 = (0..12)
+            .map(|_| self.random.below(1 << 20) as f64 / f64::from(1 << 20))
+            .sum();
+        sum - 6.0
+    }
+
+    fn factor(&mut self) -> f64 {
+        (self.host.noise * self.normal()).exp()
+    }
+}
+
+impl Probe for Scripted<'_> {
+    fn measure(&mut self, _: &Plan, work: &Work) -> Result<Reading, ProbeError> {
+        let point = |total_tokens: usize, rate: f64| Point {
+            total_tokens,
+            tokens: 100,
+            seconds: 100.0 / rate,
+            bytes: 1e9,
+        };
+        let points = match work {
+            Work::Batch { .. } => Vec::new(),
+            Work::Bandwidth | Work::Stream { .. } => {
+                let part = self.random.below(1001) as f64 / 1000.0;
+                self.memory = self.host.memory * self.host.swing.powf(-part);
+                vec![Point {
+                    bytes: 1e11,
+                    ..point(0, 30.0 * self.memory * self.factor())
+                }]
+            }
+            Work::Decode { lengths, .. } => {
+                let drift = self.pass(DECODE_SECONDS)[0];
+                let of_all = self.factor();
+                let mut own = || {
+                    if self.host.together {
+                        of_all
+                    } else {
+                        self.factor()
+                    }
+                };
+                let factors: Vec<f64> = lengths.iter().map(|_| own()).collect();
+                let rate = |length: usize| 50.0 - length as f64 / 200.0;
+                let decode = self.host.rates.0 * self.memory * drift;
+                let both = lengths.iter().zip(factors);
+                both.map(|(length, factor)| point(*length, rate(*length) * decode * factor))
+                    .collect()
+            }
+            Work::Visit {
+                total_tokens,
+                groups,
+                ..
+            } => {
+                let host = self.memory * self.of_cores();
+                let prompt = 300.0 * self.host.rates.1 * host * self.factor();
+                let mut points = vec![point(*total_tokens, prompt)];
+                let rate = 50.0 - *total_tokens as f64 / 200.0;
+                let decode = self.host.rates.0 * self.memory;
+                let group = |_| point(*total_tokens, rate * decode * self.factor());
+                points.extend((0..*groups).map(group));
+                points
+            }
+            Work::Prefill { tokens } => {
+                let drift = self.pass(PROMPT_SECONDS)[1];
+                let host = self.memory * self.of_cores();
+                let rate = 300.0 * self.host.rates.1 * host * drift * self.factor();
+                vec![point(*tokens, rate)]
+            }
+        };
+        Ok(Reading {
+            points,
+            disturbed: None,
+        })
+    }
+
+    fn cores(&mut self, _: &Plan, _: Phase) -> Result<CoreReading, ProbeError> {
+        // A reading is of many short passes.
+        let exchanging = self.host.exchanging;
+        let mut rate = |slower: bool| {
+            let cores = if slower { self.cores } else { 1.0 };
+            Some(40.0 * cores * self.factor().powf(0.3))
+        };
+        Ok(CoreReading {
+            arithmetic: rate(!exchanging),
+            exchange: rate(exchanging),
+        })
+    }
+}
+
+fn with_session<T>(host: Host, seed: u64, run: impl FnOnce(&mut Session<'_>) -> T) -> T {
+    let (progress, interrupt, time) = (Progress::silent(), Interrupt::default(), Cell::new(0.0));
+    let clock = || time.get();
+    let mut probe = Scripted::new(host, seed, &time);
+    run(&mut Session {
+        probe: &mut probe,
+        sink: &mut Nowhere,
+        progress: &progress,
+        interrupt: &interrupt,
+        clock: &clock,
+        stage: Stage::Table,
+        bandwidth: Vec::new(),
+        discarded: 0,
+        kept: 0,
+        voids: Voids::default(),
+    })
+}
+
+fn plan() -> Plan {
+    Plan::with_threads(PhasePlan::unpinned(2))
+}
+
+fn table(repeat: usize) -> TablePlan {
+    TablePlan {
+        prompt_tokens: 16,
+        decode_lengths: LENGTHS.to_vec(),
+        prefill_lengths: LENGTHS.to_vec(),
+        repeat,
+        sampling: None,
+    }
+}
+
+const SPEED: Speed = Speed {
+    step_seconds: 0.02,
+    prompt_token_seconds: 0.003,
+    decode_bytes: 1.0,
+    kv_bytes_per_position: 0.0,
+    prompt_growth: 0.0,
+};
+
+/// What samples of a phase tell of the host's minutes, taken every five seconds of a quarter of an hour;
+/// none where they are alike.
+fn recorded_drift(host: Host, seed: u64, phase: usize) -> Option<f64> {
+    let time = Cell::new(0.0);
+    let mut scripted = Scripted::new(host, seed + (1 << 40), &time);
+    let mut sample = |_| {
+        let drift = scripted.pass(5.0)[phase];
+        (time.get(), drift * scripted.factor())
+    };
+    let series: Vec<(f64, f64)> = (0..180).map(&mut sample).collect();
+    minutes::drift([&series[..]]).filter(|_| host.drift.0 > 0.0)
+}
+
+/// What a profile of the host would say.
+fn recorded(host: Host, seed: u64) -> Evidence {
+    let mut data = TableData::default();
+    with_session(host, seed, |session| {
+        let table = table(host.recorded_runs);
+        measured_table::measure(session, &plan(), &table, &SPEED, (&mut data, None))
+    })
+    .expect("the script does not fail");
+    let rates = |points: &[Point]| points.iter().map(Point::tokens_per_second).collect();
+    let middle = |readings: Vec<CoreReading>, part: fn(&CoreReading) -> Option<f64>| {
+        median_of(readings.iter().filter_map(part))
+    };
+    let length = |length: &usize| LengthEvidence {
+        total_tokens: *length,
+        decode_runs: rates(&data.decode[length]),
+        decode_arithmetic_gmac_per_second: middle(data.decode_cores(*length), |c| c.arithmetic),
+        decode_exchange_gb_per_second: middle(data.decode_cores(*length), |c| c.exchange),
+        prefill_arithmetic_gmac_per_second: middle(data.prefill_cores(*length), |c| c.arithmetic),
+        prefill_exchange_gb_per_second: middle(data.prefill_cores(*length), |c| c.exchange),
+        prefill_runs: rates(&data.prefill[length]),
+        ..LengthEvidence::default()
+    };
+    Evidence {
+        read_gb_per_second: Some(median(&data.bandwidth())),
+        gain_decode: 1.0,
+        gain_prefill: 1.0,
+        prompt_tokens: 16,
+        decode_drift: recorded_drift(host, seed, 0),
+        prefill_drift: recorded_drift(host, seed, 1),
+        table_spells: times_apart(data.starts().iter().copied()),
+        lengths: LENGTHS.iter().map(length).collect(),
+        ..Evidence::default()
+    }
+}
+
+/// Whether a profile of `before` holds on `now`, and the words.
+fn verified(before: Host, now: Host, seed: u64) -> (bool, String) {
+    let evidence = recorded(before, 2 * seed);
+    let mut data = TableData::default();
+    with_session(now, 2 * seed + 1, |session| {
+        twice(session, &plan(), &table(3), &SPEED, (&evidence, &mut data))
+    })
+    .expect("the script does not fail");
+    conclusion(&verdicts(&evidence, &data, Z_ALL), Drift::from(&evidence))
+}
+
+/// Share of verifications in which the profile does not hold because it is slower.
+fn share_slower(before: Host, now: Host) -> f64 {
+    let slower = |seed: &u64| {
+        let (holds, why) = verified(before, now, 1000 + seed);
+        !holds && why.contains("slower than recorded")
+    };
+    (0..TIMES).filter(slower).count() as f64 / TIMES as f64
+}
+
+#[test]
+fn noise_alone_is_hardly_ever_called_a_loss() {
+    for noise in [0.01, 0.03, 0.06, 0.1, 0.2] {
+        for together in [false, true] {
+            for recorded_runs in [1, 2, 3, 9] {
+                let host = Host {
+                    noise,
+                    together,
+                    recorded_runs,
+                    ..QUIET
+                };
+                let share = share_slower(host, host);
+                assert!(
+                    share < 0.05,
+                    "noise {noise}, together {together}, {recorded_runs} runs: {share}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn slower_memory_is_the_host_and_not_the_profile() {
+    let slow = Host {
+        memory: 0.6,
+        ..QUIET
+    };
+    let swings = Host {
+        swing: 2.0,
+        ..QUIET
+    };
+    let hardly_slower = Host {
+        memory: 0.93,
+        ..QUIET
+    };
+    let slow_and_swings = Host {
+        memory: 0.6,
+        ..swings
+    };
+    for (name, before, now) in [
+        ("slower", QUIET, slow),
+        ("swings", swings, swings),
+        ("swings since", QUIET, swings),
+        ("slower, and swings", swings, slow_and_swings),
+    ] {
+        let share = share_slower(before, now);
+        assert!(share < 0.05, "memory is {name}: {share}");
+    }
+    // What memory lost here is close to what its readings scatter by, so that about a tenth of it goes
+    // to the profile's account.
+    let share = share_slower(QUIET, hardly_slower);
+    assert!(share < 0.15, "memory is hardly slower: {share}");
+    let (holds, why) = verified(QUIET, slow, 5);
+    assert!(holds && why.contains("memory is slower now"), "{why}");
+}
+
+#[test]
+fn slower_cores_are_the_host_and_not_the_profile() {
+    let slow = Host {
+        cores: 0.7,
+        ..QUIET
+    };
+    let swings = Host {
+        cores_swing: 1.4,
+        ..QUIET
+    };
+    for (name, before, now) in [
+        ("slower", QUIET, slow),
+        ("swing", swings, swings),
+        ("swing since", QUIET, swings),
+    ] {
+        let share = share_slower(before, now);
+        assert!(share < 0.05, "cores are {name}: {share}");
+    }
+    let (holds, why) = verified(QUIET, slow, 5);
+    assert!(holds && why.contains("cores are slower now"), "{why}");
+    let exchanging = Host {
+        exchanging: true,
+        ..slow
+    };
+    let (holds, why) = verified(QUIET, exchanging, 5);
+    assert!(
+        holds && why.contains("between cores is slower now"),
+        "{why}"
+    );
+    // What prompts lost beyond that is found, and where cores swing too.
+    for (name, before, now, rate) in [
+        ("slower", QUIET, slow, 0.8),
+        ("swing since", QUIET, swings, 0.75),
+        ("swing", swings, swings, 0.75),
+    ] {
+        let lost = Host {
+            rates: (1.0, rate),
+            ..now
+        };
+        let share = share_slower(before, lost);
+        assert!(share > 0.95, "lost {rate} where cores {name}: {share}");
+    }
+}
+
+#[test]
+fn minutes_that_drift_are_no_loss() {
+    let drifts = |sigma: f64, forgotten: f64, recorded_runs: usize| Host {
+        noise: 0.02,
+        together: true,
+        recorded_runs,
+        drift: (sigma, forgotten),
+        ..QUIET
+    };
+    for sigma in [0.02, 0.07, 0.15] {
+        for forgotten in [10.0, 60.0, 120.0] {
+            for recorded_runs in [1, 3, 9] {
+                let host = drifts(sigma, forgotten, recorded_runs);
+                let share = share_slower(host, host);
+                assert!(
+                    share < 0.05,
+                    "drift {sigma} for {forgotten} s, {recorded_runs} runs: {share}"
+                );
+            }
+        }
+    }
+    // A loss beyond what minutes differ by is found, a smaller one where there were more of them.
+    for (sigma, recorded_runs, rate) in [(0.02, 3, 0.8), (0.07, 3, 0.5), (0.07, 9, 0.6)] {
+        let before = drifts(sigma, 30.0, recorded_runs);
+        let rates = (rate, rate);
+        let share = share_slower(before, Host { rates, ..before });
+        assert!(
+            share > 0.95,
+            "lost {rate} at drift {sigma}, {recorded_runs} runs: {share}"
+        );
+    }
+}
+
+#[test]
+fn a_tenth_that_is_lost_is_found_at_three_percent_of_noise() {
+    // Where only decoding lost it and one noise hits all lengths of a run, three recorded runs are three
+    // numbers, whose own scatter nothing else tells.
+    let cases = [
+        ("both", (0.9, 0.9), false, 3, 0.95),
+        ("both", (0.9, 0.9), true, 3, 0.95),
+        ("decode", (0.9, 1.0), false, 3, 0.95),
+        ("prefill", (1.0, 0.9), true, 3, 0.95),
+        ("decode", (0.9, 1.0), true, 3, 0.85),
+        ("decode", (0.9, 1.0), true, 5, 0.93),
+    ];
+    for (name, rates, together, recorded_runs, least) in cases {
+        let before = Host {
+            together,
+            recorded_runs,
+            ..QUIET
+        };
+        let share = share_slower(before, Host { rates, ..before });
+        assert!(
+            share > least,
+            "{name} lost a tenth, together {together}, {recorded_runs} runs: {share}"
+        );
+    }
+}
+
+#[test]
+fn a_loss_is_found_although_memory_is_slower_too() {
+    let now = Host {
+        memory: 0.8,
+        rates: (0.75, 0.75),
+        ..QUIET
+    };
+    let share = share_slower(QUIET, now);
+    assert!(share > 0.95, "a quarter beyond memory: {share}");
+}
+
+#[test]
+fn a_faster_host_holds() {
+    let now = Host {
+        rates: (1.2, 1.2),
+        ..QUIET
+    };
+    let (holds, why) = verified(QUIET, now, 3);
+    assert!(holds && why.contains("faster at"), "{why}");
+}
