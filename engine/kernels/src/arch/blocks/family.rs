@@ -2,7 +2,7 @@
 
 use bytemuck::Pod;
 
-use crate::arch::tile::Tile;
+use crate::arch::tile::{Proof, Tile};
 use crate::arch::vectors::Vectors;
 use crate::panel::Q8Panel;
 
@@ -20,7 +20,7 @@ pub(crate) trait Family {
 
     /// Opens part `part` of the blocks of two row groups, or of the first where a tile has one.
     fn open<V: Vectors, T: Tile<V>>(
-        proofs: (V, T),
+        proof: Proof<V, T>,
         blocks: [&Self::Block; 2],
         block_scales: [[V::Lanes; 2]; 2],
         part: usize,
@@ -36,7 +36,7 @@ pub(crate) trait Family {
 
     /// The same for a part of `G` row groups, opened vector by vector.
     fn stream<V: Vectors, T: Tile<V>, const P: usize, const G: usize>(
-        proofs: (V, T),
+        proof: Proof<V, T>,
         blocks: [&Self::Block; G],
         block_scales: [[V::Lanes; 2]; G],
         part: usize,

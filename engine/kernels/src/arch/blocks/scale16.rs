@@ -11,7 +11,7 @@ use bytemuck::Pod;
 use super::family::Family;
 use super::part::{join_codes, start};
 use super::unrolled;
-use crate::arch::tile::Tile;
+use crate::arch::tile::{Place, Proof, Tile};
 use crate::arch::vectors::Vectors;
 use crate::panel::Q8Panel;
 
@@ -79,7 +79,7 @@ impl<B: Scale16> Family for By16<B> {
 
     #[inline(always)]
     fn open<V: Vectors, T: Tile<V>>(
-        (vectors, tile): (V, T),
+        Proof { vectors, tile }: Proof<V, T>,
         blocks: [&B; 2],
         block_scales: [[V::Lanes; 2]; 2],
         part: usize,
@@ -127,7 +127,10 @@ impl<B: Scale16> Family for By16<B> {
                 block_scales,
                 ..
             } = opened[n];
-            let halves = (&firsts[n], &dots[n]);
+            let halves = HalfSums {
+                firsts: &firsts[n],
+                seconds: &dots[n],
+            };
             scale::<B, V, T, P>(
                 tile,
                 halves,
@@ -142,7 +145,7 @@ impl<B: Scale16> Family for By16<B> {
 
     #[inline(always)]
     fn stream<V: Vectors, T: Tile<V>, const P: usize, const G: usize>(
-        (vectors, tile): (V, T),
+        Proof { vectors, tile }: Proof<V, T>,
         blocks: [&B; G],
         block_scales: [[V::Lanes; 2]; G],
         part: usize,
@@ -159,7 +162,8 @@ impl<B: Scale16> Family for By16<B> {
                 unrolled!(half in [0 1] {
                     let codes = tile.codes([codes[half]; 2]);
                     for p in 0..P {
-                        let (dots, place) = (&mut halves[half][g][p], (p, 4 * half + j));
+                        let dots = &mut halves[half][g][p];
+                        let place = Place { row: p, piece: 4 * half + j };
                         *dots = dot::<B, V, T, P>(tile, *dots, j, codes, activations, place);
                     }
                 });
@@ -177,7 +181,10 @@ impl<B: Scale16> Family for By16<B> {
                 tile.join([block_scales[g][1]; 2]),
             ];
             let firsts = self::first::<V, T, P>(tile, &halves[0][g], scales[0]);
-            let halves = (&firsts, &halves[1][g]);
+            let halves = HalfSums {
+                firsts: &firsts,
+                seconds: &halves[1][g],
+            };
             scale::<B, V, T, P>(
                 tile,
                 halves,
@@ -210,7 +217,7 @@ fn dots<B: Scale16, V: Vectors, T: Tile<V>, const P: usize, const N: usize, cons
             let p = tiled * T::ACROSS;
             for n in 0..N {
                 let (dots, codes) = (&mut dots[n][p], opened[n].codes[piece]);
-                *dots = dot::<B, V, T, P>(tile, *dots, j, codes, activations, (p, piece));
+                *dots = dot::<B, V, T, P>(tile, *dots, j, codes, activations, Place { row: p, piece });
             }
         }
     });
@@ -225,7 +232,7 @@ fn dot<B: Scale16, V: Vectors, T: Tile<V>, const P: usize>(
     done: usize,
     codes: T::Codes,
     activations: T::Activations<'_, P>,
-    place: (usize, usize),
+    place: Place,
 ) -> T::Dots {
     match B::MAX_CODE {
         63 => tile.dot::<63, P>(dots, done, codes, activations, place),
@@ -248,11 +255,19 @@ fn first<V: Vectors, T: Tile<V>, const P: usize>(
     firsts
 }
 
+/// The sums of the two halves of a part.
+struct HalfSums<'s, R, D, const P: usize> {
+    /// Of the first, scaled.
+    firsts: &'s [R; P],
+    /// Of the second, not yet.
+    seconds: &'s [D; P],
+}
+
 /// Adds the sums of the first half of a part and those of the second, which are scaled, and the minima.
 #[inline(always)]
 fn scale<B: Scale16, V: Vectors, T: Tile<V>, const P: usize>(
     tile: T,
-    (firsts, seconds): (&[T::Reals; P], &[T::Dots; P]),
+    HalfSums { firsts, seconds }: HalfSums<'_, T::Reals, T::Dots, P>,
     scales: T::Reals,
     minima: T::Minima,
     block_scales: [T::Reals; 2],

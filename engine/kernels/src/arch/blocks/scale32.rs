@@ -11,7 +11,7 @@ use bytemuck::Pod;
 use super::family::Family;
 use super::part::{join_codes, start};
 use super::unrolled;
-use crate::arch::tile::Tile;
+use crate::arch::tile::{Place, Proof, Tile};
 use crate::arch::vectors::Vectors;
 use crate::panel::Q8Panel;
 
@@ -76,7 +76,7 @@ impl<B: Scale32> Family for By32<B> {
 
     #[inline(always)]
     fn open<V: Vectors, T: Tile<V>>(
-        (vectors, tile): (V, T),
+        Proof { vectors, tile }: Proof<V, T>,
         blocks: [&B; 2],
         block_scales: [[V::Lanes; 2]; 2],
         part: usize,
@@ -113,7 +113,7 @@ impl<B: Scale32> Family for By32<B> {
                 let p = tiled * T::ACROSS;
                 for n in 0..N {
                     let (dots, codes) = (&mut dots[n][p], opened[n].codes[piece]);
-                    *dots = dot::<B, V, T, P>(tile, *dots, piece, codes, activations, (p, piece));
+                    *dots = dot::<B, V, T, P>(tile, *dots, piece, codes, activations, Place { row: p, piece });
                 }
             }
         });
@@ -124,7 +124,7 @@ impl<B: Scale32> Family for By32<B> {
 
     #[inline(always)]
     fn stream<V: Vectors, T: Tile<V>, const P: usize, const G: usize>(
-        (vectors, tile): (V, T),
+        Proof { vectors, tile }: Proof<V, T>,
         blocks: [&B; G],
         block_scales: [[V::Lanes; 2]; G],
         part: usize,
@@ -139,7 +139,8 @@ impl<B: Scale32> Family for By32<B> {
                 unrolled!(half in [0 1] {
                     let codes = tile.codes([codes[half]; 2]);
                     for p in 0..P {
-                        let (dots, place) = (&mut dots[g][p], (p, 4 * half + j));
+                        let dots = &mut dots[g][p];
+                        let place = Place { row: p, piece: 4 * half + j };
                         let done = 2 * j + half;
                         *dots = dot::<B, V, T, P>(tile, *dots, done, codes, activations, place);
                     }
@@ -162,7 +163,7 @@ fn dot<B: Scale32, V: Vectors, T: Tile<V>, const P: usize>(
     done: usize,
     codes: T::Codes,
     activations: T::Activations<'_, P>,
-    place: (usize, usize),
+    place: Place,
 ) -> T::Dots {
     match B::MAX_CODE {
         0 => tile.dot_signed(dots, done, codes, activations, place),

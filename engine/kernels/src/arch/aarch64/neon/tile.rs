@@ -7,7 +7,7 @@ use std::arch::aarch64::*;
 use super::super::insn;
 use super::{Codes, Ints, Neon, Products, Reals, instructions};
 use crate::arch::floats::Floats;
-use crate::arch::tile::Tile;
+use crate::arch::tile::{Place, Tile};
 use crate::arch::vectors::Vectors;
 use crate::panel::Q8Panel;
 
@@ -120,7 +120,7 @@ impl<X: Products> Tile<Self> for Neon<X> {
         done: usize,
         codes: Codes,
         activations: [[int8x16_t; 2]; P],
-        (row, piece): (usize, usize),
+        Place { row, piece }: Place,
     ) -> X::Dots {
         // All constants once the loops around are unrolled.
         let place = Q8Panel::<P>::place(row, piece);
@@ -140,7 +140,7 @@ impl<X: Products> Tile<Self> for Neon<X> {
         done: usize,
         codes: Codes,
         activations: [[int8x16_t; 2]; P],
-        place: (usize, usize),
+        place: Place,
     ) -> X::Dots {
         self.dot::<128, P>(dots, done, codes, activations, place)
     }

@@ -9,7 +9,7 @@ use std::arch::x86_64::*;
 
 use super::{Dot, Products, Ymm, instructions};
 use crate::arch::floats::Floats;
-use crate::arch::tile::Tile;
+use crate::arch::tile::{Place, Tile};
 use crate::arch::vectors::Vectors;
 use crate::panel::Q8Panel;
 
@@ -110,7 +110,7 @@ impl<X: Products> Tile<Self> for Ymm<X> {
         done: usize,
         codes: __m256i,
         activations: &Q8Panel<P>,
-        (row, piece): (usize, usize),
+        Place { row, piece }: Place,
     ) -> Dots {
         let quants = activations.piece(row, piece);
         let Dots { narrow, wide } = dots;
@@ -148,7 +148,7 @@ impl<X: Products> Tile<Self> for Ymm<X> {
         _done: usize,
         codes: __m256i,
         activations: &Q8Panel<P>,
-        (row, piece): (usize, usize),
+        Place { row, piece }: Place,
     ) -> Dots {
         let quants = activations.piece(row, piece);
         let Dots { narrow, wide } = dots;
