@@ -170,3 +170,16 @@ fn programs_and_modules_between_braces_are_of_their_files() {
     ];
     assert_eq!(circles_of(&files), [["a.rs", "b.rs"]]);
 }
+
+#[test]
+fn a_module_that_is_named_and_not_used_ties_nothing() {
+    let files = [
+        ("lib.rs", "mod a; mod b;"),
+        ("a.rs", "pub fn f() { crate::b::h(); }"),
+        (
+            "b.rs",
+            "pub fn h() { use super::a::{self}; use super::a as other; }",
+        ),
+    ];
+    assert_eq!(circles_of(&files), NONE);
+}

@@ -61,9 +61,11 @@ impl Found {
                     self.imported(tree, path);
                 }
             }
-            UseTree::Name(named) => path.push(named.ident.to_string()),
-            UseTree::Rename(renamed) => path.push(renamed.ident.to_string()),
-            UseTree::Glob(_) => {}
+            UseTree::Name(named) if named.ident != "self" => path.push(named.ident.to_string()),
+            UseTree::Rename(renamed) if renamed.ident != "self" => {
+                path.push(renamed.ident.to_string());
+            }
+            UseTree::Name(_) | UseTree::Rename(_) | UseTree::Glob(_) => {}
         }
         if !matches!(tree, UseTree::Path(_) | UseTree::Group(_)) {
             self.0.push(Reference::sure(path.clone()));
