@@ -246,7 +246,7 @@ mod tests {
         }
 
         /// A thread on `cpus` that began at second 900 and ran for `seconds`.
-        fn thread(&self, folder: &str, (name, parent): (&str, usize), cpus: &str, seconds: f64) {
+        fn thread(&self, folder: &str, name: &str, parent: usize, cpus: &str, seconds: f64) {
             let status = format!(
                 "Name:\t{name}\nPPid:\t{parent}\nVmSize:\t 10 kB\nThreads:\t{}\nCpus_allowed_list:\t{cpus}\n",
                 if folder.contains("task") { 2 } else { 1 }
@@ -263,7 +263,7 @@ mod tests {
             let (name, cpus, _) = threads[0];
             for (index, (name, cpus, seconds)) in threads.iter().enumerate() {
                 let folder = format!("{id}/task/{}", id + index);
-                self.thread(&folder, (name, parent), cpus, *seconds);
+                self.thread(&folder, name, parent, cpus, *seconds);
             }
             let status = format!(
                 "Name:\t{name}\nPPid:\t{parent}\nVmSize:\t 10 kB\nThreads:\t2\nCpus_allowed_list:\t{cpus}\n"
@@ -301,13 +301,13 @@ mod tests {
     #[test]
     fn pinned_threads_claim_what_they_use() {
         let host = Host::new("use");
-        host.thread("10", ("engine", 1), "2", 50.0);
-        host.thread("11", ("daemon", 1), "0-1", 0.1);
-        host.thread("12", ("anywhere", 1), "0-95", 90.0);
-        host.thread("13", ("elsewhere", 1), "4-95", 90.0);
-        host.thread("14", ("node", 1), "3-26", 90.0);
-        host.thread("999", ("ourselves", 1), "0", 90.0);
-        host.thread("15", ("of ours", 999), "1", 90.0);
+        host.thread("10", "engine", 1, "2", 50.0);
+        host.thread("11", "daemon", 1, "0-1", 0.1);
+        host.thread("12", "anywhere", 1, "0-95", 90.0);
+        host.thread("13", "elsewhere", 1, "4-95", 90.0);
+        host.thread("14", "node", 1, "3-26", 90.0);
+        host.thread("999", "ourselves", 1, "0", 90.0);
+        host.thread("15", "of ours", 999, "1", 90.0);
         host.process(
             20,
             1,
@@ -345,7 +345,7 @@ mod tests {
             ("sysinfer-http", "3", 9.0),
         ];
         host.process(40, 1, &threads);
-        host.thread("50", ("helper", 40), "2", 60.0);
+        host.thread("50", "helper", 40, "2", 60.0);
         host.process(60, 1, &[("server", "0-3", 9.0), (MARK, "0-3", 0.0)]);
         assert_eq!(host.of(40), said("sysinfer-server", &[0, 1], &[]));
         assert_eq!(
@@ -410,7 +410,7 @@ mod tests {
     fn only_so_many_threads_are_looked_at() {
         let host = Host::new("bounds");
         for id in 100..140 {
-            host.thread(&id.to_string(), ("x", 1), "0", 50.0);
+            host.thread(&id.to_string(), "x", 1, "0", 50.0);
         }
         let ours = BTreeSet::from([0, 1]);
         let read = |most| read_most(&host.proc, 999, &ours, most);

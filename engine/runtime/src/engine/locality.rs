@@ -7,9 +7,12 @@ use std::ops::Range;
 
 use sysinfer_machine::{Lines, MapPolicy, Topology, place};
 
+use super::loading::SYNTHETIC_SEED;
 use super::*;
-use crate::model::config::Experts;
+use crate::model::config::{Config, Experts};
 use crate::model::matrix::Shares;
+use crate::model::preset::Preset;
+use crate::model::source::Synthetic;
 use crate::model::weights::FeedForward;
 use crate::noted::addresses;
 use crate::plan::PhasePlan;
