@@ -9,14 +9,20 @@ export SYSINFER_TEST_MODEL ?= $(CACHE)/SmolLM2-135M-Instruct.Q4_1.gguf
 export SYSINFER_TEST_VOCAB ?= $(CACHE)/vocab
 export SYSINFER_TEST_SCHEMAS ?= $(CACHE)/json-schemas
 
+# With the debug programs that are there: `cargo test` has built them, and a build of the programs alone, whose
+# crates have fewer features, would compile most again.
+TEST_DOCS := python3 -m unittest discover -q -s tests/docs && \
+	python3 tests/docs/run.py --programs "$${CARGO_TARGET_DIR:-target}/debug" --only "$(ONLY)"
+
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= cpu_list gguf profile split template tokenizer
 
-.PHONY: help demo test build setup model vocab golden fuzz bench bench-peers test-clients lint clean dist dist-all build-arm64 test-arm64 test-arm64-kernels test-arm64-goldens
+.PHONY: help demo test build docs test-docs setup model vocab golden fuzz bench bench-peers test-clients lint clean dist dist-all build-arm64 test-arm64 test-arm64-kernels test-arm64-goldens
 
 help:
 	@echo "make demo          build, fetch a small model, tune, serve, stream one answer"
 	@echo "make test          all tests"
+	@echo "make test-docs     the commands of README and docs, with a small model: make test-docs ONLY=tuning"
 	@echo "make test-clients  real clients of many makers against the release server: make test-clients ONLY=langchain"
 	@echo "make build         the release binaries, in target/release"
 	@echo "make vocab         tokenizers against llama.cpp's, chat templates against transformers', on what llama.cpp tests with"
@@ -24,6 +30,7 @@ help:
 	@echo "make fuzz          hostile input, a minute per target: make fuzz FUZZ_SECONDS=60 FUZZ_TARGETS='gguf profile'"
 	@echo "make bench         kernel benchmarks (criterion)"
 	@echo "make bench-peers   rates, start and memory beside llama.cpp's: make bench-peers ROUNDS=5 MODELS='smollm2 llama3.2-1b'"
+	@echo "make docs          the documentation as a book in English and one in Chinese, in target/site"
 	@echo "make lint          formatting, clippy, documentation: no warnings"
 	@echo "make build-arm64   the release binaries for arm64, from an x86-64 Debian"
 	@echo "make test-arm64    arm64's kernels and all tests on emulated CPUs, from an x86-64 Debian"
@@ -53,6 +60,14 @@ test: setup
 	@scripts/vocab.sh || echo "NOTE: without the vocabularies, the tests that need them say SKIPPED"
 	@scripts/json_schemas.sh || echo "NOTE: without the JSON Schema Test Suite, its test says SKIPPED"
 	cargo test --workspace --locked --no-fail-fast
+	@$(TEST_DOCS)
+
+test-docs: setup
+	cargo build --locked --bin sysinfer-server --bin server --bin sysinfer-tune
+	@$(TEST_DOCS)
+
+docs:
+	@scripts/docs.sh
 
 test-clients: setup
 	@scripts/test_clients.sh

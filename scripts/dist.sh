@@ -2,7 +2,7 @@
 # Makes what is installed on servers, in target/dist: scripts/dist.sh [x86_64 | arm64]
 #
 # A tarball, a .deb and a .rpm, each with both programs, man pages, completions and documents
-# (docs/packages.md). Without an architecture it is this host's; arm64 is built on x86-64 Debian too
+# (docs/en/packages.md). Without an architecture it is this host's; arm64 is built on x86-64 Debian too
 # (scripts/arm64.sh). cargo-deb and cargo-generate-rpm write the packages, so that Debian can make those of
 # openEuler and openEuler those of Debian; they are built once, into the cache, by the versions named here.
 # Ends with 3, and a plain notice, where the tools for the other architecture cannot be had.
@@ -71,8 +71,10 @@ cargo metadata --locked --format-version 1 --filter-platform $arch-unknown-linux
 "${run[@]}" "$built/sysinfer-dist" "$root" --crates "$stage/crates.json"
 gzip -9 -n "$root"/share/man/man1/*.1
 doc=$root/share/doc/sysinfer
-install -D -m 644 -t "$doc" README.md README.zh-CN.md LICENSE
-install -D -m 644 -t "$doc/docs" docs/*.md
+install -D -m 644 -t "$doc" README.md README.zh-CN.md CHANGELOG.md SECURITY.md LICENSE
+for language in en zh; do
+    install -D -m 644 -t "$doc/docs/$language" "docs/$language"/*.md
+done
 install -D -m 644 -t "$doc/hosts" hosts/*.toml
 
 # What the programs need, measured. Each library has to be one whose package is named in dist/packages.toml.

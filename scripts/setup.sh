@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what a fresh Debian or openEuler lacks: for a build, a C compiler for linking, hwloc's
 # headers and pkg-config; unless called as `setup.sh build`, also python3 with pip and environments for
-# fetching the small model and clients, and a C++ compiler for llama.cpp and the fuzzers. Says what it does; does nothing where
-# everything is there.
+# fetching the small model and clients, curl for the commands of the documentation, and a C++ compiler
+# for llama.cpp and the fuzzers. Says what it does; does nothing where everything is there.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -23,6 +23,7 @@ need "command -v pkg-config" pkg-config pkgconf
 need "pkg-config --exists hwloc" libhwloc-dev hwloc-devel
 if [ "${1:-}" != build ]; then
     need "command -v c++" g++ gcc-c++
+    need "command -v curl" curl curl
     need "command -v python3" python3 python3
     need "python3 -m pip --version" python3-pip python3-pip
     need "python3 -c 'import ensurepip'" python3-venv python3

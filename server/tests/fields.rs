@@ -248,7 +248,7 @@ fn tables() -> String {
 /// `SYSINFER_WRITE_DOCS=1`.
 #[test]
 fn the_documentation_shows_every_field() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/requests.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/en/requests.md");
     let page = std::fs::read_to_string(path).expect("it is in the repository");
     let begin = page.find("\n## Fields\n").expect("it has fields");
     let begin = begin + page[begin..].find("### ").expect("it has tables");
@@ -261,6 +261,6 @@ fn the_documentation_shows_every_field() {
     }
     assert!(
         page[begin..] == wanted,
-        "docs/requests.md shows other tables than api/fields; run this test with SYSINFER_WRITE_DOCS=1"
+        "docs/en/requests.md shows other tables than api/fields; run this test with SYSINFER_WRITE_DOCS=1"
     );
 }

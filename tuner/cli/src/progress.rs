@@ -6,14 +6,13 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-
-use crate::search::Stage;
+use sysinfer_probe::{Progress, Stage};
 
 /// On a pipe or in a log: at most one line of progress in this time.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Progress of the present stage, on standard error.
-pub struct Progress {
+pub struct Terminal {
     bar: ProgressBar,
     live: Option<Live>,
     plain: Option<RefCell<Plain>>,
@@ -41,7 +40,7 @@ struct Rate {
     roof: Option<f64>,
 }
 
-impl Progress {
+impl Terminal {
     /// A live view if standard error is a terminal, else lines.
     pub fn to_stderr() -> Self {
         if !std::io::stderr().is_terminal() {
@@ -84,82 +83,6 @@ impl Progress {
         }
     }
 
-    /// Says which stage of the run comes next.
-    pub fn place(&self, stage: Stage) {
-        self.place.set(Some(stage));
-    }
-
-    /// Begins a stage of `units` (samples, bytes, estimated milliseconds: only their ratio counts).
-    pub fn stage(&self, title: &str, units: u64) {
-        let title = match self.place.get().map(Stage::place) {
-            Some((place, all)) => format!("{place}/{all} {title}"),
-            None => title.to_string(),
-        };
-        self.left.set(None);
-        self.bar.reset();
-        self.bar.set_length(units.max(1));
-        self.bar.set_prefix(title.clone());
-        self.draw("");
-        if let Some(plain) = &self.plain {
-            let mut plain = plain.borrow_mut();
-            eprintln!("{title} ...");
-            plain.title = title;
-            plain.last = Instant::now();
-        }
-    }
-
-    /// How many candidates of how many are still in the race.
-    pub fn left(&self, running: usize, all: usize) {
-        self.left.set(Some((running, all)));
-    }
-
-    /// What the last sample read, and the read bandwidth of its team if that is known, GB/s.
-    pub fn reads(&self, gb_per_second: f64, roof: Option<f64>) {
-        self.rate.set(Some(Rate {
-            gb_per_second,
-            roof,
-        }));
-    }
-
-    /// Some units are done; `message` says what is best so far.
-    pub fn advance(&self, units: u64, message: &str) {
-        self.bar.inc(units);
-        self.show(message);
-    }
-
-    /// So many units are done in all.
-    pub fn set(&self, units: u64, message: &str) {
-        self.bar.set_position(units);
-        self.show(message);
-    }
-
-    /// A stage of which nobody knows how long it takes went on for `seconds` and is likely to take
-    /// `left` more. Its units are milliseconds, so that the ETA is what is left.
-    pub fn goes_on(&self, seconds: f64, left: f64, message: &str) {
-        let done = self.bar.position() + milliseconds(seconds);
-        self.bar.set_length((done + milliseconds(left)).max(1));
-        self.set(done, message);
-    }
-
-    /// A line that stays.
-    pub fn note(&self, line: &str) {
-        match &self.live {
-            // Fails where standard error has gone away; nobody reads the line then.
-            Some(live) => drop(live.lines.println(line)),
-            None if self.plain.is_some() => eprintln!("{line}"),
-            None => {}
-        }
-    }
-
-    /// Clears the view.
-    pub fn finish(&self) {
-        self.bar.finish_and_clear();
-        if let Some(live) = &self.live {
-            live.best.finish_and_clear();
-            live.state.finish_and_clear();
-        }
-    }
-
     fn show(&self, message: &str) {
         self.draw(message);
         let Some(plain) = &self.plain else {
@@ -188,6 +111,74 @@ impl Progress {
             live.best.set_message(message.to_string());
             live.state
                 .set_message(state(self.left.get(), self.rate.get()));
+        }
+    }
+}
+
+impl Progress for Terminal {
+    fn place(&self, stage: Stage) {
+        self.place.set(Some(stage));
+    }
+
+    fn stage(&self, title: &str, units: u64) {
+        let title = match self.place.get().map(Stage::place) {
+            Some((place, all)) => format!("{place}/{all} {title}"),
+            None => title.to_string(),
+        };
+        self.left.set(None);
+        self.bar.reset();
+        self.bar.set_length(units.max(1));
+        self.bar.set_prefix(title.clone());
+        self.draw("");
+        if let Some(plain) = &self.plain {
+            let mut plain = plain.borrow_mut();
+            eprintln!("{title} ...");
+            plain.title = title;
+            plain.last = Instant::now();
+        }
+    }
+
+    fn left(&self, running: usize, all: usize) {
+        self.left.set(Some((running, all)));
+    }
+
+    fn reads(&self, gb_per_second: f64, roof: Option<f64>) {
+        self.rate.set(Some(Rate {
+            gb_per_second,
+            roof,
+        }));
+    }
+
+    fn advance(&self, units: u64, message: &str) {
+        self.bar.inc(units);
+        self.show(message);
+    }
+
+    fn set(&self, units: u64, message: &str) {
+        self.bar.set_position(units);
+        self.show(message);
+    }
+
+    fn goes_on(&self, seconds: f64, left: f64, message: &str) {
+        let done = self.bar.position() + milliseconds(seconds);
+        self.bar.set_length((done + milliseconds(left)).max(1));
+        self.set(done, message);
+    }
+
+    fn note(&self, line: &str) {
+        match &self.live {
+            // Fails where standard error has gone away; nobody reads the line then.
+            Some(live) => drop(live.lines.println(line)),
+            None if self.plain.is_some() => eprintln!("{line}"),
+            None => {}
+        }
+    }
+
+    fn finish(&self) {
+        self.bar.finish_and_clear();
+        if let Some(live) = &self.live {
+            live.best.finish_and_clear();
+            live.state.finish_and_clear();
         }
     }
 }
@@ -241,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_stage_of_unknown_length_ends_where_nothing_is_left() {
-        let progress = Progress::silent();
+        let progress = Terminal::silent();
         progress.stage("long", 1);
         for (seconds, left, position, length) in [
             (2.0, 8.0, 2000, 10_000),

@@ -4,7 +4,7 @@
 //!
 //! The rows were made from all keys that llama.cpp reads for these architectures, the keys that its
 //! converters write for them, and what the published configurations of these models hold.
-//! `docs/model-files.md` shows them; a test holds it to this table.
+//! `docs/en/model-files.md` shows them; a test holds it to this table.
 
 use sysinfer_formats::{Metadata, Value};
 

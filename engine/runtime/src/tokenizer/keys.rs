@@ -1,6 +1,6 @@
 //! The metadata keys of a tokenizer, and what becomes of each: those of the GGUF specification
 //! (`docs/gguf.md` in the ggml repository, "Tokenizer") and those that llama.cpp reads or its
-//! converters write. `docs/tokenizers.md` says why, row by row; a test holds it to this table.
+//! converters write. `docs/en/tokenizers.md` says why, row by row; a test holds it to this table.
 
 use sysinfer_formats::Metadata;
 

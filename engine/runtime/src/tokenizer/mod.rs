@@ -3,7 +3,7 @@
 //! Two kinds are built: byte-level BPE (`bpe`, with its ways of cutting words in `pretokenizers`)
 //! and SentencePiece BPE (`spm`). What both share is here: what the file's keys mean (`keys`), which
 //! tokens end an answer (`roles`, by keys, types and `names`), control tokens written in a text
-//! (`specials`), and the bytes of each token, made once at load. `docs/tokenizers.md` is the same for
+//! (`specials`), and the bytes of each token, made once at load. `docs/en/tokenizers.md` is the same for
 //! those who make files.
 //!
 //! Time grows with the length of a text as n log n at most, whatever the text.

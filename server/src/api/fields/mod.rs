@@ -2,7 +2,7 @@
 //!
 //! A field is honoured, refused by its name unless its value means that it is off, or known to have no effect
 //! here. One that is in no row passes, because clients send what other servers know, and is named in a debug
-//! log. `docs/requests.md` shows the tables; a test holds it to them.
+//! log. `docs/en/requests.md` shows the tables; a test holds it to them.
 
 mod embeddings;
 mod field;

@@ -5,19 +5,16 @@ use std::time::Instant;
 use clap::Args;
 use sysinfer_engine::{PhasePlan, Plan};
 use sysinfer_machine::Topology;
+use sysinfer_measure::bandwidth::NodeReader;
+use sysinfer_measure::host::available_bytes;
+use sysinfer_measure::quiet::Watch;
+use sysinfer_probe::{Halt, Nowhere, Probe, ProbeError, Progress, Reading, Session, Work};
+use sysinfer_table::survey;
+use sysinfer_table::survey::{Limits, Survey};
+use sysinfer_terminal::render;
 
-use crate::Ending;
-use crate::host::{Host, available_bytes};
-use crate::interrupt::Interrupt;
-use crate::journal::Nowhere;
-use crate::measure::bandwidth::NodeReader;
-use crate::measure::bandwidth::map::{self, Limits, Survey};
-use crate::measure::quiet::Watch;
-use crate::measure::session::{Halt, Session};
-use crate::measure::voids::Voids;
-use crate::measure::{Probe, ProbeError, Reading, Work};
-use crate::progress::Progress;
-use crate::search::Stage;
+use crate::progress::Terminal;
+use crate::{Ending, interrupt, this_host};
 
 /// Arguments of `bandwidth`.
 #[derive(Args, Clone, Debug)]
@@ -38,33 +35,23 @@ pub struct BandwidthArgs {
 /// # Errors
 /// The topology is not this host's, or memory cannot be had.
 pub fn run(arguments: &BandwidthArgs) -> anyhow::Result<Ending> {
-    let host = Host::discover(None)?;
+    let host = this_host::discover()?;
     host.require_real()?;
-    let interrupt = Interrupt::install()?;
-    let progress = Progress::to_stderr();
+    let interrupt = interrupt::install()?;
+    let progress = Terminal::to_stderr();
     let mut probe = MemoryProbe {
         reader: NodeReader::new(&host.topology, available_bytes().unwrap_or(0)),
         watch: Watch::default(),
     };
     let started = Instant::now();
     let clock = || started.elapsed().as_secs_f64();
-    let mut session = Session {
-        probe: &mut probe,
-        sink: &mut Nowhere,
-        progress: &progress,
-        interrupt: &interrupt,
-        clock: &clock,
-        stage: Stage::Calibration,
-        bandwidth: Vec::new(),
-        discarded: 0,
-        kept: 0,
-        voids: Voids::default(),
-    };
+    let mut sink = Nowhere;
+    let mut session = Session::new(&mut probe, &mut sink, &progress, &interrupt, &clock);
     let limits = Limits {
         rounds: usize::from(arguments.rounds),
         seconds: f64::from(arguments.seconds),
     };
-    let mut survey = Survey::new(map::jobs(&host.topology, host.effective_cpus));
+    let mut survey = Survey::new(survey::jobs(&host.topology, host.effective_cpus));
     let measured = survey.measure(&mut session, &any_plan(&host.topology), limits);
     let (voids, taken) = (session.voids, session.taken());
     progress.finish();
@@ -77,7 +64,9 @@ pub fn run(arguments: &BandwidthArgs) -> anyhow::Result<Ending> {
     if arguments.json {
         println!("{}", serde_json::to_string(&map)?);
     } else {
-        println!("{}", map.table());
+        let (header, rows) = map.cells();
+        let header: Vec<&str> = header.iter().map(String::as_str).collect();
+        println!("{}", render(&header, rows.into_iter()));
     }
     if let Some(remark) = voids.remark(taken) {
         eprintln!("note: {remark}");

@@ -8,12 +8,12 @@ use clap::Args;
 use sysinfer_engine::{Engine, PhasePlan, Plan};
 use sysinfer_kernels::{Kernel, Phase, table};
 use sysinfer_machine::{CpuList, MapPolicy};
+use sysinfer_measure::host::Host;
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 use sysinfer_profiles::{HostMatch, Profile, matching};
+use sysinfer_search::space::{placement, rules};
 
-use crate::host::Host;
-use crate::source::FileArgs;
-use crate::space::{placement, rules};
+use crate::model_arguments::FileArgs;
 
 /// How a model is run where there is no search.
 #[derive(Args, Clone, Debug)]
@@ -161,8 +161,10 @@ fn profile_plan(profile: &Profile, arguments: &PlanArgs, host: &Host) -> anyhow:
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use sysinfer_formats::TensorType;
+
+    use super::*;
+    use crate::this_host;
 
     fn arguments(kernels: &[&str]) -> PlanArgs {
         PlanArgs {
@@ -178,7 +180,7 @@ mod tests {
 
     #[test]
     fn kernels_go_to_their_type_and_phase() {
-        let host = Host::discover(None).expect("this host has a topology");
+        let host = this_host::discover().expect("this host has a topology");
         let first = |role| {
             let mut all = table::candidates(TensorType::Q4_0, role);
             all.next().expect("a kernel").kernel().name
@@ -193,7 +195,7 @@ mod tests {
 
     #[test]
     fn counts_beyond_the_host_run_unpinned() {
-        let host = Host::discover(None).expect("this host has a topology");
+        let host = this_host::discover().expect("this host has a topology");
         let threads = host.topology.cpus.len() + 1;
         let many = PlanArgs {
             threads: u16::try_from(threads).ok(),
@@ -206,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_kernel_that_does_not_exist_is_answered_with_those_that_do() {
-        let host = Host::discover(None).expect("this host has a topology");
+        let host = this_host::discover().expect("this host has a topology");
         let message = plan(&arguments(&["fast"]), &host).expect_err("no such kernel");
         let message = format!("{message:#}");
         let known = table::candidates(TensorType::Q4_0, Phase::Decode).next();

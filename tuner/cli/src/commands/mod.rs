@@ -134,7 +134,7 @@ impl Cli {
             Command::Load(arguments) => load::run(arguments),
             Command::Bench(arguments) => bench::run(arguments),
             Command::Perplexity(arguments) => perplexity::run(arguments),
-            Command::Study(arguments) => crate::study::run(arguments),
+            Command::Study(arguments) => study::run(arguments),
             Command::Check(arguments) => check::run(arguments),
             Command::Bandwidth(arguments) => bandwidth::run(arguments),
         }
@@ -143,9 +143,10 @@ impl Cli {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::search::Level;
     use clap::CommandFactory;
+    use sysinfer_search::Level;
+
+    use super::*;
 
     #[test]
     fn the_bare_form_and_the_subcommands_parse() {

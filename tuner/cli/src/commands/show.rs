@@ -4,17 +4,17 @@ use std::path::PathBuf;
 
 use clap::Args;
 use sysinfer_engine::{Blocking, MemoryPlan};
+use sysinfer_journal::cpu_list;
+use sysinfer_probe::Phase;
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 use sysinfer_profiles::{LengthEvidence, Profile, StepEvidence};
+use sysinfer_stats::{Estimate, Summary};
+use sysinfer_table::drift::Drift;
+use sysinfer_table::sampled::DEFINITION;
+use sysinfer_terminal::gigabytes;
 
 use crate::Ending;
-use crate::host::gigabytes;
-use crate::journal::cpu_list;
-use crate::measure::drift::Drift;
-use crate::measure::sampled::DEFINITION;
 use crate::report::{Estimates, Row, table};
-use crate::space::Phase;
-use sysinfer_stats::{Estimate, Summary};
 
 /// Said of a profile without a table.
 const NO_RATES: &str = "no rate was measured under this plan";

@@ -1,8 +1,11 @@
-//! The arguments of `study`; what it does is [`crate::study`].
+//! `study`: is the search to be trusted? What it does is [`sysinfer_simulate::study`].
 
 use std::path::PathBuf;
 
 use clap::Args;
+use sysinfer_simulate::study;
+
+use crate::Ending;
 
 /// Arguments of `study`.
 #[derive(Args, Clone, Debug)]
@@ -16,4 +19,16 @@ pub struct StudyArgs {
     /// Directory of study.csv, summary.md and histograms
     #[arg(short, long, value_name = "DIR", default_value = "simulated-hosts")]
     pub output: PathBuf,
+}
+
+/// Runs the study and writes its report.
+///
+/// # Errors
+/// A host file that is wrong, a directory that cannot be read or written.
+pub fn run(arguments: &StudyArgs) -> anyhow::Result<Ending> {
+    let runs = usize::from(arguments.runs);
+    let say = &mut |line: &str| eprintln!("{line}");
+    let summary = study::run(&arguments.hosts, runs, &arguments.output, say)?;
+    println!("study: {}", summary.display());
+    Ok(Ending::Complete)
 }

@@ -8,10 +8,12 @@ use anyhow::Context;
 use clap::Args;
 use sysinfer_engine::Preset;
 use sysinfer_engine::model::synth::write_gguf;
+use sysinfer_measure::host::file_bytes;
+use sysinfer_measure::source::preset;
+use sysinfer_terminal::gigabytes;
 
 use crate::Ending;
-use crate::host::{file_bytes, gigabytes};
-use crate::source::{preset, preset_parser};
+use crate::model_arguments::preset_parser;
 
 /// Arguments of `synth`.
 #[derive(Args, Clone, Debug)]

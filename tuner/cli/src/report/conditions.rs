@@ -3,11 +3,10 @@
 
 use sysinfer_engine::PhasePlan;
 use sysinfer_machine::Topology;
+use sysinfer_probe::{Finding, Voids};
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
+use sysinfer_table::survey::BandwidthMap;
 
-use crate::host::check::Finding;
-use crate::measure::bandwidth::BandwidthMap;
-use crate::measure::voids::Voids;
 use crate::report::Section;
 
 /// See the module.
@@ -86,9 +85,10 @@ impl Conditions {
 
 #[cfg(test)]
 mod tests {
+    use sysinfer_probe::VoidKind;
+    use sysinfer_table::survey::Row;
+
     use super::*;
-    use crate::measure::bandwidth::map::Row;
-    use crate::measure::voids::VoidKind;
 
     fn conditions() -> Conditions {
         let row = |node| Row {

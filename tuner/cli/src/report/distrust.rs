@@ -2,11 +2,10 @@
 //! its decision stands.
 
 use sysinfer_engine::Plan;
+use sysinfer_journal::cpu_list;
+use sysinfer_probe::Phase;
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
-
-use crate::journal::cpu_list;
-use crate::search::confirm::{Confirmation, Fresh};
-use crate::space::Phase;
+use sysinfer_search::confirm::{Confirmation, Fresh};
 
 /// Widest line of the banner on a terminal, in characters.
 const WIDTH: usize = 78;
@@ -168,9 +167,10 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use sysinfer_engine::PhasePlan;
     use sysinfer_stats::Estimate;
+
+    use super::*;
 
     fn found() -> Confirmation {
         let gain = Estimate {

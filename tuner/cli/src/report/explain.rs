@@ -2,15 +2,14 @@
 //! the read bandwidth, where a step's time goes, rates by threads), and none where nothing follows.
 
 use sysinfer_engine::EngineInfo;
+use sysinfer_probe::{Phase, Stage};
+use sysinfer_search::confirm::Verdict;
+use sysinfer_search::race::{Lane, Outcome};
+use sysinfer_stats::{Estimate, median};
+use sysinfer_table::split::{Split, SplitPart, Under};
 
 use super::Row;
 use super::figures::{duration, number, proven, said, share};
-use crate::measure::split::{Split, SplitPart, Under};
-use crate::search::Stage;
-use crate::search::confirm::Verdict;
-use crate::search::race::{Lane, Outcome};
-use crate::space::Phase;
-use sysinfer_stats::{Estimate, median};
 
 /// From this share of the read bandwidth on, memory is what a thing waits for.
 const BOUND_BY_MEMORY: f64 = 0.85;

@@ -1,7 +1,6 @@
 //! Numbers as a report writes them, each with its interval.
 
 use sysinfer_profiles::Gain;
-
 use sysinfer_stats::Estimate;
 
 /// In place of an interval.

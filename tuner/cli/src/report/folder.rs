@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::journal::Journal;
+use sysinfer_journal::Journal;
 
 /// Longest name of a folder that is made here, bytes; file systems end at 255.
 const LONGEST_NAME: usize = 80;

@@ -1,9 +1,9 @@
 //! What a reader takes from a run at first sight: what was proven, or that nothing was.
 
+use sysinfer_probe::Phase;
 use sysinfer_profiles::Gain;
 
 use super::Report;
-use crate::space::Phase;
 
 impl Report<'_> {
     /// One line, the same in every format.

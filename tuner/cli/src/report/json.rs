@@ -4,15 +4,15 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use sysinfer_journal::{blocking, kernels};
+use sysinfer_probe::Phase;
 use sysinfer_profiles::Gain;
+use sysinfer_search::race::Outcome;
+use sysinfer_stats::Estimate;
+use sysinfer_table::split::Split;
 
 use super::samples::Disturbed;
 use super::{Report, Row, many};
-use crate::journal::{blocking, kernels};
-use crate::measure::split::Split;
-use crate::search::race::Outcome;
-use crate::space::Phase;
-use sysinfer_stats::Estimate;
 
 /// Version of this layout; it grows when a field changes its meaning or goes.
 const LAYOUT: u32 = 2;
@@ -174,7 +174,7 @@ fn concurrency(report: &Report<'_>) -> Value {
 }
 
 fn step(split: &Split) -> Value {
-    let part = |part: &crate::measure::split::SplitPart| {
+    let part = |part: &sysinfer_table::split::SplitPart| {
         json!({
             "name": part.name,
             "mean_seconds": estimate(Some(part.mean_seconds)),

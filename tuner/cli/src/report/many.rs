@@ -4,10 +4,10 @@
 use anyhow::Context;
 use sysinfer_engine::lookup::Rows;
 use sysinfer_profiles::StepEvidence;
+use sysinfer_stats::Estimate;
 
 use super::Report;
 use super::figures::{duration, interval, number};
-use sysinfer_stats::Estimate;
 
 /// Heading of the part that is about them.
 pub const TITLE: &str = "Many users at once";

@@ -2,18 +2,17 @@
 
 use std::fmt::Write;
 
+use sysinfer_journal::{blocking, cpu_list, kernels};
+use sysinfer_measure::host::check::sve_words;
+use sysinfer_probe::Phase;
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
+use sysinfer_table::sampled;
 
 use super::explain::fits_caches;
 use super::figures::{duration, interval, said, share};
 use super::samples::Disturbed;
-use super::svg;
-use super::{Report, many, table};
-use crate::host::check::sve_words;
-use crate::journal::{blocking, cpu_list, kernels};
-use crate::measure::sampled;
+use super::{Report, many, svg, table};
 use crate::report::reference;
-use crate::space::Phase;
 
 /// The page.
 pub fn render(report: &Report<'_>) -> String {

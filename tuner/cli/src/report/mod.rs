@@ -30,22 +30,20 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use sysinfer_engine::EngineInfo;
 use sysinfer_machine::HostInfo;
+use sysinfer_probe::{CoreReading, Phase, Point};
 use sysinfer_profiles::Gain;
+use sysinfer_search::confirm::{Confirmation, Fresh};
+use sysinfer_search::staged::Log;
+use sysinfer_stats::{Estimate, Summary, median, median_of};
+use sysinfer_table::TableData;
+use sysinfer_table::concurrency::Concurrency;
+use sysinfer_table::split::Split;
 
 use self::distrust::{Distrust, NOTHING_FOLLOWS};
 use self::explain::{Contest, Evidence};
 use self::samples::Samples;
-use crate::measure::Point;
-use crate::measure::concurrency::Concurrency;
-use crate::measure::cores::CoreReading;
-use crate::measure::split::Split;
-use crate::measure::table::TableData;
 use crate::report::conditions::Conditions;
 use crate::report::reference::Reference;
-use crate::search::confirm::{Confirmation, Fresh};
-use crate::search::staged::Log;
-use crate::space::Phase;
-use sysinfer_stats::{Estimate, Summary, median, median_of};
 
 /// One line of the table: everything known about one length.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -54,7 +52,7 @@ pub struct Row {
     pub total_tokens: usize,
     /// Decode rates of the runs, or of the sampled passes, tokens/s.
     pub decode: Option<Summary>,
-    /// Whether decoding was sampled ([`crate::measure::sampled::DEFINITION`]).
+    /// Whether decoding was sampled ([`sysinfer_table::sampled::DEFINITION`]).
     pub sampled: bool,
     /// Median of bytes read while decoding, GB/s.
     pub decode_gb_per_second: Option<f64>,

@@ -7,14 +7,10 @@ use std::path::Path;
 
 use anyhow::Context;
 use serde::Deserialize;
+use sysinfer_probe::{BATCH, Phase, Stage, VISIT_PROMPT, VISIT_STEPS};
 use sysinfer_profiles::trust::{counted, spoil};
-
-use crate::measure::drift::Drift;
-use crate::measure::{BATCH, VISIT_PROMPT, VISIT_STEPS};
-use crate::search::Stage;
-use crate::space::Phase;
-use sysinfer_stats::Estimate;
-use sysinfer_stats::minutes;
+use sysinfer_stats::{Estimate, minutes};
+use sysinfer_table::drift::Drift;
 
 /// How the journal marks a reading that does not count, before the reason.
 const VOID: &str = "discarded: ";

@@ -2,21 +2,21 @@
 
 use sysinfer_engine::lookup::Rows;
 use sysinfer_engine::{PhasePlan, Plan, StepTimes, WorkerSeconds};
+use sysinfer_probe::Stage;
+use sysinfer_search::confirm::Verdict;
+use sysinfer_search::race::{Lane, Outcome};
+use sysinfer_search::space::{Candidate, Skipped};
+use sysinfer_table::Sampled;
+use sysinfer_table::concurrency::Concurrency;
+use sysinfer_table::drift::Drift;
+use sysinfer_table::sampled::DEFINITION;
+use sysinfer_table::split::Under;
 
 use super::distrust::Distrust;
 use super::samples::{Disturbed, Rival};
 use super::*;
-use crate::measure::concurrency::Concurrency;
-use crate::measure::drift::Drift;
-use crate::measure::sampled::DEFINITION;
-use crate::measure::sampled::rates::Sampled;
-use crate::measure::split::Under;
 use crate::report::conditions::Conditions;
 use crate::report::reference::TABLES;
-use crate::search::Stage;
-use crate::search::confirm::Verdict;
-use crate::search::race::{Lane, Outcome};
-use crate::space::{Candidate, Skipped};
 
 /// What is in every text that comes from outside: none of it may become markup.
 pub(crate) const HOSTILE: &str = "<script>alert(\"1\")</script>&'";

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use sysinfer_machine::{CpuList, MapPolicy};
 use sysinfer_profiles::serving::{MAX_TOKEN_GAP_MS, TOKEN_GAP_MS};
+use sysinfer_search::space::asked::Asked;
+use sysinfer_search::{Effort, Level};
 
+use crate::model_arguments::{FileArgs, ModelArgs};
 use crate::numbers::Numbers;
-use crate::search::{Effort, Level};
-use crate::source::{FileArgs, ModelArgs};
-use crate::space::blocking::Asked;
 
 /// How long a run waits for a busy host, at most, unless told otherwise, seconds.
 const WAIT_SECONDS: f64 = 60.0;
@@ -137,6 +137,15 @@ pub struct TuneArgs {
     /// recorded run, unless given here
     #[arg(long, value_name = "JOURNAL.jsonl", conflicts_with_all = ["model", "synthetic", "resume", "dry_run"])]
     pub replay: Option<PathBuf>,
+}
+
+/// A command line that tunes, as a journal records it.
+#[derive(Debug, Parser)]
+#[command(name = "sysinfer-tune")]
+pub(crate) struct Line {
+    /// All of it.
+    #[command(flatten)]
+    pub(crate) tune: TuneArgs,
 }
 
 /// How results are printed.

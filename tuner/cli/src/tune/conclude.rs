@@ -3,74 +3,25 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use sysinfer_engine::{EngineInfo, Plan};
+use sysinfer_journal::Journal;
+use sysinfer_measure::host::Host;
+use sysinfer_measure::source::Source;
+use sysinfer_probe::Halt;
 use sysinfer_profiles::store::save_atomic;
+use sysinfer_search::confirm::Confirmation;
+use sysinfer_table::TableData;
+use sysinfer_table::concurrency::Concurrency;
 
 use super::arguments::TuneArgs;
 use super::last_lines::results;
 use super::profile::{self, Evidenced};
+use super::run::{Findings, Run};
+use super::shell::quoted;
 use crate::Ending;
-use crate::host::Host;
-use crate::journal::Journal;
-use crate::measure::concurrency::Concurrency;
-use crate::measure::session::Halt;
-use crate::measure::split::Split;
-use crate::measure::table::TableData;
 use crate::report::conditions::Conditions;
 use crate::report::distrust::Distrust;
-use crate::report::reference;
 use crate::report::samples::Samples;
-use crate::report::{self, Report, Row, Section};
-use crate::search::confirm::Confirmation;
-use crate::search::staged::Log;
-use crate::source::Source;
-
-/// What a run has found so far.
-#[derive(Default)]
-pub struct Findings {
-    /// The search, stage by stage.
-    pub log: Log,
-    /// The decision, once there is one.
-    pub confirmation: Option<Confirmation>,
-    /// The table, as far as it was measured.
-    pub data: TableData,
-    /// What was cut or thrown away, and other remarks.
-    pub remarks: Vec<String>,
-    /// Where the time of steps went.
-    pub splits: Vec<Split>,
-    /// Steps of many sequences.
-    pub concurrency: Concurrency,
-}
-
-impl Findings {
-    /// The plan that was decided on, else the default.
-    pub fn plan(&self, default: &Plan) -> Plan {
-        let found = self.confirmation.as_ref();
-        found.map_or(default, |found| &found.plan).clone()
-    }
-}
-
-/// What is known when measuring has ended.
-pub struct Run {
-    /// Shape of the model.
-    pub info: EngineInfo,
-    /// The plan of an untuned host.
-    pub default: Plan,
-    /// What was found.
-    pub findings: Findings,
-    /// Read bandwidth readings, GB/s.
-    pub bandwidth: Vec<f64>,
-    /// The host, its memory and void samples.
-    pub conditions: Conditions,
-    /// Threads and pins that really held.
-    pub pins: String,
-    /// Instruction sets of the host that kernels can use.
-    pub instruction_sets: Vec<String>,
-    /// What else the report is to show.
-    pub sections: Vec<Section>,
-    /// Why measuring stopped, if it did not end.
-    pub halted: Option<Halt>,
-}
+use crate::report::{self, Report, Row, reference};
 
 /// Writes and prints what is known, and says what to do next.
 ///
@@ -270,16 +221,6 @@ fn command_line() -> String {
         .join(" ")
 }
 
-/// An argument as a shell takes it.
-pub(crate) fn quoted(argument: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
-    if !argument.is_empty() && argument.chars().all(plain) {
-        argument.into()
-    } else {
-        format!("'{}'", argument.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,17 +247,5 @@ mod tests {
         assert!(folder.path().join("summary.md").exists());
         let paths = keep(&profile, folder.path(), &report, evidence).expect("writable");
         assert_eq!(paths[0], Journal::path(folder.path()));
-    }
-
-    #[test]
-    fn arguments_can_be_typed_again() {
-        for (argument, expected) in [
-            ("a-b/c.gguf", "a-b/c.gguf"),
-            ("a b", "'a b'"),
-            ("", "''"),
-            ("a'b", r"'a'\''b'"),
-        ] {
-            assert_eq!(quoted(argument), expected);
-        }
     }
 }

@@ -5,9 +5,9 @@ use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use sysinfer_journal::lock::FolderLock;
 
 use super::arguments::TuneArgs;
-use crate::journal::lock::FolderLock;
 use crate::report::folder;
 
 /// The folder of the report, for this run alone.
@@ -82,9 +82,10 @@ fn require_writable(profile: &Path) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use sysinfer_journal::Journal;
+
+    use super::super::identity::tune_arguments;
     use super::*;
-    use crate::journal::Journal;
-    use crate::journal::identity::tune_arguments;
 
     fn taken(line: &[&str]) -> anyhow::Result<FolderLock> {
         let words: Vec<String> = line.iter().map(|word| (*word).to_owned()).collect();

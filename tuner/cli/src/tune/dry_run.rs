@@ -1,16 +1,17 @@
 //! `--dry-run`: the host and every candidate with its reason. Needs no model, measures nothing,
 //! and works on described hosts.
 
+use sysinfer_journal::cpu_list;
+use sysinfer_measure::host::Host;
+use sysinfer_probe::{Phase, Stage};
+use sysinfer_search::space::blocking::{Limits, Sizes};
+use sysinfer_search::space::placement::TeamSpace;
+use sysinfer_search::space::{Skipped, blocking, kernels, placement};
+use sysinfer_table::join;
+
 use super::arguments::TuneArgs;
-use super::request;
-use crate::host::Host;
-use crate::journal::cpu_list;
+use super::setting::request;
 use crate::report::table;
-use crate::search::Stage;
-use crate::search::budget::join;
-use crate::space::blocking::{self, Limits, Sizes};
-use crate::space::placement::{self, TeamSpace};
-use crate::space::{Phase, Skipped, kernels};
 
 /// What the listing assumes where only a model would tell: a usual width, a prompt that fills
 /// every block size.
@@ -172,11 +173,12 @@ fn cpus_text(cpus: &[usize]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::commands::Cli;
-    use crate::tune::teams;
     use clap::Parser;
     use sysinfer_machine::{Topology, host_info};
+
+    use super::*;
+    use crate::tune::arguments::Line;
+    use crate::tune::setting::teams;
 
     #[test]
     fn the_default_plan_is_the_one_that_a_run_starts_from() {
@@ -194,7 +196,7 @@ mod tests {
         ];
         for (given, expected) in cases {
             let line = format!("sysinfer-tune --dry-run {given}");
-            let arguments = Cli::parse_from(line.split_whitespace()).tune;
+            let arguments = Line::parse_from(line.split_whitespace()).tune;
             let teams = teams(&arguments, &host).expect("teams");
             let text = render(&host, &teams, &arguments);
             let found = text.lines().find(|line| line.contains("default plan"));

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use sysinfer_measure::source::Source;
+
 use super::arguments::{Format, TuneArgs};
-use super::conclude::quoted;
+use super::shell::quoted;
 use crate::report::{Report, json, many, markdown, table};
-use crate::source::Source;
 
 /// The results in the form that was asked for.
 pub(super) fn results(

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use anyhow::bail;
 use sysinfer_engine::EngineInfo;
 use sysinfer_profiles::MAX_LENGTHS;
+use sysinfer_search::works;
+use sysinfer_table::TablePlan;
 
 use super::arguments::TuneArgs;
-use crate::search::budget::TablePlan;
-use crate::search::works;
 
 /// Steps that every decode run must have room for.
 const SHORTEST_RUN: usize = 4;

@@ -2,19 +2,17 @@
 
 use sysinfer_engine::EngineInfo;
 use sysinfer_machine::HostInfo;
+use sysinfer_probe::{CoreReading, Phase, Point};
 use sysinfer_profiles::{Created, Evidence, LengthEvidence, Profile, SCHEMA};
+use sysinfer_search::confirm::Confirmation;
+use sysinfer_stats::minutes::times_apart;
+use sysinfer_stats::{Estimate, median_of};
+use sysinfer_table::TableData;
+use sysinfer_table::concurrency::Concurrency;
 
-use crate::measure::Point;
-use crate::measure::concurrency::Concurrency;
-use crate::measure::cores::CoreReading;
-use crate::measure::table::TableData;
 use crate::report::Row;
 use crate::report::conditions::Conditions;
 use crate::report::samples::Samples;
-use crate::search::confirm::Confirmation;
-use crate::space::Phase;
-use sysinfer_stats::minutes::times_apart;
-use sysinfer_stats::{Estimate, median_of};
 
 /// What the profile is made from.
 pub struct Evidenced<'a> {

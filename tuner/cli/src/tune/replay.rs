@@ -8,25 +8,24 @@ use std::rc::Rc;
 use anyhow::{Context, anyhow, bail};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
+use sysinfer_journal::Journal;
+use sysinfer_journal::clock::SampleClock;
+use sysinfer_journal::facts::host_info;
+use sysinfer_journal::format::Header;
+use sysinfer_journal::opening::instruction_sets;
+use sysinfer_journal::read::read;
+use sysinfer_journal::recorder::Recorder;
+use sysinfer_measure::host::Host;
+use sysinfer_search::space::kernels::KernelSpace;
 
-use super::arguments::TuneArgs;
+use super::arguments::{Line, TuneArgs};
 use super::conclude::conclude;
+use super::destination;
 use super::lengths::table_plan;
-use super::{Setting, destination, search, teams};
-use crate::Ending;
-use crate::commands::Cli;
-use crate::host::Host;
-use crate::interrupt::Interrupt;
-use crate::journal::Journal;
-use crate::journal::clock::SampleClock;
-use crate::journal::facts::host_info;
-use crate::journal::format::Header;
-use crate::journal::opening::{instruction_sets, say_if_torn};
-use crate::journal::read::read;
-use crate::journal::recorder::Recorder;
-use crate::progress::Progress;
-use crate::source::Source;
-use crate::space::kernels::KernelSpace;
+use super::search::search;
+use super::setting::{Setting, teams};
+use crate::progress::Terminal;
+use crate::{Ending, interrupt};
 
 /// Arguments that are over with the recorded run: where its results went, how it began, and a plan that
 /// was kept in spite of its samples.
@@ -58,7 +57,11 @@ pub fn run(path: &Path) -> anyhow::Result<Ending> {
         .collect();
     let arguments = merged(path, &header.arguments, &words)
         .with_context(|| format!("the arguments in {}", path.display()))?;
-    notes(path, &header, recorded.torn);
+    recorded
+        .warning(path)
+        .iter()
+        .for_each(|line| eprintln!("{line}"));
+    warn_of_instruction_sets(&header);
     let topology = header.topology.topology();
     let host = Host {
         info: host_info(&header.host),
@@ -66,7 +69,7 @@ pub fn run(path: &Path) -> anyhow::Result<Ending> {
         topology,
     };
     let teams = teams(&arguments, &host)?;
-    let source = Source::required(&arguments.model)?;
+    let source = arguments.model.required()?;
     let folder = destination::take(&arguments, &host.info.cpu_model, &source.name())?;
     let directory = folder.path();
     let info = header.model.info();
@@ -75,7 +78,7 @@ pub fn run(path: &Path) -> anyhow::Result<Ending> {
     let clock = Rc::new(SampleClock::default());
     let mut samples = Journal::create(directory, clock.clone())
         .with_context(|| format!("cannot keep samples in {}", directory.display()))?;
-    let (interrupt, progress) = (Interrupt::install()?, Progress::to_stderr());
+    let (interrupt, progress) = (interrupt::install()?, Terminal::to_stderr());
     let setting = Setting {
         arguments: &arguments,
         host: &host,
@@ -96,8 +99,7 @@ pub fn run(path: &Path) -> anyhow::Result<Ending> {
     conclude(&arguments, &host, &source, directory, run)
 }
 
-fn notes(path: &Path, header: &Header, torn: bool) {
-    say_if_torn(path, torn);
+fn warn_of_instruction_sets(header: &Header) {
     if header.instruction_sets != instruction_sets() {
         eprintln!(
             "the journal is of a CPU with other instruction sets ({}): kernels that were tried there may be missing here",
@@ -109,7 +111,7 @@ fn notes(path: &Path, header: &Header, torn: bool) {
 /// The recorded arguments, but for those that the line of `words` decides.
 fn merged(path: &Path, recorded: &[String], words: &[String]) -> anyhow::Result<TuneArgs> {
     let (then, now) = (parsed(recorded)?, parsed(words)?);
-    let command = Cli::command();
+    let command = Line::command();
     let decided: Vec<&Arg> = command
         .get_arguments()
         // The journal excludes a model, which the recorded arguments name.
@@ -125,16 +127,16 @@ fn merged(path: &Path, recorded: &[String], words: &[String]) -> anyhow::Result<
         .flat_map(|arg| written(&then, arg))
         .chain(decided.iter().flat_map(|arg| written(&now, arg)))
         .collect();
-    let cli = Cli::from_arg_matches(&parsed(&line)?).map_err(|error| anyhow!("{error}"))?;
+    let line = Line::from_arg_matches(&parsed(&line)?).map_err(|error| anyhow!("{error}"))?;
     Ok(TuneArgs {
         replay: Some(path.into()),
-        ..cli.tune
+        ..line.tune
     })
 }
 
 fn parsed(words: &[String]) -> anyhow::Result<ArgMatches> {
     let line = std::iter::once("sysinfer-tune").chain(words.iter().map(String::as_str));
-    let matches = Cli::command().try_get_matches_from(line);
+    let matches = Line::command().try_get_matches_from(line);
     matches.map_err(|error| anyhow!("{error}"))
 }
 
@@ -173,8 +175,9 @@ fn written(matches: &ArgMatches, arg: &Arg) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use sysinfer_search::Level;
+
     use super::*;
-    use crate::search::Level;
     use crate::tune::arguments::Format;
 
     fn merged_lines(recorded: &str, now: &str) -> TuneArgs {

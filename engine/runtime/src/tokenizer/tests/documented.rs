@@ -1,4 +1,4 @@
-//! Holds the tables of `docs/tokenizers.md` to the code.
+//! Holds the tables of `docs/en/tokenizers.md` to the code.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::super::names::{ENDS, FRAMES};
 use super::super::{kinds, pretokenizers};
 use super::*;
 
-const PAGE: &str = include_str!("../../../../../docs/tokenizers.md");
+const PAGE: &str = include_str!("../../../../../docs/en/tokenizers.md");
 
 /// The lines under a heading, up to the next of its kind.
 fn section(heading: &str) -> Vec<&'static str> {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::commands::chosen_plan::PlanArgs;
+use crate::model_arguments::ModelArgs;
 use crate::numbers::Numbers;
-use crate::source::ModelArgs;
 
 /// Arguments of `bench`.
 #[derive(Args, Clone, Debug)]

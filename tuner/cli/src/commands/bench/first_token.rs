@@ -5,15 +5,16 @@ use std::time::Instant;
 
 use serde::Serialize;
 use sysinfer_engine::{Entry, Precision, Wanted};
+use sysinfer_measure::engine_probe::{argmax, prompt};
+use sysinfer_measure::host::peak_bytes;
+use sysinfer_probe::Progress;
+use sysinfer_terminal::gigabytes;
 
 use super::arguments::BenchArgs;
-use crate::Ending;
 use crate::commands::chosen_plan;
-use crate::host::{Host, gigabytes, peak_bytes};
-use crate::measure::engine_probe::{argmax, prompt};
-use crate::progress::Progress;
-use crate::source::Source;
+use crate::progress::Terminal;
 use crate::tune::lengths::check_prompt;
+use crate::{Ending, this_host};
 
 /// The JSON object.
 #[derive(Serialize)]
@@ -33,12 +34,12 @@ struct Json {
 /// As [`super::run`].
 pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
     let started = Instant::now();
-    let host = Host::discover(None)?;
+    let host = this_host::discover()?;
     host.require_real()?;
-    let source = Source::required(&arguments.model)?;
+    let source = arguments.model.required()?;
     let plan = chosen_plan::plan(&arguments.plan, &host)?;
     let loading = Instant::now();
-    let progress = Progress::to_stderr();
+    let progress = Terminal::to_stderr();
     let mut engine = source.open(plan, Precision::default(), &host.topology, &progress)?;
     let load_seconds = loading.elapsed().as_secs_f64();
     progress.finish();

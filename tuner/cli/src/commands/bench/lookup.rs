@@ -14,16 +14,14 @@ use sysinfer_engine::{
     Drafter, Drafts, Drawn, Engine, Entry, Lookup, Precision, Sampler, SamplingOptions, Sequence,
     Tokenizer, Turn, Wanted,
 };
+use sysinfer_probe::{Interrupt, Progress};
+use sysinfer_quality::text;
+use sysinfer_stats::summary::median;
 
 use super::arguments::BenchArgs;
-use crate::Ending;
 use crate::commands::chosen_plan;
-use crate::commands::perplexity::text;
-use crate::host::Host;
-use crate::interrupt::Interrupt;
-use crate::progress::Progress;
-use crate::source::Source;
-use sysinfer_stats::summary::median;
+use crate::progress::Terminal;
+use crate::{Ending, interrupt, this_host};
 
 /// Steps that are not timed, before the first that is.
 const WARM_TOKENS: usize = 16;
@@ -77,17 +75,17 @@ struct Json<'a> {
 /// A model without text, a prompt that cannot be read or is too long, a failure while running, and
 /// tokens that lookup changed.
 pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
-    let host = Host::discover(None)?;
+    let host = this_host::discover()?;
     host.require_real()?;
     let texts: Vec<String> = arguments
         .lookup
         .iter()
         .map(|path| text::read(path))
         .collect::<anyhow::Result<_>>()?;
-    let source = Source::required(&arguments.model)?;
+    let source = arguments.model.required()?;
     let plan = chosen_plan::plan(&arguments.plan, &host)?;
-    let interrupt = Interrupt::install()?;
-    let progress = Progress::to_stderr();
+    let interrupt = interrupt::install()?;
+    let progress = Terminal::to_stderr();
     let mut engine = source.open(plan, Precision::default(), &host.topology, &progress)?;
     progress.finish();
     chosen_plan::check_kernels(&arguments.plan, &engine)?;

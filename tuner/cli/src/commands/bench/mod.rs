@@ -10,28 +10,21 @@ use std::time::Instant;
 use serde::Serialize;
 use sysinfer_engine::engine::pass_rows;
 use sysinfer_engine::{EngineInfo, Plan, Precision};
+use sysinfer_measure::engine_probe::EngineProbe;
+use sysinfer_measure::host::peak_bytes;
+use sysinfer_probe::{Halt, Nowhere, Progress, Session, Stage, Work};
+use sysinfer_stats::median_of;
+use sysinfer_table::sampled::DEFINITION;
+use sysinfer_table::{
+    Sampling, SamplingLimits, Speed, TableData, TablePlan, table as measured_table,
+};
 
 use self::arguments::BenchArgs;
-use crate::Ending;
 use crate::commands::chosen_plan;
-use crate::host::{Host, peak_bytes};
-use crate::interrupt::Interrupt;
-use crate::journal::Nowhere;
-use crate::measure::Work;
-use crate::measure::engine_probe::EngineProbe;
-use crate::measure::sampled::DEFINITION;
-use crate::measure::sampled::plan::Sampling;
-use crate::measure::session::{Halt, Session};
-use crate::measure::table::{self as measured_table, TableData};
-use crate::measure::voids::Voids;
-use crate::progress::Progress;
-use crate::report::reference;
-use crate::report::{self, Row, table};
-use crate::search::Stage;
-use crate::search::budget::{Manner, Speed, TablePlan};
-use crate::source::Source;
+use crate::progress::Terminal;
+use crate::report::{self, Row, reference, table};
 use crate::tune::lengths::check_prompt;
-use sysinfer_stats::median_of;
+use crate::{Ending, interrupt, this_host};
 
 /// What the host gave, medians.
 struct HostRates {
@@ -92,12 +85,12 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
     if arguments.first_token {
         return first_token::run(arguments);
     }
-    let host = Host::discover(None)?;
+    let host = this_host::discover()?;
     host.require_real()?;
-    let source = Source::required(&arguments.model)?;
+    let source = arguments.model.required()?;
     let plan = chosen_plan::plan(&arguments.plan, &host)?;
-    let interrupt = Interrupt::install()?;
-    let progress = Progress::to_stderr();
+    let interrupt = interrupt::install()?;
+    let progress = Terminal::to_stderr();
     let loading = Instant::now();
     let engine = source.open(plan, Precision::default(), &host.topology, &progress)?;
     let loading = Loading {
@@ -127,18 +120,9 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
     .with_sequences(arguments.sequences.into());
     let started = Instant::now();
     let clock = || started.elapsed().as_secs_f64();
-    let mut session = Session {
-        probe: &mut probe,
-        sink: &mut Nowhere,
-        progress: &progress,
-        interrupt: &interrupt,
-        clock: &clock,
-        stage: Stage::Table,
-        bandwidth: Vec::new(),
-        discarded: 0,
-        kept: 0,
-        voids: Voids::default(),
-    };
+    let mut sink = Nowhere;
+    let mut session = Session::new(&mut probe, &mut sink, &progress, &interrupt, &clock);
+    session.stage = Stage::Table;
     let mut data = TableData::default();
     let halted = sampled_from(arguments, &mut session, &plan, &mut table_plan).and_then(|speed| {
         let limits = (&mut data, None);
@@ -216,7 +200,7 @@ fn sampled_from(
         step_seconds: 1.0 / session.rate("first steps", plan, &first)?.max(1e-9),
         ..UNKNOWN_SPEED
     };
-    let manner = Manner {
+    let manner = SamplingLimits {
         prompt_chunk: pass_rows(plan),
         visit_seconds: VISIT_SECONDS,
     };

@@ -6,10 +6,10 @@ mod model;
 use std::path::PathBuf;
 
 use clap::Args;
+use sysinfer_measure::host::check::Check;
+use sysinfer_terminal::render;
 
-use crate::Ending;
-use crate::host::Host;
-use crate::host::check::Check;
+use crate::{Ending, this_host};
 
 /// Arguments of `check`.
 #[derive(Args, Clone, Debug)]
@@ -33,13 +33,28 @@ pub fn run(arguments: &CheckArgs) -> anyhow::Result<Ending> {
     if let Some(path) = &arguments.model {
         return model::run(path, arguments.json);
     }
-    let host = Host::discover(None)?;
+    let host = this_host::discover()?;
     host.require_real()?;
     let check = Check::of_this_host(&host);
     if arguments.json {
         println!("{}", serde_json::to_string(&check)?);
     } else {
-        print!("{}", check.render());
+        print!("{}", rendered(&check));
     }
     Ok(Ending::Complete)
+}
+
+/// Facts as a table, findings as lines.
+fn rendered(check: &Check) -> String {
+    let facts = check.facts.iter();
+    let rows = facts.map(|fact| vec![fact.name.to_owned(), fact.value.clone()]);
+    let mut text = render(&["fact", "this host"], rows);
+    text.push('\n');
+    if check.findings.is_empty() {
+        text.push_str("Nothing was found that costs speed.\n");
+    }
+    for finding in &check.findings {
+        text.push_str(&format!("{finding}\n"));
+    }
+    text
 }

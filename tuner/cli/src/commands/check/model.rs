@@ -12,10 +12,11 @@ use sysinfer_engine::{
     damaged_tensors,
 };
 use sysinfer_machine::Topology;
+use sysinfer_probe::Progress;
+use sysinfer_terminal::gigabytes;
 
 use crate::Ending;
-use crate::host::gigabytes;
-use crate::progress::Progress;
+use crate::progress::Terminal;
 use crate::report::table;
 
 /// Damaged tensors that are shown; where there are more, the file is beyond doubt.
@@ -78,7 +79,7 @@ pub(super) fn run(path: &Path, json: bool) -> anyhow::Result<Ending> {
     // One thread that is not pinned needs to know nothing of the host.
     let topology = Topology::flat(&[0]);
     let engine = Engine::load(&file, plan, Precision::default(), &topology, &mut |_| {})?;
-    let progress = Progress::to_stderr();
+    let progress = Terminal::to_stderr();
     progress.stage(&format!("looking through {}", path.display()), 1000);
     let damaged = damaged_tensors(&file, MOST_SHOWN, &mut |step: LoadStep| {
         let share = 1000 * step.done_bytes.min(step.total_bytes) / step.total_bytes.max(1);

@@ -10,13 +10,13 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
+use sysinfer_stats::Summary;
+use sysinfer_table::sampled::DEFINITION;
 
 use self::rates::{Relation, Told, rate_text, ratio_text};
 use self::side::Side;
 use crate::Ending;
-use crate::measure::sampled::DEFINITION;
 use crate::report::table;
-use sysinfer_stats::Summary;
 
 /// Bandwidths that differ by more explain a difference of decode rates.
 const BANDWIDTH_MARGIN: f64 = 0.05;
@@ -330,8 +330,9 @@ fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sysinfer_table::drift::Drift;
+
     use super::*;
-    use crate::measure::drift::Drift;
 
     const HEADER: &str = "time,stage,candidate,threads,map,cpus,kernels,blocking,phase,total_tokens,\
                           tokens,seconds,tokens_per_second,gb_per_second,read_gb_per_second,note\n";

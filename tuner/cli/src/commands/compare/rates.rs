@@ -1,13 +1,13 @@
 //! Two sets of runs of one work: how they relate, and whether that is more than noise.
 
 use serde::Serialize;
-
-use crate::report::table::number;
 use sysinfer_stats::bootstrap::ratio_interval;
 use sysinfer_stats::errors::together;
 use sysinfer_stats::interval::FEWEST_FOR_BOOTSTRAP;
 use sysinfer_stats::robust::Z_95;
 use sysinfer_stats::{Summary, median};
+
+use crate::report::table::number;
 
 /// The least difference that is ever called one: shorter runs of the same plan differ by this much.
 const NOISE_FLOOR: f64 = 0.01;

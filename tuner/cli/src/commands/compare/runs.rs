@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use sysinfer_probe::{Point, VISIT_PROMPT, VISIT_STEPS};
+use sysinfer_table::sampled::rates::sampled;
+use sysinfer_table::{Sampled, Stops, TableData};
+
 use super::side::Sample;
-use crate::measure::sampled::rates::{Sampled, Stops, sampled};
-use crate::measure::table::TableData;
-use crate::measure::{Point, VISIT_PROMPT, VISIT_STEPS};
 
 /// Samples of the stage of the table, in order.
 #[derive(Default)]

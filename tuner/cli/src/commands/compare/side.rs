@@ -8,16 +8,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use serde_json::Value;
+use sysinfer_journal::cpu_list;
+use sysinfer_probe::{Phase, Point};
 use sysinfer_profiles::Profile;
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
+use sysinfer_stats::median;
+use sysinfer_table::drift::Drift;
 
 use super::runs::Runs;
-use crate::journal::cpu_list;
-use crate::measure::Point;
-use crate::measure::drift::Drift;
 use crate::report::samples::Samples;
-use crate::space::Phase;
-use sysinfer_stats::median;
 
 /// The largest file of samples that is read.
 const LIMIT_BYTES: u64 = 256 << 20;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::placement::Placement;
-use crate::tune::conclude::quoted;
+use crate::tune::shell::quoted;
 
 /// Said wherever variables are printed.
 const ONLY_PLACEMENT: &str =

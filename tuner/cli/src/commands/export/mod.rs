@@ -14,9 +14,8 @@ use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 use sysinfer_profiles::{HostMatch, Profile, matching};
 
 use self::placement::Placement;
-use crate::Ending;
 use crate::commands::chosen_plan;
-use crate::host::Host;
+use crate::{Ending, this_host};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,7 +59,7 @@ pub enum Format {
 pub fn run(arguments: &ExportArgs) -> anyhow::Result<Ending> {
     let profile = Profile::load(&arguments.profile)?;
     chosen_plan::require_trusted(&profile, arguments.force_untrusted)?;
-    let host = Host::discover(None).ok();
+    let host = this_host::discover().ok();
     let here = host.filter(|host| matching::check(&profile, &host.info) == HostMatch::Exact);
     let topology = here.as_ref().map(|host| &host.topology);
     let placement = Placement::of(&profile, topology);

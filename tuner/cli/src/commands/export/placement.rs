@@ -1,10 +1,9 @@
 //! What other programs can be told of a plan: CPUs of the teams as lists and as sets, and their nodes.
 
 use sysinfer_engine::PhasePlan;
+use sysinfer_journal::cpu_list;
 use sysinfer_machine::Topology;
 use sysinfer_profiles::Profile;
-
-use crate::journal::cpu_list;
 
 /// Threads and CPUs of a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]

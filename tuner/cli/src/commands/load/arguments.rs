@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-
-use super::address::Address;
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use sysinfer_load::{Address, Endpoint};
 
 /// The most requests of one run; it bounds what is kept about them.
 pub const MOST_REQUESTS: u64 = 1_000_000;
@@ -36,7 +36,7 @@ pub struct LoadArgs {
     #[arg(long, value_name = "KEY")]
     pub api_key: Option<String>,
     /// What is asked of the server
-    #[arg(long, value_enum, default_value_t = Endpoint::Chat)]
+    #[arg(long, value_name = "ENDPOINT", default_value = Endpoint::Chat.name(), value_parser = endpoint())]
     pub endpoint: Endpoint,
     /// Requests to send [default: 100 unless --duration]
     #[arg(long, value_name = "N", conflicts_with = "duration", value_parser = clap::value_parser!(u64).range(1..=MOST_REQUESTS))]
@@ -91,23 +91,9 @@ pub struct LoadArgs {
     pub csv: Option<PathBuf>,
 }
 
-/// Which of the two completion calls is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Endpoint {
-    /// POST /v1/chat/completions
-    Chat,
-    /// POST /v1/completions
-    Completions,
-}
-
-impl Endpoint {
-    /// The path behind the base address.
-    pub fn path(self) -> &'static str {
-        match self {
-            Endpoint::Chat => "/chat/completions",
-            Endpoint::Completions => "/completions",
-        }
-    }
+fn endpoint() -> impl TypedValueParser<Value = Endpoint> {
+    PossibleValuesParser::new(Endpoint::ALL.map(Endpoint::name))
+        .try_map(|name| Endpoint::from_name(&name).ok_or("no such endpoint"))
 }
 
 fn rate(text: &str) -> Result<f64, String> {

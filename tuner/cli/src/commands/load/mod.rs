@@ -1,39 +1,24 @@
 //! `load`: drives any server of the OpenAI API and reports what its users would see.
-//!
-//! Reading order: [`arguments`], [`prompts`] (what is asked), [`arrivals`] (when), [`mod@drive`] (both
-//! together), [`client`] with [`events`] and [`chunk`] (one request), [`record`] (its times by
-//! definition), [`summary`] with [`order`] (all of them), [`output`].
 
-pub mod address;
 pub mod arguments;
-pub mod arrivals;
-pub mod chunk;
-pub mod client;
-pub mod drive;
-pub mod events;
-pub mod order;
-pub mod output;
-pub mod prompts;
-pub mod record;
-pub mod summary;
-#[cfg(test)]
-mod tests;
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use hyper::header::HeaderValue;
+use sysinfer_load::arrivals::Arrivals;
+use sysinfer_load::client::{Client, Connect, Failure, Tcp};
+use sysinfer_load::drive::{Driven, Load, drive, interrupted};
+use sysinfer_load::output::{self, Lines, Run};
+use sysinfer_load::prompts::{Prompts, Wish, body};
+use sysinfer_load::record::Record;
+use sysinfer_load::summary::{Collected, Targets};
+use sysinfer_probe::Progress;
 
-use self::arguments::{Endpoint, LoadArgs, MOST_REQUESTS, USUAL_REQUESTS};
-use self::arrivals::Arrivals;
-use self::client::{Client, Connect, Failure, Tcp};
-use self::drive::{Driven, Load, drive, interrupted};
-use self::output::{Lines, Run};
-use self::prompts::{Prompts, Wish, body};
-use self::summary::{Collected, Targets};
-use crate::Ending;
-use crate::interrupt::Interrupt;
-use crate::progress::Progress;
+use self::arguments::{LoadArgs, MOST_REQUESTS, USUAL_REQUESTS};
+use crate::progress::Terminal;
+use crate::{Ending, interrupt};
 
 /// Drives the server and prints.
 ///
@@ -55,13 +40,13 @@ pub fn run(arguments: &LoadArgs) -> anyhow::Result<Ending> {
         authorization: authorization(arguments)?,
         timeout: Duration::from_secs(arguments.timeout.into()),
     };
-    let interrupt = Interrupt::install()?;
+    let interrupt = interrupt::install()?;
     // One thread: what the client takes, the server beside it does not get.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the client")?;
-    let work = work(arguments, client, prompts, lines, &interrupt);
+    let work = work(arguments, client, prompts, lines, interrupt.flag());
     let Some(run) = runtime.block_on(work)? else {
         return Ok(Ending::Interrupted);
     };
@@ -84,16 +69,16 @@ async fn work<C: Connect>(
     client: Client<C>,
     prompts: Prompts,
     mut lines: Option<Lines>,
-    interrupt: &Interrupt,
+    stop: &AtomicBool,
 ) -> anyhow::Result<Option<Run>> {
     let progress = if arguments.json {
-        Progress::silent()
+        Terminal::silent()
     } else {
-        Progress::to_stderr()
+        Terminal::to_stderr()
     };
     let wish = tokio::select! {
         wish = prepare(arguments, &client, &prompts) => wish?,
-        () = interrupted(interrupt) => return Ok(None),
+        () = interrupted(stop) => return Ok(None),
     };
     let load = Load {
         arrivals: arrivals_of(arguments),
@@ -108,7 +93,7 @@ async fn work<C: Connect>(
         "sending",
         arguments.duration.map_or(load.requests, u64::from),
     );
-    let mut take = |record: record::Record| -> anyhow::Result<()> {
+    let mut take = |record: Record| -> anyhow::Result<()> {
         if let Some(lines) = &mut lines {
             lines.add(&record)?;
         }
@@ -118,7 +103,7 @@ async fn work<C: Connect>(
         progress.set(done, &format!("{ended} ended, {failed} of them failed"));
         Ok(())
     };
-    let driven = drive(client, load.clone(), interrupt, &mut take).await?;
+    let driven = drive(client, load.clone(), stop, &mut take).await?;
     progress.finish();
     Ok(Some(report(arguments, &load, collected, driven)))
 }
@@ -132,13 +117,9 @@ fn report(arguments: &LoadArgs, load: &Load, collected: Collected, driven: Drive
         }
         _ => format!("random prompts of about {} tokens", arguments.prompt_tokens),
     };
-    let endpoint = match arguments.endpoint {
-        Endpoint::Chat => "chat",
-        Endpoint::Completions => "completions",
-    };
     Run {
         url: arguments.url.to_string(),
-        endpoint: endpoint.into(),
+        endpoint: arguments.endpoint.name().into(),
         model: load.wish.model.clone(),
         arrivals: output::arrivals(load.arrivals),
         prompts,

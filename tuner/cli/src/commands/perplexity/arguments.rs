@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
-use clap::builder::TypedValueParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use sysinfer_engine::CacheType;
+use sysinfer_quality::windows::SMALLEST_CONTEXT_TOKENS;
 
-use super::windows::SMALLEST_CONTEXT_TOKENS;
 use crate::commands::chosen_plan::PlanArgs;
 
 const WHAT_IS_MEASURED: &str = "\

@@ -1,19 +1,7 @@
 //! `perplexity`: what kernels, the cache's type and a quantisation cost in quality, as perplexity
 //! and Kullback-Leibler divergence over a text.
-//!
-//! [`windows`] says which tokens are read and which are scored, [`measure`] runs them through the
-//! model and its reference, [`divergence`] compares two rows of logits, [`statistics`] and
-//! [`report`] say what they come to.
 
 mod arguments;
-pub mod divergence;
-pub mod measure;
-pub mod memory;
-pub mod predictor;
-pub mod report;
-pub mod statistics;
-pub mod text;
-pub mod windows;
 
 use std::path::Path;
 use std::time::Instant;
@@ -27,17 +15,19 @@ use sysinfer_machine::usable_memory_bytes;
 
 pub use arguments::{Format, PerplexityArgs};
 
-use crate::Ending;
+use sysinfer_measure::host::available_bytes;
+use sysinfer_measure::source::{Source, load_file};
+use sysinfer_probe::Progress;
+use sysinfer_quality::measure::{self, Measurement, Setup};
+use sysinfer_quality::memory::{self, Demand};
+use sysinfer_quality::predictor::{EnginePredictor, Predictor};
+use sysinfer_quality::report::{Report, Run, Subject};
+use sysinfer_quality::text;
+use sysinfer_quality::windows::{Windows, WindowsError};
+
 use crate::commands::chosen_plan;
-use crate::host::{Host, available_bytes};
-use crate::interrupt::Interrupt;
-use crate::progress::Progress;
-use crate::source::{Source, load_file};
-use measure::{Measurement, Setup};
-use memory::Demand;
-use predictor::{EnginePredictor, Predictor};
-use report::{Report, Run, Subject};
-use windows::Windows;
+use crate::progress::Terminal;
+use crate::{Ending, interrupt, this_host};
 
 /// What is compared with what, from files.
 struct Pair<'a> {
@@ -57,7 +47,7 @@ struct Loaded {
 /// # Errors
 /// A text or model that cannot be read, too little memory, a text that is too short.
 pub fn run(arguments: &PerplexityArgs) -> anyhow::Result<Ending> {
-    let host = Host::discover(None)?;
+    let host = this_host::discover()?;
     host.require_real()?;
     let plan = chosen_plan::plan(&arguments.plan, &host)?;
     let model = open(&arguments.model)?;
@@ -69,8 +59,8 @@ pub fn run(arguments: &PerplexityArgs) -> anyhow::Result<Ending> {
     let pair = Pair::of(arguments, &model, other.as_ref());
     pair.require_memory(arguments)?;
     let text = text::read(&arguments.text)?;
-    let interrupt = Interrupt::install()?;
-    let progress = Progress::to_stderr();
+    let interrupt = interrupt::install()?;
+    let progress = Terminal::to_stderr();
 
     let started = Instant::now();
     let load = |(file, precision): (&ModelFile, Precision), plan| {
@@ -81,9 +71,10 @@ pub fn run(arguments: &PerplexityArgs) -> anyhow::Result<Ending> {
     let setup = Setup {
         windows: &loaded.windows,
         step_tokens: arguments.step.into(),
-        interrupt: &interrupt,
-        progress: &progress,
+        stop: interrupt.flag(),
+        advance: &|tokens, score| progress.advance(tokens, score),
     };
+    progress.stage("scoring the text", loaded.windows.input_tokens() as u64);
     let reference = loaded.reference.as_mut();
     let reference = reference.map(|reference| reference as &mut dyn Predictor);
     let measured = measure::measure(&setup, &mut loaded.model, reference);
@@ -189,7 +180,7 @@ fn cut(
     arguments: &PerplexityArgs,
     engine: &Engine,
     tokens: &[u32],
-) -> Result<Windows, windows::WindowsError> {
+) -> Result<Windows, WindowsError> {
     let tokenizer = engine.tokenizer().filter(|tokenizer| tokenizer.adds_bos());
     let bos = tokenizer.and_then(|tokenizer| tokenizer.bos());
     let most = arguments.tokens.map(|most| most as usize);

@@ -1,9 +1,10 @@
 //! What verdicts of all lengths say of the whole profile, in one line.
 
+use sysinfer_table::drift::Drift;
+use sysinfer_table::join;
+
 use super::judgement::Judgement;
 use super::verdict::{NOTABLE_LOSS, Verdict};
-use crate::measure::drift::Drift;
-use crate::search::budget::join;
 
 /// Said where a profile does not tell how minutes of its host differ.
 const DRIFT_UNKNOWN: &str = "how much rates drift from minute to minute is not recorded (the run was too short, or its \
@@ -98,8 +99,9 @@ fn unseen(verdicts: &[Verdict]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use sysinfer_stats::Summary;
+
+    use super::*;
 
     /// Of a host whose minutes are alike.
     const QUIET: Drift = Drift {

@@ -23,7 +23,12 @@ use std::time::Instant;
 use anyhow::bail;
 use clap::Args;
 use sysinfer_engine::{Engine, EngineInfo, Plan, Precision};
+use sysinfer_measure::engine_probe::EngineProbe;
+use sysinfer_measure::host::Host;
+use sysinfer_probe::{Halt, Interrupt, Nowhere, Progress, Session, Stage};
 use sysinfer_profiles::{Evidence, Profile};
+use sysinfer_table::drift::Drift;
+use sysinfer_table::{Sampling, Speed, TableData, TablePlan, table as measured_table};
 
 use self::conclusion::conclusion;
 use self::judgement::Judgement;
@@ -31,25 +36,12 @@ use self::output::{json, text};
 use self::plan::{speed, table_plan};
 use self::shift::{Z_ALL, Z_SEEMS};
 use self::verdict::verdicts;
-use crate::Ending;
 use crate::commands::chosen_plan::{self, PlanArgs};
-use crate::host::Host;
-use crate::interrupt::Interrupt;
-use crate::journal::Nowhere;
-use crate::measure::drift::Drift;
-use crate::measure::engine_probe::EngineProbe;
-use crate::measure::sampled::plan::Sampling;
-use crate::measure::session::{Halt, Session};
-use crate::measure::table::{self as measured_table, TableData};
-use crate::measure::voids::Voids;
+use crate::model_arguments::{FileArgs, ModelArgs};
 use crate::numbers::Numbers;
-use crate::progress::Progress;
-use crate::report;
-use crate::search::Stage;
-use crate::search::budget::{Speed, TablePlan};
-use crate::source::Source;
-use crate::source::{FileArgs, ModelArgs};
+use crate::progress::Terminal;
 use crate::tune::lengths::check_prompt;
+use crate::{Ending, interrupt, report, this_host};
 
 /// Lengths that seem slower get so many times as many runs more: one round of runs is enough to see
 /// that a tenth is missing, and not to be sure.
@@ -110,13 +102,13 @@ struct Measured {
 pub fn run(arguments: &VerifyArgs) -> anyhow::Result<Ending> {
     let profile = Profile::load(&arguments.profile)?;
     chosen_plan::require_trusted(&profile, arguments.force_untrusted)?;
-    let host = Host::discover(None)?;
+    let host = this_host::discover()?;
     host.require_real()?;
     let mut table_plan = table_plan(arguments, &profile)?;
-    let source = Source::required(&arguments.model)?;
+    let source = arguments.model.required()?;
     let plan = chosen_plan::plan(&plan_arguments(arguments), &host)?;
-    let interrupt = Interrupt::install()?;
-    let progress = Progress::to_stderr();
+    let interrupt = interrupt::install()?;
+    let progress = Terminal::to_stderr();
     let engine = source.open(plan, Precision::default(), &host.topology, &progress)?;
     check_model(&profile, engine.info())?;
     check_prompt(table_plan.prompt_tokens, engine.info().context_length)?;
@@ -170,7 +162,7 @@ fn measure(
     host: &Host,
     table_plan: &TablePlan,
     (profile, measured): (&Profile, &mut Measured),
-    (progress, interrupt): (&Progress, &Interrupt),
+    (progress, interrupt): (&dyn Progress, &Interrupt),
 ) -> Result<(), Halt> {
     let plan = engine.plan().clone();
     let mut probe = EngineProbe::new(
@@ -181,18 +173,9 @@ fn measure(
     );
     let started = Instant::now();
     let clock = || started.elapsed().as_secs_f64();
-    let mut session = Session {
-        probe: &mut probe,
-        sink: &mut Nowhere,
-        progress,
-        interrupt,
-        clock: &clock,
-        stage: Stage::Table,
-        bandwidth: Vec::new(),
-        discarded: 0,
-        kept: 0,
-        voids: Voids::default(),
-    };
+    let mut sink = Nowhere;
+    let mut session = Session::new(&mut probe, &mut sink, progress, interrupt, &clock);
+    session.stage = Stage::Table;
     let speed = speed(profile);
     let outcome = twice(
         &mut session,

@@ -3,11 +3,11 @@
 use serde::Serialize;
 use sysinfer_profiles::Profile;
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
+use sysinfer_table::sampled::DEFINITION;
 
 use super::judgement::Judgement;
 use super::verdict::Verdict;
 use crate::commands::compare::rates::rate_text;
-use crate::measure::sampled::DEFINITION;
 use crate::report::table;
 
 /// The table, and what the host gave in both runs.

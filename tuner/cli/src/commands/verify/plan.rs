@@ -3,10 +3,9 @@
 use anyhow::anyhow;
 use sysinfer_engine::engine::pass_rows;
 use sysinfer_profiles::{Evidence, LengthEvidence, Profile};
+use sysinfer_table::{Sampling, SamplingLimits, Speed, TablePlan, join};
 
 use super::VerifyArgs;
-use crate::measure::sampled::plan::Sampling;
-use crate::search::budget::{Manner, Speed, TablePlan, join};
 
 /// With `--quick`, longer lengths are left out.
 const QUICK_LONGEST: usize = 256;
@@ -118,7 +117,7 @@ fn say_unknown(arguments: &VerifyArgs, known: &[&Vec<usize>]) {
 }
 
 fn sampling(profile: &Profile, lengths: Vec<usize>) -> Sampling {
-    let manner = Manner {
+    let manner = SamplingLimits {
         prompt_chunk: pass_rows(&profile.plan),
         visit_seconds: VISIT_SECONDS,
     };
@@ -177,7 +176,7 @@ mod tests {
             kv_bytes_per_position: 0.0,
             prompt_growth: 0.0,
         };
-        let manner = Manner {
+        let manner = SamplingLimits {
             prompt_chunk: 512,
             visit_seconds: 2.0,
         };

@@ -1,16 +1,14 @@
 //! Every rate with its runs of then and of now, and what the host gave beside them.
 
+use sysinfer_probe::{CoreReading, Phase, Point};
 use sysinfer_profiles::Evidence;
-
-use super::shift::{HostBeside, Runs, Spells};
-use crate::measure::Point;
-use crate::measure::cores::CoreReading;
-use crate::measure::drift::Drift;
-use crate::measure::table::TableData;
-use crate::report;
-use crate::space::Phase;
 use sysinfer_stats::minutes::times_apart;
 use sysinfer_stats::{median, median_of};
+use sysinfer_table::TableData;
+use sysinfer_table::drift::Drift;
+
+use super::shift::{HostBeside, Runs, Spells};
+use crate::report;
 
 /// One rate with its runs, before anything is judged.
 pub(super) struct Rate {

@@ -22,10 +22,11 @@
 //!   evidence than memory, run by run: a host can be twice as fast in one minute as in the next. The
 //!   same goes for the arithmetic of its cores, and for how fast they exchange data.
 
-use super::judgement::Judgement;
 use sysinfer_stats::errors::together;
 use sysinfer_stats::pooled::root_mean_square;
 use sysinfer_stats::{Gap, median};
+
+use super::judgement::Judgement;
 
 /// Standard errors beyond which one of many rates differs.
 pub(super) const Z_ALL: f64 = 3.1;

@@ -4,15 +4,13 @@
 use std::cell::Cell;
 
 use sysinfer_engine::PhasePlan;
+use sysinfer_probe::{CoreReading, Phase, Point, Probe, ProbeError, Reading, Silent, Work};
 use sysinfer_profiles::LengthEvidence;
-
-use super::*;
-use crate::measure::cores::CoreReading;
-use crate::measure::{Point, Probe, ProbeError, Reading, Work};
-use crate::space::Phase;
 use sysinfer_stats::bootstrap::SplitMix;
 use sysinfer_stats::minutes::{self, times_apart};
 use sysinfer_stats::{median, median_of};
+
+use super::*;
 
 const LENGTHS: [usize; 8] = [32, 64, 128, 256, 512, 1024, 2048, 4096];
 /// Time of a decode run, and of a prompt: with them, a table's runs begin 30 seconds after one another.
@@ -201,21 +199,13 @@ impl Probe for Scripted<'_> {
 }
 
 fn with_session<T>(host: Host, seed: u64, run: impl FnOnce(&mut Session<'_>) -> T) -> T {
-    let (progress, interrupt, time) = (Progress::silent(), Interrupt::default(), Cell::new(0.0));
+    let (progress, interrupt, time) = (Silent, Interrupt::default(), Cell::new(0.0));
     let clock = || time.get();
     let mut probe = Scripted::new(host, seed, &time);
-    run(&mut Session {
-        probe: &mut probe,
-        sink: &mut Nowhere,
-        progress: &progress,
-        interrupt: &interrupt,
-        clock: &clock,
-        stage: Stage::Table,
-        bandwidth: Vec::new(),
-        discarded: 0,
-        kept: 0,
-        voids: Voids::default(),
-    })
+    let mut sink = Nowhere;
+    let mut session = Session::new(&mut probe, &mut sink, &progress, &interrupt, &clock);
+    session.stage = Stage::Table;
+    run(&mut session)
 }
 
 fn plan() -> Plan {

@@ -1,12 +1,12 @@
 //! Recorded runs against those of now, length by length.
 
 use sysinfer_profiles::Evidence;
+use sysinfer_stats::Summary;
+use sysinfer_table::TableData;
 
 use super::judgement::Judgement;
 use super::rates::{Rate, rates};
 use super::shift::{Noise, Z_ALL, run_noise};
-use crate::measure::table::TableData;
-use sysinfer_stats::Summary;
 
 /// Where a loss of this would not have been found, that is said.
 pub(super) const NOTABLE_LOSS: f64 = 0.10;
@@ -85,10 +85,10 @@ pub(super) fn verdicts(evidence: &Evidence, data: &TableData, z: f64) -> Vec<Ver
 
 #[cfg(test)]
 mod tests {
+    use sysinfer_probe::Point;
     use sysinfer_profiles::LengthEvidence;
 
     use super::*;
-    use crate::measure::Point;
 
     #[test]
     fn the_drift_of_one_phase_stands_for_that_of_the_other_where_this_is_not_known() {

@@ -3,12 +3,12 @@
 use std::sync::LazyLock;
 
 use sysinfer_engine::{PhasePlan, Plan, StepTimes, WorkerSeconds};
+use sysinfer_search::space::Candidate;
+use sysinfer_stats::Summary;
 
 use super::*;
 use crate::report::Estimates;
 use crate::report::tests::info;
-use crate::space::Candidate;
-use sysinfer_stats::Summary;
 
 fn exactly(value: f64) -> Estimate {
     Estimate {

@@ -1,14 +1,14 @@
 //! What a reader sees first: a warning, if there is one; what it is about; what was proven.
 
+use sysinfer_probe::Phase;
 use sysinfer_profiles::Gain;
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
+use sysinfer_stats::Estimate;
 
 use super::blocks::paragraph;
 use crate::report::figures::{interval, maybe, percent_interval};
 use crate::report::markup::{Element, element};
 use crate::report::{Report, Row};
-use crate::space::Phase;
-use sysinfer_stats::Estimate;
 
 /// Name of model and host, and when this was.
 pub(super) fn header(report: &Report<'_>, title: &str) -> Element {

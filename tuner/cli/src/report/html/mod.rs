@@ -9,9 +9,8 @@ mod summary;
 
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 
-use super::Report;
 use super::markup::{Element, element};
-use super::svg;
+use super::{Report, svg};
 
 /// The page.
 pub fn render(report: &Report<'_>) -> String {

@@ -1,13 +1,14 @@
 //! The parts of the page that say how it came out: the search stage by stage, what did not count, what
 //! else was found, what was left out.
 
+use sysinfer_search::race::Outcome;
+
 use super::blocks::{figures, list, paragraph, remark, section, table};
 use crate::report::Report;
 use crate::report::markup::{Element, element};
 use crate::report::samples::Disturbed;
 use crate::report::svg::Figure;
 use crate::report::table::{STAGE_HEADER, stage_rows};
-use crate::search::race::Outcome;
 
 /// Plots of the search.
 const FIGURES: [&str; 7] = [

@@ -1,5 +1,8 @@
 //! The parts of the page that say what came out: words, table, where the time goes, choice.
 
+use sysinfer_probe::Phase;
+use sysinfer_stats::Estimate;
+
 use super::blocks::{facts, figures, list, paragraph, remark, section, table};
 use crate::report::figures::{duration, interval, maybe, number};
 use crate::report::markdown::{self, fact_list};
@@ -7,8 +10,6 @@ use crate::report::markup::{Element, element};
 use crate::report::svg::Figure;
 use crate::report::table::method;
 use crate::report::{Report, Row, many};
-use crate::space::Phase;
-use sysinfer_stats::Estimate;
 
 /// Why it is as fast as it is.
 pub(super) fn explanation(report: &Report<'_>) -> Option<Element> {
@@ -173,7 +174,7 @@ pub(super) fn choice(report: &Report<'_>) -> Option<Element> {
     ];
     let row = |phase: Phase| {
         let team = phase.team(&found.plan);
-        let cpus = crate::journal::cpu_list(&team.cpus);
+        let cpus = sysinfer_journal::cpu_list(&team.cpus);
         vec![
             phase.name().to_owned(),
             team.threads.to_string(),
@@ -183,12 +184,12 @@ pub(super) fn choice(report: &Report<'_>) -> Option<Element> {
             } else {
                 cpus
             },
-            crate::journal::kernels(&found.plan, phase.name()),
+            sysinfer_journal::kernels(&found.plan, phase.name()),
             report.gain(phase).to_string(),
         ]
     };
     let rows = [Phase::Decode, Phase::Prefill].map(row);
-    let blocking = crate::journal::blocking(&found.plan);
+    let blocking = sysinfer_journal::blocking(&found.plan);
     Some(
         part.with(table(&header, &rows, |_| false))
             .with(paragraph(format!("Block sizes: {blocking}")))

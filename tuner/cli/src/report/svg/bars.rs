@@ -1,10 +1,11 @@
 //! Horizontal bars: one value each with its interval, or parts of a whole side by side.
 
+use sysinfer_stats::Estimate;
+
 use super::axis::Scale;
 use super::{Figure, WIDTH, label, legend, line, rect, telling};
 use crate::report::figures::{number, share};
 use crate::report::markup::Element;
-use sysinfer_stats::Estimate;
 
 const LEFT: f64 = 8.0;
 const RIGHT: f64 = 8.0;

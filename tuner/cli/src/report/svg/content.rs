@@ -3,19 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sysinfer_engine::lookup::Rows;
+use sysinfer_probe::{Phase, Stage};
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
+use sysinfer_search::race::{Lane, Outcome};
+use sysinfer_stats::{Estimate, median};
+use sysinfer_table::split::Split;
 
 use super::Figure;
 use super::bars::{Bar, Stack, bars, stacks};
 use super::heat::Heat;
 use super::lines::{Curve, Plot, Spot};
-use crate::measure::split::Split;
 use crate::report::figures::duration;
 use crate::report::{Report, Row, many};
-use crate::search::Stage;
-use crate::search::race::{Lane, Outcome};
-use crate::space::Phase;
-use sysinfer_stats::{Estimate, median};
 
 /// Whiskers are drawn where there is more than one sample.
 const WHISKERS: &str =
