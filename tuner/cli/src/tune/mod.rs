@@ -28,8 +28,8 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::Context;
+use sysinfer_engine::Precision;
 use sysinfer_engine::residency::Located;
-use sysinfer_engine::{Precision};
 use sysinfer_journal::clock::SampleClock;
 use sysinfer_journal::opening::{Opened, instruction_sets};
 use sysinfer_journal::recorder::{Live, Recorder};
