@@ -12,6 +12,7 @@
 
 pub mod error;
 pub mod gain;
+mod length;
 pub mod matching;
 pub mod parse;
 pub mod render;
@@ -20,12 +21,11 @@ pub mod serving;
 pub mod store;
 mod suggest;
 pub mod trust;
+mod validate;
 
 pub use error::ProfileError;
 pub use gain::Gain;
+pub use length::{LengthEvidence, MAX_RUNS};
 pub use matching::{Difference, HostMatch, Notice};
-pub use schema::{
-    Created, Evidence, HostFacts, LengthEvidence, MOST_LENGTHS, MOST_RUNS, ModelFacts, Profile,
-    SCHEMA,
-};
+pub use schema::{Created, Evidence, HostFacts, MAX_LENGTHS, ModelFacts, Profile, SCHEMA};
 pub use serving::{Serving, StepEvidence};

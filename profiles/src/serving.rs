@@ -2,21 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::schema::Profile;
-
 /// Longest time between two tokens of an answer while prompts of others are read, unless a profile or a
 /// person says otherwise, milliseconds.
 pub const TOKEN_GAP_MS: u32 = 100;
 /// Decode steps that the gap may last, where that is longer than asked.
 pub const GAP_STEPS: f64 = 3.0;
 /// The longest that may be asked for.
-pub const MOST_TOKEN_GAP_MS: u32 = 60_000;
+pub const MAX_TOKEN_GAP_MS: u32 = 60_000;
 /// Most requests at once.
-pub const MOST_PARALLEL: usize = 1024;
-/// Most rows of a step that is recorded.
-const MOST_ROWS: usize = 65_536;
-/// Steps that have room in a profile.
-const MOST_STEPS: usize = 64;
+pub const MAX_PARALLEL: usize = 1024;
 
 /// Limits of a server for many users; its options go over them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,56 +51,5 @@ impl StepEvidence {
     /// Tokens of all sequences in a second.
     pub fn tokens_per_second(&self) -> f64 {
         self.sequences as f64 * 1000.0 / self.milliseconds
-    }
-}
-
-impl Profile {
-    /// Checks limits and steps.
-    ///
-    /// # Errors
-    /// The dotted key of the first that is wrong, and what is wrong with it.
-    pub(crate) fn validate_serving(&self) -> Result<(), (String, String)> {
-        if let Some(serving) = &self.serving {
-            let ranges = [
-                ("parallel", serving.parallel, MOST_PARALLEL),
-                (
-                    "token_gap_ms",
-                    serving.token_gap_ms as usize,
-                    MOST_TOKEN_GAP_MS as usize,
-                ),
-            ];
-            for (key, value, most) in ranges {
-                if !(1..=most).contains(&value) {
-                    let problem = format!("is {value}; it must be 1 to {most}");
-                    return Err((format!("serving.{key}"), problem));
-                }
-            }
-        }
-        let steps = &self.evidence.steps;
-        if steps.len() > MOST_STEPS {
-            let problem = format!("has {} entries; at most {MOST_STEPS}", steps.len());
-            return Err(("evidence.steps".into(), problem));
-        }
-        for (index, step) in steps.iter().enumerate() {
-            let wrong = |key: &str, problem: String| {
-                Err((format!("evidence.steps.{index}.{key}"), problem))
-            };
-            if !(1..=MOST_ROWS).contains(&step.sequences) {
-                return wrong("sequences", format!("must be 1 to {MOST_ROWS}"));
-            }
-            if step.prompt_rows > MOST_ROWS {
-                return wrong("prompt_rows", format!("must be at most {MOST_ROWS}"));
-            }
-            for (key, time) in [
-                ("milliseconds", step.milliseconds),
-                ("low", step.low),
-                ("high", step.high),
-            ] {
-                if !(time.is_finite() && time > 0.0) {
-                    return wrong(key, format!("{time} is no time that a step takes"));
-                }
-            }
-        }
-        Ok(())
     }
 }

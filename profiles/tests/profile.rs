@@ -5,7 +5,7 @@ mod common;
 use common::{host, model, profile};
 use sysinfer_machine::HostInfo;
 use sysinfer_profiles::{
-    HostMatch, LengthEvidence, MOST_LENGTHS, MOST_RUNS, Profile, ProfileError, matching, store,
+    HostMatch, LengthEvidence, MAX_LENGTHS, MAX_RUNS, Profile, ProfileError, matching, store,
 };
 
 #[test]
@@ -357,14 +357,14 @@ fn the_longest_table_of_the_largest_teams_is_read_back() {
         team.map = "spread".into();
         team.cpus = cpus.clone();
     }
-    let runs = vec![12_345.678; MOST_RUNS];
+    let runs = vec![12_345.678; MAX_RUNS];
     let row = LengthEvidence {
         total_tokens: 131_072,
         decode_runs: runs.clone(),
         prefill_runs: runs,
         ..large.evidence.lengths[0].clone()
     };
-    large.evidence.lengths = vec![row; MOST_LENGTHS];
+    large.evidence.lengths = vec![row; MAX_LENGTHS];
     let text = large.to_toml().expect("renders");
     assert_eq!(Profile::parse(&text, "x").expect("parses"), large);
 }
@@ -454,7 +454,7 @@ fn cpus_must_be_the_hosts_own() {
 
 #[test]
 fn runs_are_kept_or_told_from_what_is_there() {
-    use sysinfer_profiles::{LengthEvidence, MOST_RUNS};
+    use sysinfer_profiles::{LengthEvidence, MAX_RUNS};
     let evidence = |samples, low, median, high| LengthEvidence {
         samples,
         decode_low: Some(low),
@@ -477,9 +477,9 @@ fn runs_are_kept_or_told_from_what_is_there() {
     assert_eq!(LengthEvidence::kept_runs(&few), few);
     let many: Vec<f64> = (0..1001).rev().map(f64::from).collect();
     let kept = LengthEvidence::kept_runs(&many);
-    assert_eq!(kept.len(), MOST_RUNS);
+    assert_eq!(kept.len(), MAX_RUNS);
     assert_eq!(
-        (kept[0], kept[MOST_RUNS / 2], kept[MOST_RUNS - 1]),
+        (kept[0], kept[MAX_RUNS / 2], kept[MAX_RUNS - 1]),
         (0.0, 500.0, 1000.0)
     );
 }

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use clap::Parser;
-use sysinfer_engine::model::files::PartName;
+use sysinfer_engine::model::part_name::PartName;
 use sysinfer_engine::{CacheType, WeightStorage};
 use sysinfer_machine::CpuList;
-use sysinfer_profiles::serving::MOST_TOKEN_GAP_MS;
+use sysinfer_profiles::serving::MAX_TOKEN_GAP_MS;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -97,7 +97,7 @@ pub struct Arguments {
 
     /// Longest time between two tokens of an answer while prompts of others are read, in milliseconds;
     /// three steps of one token each, where those take longer [default: the profile's, else 100]
-    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_TOKEN_GAP_MS)))]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_TOKEN_GAP_MS)))]
     pub token_gap: Option<u32>,
 
     /// Tokens that prompt and answer of one request may have together

@@ -17,7 +17,7 @@ use crate::intake;
 /// tokens of many answers.
 const MOST_WORKERS: usize = 2;
 
-/// Threads that make prompts of bodies, one for each that has leave, and one for whatever else there is.
+/// Threads that make prompts of bodies, one for each that has a permit, and one for whatever else there is.
 const BLOCKING: usize = intake::AT_ONCE + 1;
 
 /// CPUs that neither phase of the plan uses; empty when the plan does not pin, or uses all.

@@ -33,7 +33,7 @@ const LARGE_AT_ONCE: usize = 1;
 /// All bodies that are worked on at once.
 pub const AT_ONCE: usize = SMALL_AT_ONCE + LARGE_AT_ONCE;
 
-/// Room and leaves, shared by all requests.
+/// Memory and permits, shared by all requests.
 #[derive(Debug)]
 pub struct Intake {
     room: Arc<Semaphore>,
@@ -45,9 +45,9 @@ pub struct Intake {
 #[derive(Debug, Default)]
 pub struct Held(Option<OwnedSemaphorePermit>);
 
-/// Leave to work on a body: to be kept until all that was made from it is gone, but the prompt's tokens.
+/// A permit to work on a body: to be kept until all that was made from it is gone, but the prompt's tokens.
 #[derive(Debug)]
-pub struct Leave {
+pub struct WorkPermit {
     _turn: OwnedSemaphorePermit,
     _held: Held,
 }
@@ -82,18 +82,18 @@ impl Intake {
         }
     }
 
-    /// Waits for leave to work on a body of `bytes` that is `held`, first come, first served.
+    /// Waits for a permit to work on a body of `bytes` that is `held`, first come, first served.
     ///
     /// # Errors
     /// 503 when the server is stopping.
-    pub async fn leave(&self, bytes: usize, held: Held) -> Result<Leave, ApiError> {
+    pub async fn permit(&self, bytes: usize, held: Held) -> Result<WorkPermit, ApiError> {
         let turns = if bytes <= SMALL_BYTES {
             &self.small
         } else {
             &self.large
         };
         let turn = Arc::clone(turns).acquire_owned().await;
-        Ok(Leave {
+        Ok(WorkPermit {
             _turn: turn.map_err(closed)?,
             _held: held,
         })

@@ -102,7 +102,7 @@ pub struct ServerState {
     pub settings: Settings,
     /// Jobs on their way to the engine.
     pub queue: Queue,
-    /// Room for bodies, and leave to turn them into prompts.
+    /// Room for bodies, and permits to turn them into prompts.
     pub intake: Intake,
     model: OnceLock<ServedModel>,
     status: AtomicU8,

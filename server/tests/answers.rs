@@ -5,7 +5,7 @@ mod common;
 
 use common::vocabulary::{END, tokenizer};
 use sysinfer_engine::{Drafts, SamplingOptions};
-use sysinfer_server::backend::answer::{Answer, Words};
+use sysinfer_server::backend::answer::{Answer, Vocabulary};
 use sysinfer_server::scheduler::{Event, FinishReason, JobLimits, TokenSet, ValidJob};
 
 /// The token of a byte.
@@ -26,8 +26,8 @@ fn job(limits: JobLimits) -> ValidJob {
 fn said(job: ValidJob, likes: &[&[u32]]) -> (String, Vec<bool>, Option<(FinishReason, usize)>) {
     let tokenizer = tokenizer();
     let size = tokenizer.vocabulary_size();
-    let words = Words::new(tokenizer, size, &[]);
-    let mut answer = Answer::new(1, job, 0, &words).expect("valid");
+    let vocabulary = Vocabulary::new(tokenizer, size, &[]);
+    let mut answer = Answer::new(1, job, 0, &vocabulary).expect("valid");
     let (mut text, mut pieces, mut end) = (String::new(), Vec::new(), None);
     let mut emit = |_, event| match event {
         Event::Text {
@@ -45,7 +45,7 @@ fn said(job: ValidJob, likes: &[&[u32]]) -> (String, Vec<bool>, Option<(FinishRe
         for (rank, token) in likes.iter().enumerate() {
             logits[*token as usize] = 9.0 - rank as f32;
         }
-        if answer.draw(&words, &logits, &mut emit).over {
+        if answer.draw(&vocabulary, &logits, &mut emit).over {
             break;
         }
     }

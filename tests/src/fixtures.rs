@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use sysinfer_engine::model::synth::write_gguf;
-use sysinfer_engine::{Engine, Entry, PhasePlan, Plan, Precision, Preset, Wanted};
+use sysinfer_engine::{Engine, Entry, ModelFile, PhasePlan, Plan, Precision, Preset, Wanted};
 use sysinfer_machine::Topology;
 
 /// A folder for files that live as long as this test program, empty at first: beside the binaries, where
@@ -84,7 +84,8 @@ pub fn open(path: &Path, threads: usize, change: impl FnOnce(&mut Plan)) -> Engi
 /// As [`open`].
 pub fn open_as(path: &Path, plan: Plan, precision: Precision) -> Engine {
     let topology = Topology::discover().expect("this host has a topology");
-    Engine::open(path, plan, precision, &topology, &mut |_| {}).expect("the test's model opens")
+    let file = ModelFile::open(path).expect("the test's model opens");
+    Engine::load(&file, plan, precision, &topology, &mut |_| {}).expect("the test's model loads")
 }
 
 /// Greedy tokens after a prompt that is fed `feed` tokens at a time.

@@ -7,9 +7,8 @@
 use std::path::Path;
 
 use serde::Deserialize;
-use sysinfer_engine::model::files::ModelFiles;
 use sysinfer_engine::model::source::Source;
-use sysinfer_engine::{CacheType, Engine, Entry, PhasePlan, Plan, Precision, Wanted};
+use sysinfer_engine::{CacheType, Engine, Entry, ModelFile, PhasePlan, Plan, Precision, Wanted};
 use sysinfer_machine::Topology;
 
 /// An engine may err this many times as much as the reference.
@@ -105,9 +104,8 @@ pub fn check(folder: &Path, golden: &Golden, way: Way) -> Result<Measured, Strin
 }
 
 fn allowed(path: &Path) -> Result<f64, String> {
-    let files = ModelFiles::open(path).map_err(|error| error.to_string())?;
-    let model = files.stored().map_err(|error| error.to_string())?;
-    let tensor = model.find("blk.0.attn_q.weight");
+    let file = ModelFile::open(path).map_err(|error| error.to_string())?;
+    let tensor = file.stored().find("blk.0.attn_q.weight");
     let kind = tensor.ok_or("blk.0.attn_q.weight is missing")?.kind;
     Ok(match kind.block_elements() {
         256 => ALLOWED_LARGE_BLOCKS,
@@ -119,7 +117,8 @@ fn logits(path: &Path, golden: &Golden, way: Way) -> Result<Vec<Vec<f32>>, Strin
     let topology = Topology::discover().map_err(|error| error.to_string())?;
     let plan = Plan::with_threads(PhasePlan::unpinned(way.threads));
     let precision = Precision::with_cache(way.cache);
-    let engine = Engine::open(path, plan, precision, &topology, &mut |_| {});
+    let engine = ModelFile::open(path)
+        .and_then(|file| Engine::load(&file, plan, precision, &topology, &mut |_| {}));
     let mut engine = engine.map_err(|error| error.to_string())?;
     let sequence = engine.sequence(golden.tokens.len());
     let mut sequence = sequence.map_err(|error| error.to_string())?;

@@ -5,8 +5,8 @@ use sysinfer_conformance::fixtures::{open, open_as, tiny_model};
 use sysinfer_conformance::models::{Recipe, VOCABULARY, build, build_mixed};
 use sysinfer_conformance::spoil::{WRONG, spoil, stretch, tensors};
 use sysinfer_engine::{
-    CacheType, Damage, Drafter, Drawn, Engine, Entry, Lookup, NotFinite, PhasePlan, Plan,
-    Precision, Turn, Wanted, WeightPrecision, WeightStorage, damaged_tensors,
+    CacheType, Damage, Drafter, Drawn, Engine, Entry, Lookup, ModelFile, NotFinite, PhasePlan,
+    Plan, Precision, Turn, Wanted, WeightPrecision, WeightStorage, damaged_tensors,
 };
 use sysinfer_formats::TensorType;
 use sysinfer_machine::Topology;
@@ -30,6 +30,10 @@ fn written(bytes: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
     (folder, path)
 }
 
+fn opened(path: &std::path::Path) -> ModelFile {
+    ModelFile::open(path).expect("the test's model opens")
+}
+
 /// An engine with one or two threads, and a cache, by a number.
 fn engine(bytes: &[u8], way: usize) -> Engine {
     let (_folder, path) = written(bytes);
@@ -38,7 +42,8 @@ fn engine(bytes: &[u8], way: usize) -> Engine {
     let precision = Precision::with_cache(CacheType::ALL[way % 3]);
     // Hundreds of engines: looking for the topology takes longer than the rest.
     let topology = Topology::flat(&[0]);
-    Engine::open(&path, plan, precision, &topology, &mut |_| {}).expect("the test's model opens")
+    Engine::load(&opened(&path), plan, precision, &topology, &mut |_| {})
+        .expect("the test's model loads")
 }
 
 /// Which rows of logits after `tokens` are refused, fed `feed` at a time.
@@ -237,10 +242,7 @@ fn values_beyond_a_cache_are_refused_and_another_cache_holds_them() {
             let mut bytes = good.clone();
             stretch(&mut bytes, tensor, factor);
             let (_folder, path) = written(&bytes);
-            assert_eq!(
-                damaged_tensors(&path, 9, &mut |_| {}).expect("it is read"),
-                []
-            );
+            assert_eq!(damaged_tensors(&opened(&path), 9, &mut |_| {}), []);
             for cache in CacheType::ALL {
                 for threads in [1, 2] {
                     let plan = Plan::with_threads(PhasePlan::unpinned(threads));
@@ -379,8 +381,8 @@ fn the_first_damaged_tensor_is_named_for_every_type() {
         spoil(&mut bytes, "output_norm.weight", 0, wrong);
         let (_folder, path) = written(&bytes);
         let mut seen = 0;
-        let found = damaged_tensors(&path, 9, &mut |step| seen = step.done_bytes);
-        let found = found.expect("it is read");
+        let file = opened(&path);
+        let found = damaged_tensors(&file, 9, &mut |step| seen = step.done_bytes);
         assert!(seen > 0);
         let Damage {
             tensor,
@@ -401,7 +403,7 @@ fn the_first_damaged_tensor_is_named_for_every_type() {
             (found.len(), found[1].tensor.as_str()),
             (2, "output_norm.weight")
         );
-        let first = damaged_tensors(&path, 1, &mut |_| {}).expect("it is read");
+        let first = damaged_tensors(&file, 1, &mut |_| {});
         assert_eq!(first.len(), 1);
     }
 }

@@ -8,7 +8,7 @@ use sysinfer_conformance::fixtures::{open, real_model, tiny_model};
 use sysinfer_conformance::product::{Server, command};
 use sysinfer_engine::kv::BLOCK_POSITIONS;
 use sysinfer_engine::{Entry, Lookup, SamplingOptions, Wanted};
-use sysinfer_server::backend::answer::Words;
+use sysinfer_server::backend::answer::Vocabulary;
 use sysinfer_server::backend::engine::{EngineBackend, Limits};
 use sysinfer_server::scheduler::compose::StepLimits;
 use sysinfer_server::scheduler::{
@@ -26,7 +26,7 @@ fn backend(blocks: usize) -> EngineBackend {
     });
     engine.limit_cache(blocks * BLOCK_POSITIONS);
     let tokenizer = engine.tokenizer().expect("it has one").clone();
-    let words = Words::new(tokenizer, engine.info().vocabulary_size, &[]);
+    let vocabulary = Vocabulary::new(tokenizer, engine.info().vocabulary_size, &[]);
     let limits = Limits {
         parallel: 16,
         step: StepLimits {
@@ -39,7 +39,7 @@ fn backend(blocks: usize) -> EngineBackend {
         milliseconds += 1 + milliseconds % 7;
         Duration::from_millis(milliseconds)
     });
-    EngineBackend::new(engine, words, Lookup::auto(clock), limits)
+    EngineBackend::new(engine, vocabulary, Lookup::auto(clock), limits)
 }
 
 /// A text of so many tokens; those of one seed begin alike.

@@ -2,7 +2,7 @@
 //! asks of them after the parser let them through.
 
 use sysinfer_conformance::fixtures::tiny_model;
-use sysinfer_engine::{CacheType, Engine, Entry, PhasePlan, Plan, Precision, Wanted};
+use sysinfer_engine::{CacheType, Engine, Entry, ModelFile, PhasePlan, Plan, Precision, Wanted};
 use sysinfer_formats::Gguf;
 use sysinfer_machine::Topology;
 
@@ -12,7 +12,9 @@ fn open(bytes: &[u8]) -> Result<(), String> {
     std::fs::write(&path, bytes).expect("a small file");
     let topology = Topology::discover().expect("this host has a topology");
     let plan = Plan::with_threads(PhasePlan::unpinned(1));
-    let engine = Engine::open(&path, plan, Precision::default(), &topology, &mut |_| {});
+    let precision = Precision::default();
+    let engine = ModelFile::open(&path)
+        .and_then(|file| Engine::load(&file, plan, precision, &topology, &mut |_| {}));
     engine.map(drop).map_err(|error| error.to_string())
 }
 
@@ -175,7 +177,8 @@ fn damaged_weights_give_finite_logits_or_none() {
         let plan = Plan::with_threads(PhasePlan::unpinned(1 + round % 2));
         let cache = CacheType::ALL[round % 3];
         let precision = Precision::with_cache(cache);
-        let engine = Engine::open(&path, plan, precision, &topology, &mut |_| {});
+        let file = ModelFile::open(&path).expect("the directory is as it was");
+        let engine = Engine::load(&file, plan, precision, &topology, &mut |_| {});
         let mut engine = engine.expect("weights are not looked at");
         let mut sequence = engine.sequence(16).expect("it fits");
         for tokens in [&[1, 300, 44, 7, 8, 9, 10, 11, 12, 13][..], &[5]] {

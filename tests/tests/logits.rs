@@ -8,7 +8,7 @@ use sysinfer_conformance::naive::Naive;
 use sysinfer_engine::tokenizer::Encode;
 use sysinfer_engine::{CacheType, Engine, Entry, KernelChoice, PhasePlan, Plan, Precision, Wanted};
 use sysinfer_formats::{Gguf, TensorType};
-use sysinfer_kernels::{Role, layout::LAYOUTS, table};
+use sysinfer_kernels::{Phase, layout::LAYOUTS, table};
 
 /// Written to a file, since engines open files.
 fn file(recipe: Recipe) -> (tempfile::TempDir, std::path::PathBuf, Vec<u8>) {
@@ -281,14 +281,14 @@ fn the_real_model_says_the_same_under_every_plan() {
 
     let types = engine.info().block_types.clone();
     let main = TensorType::from_name(&types[0]).expect("a known type");
-    let class = table::candidates(main, Role::Decode)
+    let class = table::candidates(main, Phase::Decode)
         .next()
         .expect("a kernel")
         .kernel()
         .numerics;
-    for decode in table::candidates(main, Role::Decode).filter(|k| k.kernel().numerics == class) {
+    for decode in table::candidates(main, Phase::Decode).filter(|k| k.kernel().numerics == class) {
         for prefill in
-            table::candidates(main, Role::Prefill).filter(|k| k.kernel().numerics == class)
+            table::candidates(main, Phase::Prefill).filter(|k| k.kernel().numerics == class)
         {
             let mut plan = engine.plan().clone();
             let choice = KernelChoice {

@@ -11,7 +11,7 @@ use sysinfer_engine::{
     SamplingOptions, Turn, Wanted,
 };
 use sysinfer_formats::TensorType;
-use sysinfer_server::backend::answer::Words;
+use sysinfer_server::backend::answer::Vocabulary;
 use sysinfer_server::backend::engine::{EngineBackend, Limits};
 use sysinfer_server::scheduler::compose::StepLimits;
 use sysinfer_server::scheduler::{Backend, Event, FinishReason, JobLimits, ValidJob};
@@ -35,7 +35,7 @@ fn eager() -> Lookup {
 fn backend(lookup: Lookup) -> EngineBackend {
     let engine = open(tiny_model(), 1, |plan| plan.blocking.attention_chunk = 32);
     let tokenizer = engine.tokenizer().expect("it has one").clone();
-    let words = Words::new(tokenizer, engine.info().vocabulary_size, &[]);
+    let vocabulary = Vocabulary::new(tokenizer, engine.info().vocabulary_size, &[]);
     let limits = Limits {
         parallel: 1,
         step: StepLimits {
@@ -43,7 +43,7 @@ fn backend(lookup: Lookup) -> EngineBackend {
             gap: Duration::from_millis(100),
         },
     };
-    EngineBackend::new(engine, words, lookup, limits)
+    EngineBackend::new(engine, vocabulary, lookup, limits)
 }
 
 /// Draws from four words only, so that nearly every end of the text was seen before.

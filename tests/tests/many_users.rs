@@ -7,7 +7,7 @@ use sysinfer_conformance::fixtures::{open, tiny_model};
 use sysinfer_engine::kv::BLOCK_POSITIONS;
 use sysinfer_engine::kv::NoRoom;
 use sysinfer_engine::{Engine, EngineError, Entry, Lookup, SamplingOptions, Sequence, Wanted};
-use sysinfer_server::backend::answer::Words;
+use sysinfer_server::backend::answer::Vocabulary;
 use sysinfer_server::backend::engine::{EngineBackend, Limits};
 use sysinfer_server::scheduler::compose::StepLimits;
 use sysinfer_server::scheduler::{
@@ -25,7 +25,7 @@ fn backend(parallel: usize, blocks: usize, drafts: bool) -> EngineBackend {
     });
     engine.limit_cache(blocks * BLOCK_POSITIONS);
     let tokenizer = engine.tokenizer().expect("it has one").clone();
-    let words = Words::new(tokenizer, engine.info().vocabulary_size, &[]);
+    let vocabulary = Vocabulary::new(tokenizer, engine.info().vocabulary_size, &[]);
     let limits = Limits {
         parallel,
         step: StepLimits {
@@ -42,7 +42,7 @@ fn backend(parallel: usize, blocks: usize, drafts: bool) -> EngineBackend {
         true => Lookup::auto(clock),
         false => Lookup::off(clock),
     };
-    EngineBackend::new(engine, words, lookup, limits)
+    EngineBackend::new(engine, vocabulary, lookup, limits)
 }
 
 /// What a client asks: a prompt of `shared` tokens that others have too, and `own` more.

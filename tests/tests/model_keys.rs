@@ -7,7 +7,7 @@ use sysinfer_conformance::models::{Recipe, build};
 use sysinfer_conformance::naive::Naive;
 use sysinfer_engine::model::family::FAMILIES;
 use sysinfer_engine::model::keys::{KEYS, Reading, row};
-use sysinfer_engine::{Engine, Entry, PhasePlan, Plan, Precision, Wanted};
+use sysinfer_engine::{Engine, Entry, ModelFile, PhasePlan, Plan, Precision, Wanted};
 use sysinfer_formats::{Gguf, OwnedValue, TensorType};
 use sysinfer_machine::Topology;
 
@@ -36,7 +36,8 @@ fn opened(bytes: &[u8]) -> Result<Engine, String> {
     std::fs::write(&path, bytes).expect("a small file");
     let topology = Topology::discover().expect("this host has a topology");
     let plan = Plan::with_threads(PhasePlan::unpinned(1));
-    Engine::open(&path, plan, Precision::REFERENCE, &topology, &mut |_| {})
+    ModelFile::open(&path)
+        .and_then(|file| Engine::load(&file, plan, Precision::REFERENCE, &topology, &mut |_| {}))
         .map_err(|error| error.to_string())
 }
 

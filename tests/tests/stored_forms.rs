@@ -7,7 +7,9 @@ use sysinfer_conformance::edit::Edit;
 use sysinfer_conformance::fixtures::{logit_bits, open};
 use sysinfer_conformance::models::{Recipe, build};
 use sysinfer_conformance::product::{Server, command};
-use sysinfer_engine::{Engine, PhasePlan, Plan, Precision, WeightStorage};
+use sysinfer_engine::{
+    Engine, ModelFile, ModelShape, PhasePlan, Plan, Precision, WeightStorage, damaged_tensors,
+};
 use sysinfer_formats::TensorType;
 use sysinfer_machine::Topology;
 
@@ -46,7 +48,9 @@ fn refusal(path: &Path) -> String {
     let topology = Topology::discover().expect("this host has a topology");
     let plan = Plan::with_threads(PhasePlan::unpinned(1));
     let precision = Precision::default();
-    match Engine::open(path, plan, precision, &topology, &mut |_| {}) {
+    let engine = ModelFile::open(path)
+        .and_then(|file| Engine::load(&file, plan, precision, &topology, &mut |_| {}));
+    match engine {
         Ok(_) => panic!("{} was opened", path.display()),
         Err(error) => error.to_string(),
     }
@@ -114,6 +118,40 @@ fn a_split_model_is_opened_by_the_name_of_any_part() {
 }
 
 /// The experts of one layer lie in two files.
+/// What asks something of a model's file asks the one that was opened: its name may be gone by then.
+#[test]
+fn a_file_is_opened_once() {
+    let whole = model("llama", TensorType::Q4_0);
+    let parts = whole.parts(&[5]);
+    let names = ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"];
+    let split: Vec<_> = names.into_iter().zip(parts).collect();
+    let (_folder, known) = written(&[("m.gguf", whole.write())]);
+    let wanted = bits(&known[0], WeightStorage::Packed, 1);
+    for files in [vec![("m.gguf", whole.write())], split] {
+        let (folder, paths) = written(&files);
+        let file = ModelFile::open(&paths[0]).expect("a model");
+        drop(folder);
+        let bytes: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
+        assert_eq!(file.bytes(), bytes as u64);
+        assert_eq!(file.config().expect("a model").layers, 2);
+        assert!(file.tokenizer().expect("none is no error").is_none());
+        let (storage, why) = file.storage(WeightStorage::Auto, Some(1000));
+        assert_eq!((storage, why.is_some()), (WeightStorage::Mapped, true));
+        let precision = Precision::default();
+        let shape = ModelShape::of_file(&file, precision).expect("a model");
+        assert_eq!(damaged_tensors(&file, 1, &mut |_| {}), []);
+        for weights in [WeightStorage::Packed, WeightStorage::Mapped] {
+            let mut plan = Plan::with_threads(PhasePlan::unpinned(1));
+            plan.memory.weights = weights;
+            let topology = Topology::flat(&[0]);
+            let engine = Engine::load(&file, plan, precision, &topology, &mut |_| {});
+            let mut engine = engine.expect("the open file is still there");
+            assert_eq!(engine.info().fingerprint, shape.info.fingerprint);
+            assert!(logit_bits(&mut engine, &TOKENS, 5) == wanted, "{weights}");
+        }
+    }
+}
+
 #[test]
 fn split_models_may_have_their_experts_in_any_form() {
     for family in ["mixtral", "qwen2moe"] {

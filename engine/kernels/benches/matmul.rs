@@ -8,7 +8,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sysinfer_formats::TensorType;
 use sysinfer_kernels::matmul::{Loops, multiply};
-use sysinfer_kernels::{Activations, Kernel, Layout, ROWS, Role, Runnable, stream, table};
+use sysinfer_kernels::{Activations, Kernel, Layout, Phase, ROWS, Runnable, stream, table};
 
 /// More than a last-level cache holds, so that every pass reads memory.
 const COLD_BYTES: usize = 256 << 20;
@@ -33,9 +33,9 @@ fn activations(kernel: Runnable, rows: usize) -> Activations {
     activations
 }
 
-fn runnable(role: Role) -> impl Iterator<Item = Runnable> {
+fn runnable(phase: Phase) -> impl Iterator<Item = Runnable> {
     table::all()
-        .filter(move |kernel| kernel.role == role)
+        .filter(move |kernel| kernel.phase == phase)
         .filter_map(Kernel::runnable)
 }
 
@@ -51,7 +51,7 @@ fn decode(criterion: &mut Criterion) {
         bench.iter(|| stream::read(black_box(&plain)))
     });
     drop(plain);
-    for kernel in runnable(Role::Decode) {
+    for kernel in runnable(Phase::Decode) {
         let weights = weights(kernel.kernel().block, COLD_BYTES);
         let loops = Loops {
             prefetch_bytes: 1536,
@@ -76,7 +76,7 @@ fn decode(criterion: &mut Criterion) {
 fn prefill(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("prefill");
     group.sample_size(10);
-    for kernel in runnable(Role::Prefill) {
+    for kernel in runnable(Phase::Prefill) {
         let layout = Layout::of(kernel.kernel().block).expect("kernels have layouts");
         let weights = weights(
             kernel.kernel().block,

@@ -7,19 +7,19 @@ use crate::panel::ActivationKind;
 
 /// Which phase a kernel is written for. Either gives right results for any number of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum Phase {
     /// Few activation rows; bound by the speed at which weights arrive.
     Decode,
     /// Many activation rows; bound by arithmetic.
     Prefill,
 }
 
-impl Role {
+impl Phase {
     /// The word in plans and messages.
     pub fn name(self) -> &'static str {
         match self {
-            Role::Decode => "decode",
-            Role::Prefill => "prefill",
+            Phase::Decode => "decode",
+            Phase::Prefill => "prefill",
         }
     }
 }
@@ -62,7 +62,7 @@ pub struct Kernel {
     /// The block type of its weights.
     pub block: TensorType,
     /// The phase it is written for.
-    pub role: Role,
+    pub phase: Phase,
     /// What the CPU must have.
     pub isa: Isa,
     /// What it wants of the other operand.

@@ -34,7 +34,7 @@ pub mod stream;
 pub mod table;
 
 pub use activations::Activations;
-pub use contract::{Kernel, Numerics, Role, Runnable};
+pub use contract::{Kernel, Numerics, Phase, Runnable};
 pub use isa::Isa;
 pub use layout::{Layout, ROWS};
 pub use panel::ActivationKind;

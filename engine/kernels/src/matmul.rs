@@ -11,11 +11,11 @@ use crate::panel::PANEL_ROWS;
 /// Row groups handed to a kernel in one call while there is a single panel.
 const GROUPS_PER_CALL: usize = 16;
 /// Most panels of a call.
-const MOST_PANELS: usize = 64;
+const MAX_PANELS: usize = 64;
 /// Most results of a call with a single panel.
 const FEW_RESULTS: usize = GROUPS_PER_CALL * PANEL_ROWS * ROWS;
 /// Most results of a call with many.
-const MANY_RESULTS: usize = GROUPS * MOST_PANELS * PANEL_ROWS * ROWS;
+const MANY_RESULTS: usize = GROUPS * MAX_PANELS * PANEL_ROWS * ROWS;
 
 /// Block sizes of the loops; they change speed only.
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +91,7 @@ pub fn multiply(
         return;
     }
     let mut buffer = [0.0f32; MANY_RESULTS];
-    let cached = (loops.cached_rows / panel_rows).clamp(1, MOST_PANELS);
+    let cached = (loops.cached_rows / panel_rows).clamp(1, MAX_PANELS);
     for first in (0..panels).step_by(cached) {
         let cached = first..(first + cached).min(panels);
         for (index, part) in weights.chunks(GROUPS * group_bytes).enumerate() {

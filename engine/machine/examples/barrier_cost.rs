@@ -1,5 +1,5 @@
-//! What an empty phase costs on this host, for 1 to N threads: `barrier_cost [N]`. About five such
-//! phases per layer are the fixed price of a token, so this bounds how many threads can pay off.
+//! What an empty region costs on this host, for 1 to N threads: `barrier_cost [N]`. About five such
+//! regions per layer are the fixed price of a token, so this bounds how many threads can pay off.
 
 use std::error::Error;
 use std::time::Instant;
@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         topology.summary(),
         topology.source
     );
-    println!("threads  spins  median ns/phase  best ns/phase");
+    println!("threads  spins  median ns/region  best ns/region");
     for threads in 1..=most {
         // Beyond the CPUs there are, and on a machine that is not this one, nothing is pinned.
         let policy = if topology.is_this_host && threads <= topology.cpus.len() {
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             effective_cpus,
         };
         let mut team = Team::new(spec)?;
-        let rounds = nanoseconds_per_phase(&mut team);
+        let rounds = nanoseconds_per_region(&mut team);
         let spins = team.spins();
         println!(
             "{threads:7}  {spins:5}  {:15.1}  {:13.1}",
@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// One mean per round, ascending.
-fn nanoseconds_per_phase(team: &mut Team) -> Vec<f64> {
+fn nanoseconds_per_region(team: &mut Team) -> Vec<f64> {
     let mut rounds: Vec<f64> = (0..ROUNDS)
         .map(|_| {
             team.enter(|lead| {

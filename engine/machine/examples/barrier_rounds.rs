@@ -1,5 +1,5 @@
 //! Many rounds with more threads than CPUs: `barrier_rounds [THREADS [ROUNDS [park|spin]]]`; else twice
-//! the CPUs, 100,000 rounds and `park`. Each round is a phase in which every member counts. Shows that
+//! the CPUs, 100,000 rounds and `park`. Each round is a region in which every member counts. Shows that
 //! no wake-up is lost (it ends), and what waiting costs: CPU time beside time, and CPU time while all
 //! wait for one member that sleeps.
 //!

@@ -16,7 +16,7 @@ const LINE_BYTES: usize = 128;
 
 /// The most address space that is mapped at once, unless a single piece needs more. What no piece takes is
 /// never touched.
-const MOST_CHUNK_BYTES: usize = 256 << 20;
+const MAX_CHUNK_BYTES: usize = 256 << 20;
 
 /// Gives pieces of memory that are all for the workers of one node.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl NodeArena {
         let huge = huge_page_bytes().unwrap_or(1);
         // Whole huge pages, from the start of one: where the system gives them, asked or not, two arenas have
         // none in common.
-        let wanted = self.expected.min(MOST_CHUNK_BYTES).max(bytes);
+        let wanted = self.expected.min(MAX_CHUNK_BYTES).max(bytes);
         let mut map = NodeBuffer::aligned(wanted.checked_next_multiple_of(huge), huge)?;
         if self.pages == Pages::Transparent && self.expected >= huge {
             map.advise(Advice::HugePage, 0..map.len());

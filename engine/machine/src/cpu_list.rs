@@ -7,10 +7,10 @@ use std::str::FromStr;
 use crate::MachineError;
 
 /// The largest CPU number that is taken for one; Linux allows far fewer.
-pub(crate) const MOST_CPU_ID: usize = (1 << 20) - 1;
+pub(crate) const MAX_CPU_ID: usize = (1 << 20) - 1;
 
 /// The longest list; a typing error must not become an allocation.
-const MOST_ENTRIES: usize = 65_536;
+const MAX_ENTRIES: usize = 65_536;
 
 /// OS indices of CPUs, in order, repeats allowed; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,14 +29,14 @@ impl CpuList {
             }
             .error("the list is empty"));
         }
-        if cpus.len() > MOST_ENTRIES {
+        if cpus.len() > MAX_ENTRIES {
             return Err(Item {
                 text: "",
                 position: 1,
             }
             .error(TOO_LONG));
         }
-        if let Some(index) = cpus.iter().position(|&cpu| cpu > MOST_CPU_ID) {
+        if let Some(index) = cpus.iter().position(|&cpu| cpu > MAX_CPU_ID) {
             let text = cpus[index].to_string();
             return Err(Item {
                 text: &text,
@@ -88,7 +88,7 @@ impl Item<'_> {
         }
         // Digits only, so what does not parse does not fit.
         match text.parse() {
-            Ok(number) if number <= MOST_CPU_ID => Ok(number),
+            Ok(number) if number <= MAX_CPU_ID => Ok(number),
             _ => Err(self.error(TOO_LARGE)),
         }
     }
@@ -118,7 +118,7 @@ impl Item<'_> {
         if first > last {
             return Err(self.error("the range ends before it starts"));
         }
-        if cpus.len() + (last - first) / stride + 1 > MOST_ENTRIES {
+        if cpus.len() + (last - first) / stride + 1 > MAX_ENTRIES {
             return Err(self.error(TOO_LONG));
         }
         cpus.extend((first..=last).step_by(stride));

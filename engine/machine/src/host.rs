@@ -3,7 +3,8 @@
 use std::fs::read_to_string;
 
 use crate::cores::{core_kinds, cpu_model};
-use crate::kernel_text::{chosen_word, kib_field};
+use crate::host_memory::total_memory_bytes;
+use crate::kernel_text::chosen_word;
 use crate::{Topology, cpu_quota};
 
 /// A host in plain values. The host's name is not among them: it says nothing about speed.
@@ -67,12 +68,6 @@ pub fn host_info(topology: &Topology) -> HostInfo {
         kernel: kernel.trim().to_owned(),
         huge_pages: chosen_word(&huge_pages).unwrap_or("unavailable").to_owned(),
     }
-}
-
-/// The memory of this host; 0 when unknown.
-pub(crate) fn total_memory_bytes() -> u64 {
-    let meminfo = read_to_string("/proc/meminfo").unwrap_or_default();
-    kib_field(&meminfo, "MemTotal").unwrap_or(0)
 }
 
 /// The length of this thread's SVE vectors, bits; 0 without SVE. The system may allow less than the CPU has.

@@ -3,11 +3,11 @@
 //!
 //! Reading order: [`Topology`] says what exists, [`effective_cpus`] how much of it we may use,
 //! [`place`] and [`CpuList`] choose a CPU for every worker, [`seats`] does so away from [`Neighbours`],
-//! [`Team`] runs them in phases, [`Ranges`] and [`parts`] say which worker writes what, [`NodeBuffer`]
+//! [`Team`] runs them in regions, [`Ranges`] and [`parts`] say which worker writes what, [`NodeBuffer`]
 //! and [`NodeArena`] hold what they read, [`residency()`] says where that is. [`Runner`] starts programs of a build that the host can only emulate.
 //!
 //! This is one of the two crates where `unsafe` may live: here it wraps system calls and hands each
-//! worker its own mutable part of a phase, so that callers need none.
+//! worker its own mutable part of a region, so that callers need none.
 
 mod arena;
 mod cores;
@@ -16,6 +16,7 @@ mod effective;
 mod error;
 mod file_map;
 mod host;
+mod host_memory;
 mod kernel_text;
 mod lines;
 mod memory;

@@ -9,7 +9,7 @@ use memmap2::{Advice, MmapMut, MmapOptions};
 use crate::MachineError;
 
 /// The largest NUMA node number that is taken for one; Linux has at most 1,024 nodes.
-const MOST_NODE_ID: usize = 4095;
+const MAX_NODE_ID: usize = 4095;
 
 /// Which pages to ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -157,7 +157,7 @@ impl NodeBuffer {
             node,
             source,
         };
-        if range.start > range.end || range.end > self.len() || node > MOST_NODE_ID {
+        if range.start > range.end || range.end > self.len() || node > MAX_NODE_ID {
             return Err(error(io::ErrorKind::InvalidInput.into()));
         }
         let page = rustix::param::page_size();

@@ -1,4 +1,4 @@
-//! How a phase hands each worker its own mutable data, so that callers need no `unsafe`: wrap a
+//! How a region hands each worker its own mutable data, so that callers need no `unsafe`: wrap a
 //! borrow in [`each`], [`ranges`], [`columns`] or [`scattered`], combine several in a tuple, and
 //! every worker of [`crate::Lead::run`] receives its share as a plain `&mut`.
 
@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use crate::Ranges;
 
-/// The type of a worker's share, for a phase that borrows the parts for `'s`.
+/// The type of a worker's share, for a region that borrows the parts for `'s`.
 ///
 /// This would be a generic associated type of [`Parts`], but "for every `'s` that `Self` outlives"
 /// cannot be said of one in a closure's bound: it becomes `'static`. The defaulted parameter carries
@@ -19,7 +19,7 @@ pub trait PartOf<'s, Outlives = &'s Self> {
 /// Shorthand for the share that `P` hands out.
 pub type Part<'s, P> = <P as PartOf<'s>>::Part;
 
-/// Data that a phase divides among its workers.
+/// Data that a region divides among its workers.
 ///
 /// # Safety
 /// The parts of different workers must not overlap, and a part must be sound to use on a thread

@@ -6,7 +6,7 @@ use std::io;
 use std::marker::PhantomData;
 
 use crate::MachineError;
-use crate::cpu_list::MOST_CPU_ID;
+use crate::cpu_list::MAX_CPU_ID;
 
 const WORD_BITS: usize = usize::BITS as usize;
 
@@ -52,7 +52,7 @@ pub fn confine_to(cpus: &[usize]) -> Result<(), MachineError> {
         source,
     };
     let highest = cpus.iter().copied().max().unwrap_or(0);
-    if highest > MOST_CPU_ID {
+    if highest > MAX_CPU_ID {
         return Err(error(io::Error::from(io::ErrorKind::InvalidInput)));
     }
     let mut mask = vec![0usize; highest / WORD_BITS + 1];
@@ -123,7 +123,7 @@ fn read_mask() -> io::Result<Vec<usize>> {
         }
         let error = io::Error::last_os_error();
         // The kernel refuses a mask with fewer bits than it has possible CPUs.
-        if error.raw_os_error() != Some(libc::EINVAL) || mask.len() * WORD_BITS > MOST_CPU_ID {
+        if error.raw_os_error() != Some(libc::EINVAL) || mask.len() * WORD_BITS > MAX_CPU_ID {
             return Err(error);
         }
         mask.resize(mask.len() * 2, 0);
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn impossible_cpus_are_refused_and_change_nothing() {
         let before = current_affinity().unwrap();
-        for cpu in [100_000, MOST_CPU_ID, MOST_CPU_ID + 1, usize::MAX] {
+        for cpu in [100_000, MAX_CPU_ID, MAX_CPU_ID + 1, usize::MAX] {
             let message = PinGuard::new(cpu).unwrap_err().to_string();
             assert!(message.contains(&cpu.to_string()), "{message}");
             assert_eq!(current_affinity().unwrap(), before);

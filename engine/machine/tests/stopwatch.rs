@@ -1,4 +1,4 @@
-//! What a stopwatch says of a team's phases.
+//! What a stopwatch says of a team's regions.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,7 +17,7 @@ fn team(threads: usize) -> Team {
 }
 
 /// A clock that only work moves, so that times are exact; threads do not share a moment, so each
-/// phase is of a team of one.
+/// region is of a team of one.
 #[test]
 fn a_stopwatch_tells_kinds_and_laps_apart() {
     let time = AtomicU64::new(5);
@@ -28,7 +28,7 @@ fn a_stopwatch_tells_kinds_and_laps_apart() {
     let stopwatch = Stopwatch::new(&clock, 2);
     let mut team = team(1);
     team.enter_timed(Some(&stopwatch), |lead| {
-        pass(1000); // between phases: nobody's
+        pass(1000); // between regions: nobody's
         lead.run_as(1, (), |_, ()| pass(10));
         lead.run_as(2, (), |_, ()| pass(200));
         let stopwatch = lead.stopwatch().expect("it was handed in");
@@ -40,18 +40,18 @@ fn a_stopwatch_tells_kinds_and_laps_apart() {
     });
     let times = stopwatch.take(1);
     assert_eq!(times.own, [[3, 50, 200].map(Duration::from_nanos)]);
-    assert_eq!(times.phases, Duration::from_nanos(253));
+    assert_eq!(times.regions, Duration::from_nanos(253));
     team.enter(|lead| {
         assert!(lead.stopwatch().is_none(), "off unless it is handed in");
         lead.run_as(1, (), |_, ()| pass(10));
     });
     let nothing = stopwatch.take(2);
-    assert_eq!((nothing.phases, nothing.own[0][1]), Default::default());
+    assert_eq!((nothing.regions, nothing.own[0][1]), Default::default());
 }
 
-/// By a real clock: no member's own time exceeds the phases, and those that had less to do waited.
+/// By a real clock: no member's own time exceeds the regions, and those that had less to do waited.
 #[test]
-fn a_members_own_time_is_within_the_phases() {
+fn a_members_own_time_is_within_the_regions() {
     let start = std::time::Instant::now();
     let clock = || start.elapsed();
     for threads in [1, 2, 5] {
@@ -67,7 +67,10 @@ fn a_members_own_time_is_within_the_phases() {
         let times = stopwatch.take(threads);
         assert_eq!(times.own.len(), threads);
         for own in times.own {
-            assert!(own[0] > Duration::ZERO && own[0] <= times.phases, "{own:?}");
+            assert!(
+                own[0] > Duration::ZERO && own[0] <= times.regions,
+                "{own:?}"
+            );
         }
     }
 }

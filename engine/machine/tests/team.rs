@@ -1,4 +1,4 @@
-//! The team under stress: every phase complete and visible, few CPUs and many threads, panics,
+//! The team under stress: every region complete and visible, few CPUs and many threads, panics,
 //! several teams, and parts that do not overlap.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,16 +22,16 @@ fn team(threads: usize, spin: SpinPolicy, effective_cpus: usize) -> Team {
     .unwrap()
 }
 
-/// Each phase reads what all workers wrote in the one before, so a phase that starts early or a
+/// Each region reads what all workers wrote in the one before, so a region that starts early or a
 /// write that is not yet visible gives a wrong sum.
-fn stress(team: &mut Team, phases: usize) {
+fn stress(team: &mut Team, regions: usize) {
     let threads = team.threads();
     let mut even = vec![1usize; threads];
     let mut odd = vec![0usize; threads];
     for entry in 0..4 {
         team.enter(|lead| {
-            for phase in 0..phases {
-                let (from, to) = if phase % 2 == 0 {
+            for region in 0..regions {
+                let (from, to) = if region % 2 == 0 {
                     (&even, &mut odd)
                 } else {
                     (&odd, &mut even)
@@ -42,29 +42,29 @@ fn stress(team: &mut Team, phases: usize) {
             }
         });
         let mut expected = vec![1usize; threads];
-        for _ in 0..(entry + 1) * phases {
+        for _ in 0..(entry + 1) * regions {
             let sum = expected.iter().sum::<usize>() % 1009;
             expected = (0..threads).map(|worker| sum + worker).collect();
         }
-        // An even number of phases ends where it began.
+        // An even number of regions ends where it began.
         assert_eq!(even, expected, "{threads} threads");
     }
 }
 
 #[test]
 fn every_phase_sees_the_whole_one_before() {
-    for (threads, phases) in [(1, 1000), (2, 2000), (3, 400), (8, 200), (20, 40)] {
-        // Sleeping between phases, and spinning although there are too few CPUs.
-        stress(&mut team(threads, SpinPolicy::Never, 64), phases);
+    for (threads, regions) in [(1, 1000), (2, 2000), (3, 400), (8, 200), (20, 40)] {
+        // Sleeping between regions, and spinning although there are too few CPUs.
+        stress(&mut team(threads, SpinPolicy::Never, 64), regions);
         let mut spinning = team(threads, SpinPolicy::Auto, 64);
         assert!(spinning.spins());
-        stress(&mut spinning, if threads > 2 { 4 } else { phases });
+        stress(&mut spinning, if threads > 2 { 4 } else { regions });
     }
 }
 
-/// A team that cannot spin: whoever waits sleeps, and must be woken in every phase.
+/// A team that cannot spin: whoever waits sleeps, and must be woken in every region.
 #[test]
-fn more_threads_than_cpus_miss_no_phase() {
+fn more_threads_than_cpus_miss_no_region() {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let mut team = team(2 * cpus + 1, SpinPolicy::Auto, cpus);
     assert!(!team.spins());
@@ -74,7 +74,7 @@ fn more_threads_than_cpus_miss_no_phase() {
 /// Members of four nodes wait at gates of their own and meet by node; where CPUs are decides nothing
 /// else. Their numbers are those of no host, so that this is the same everywhere.
 #[test]
-fn a_team_over_nodes_sees_every_phase() {
+fn a_team_over_nodes_sees_every_region() {
     let mut topology = Topology::from_synthetic("pack:2 numa:2 l3:1 core:22 pu:1").unwrap();
     for cpu in &mut topology.cpus {
         cpu.id += 1_000_000;
@@ -106,7 +106,7 @@ fn each_worker_runs_once_per_phase_on_its_own_thread() {
             *thread = Some(std::thread::current().id());
             calls.fetch_add(1, Relaxed);
         });
-        // The same threads again, and a phase without parts.
+        // The same threads again, and a region without parts.
         lead.run((), |worker, ()| {
             let name = std::thread::current().name().map(str::to_owned);
             assert!(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sysinfer_formats::{TensorType, UnsupportedType};
-use sysinfer_kernels::{Role, Runnable, table};
+use sysinfer_kernels::{Phase, Runnable, table};
 
 use crate::error::EngineError;
 use crate::model::forward::Model;
@@ -14,13 +14,13 @@ use crate::plan::{KernelChoice, Plan, PlanError};
 pub(crate) fn kernels(plan: &Plan, block: TensorType) -> Result<Kernels, EngineError> {
     let choice = plan.kernels.get(block.name()).cloned().unwrap_or_default();
     Ok(Kernels {
-        decode: kernel(block, Role::Decode, choice.decode.as_deref())?,
-        prefill: kernel(block, Role::Prefill, choice.prefill.as_deref())?,
+        decode: kernel(block, Phase::Decode, choice.decode.as_deref())?,
+        prefill: kernel(block, Phase::Prefill, choice.prefill.as_deref())?,
     })
 }
 
-fn kernel(block: TensorType, role: Role, name: Option<&str>) -> Result<Runnable, EngineError> {
-    let mut candidates = table::candidates(block, role);
+fn kernel(block: TensorType, phase: Phase, name: Option<&str>) -> Result<Runnable, EngineError> {
+    let mut candidates = table::candidates(block, phase);
     let Some(name) = name else {
         return candidates.next().ok_or_else(|| {
             // Every type that can be decoded has kernels (the battery holds the table to that).
@@ -33,15 +33,15 @@ fn kernel(block: TensorType, role: Role, name: Option<&str>) -> Result<Runnable,
             let reason = match table::named(name) {
                 None => "there is no kernel of that name",
                 Some(kernel) if kernel.block != block => "it is for another block type",
-                Some(kernel) if kernel.role != role => "it is for the other phase",
+                Some(kernel) if kernel.phase != phase => "it is for the other phase",
                 Some(_) => "this CPU lacks its instruction set",
             };
-            let choices: Vec<_> = table::candidates(block, role)
+            let choices: Vec<_> = table::candidates(block, phase)
                 .map(|runnable| runnable.kernel().name)
                 .collect();
             EngineError::Plan(PlanError::Kernel {
                 block_type: block.name().to_owned(),
-                phase: role.name(),
+                phase: phase.name(),
                 name: name.to_owned(),
                 reason,
                 choices: choices.join(", "),

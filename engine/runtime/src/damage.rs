@@ -7,16 +7,14 @@
 //! or has no part in them. Which weight it was is looked for in the file, after the fact.
 
 use std::fmt::{self, Display, Formatter};
-use std::path::Path;
 
 use sysinfer_formats::TensorType;
 use sysinfer_formats::blocks::{dequantize, first_not_finite};
 
-use crate::error::EngineError;
 use crate::load_step::LoadStep;
-use crate::model::files::ModelFiles;
 use crate::model::mapped::Mapped;
 use crate::model::matrix::stripes;
+use crate::model::model_file::ModelFile;
 use crate::model::source::Source;
 use crate::model::tensor::TensorInfo;
 
@@ -51,23 +49,18 @@ impl Display for Damage {
 
 /// The first `most` tensors of a model file that have values which are not finite, in the file's order.
 /// Reads the file (or all parts of a split one) once, or to the last of these tensors; takes no memory.
-///
-/// # Errors
-/// A file that cannot be read, or is no GGUF.
 pub fn damaged_tensors(
-    path: &Path,
+    file: &ModelFile,
     most: usize,
     progress: &mut dyn FnMut(LoadStep),
-) -> Result<Vec<Damage>, EngineError> {
-    let files = ModelFiles::open(path)?;
+) -> Vec<Damage> {
     let source = Mapped {
-        stored: files.stored()?,
-        files: &files,
+        file,
         // Others may be reading it.
         keep_cache: true,
         stays: true,
     };
-    Ok(damaged_in(&source, most, progress))
+    damaged_in(&source, most, progress)
 }
 
 fn damaged_in(source: &dyn Source, most: usize, progress: &mut dyn FnMut(LoadStep)) -> Vec<Damage> {

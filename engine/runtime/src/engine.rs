@@ -1,15 +1,14 @@
 //! The public face: a loaded model, its team of threads, and the step.
 
 mod cache;
+mod loading;
 #[cfg(test)]
 mod locality;
 mod memory;
 
-use std::collections::HashSet;
-use std::path::Path;
 use std::sync::Arc;
 
-use sysinfer_kernels::Role;
+use sysinfer_kernels::Phase;
 use sysinfer_kernels::elementwise::all_finite;
 use sysinfer_kernels::matmul::Loops;
 use sysinfer_machine::{Clock, FileMap, Stopwatch, Topology};
@@ -22,25 +21,16 @@ use crate::kv::heads::HeadShares;
 use crate::kv::homes::Homes;
 use crate::kv::pool::KvPool;
 use crate::kv::shape::KvShape;
-use crate::load_step::LoadStep;
 use crate::model::attention::Addition;
-use crate::model::config::Config;
-use crate::model::files::ModelFiles;
 use crate::model::forward::{Buffers, Mode, Model};
-use crate::model::loader::Loader;
-use crate::model::mapped::Mapped;
 use crate::model::matrix::Matrix;
-use crate::model::metadata;
-use crate::model::preset::Preset;
-use crate::model::source::{self, InF32, Source, Synthetic};
 use crate::model::step::Scratch;
 
 use crate::plan::Plan;
-use crate::precision::{Precision, WeightPrecision};
+use crate::precision::Precision;
 use crate::teams::{Teams, arenas, node_bounds, pages};
 use crate::times::StepTimes;
 use crate::tokenizer::Tokenizer;
-use crate::weight_storage::WeightStorage;
 
 /// Most rows that an engine with this plan runs in one pass: its `prefill_chunk`, but no fewer than a
 /// decode step may have.
@@ -50,17 +40,42 @@ pub fn pass_rows(plan: &Plan) -> usize {
 }
 
 /// Who runs a pass of so many rows: kernels and team.
-pub fn role(plan: &Plan, rows: usize) -> Role {
+pub fn phase(plan: &Plan, rows: usize) -> Phase {
     match rows <= plan.blocking.decode_rows {
-        true => Role::Decode,
-        false => Role::Prefill,
+        true => Phase::Decode,
+        false => Phase::Prefill,
     }
 }
 
-/// Seed of synthetic weights: the same numbers on every host.
-const SYNTHETIC_SEED: u64 = 1;
-
 /// A loaded model that runs steps.
+///
+/// ```
+/// use sysinfer_engine::{Engine, Entry, PhasePlan, Plan, Precision, Preset, Wanted};
+/// use sysinfer_machine::Topology;
+///
+/// # fn main() -> Result<(), sysinfer_engine::EngineError> {
+/// // Two threads that the system places; a profile, or `Plan::untuned`, pins them.
+/// let plan = Plan::with_threads(PhasePlan::unpinned(2));
+/// let topology = Topology::flat(&[0]);
+/// // Random weights, which need no file; `Engine::load` takes those of a `ModelFile`.
+/// let mut engine = Engine::synthetic(
+///     Preset::Tiny,
+///     plan,
+///     Precision::default(),
+///     &topology,
+///     &mut |_| {},
+/// )?;
+/// let mut sequence = engine.sequence(16)?;
+/// let prompt = Entry {
+///     sequence: &mut sequence,
+///     tokens: &[1, 17, 300],
+///     wanted: Wanted::Last,
+/// };
+/// let logits = engine.step(&mut [prompt])?;
+/// assert_eq!(logits.row(0)?.len(), 512);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Engine {
     model: Model,
     info: EngineInfo,
@@ -90,140 +105,6 @@ pub struct Engine {
 type Timing<'t> = (&'t Stopwatch<'t>, &'t mut StepTimes);
 
 impl Engine {
-    /// Maps a GGUF file (with the other parts of a model that is split), packs its weights by the workers
-    /// that will read them, unmaps it. Memory of the map is given back along the way, and so is that of
-    /// the system's cache of the file, unless the plan keeps it. Weights that the plan leaves in the map (`memory.weights`) stay there, and
-    /// the file must stay as it is while the engine lives.
-    ///
-    /// # Errors
-    /// A file that is no GGUF or no model that runs here, a plan that this host or model cannot
-    /// follow, no memory.
-    pub fn open(
-        path: &Path,
-        plan: Plan,
-        precision: Precision,
-        topology: &Topology,
-        progress: &mut dyn FnMut(LoadStep),
-    ) -> Result<Engine, EngineError> {
-        let files = ModelFiles::open(path)?;
-        let stored = files.stored()?;
-        let config = metadata::read(&stored)?;
-        let tokenizer = Tokenizer::from_gguf(stored.metadata())?.map(Arc::new);
-        let template = stored.metadata().string("tokenizer.chat_template");
-        let template = template.map_err(|error| EngineError::Model(error.to_string()))?;
-        let template = template.map(str::to_owned);
-        let keep_cache = plan.memory.keep_file_cache;
-        let source = Mapped {
-            stored,
-            files: &files,
-            keep_cache,
-            stays: plan.memory.weights == WeightStorage::Mapped,
-        };
-        let how = (plan, precision);
-        let mut engine = Self::load(&source, config, how, topology, progress)?;
-        check_vocabulary(tokenizer.as_deref(), &engine.model.config)?;
-        engine.tokenizer = tokenizer;
-        engine.chat_template = template;
-        if !keep_cache && engine.files.is_empty() {
-            // What lies at the seams of the pieces that went before, and the files' directories.
-            files.maps().for_each(|map| map.release_with_cache(map));
-        }
-        Ok(engine)
-    }
-
-    /// Fills a preset's shape with random weights, straight into packed form. No tokenizer.
-    ///
-    /// # Errors
-    /// A plan that this host cannot follow or that wants weights in the map of a file, no memory.
-    pub fn synthetic(
-        preset: Preset,
-        plan: Plan,
-        precision: Precision,
-        topology: &Topology,
-        progress: &mut dyn FnMut(LoadStep),
-    ) -> Result<Engine, EngineError> {
-        if plan.memory.weights == WeightStorage::Mapped {
-            let message = "memory.weights = \"mapped\", but random weights are in no file; say packed, \
-                           or write them to a file first (sysinfer-tune synth)";
-            return Err(EngineError::Model(message.into()));
-        }
-        let source = Synthetic::new(preset, SYNTHETIC_SEED);
-        let how = (plan, precision);
-        Self::load(&source, preset.config(), how, topology, progress)
-    }
-
-    fn load(
-        source: &dyn Source,
-        config: Config,
-        (plan, precision): (Plan, Precision),
-        topology: &Topology,
-        progress: &mut dyn FnMut(LoadStep),
-    ) -> Result<Engine, EngineError> {
-        let wide;
-        let source = match precision.weights {
-            WeightPrecision::AsStored => source,
-            WeightPrecision::F32 => {
-                wide = InF32::new(source)?;
-                &wide
-            }
-        };
-        let mut plan = plan;
-        plan.validate()?;
-        let total_bytes = source::packed_bytes(source);
-        let mut teams = Teams::new(&plan, topology)?;
-        let (decode_nodes, prefill_nodes) = teams.nodes(topology);
-        let mut done_bytes = 0;
-        let what = match plan.memory.weights {
-            WeightStorage::Mapped => "finding weights",
-            _ => "packing weights",
-        };
-        let arenas = &mut arenas(&plan, &decode_nodes, total_bytes);
-        let weights = teams.decode.enter(|lead| {
-            Loader {
-                source,
-                lead,
-                arenas,
-                nodes: (&decode_nodes, &prefill_nodes),
-                kernels: &|block| kernels(&plan, block),
-                loaded: HashSet::new(),
-                progress: &mut |bytes| {
-                    done_bytes += bytes;
-                    progress(LoadStep {
-                        done_bytes,
-                        total_bytes,
-                        what,
-                    });
-                },
-            }
-            .load(&config)
-        })?;
-        let model = Model::new(config, weights);
-        plan.kernels = chosen(&model);
-        let scratch = scratch(teams.most_threads());
-        let chunk = plan.blocking.attention_chunk;
-        let homes = Homes::of(model.config.kv_heads, chunk, &decode_nodes);
-        let shape = model.config.cache_shape(precision.cache);
-        let cache = pool(shape, &homes, &plan);
-        Ok(Engine {
-            heads: Heads::new(cache.shape(), &homes, (&decode_nodes, &prefill_nodes)),
-            homes,
-            cache,
-            info: EngineInfo::of(&model, precision),
-            files: model.weights.files(),
-            model,
-            tokenizer: None,
-            chat_template: None,
-            plan,
-            precision,
-            topology: topology.clone(),
-            teams,
-            scratch,
-            buffers: Buffers::default(),
-            collected: Vec::new(),
-            spoilt: Vec::new(),
-        })
-    }
-
     /// What was loaded.
     pub fn info(&self) -> &EngineInfo {
         &self.info
@@ -310,8 +191,8 @@ impl Engine {
             cache.set_limit(self.cache.usage().limit);
             self.cache = cache;
         }
-        let nodes = (&decode_nodes[..], &prefill_nodes[..]);
-        self.heads = Heads::new(self.cache.shape(), &self.homes, nodes);
+        let shape = self.cache.shape();
+        self.heads = Heads::new(shape, &self.homes, &decode_nodes, &prefill_nodes);
         self.teams = teams;
         self.plan = plan;
         Ok(())
@@ -338,7 +219,7 @@ impl Engine {
     }
 
     /// As [`Engine::step`], and says where its time went by `clock`. Slower by a few looks at the
-    /// clock per phase and worker.
+    /// clock per region and worker.
     ///
     /// # Errors
     /// As [`Engine::step`].
@@ -388,10 +269,8 @@ impl Engine {
             if rows == 0 {
                 break;
             }
-            let team = self.run(
-                (&mut additions, rows, &wanted),
-                timing.as_ref().map(|t| t.0),
-            );
+            let stopwatch = timing.as_ref().map(|timing| timing.0);
+            let team = self.run(&mut additions, rows, &wanted, stopwatch);
             if let Some((stopwatch, times)) = &mut timing {
                 times.add(&stopwatch.take(team));
             }
@@ -413,24 +292,26 @@ impl Engine {
     /// One pass of at most [`pass_rows`] rows; returns the size of the team that ran it.
     fn run(
         &mut self,
-        (additions, rows, wanted): (&mut [Addition<'_>], usize, &[usize]),
+        additions: &mut [Addition<'_>],
+        rows: usize,
+        wanted: &[usize],
         stopwatch: Option<&Stopwatch<'_>>,
     ) -> usize {
-        let role = role(&self.plan, rows);
+        let phase = phase(&self.plan, rows);
         let blocking = &self.plan.blocking;
         let loops = Loops {
             prefetch_bytes: blocking.prefetch_bytes,
             cached_rows: blocking.prefill_rows,
         };
         let mode = Mode {
-            role,
+            phase,
             loops,
             attention_chunk: blocking.attention_chunk,
             cache: self.cache.shape(),
-            heads: self.heads.of(role),
+            heads: self.heads.of(phase),
         };
         let (model, scratch, buffers) = (&self.model, &mut self.scratch, &mut self.buffers);
-        let team = self.teams.of(role);
+        let team = self.teams.of(phase);
         let logits = team.enter_timed(stopwatch, |lead| {
             model.forward(lead, mode, additions, wanted, scratch, buffers)
         });
@@ -499,17 +380,17 @@ struct Heads {
 }
 
 impl Heads {
-    fn new(shape: KvShape, homes: &Homes, (decode, prefill): (&[usize], &[usize])) -> Self {
+    fn new(shape: KvShape, homes: &Homes, decode: &[usize], prefill: &[usize]) -> Self {
         Self {
             decode: HeadShares::new(shape, homes, decode),
             prefill: HeadShares::new(shape, homes, prefill),
         }
     }
 
-    fn of(&self, role: Role) -> &HeadShares {
-        match role {
-            Role::Decode => &self.decode,
-            Role::Prefill => &self.prefill,
+    fn of(&self, phase: Phase) -> &HeadShares {
+        match phase {
+            Phase::Decode => &self.decode,
+            Phase::Prefill => &self.prefill,
         }
     }
 }
@@ -524,17 +405,6 @@ fn pool(shape: KvShape, homes: &Homes, plan: &Plan) -> KvPool {
         homes.turns(),
         nodes.map(Arc::from),
     )
-}
-
-/// A tokenizer must not give ids that the model has no row for.
-fn check_vocabulary(tokenizer: Option<&Tokenizer>, config: &Config) -> Result<(), EngineError> {
-    match tokenizer.map(Tokenizer::vocabulary_size) {
-        Some(size) if size > config.vocabulary_size => Err(EngineError::Model(format!(
-            "tokenizer.ggml.tokens has {size} entries, token_embd.weight only {} rows",
-            config.vocabulary_size
-        ))),
-        _ => Ok(()),
-    }
 }
 
 fn scratch(workers: usize) -> Vec<Scratch> {

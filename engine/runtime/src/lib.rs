@@ -43,6 +43,7 @@ pub use info::EngineInfo;
 pub use load_step::LoadStep;
 pub use lookup::{Drafter, Drafts, Drawn, Lookup, Spoilt, Turn};
 pub use matrix_shape::MatrixShape;
+pub use model::model_file::ModelFile;
 pub use model::preset::Preset;
 pub use not_finite::NotFinite;
 pub use plan::{Blocking, KernelChoice, MemoryPlan, PhasePlan, Plan, PlanError};

@@ -54,6 +54,10 @@ pub struct KernelChoice {
     pub prefill: Option<String>,
 }
 
+/// Rows that a decode step has room for where nothing else is planned: drafts of prompt-lookup decoding take
+/// what sequences leave of them.
+pub const DECODE_ROWS: usize = 8;
+
 /// Block sizes. They change speed; of results, `attention_chunk` alone may change the last bits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -75,7 +79,7 @@ impl Default for Blocking {
     fn default() -> Self {
         Self {
             prefetch_bytes: 1536,
-            decode_rows: 8,
+            decode_rows: DECODE_ROWS,
             prefill_rows: 128,
             prefill_chunk: 512,
             attention_chunk: 256,
@@ -199,7 +203,7 @@ impl PhasePlan {
 }
 
 impl Plan {
-    /// The plan of a host that was never tuned: one thread per core, in order, for both phases.
+    /// Both phases by the same team, and everything else as it is by default.
     pub fn with_threads(phase: PhasePlan) -> Self {
         Self {
             decode: phase.clone(),

@@ -54,7 +54,8 @@ impl Located {
 /// Adds memory that is found somewhere to what is known of its kind and node.
 pub(crate) fn collect(
     all: &mut Vec<Located>,
-    (what, wanted): (&'static str, Option<usize>),
+    what: &'static str,
+    wanted: Option<usize>,
     found: &Residency,
 ) {
     let known = all
@@ -108,9 +109,9 @@ mod tests {
     fn memory_of_one_kind_and_node_is_added_up() {
         let mut all = Vec::new();
         let one = located(Some(0), &[(0, 5)]).found;
-        collect(&mut all, ("weights", Some(0)), &one);
-        collect(&mut all, ("weights", Some(1)), &one);
-        collect(&mut all, ("weights", Some(0)), &one);
+        collect(&mut all, "weights", Some(0), &one);
+        collect(&mut all, "weights", Some(1), &one);
+        collect(&mut all, "weights", Some(0), &one);
         assert_eq!(all.len(), 2);
         assert_eq!(all[0].found.bytes[&0], 10);
     }

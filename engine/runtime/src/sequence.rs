@@ -12,6 +12,34 @@ use crate::state_sum::StateSum;
 
 /// Tokens that went through the model, with their keys and values. Grows block by block; gives its blocks
 /// back when dropped.
+///
+/// ```
+/// use sysinfer_engine::{Engine, Entry, PhasePlan, Plan, Precision, Preset, Wanted};
+/// # use sysinfer_machine::Topology;
+/// # fn main() -> Result<(), sysinfer_engine::EngineError> {
+/// # let (plan, topology) = (Plan::with_threads(PhasePlan::unpinned(1)), Topology::flat(&[0]));
+/// # let precision = Precision::default();
+/// # let mut engine = Engine::synthetic(Preset::Tiny, plan, precision, &topology, &mut |_| {})?;
+/// let (mut first, mut second) = (engine.sequence(16)?, engine.sequence(16)?);
+/// // One step takes new tokens of any number of sequences.
+/// let first_entry = Entry {
+///     sequence: &mut first,
+///     tokens: &[1, 17, 300],
+///     wanted: Wanted::None,
+/// };
+/// let second_entry = Entry {
+///     sequence: &mut second,
+///     tokens: &[1, 44],
+///     wanted: Wanted::Last,
+/// };
+/// let logits = engine.step(&mut [first_entry, second_entry])?;
+/// assert_eq!(logits.rows(), 1);
+/// // What a sequence should not have said is cut off, and costs nothing.
+/// first.truncate(2);
+/// assert_eq!((first.tokens(), second.len()), (&[1, 17][..], 2));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Sequence {
     /// Those that are full may be shared with others, and are not written then.

@@ -1,16 +1,13 @@
 //! What a model is without its weights: the products of a step, their sizes and types. For what
 //! reasons about speed, such as a simulated host, and must not allocate gigabytes for it.
 
-use std::path::Path;
-
 use sysinfer_kernels::{Layout, ROWS};
 
 use crate::error::EngineError;
 use crate::info::EngineInfo;
 use crate::matrix_shape::MatrixShape;
 use crate::model::config::Config;
-use crate::model::files::ModelFiles;
-use crate::model::metadata;
+use crate::model::model_file::ModelFile;
 use crate::model::preset::Preset;
 use crate::model::source::{Source, Synthetic};
 use crate::precision::Precision;
@@ -48,15 +45,12 @@ impl ModelShape {
         Self::of_source(&Synthetic::new(preset, 0), &preset.config(), precision)
     }
 
-    /// The shape of a GGUF file; reads its directory, not its weights.
+    /// The shape of a GGUF file.
     ///
     /// # Errors
-    /// A file that is no GGUF, or no model that runs here.
-    pub fn of_file(path: &Path, precision: Precision) -> Result<ModelShape, EngineError> {
-        let files = ModelFiles::open(path)?;
-        let stored = files.stored()?;
-        let config = metadata::read(&stored)?;
-        Self::of_source(&stored, &config, precision)
+    /// No model that runs here.
+    pub fn of_file(file: &ModelFile, precision: Precision) -> Result<ModelShape, EngineError> {
+        Self::of_source(file.stored(), &file.config()?, precision)
     }
 
     fn of_source(
@@ -222,10 +216,5 @@ mod tests {
             let total = layers + read(&shape.output);
             assert_eq!(total as u64, shape.info.decode_bytes, "{}", preset.name());
         }
-    }
-
-    #[test]
-    fn a_file_that_is_no_model_is_an_error() {
-        assert!(ModelShape::of_file(Path::new("/nonexistent.gguf"), Precision::default()).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! The teams of a plan: one for each phase, and where their workers read.
 
-use sysinfer_kernels::Role;
+use sysinfer_kernels::Phase;
 use sysinfer_machine::{
     CpuList, Pages, PinReport, SpinPolicy, Team, TeamSpec, Topology, effective_cpus,
 };
@@ -48,9 +48,9 @@ impl Teams {
         })
     }
 
-    pub(crate) fn of(&mut self, role: Role) -> &mut Team {
-        match (role, &mut self.prefill) {
-            (Role::Prefill, Some(team)) => team,
+    pub(crate) fn of(&mut self, phase: Phase) -> &mut Team {
+        match (phase, &mut self.prefill) {
+            (Phase::Prefill, Some(team)) => team,
             _ => &mut self.decode,
         }
     }
@@ -111,7 +111,7 @@ pub(crate) fn pages(plan: &Plan) -> Pages {
 
 /// Where packed weights of a plan go, about so many bytes.
 pub(crate) fn arenas(plan: &Plan, decode_nodes: &[usize], bytes: u64) -> Arenas {
-    Arenas::new(decode_nodes, (pages(plan), plan.memory.bind_nodes), bytes)
+    Arenas::new(decode_nodes, pages(plan), plan.memory.bind_nodes, bytes)
 }
 
 /// Where each node's share of every matrix ends, in ten-thousandths, in worker order: what decides where

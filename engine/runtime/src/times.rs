@@ -19,7 +19,7 @@ pub struct StepTimes {
     /// Waiting at barriers: for work to begin, and for others to end theirs.
     pub waiting: WorkerSeconds,
     /// Embeddings, norms, rotation, quantising of inputs, appending to the cache, choice of experts;
-    /// and what the leader does alone between phases.
+    /// and what the leader does alone between regions.
     pub rest: WorkerSeconds,
 }
 
@@ -51,10 +51,10 @@ impl StepTimes {
         self.rest.add(of(Kind::Rest));
         let own = times.own.iter().map(|own| own.iter().sum::<Duration>());
         self.waiting
-            .add(own.map(|own| times.phases.saturating_sub(own)));
+            .add(own.map(|own| times.regions.saturating_sub(own)));
     }
 
-    /// Ends a step of that length: what was in no phase, the leader did alone.
+    /// Ends a step of that length: what was in no region, the leader did alone.
     pub(crate) fn end(&mut self, step: Duration) {
         self.step_seconds = step.as_secs_f64();
         let known: f64 = self.parts().iter().map(|(_, part)| part.mean).sum();
@@ -86,7 +86,7 @@ mod tests {
         let own = |milliseconds: [u64; 3]| milliseconds.map(Duration::from_millis);
         let mut times = StepTimes::default();
         times.add(&TeamTimes {
-            phases: Duration::from_millis(100),
+            regions: Duration::from_millis(100),
             own: vec![own([60, 20, 10]), own([80, 10, 0])],
         });
         times.end(Duration::from_millis(105));

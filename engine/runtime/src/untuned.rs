@@ -1,9 +1,9 @@
-//! The team of a host that was never tuned: one function for the server, which looks at who else is
+//! The plan of a host that was never tuned: one function for the server, which looks at who else is
 //! pinned, and for the tuner, which measures against it.
 
 use sysinfer_machine::{MapPolicy, Neighbours, Seats, Topology, Why, seats};
 
-use crate::plan::PhasePlan;
+use crate::plan::{PhasePlan, Plan};
 
 /// Threads of a host that was never tuned: one per core, no more than may run at once.
 pub fn untuned_threads(topology: &Topology, effective_cpus: usize) -> usize {
@@ -24,6 +24,14 @@ impl PhasePlan {
     }
 }
 
+impl Plan {
+    /// Both phases by such a team, and everything else as kernels and engine have it by themselves.
+    pub fn untuned(topology: &Topology, threads: usize, neighbours: &Neighbours) -> (Self, Why) {
+        let (team, why) = PhasePlan::untuned(topology, threads, neighbours);
+        (Self::with_threads(team), why)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use sysinfer_machine::Blind;
@@ -37,8 +45,13 @@ mod tests {
         assert_eq!((threads(16), threads(3), threads(0)), (8, 3, 1));
         let mut neighbours = Neighbours::default();
         let (team, why) = PhasePlan::untuned(&topology, 3, &neighbours);
-        assert_eq!((team.map.as_str(), team.cpus), ("compact", vec![0, 2, 4]));
-        assert_eq!((team.threads, why), (3, Why::Alone));
+        assert_eq!(
+            (team.map.as_str(), &team.cpus[..]),
+            ("compact", &[0, 2, 4][..])
+        );
+        assert_eq!((team.threads, &why), (3, &Why::Alone));
+        let both = Plan::with_threads(team);
+        assert_eq!(Plan::untuned(&topology, 3, &neighbours), (both, why));
         neighbours.blind = Some(Blind::Container);
         let (team, why) = PhasePlan::untuned(&topology, 3, &neighbours);
         assert_eq!(team, PhasePlan::unpinned(3));

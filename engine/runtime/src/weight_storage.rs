@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WeightStorage {
-    /// Left to whoever knows the host's memory, see [`crate::model::storage::decided`]; an engine that is
+    /// Left to whoever knows the host's memory, see [`ModelFile::storage`](crate::ModelFile::storage); an engine that is
     /// handed this packs.
     #[default]
     Auto,

@@ -13,7 +13,7 @@ use crate::scheduler::{
 };
 
 /// What all answers are made of: the model's vocabulary.
-pub struct Words {
+pub struct Vocabulary {
     tokenizer: Arc<Tokenizer>,
     /// Tokens that end an answer.
     ends: Vec<u32>,
@@ -30,12 +30,17 @@ struct Excluded {
 }
 
 impl Excluded {
-    fn of(limits: &JobLimits, words: &Words) -> Self {
-        let early = [&words.suppressed[..], &words.ends, &limits.stop_tokens].concat();
-        let mut later = words.suppressed.clone();
+    fn of(limits: &JobLimits, vocabulary: &Vocabulary) -> Self {
+        let early = [
+            &vocabulary.suppressed[..],
+            &vocabulary.ends,
+            &limits.stop_tokens,
+        ]
+        .concat();
+        let mut later = vocabulary.suppressed.clone();
         if limits.ignore_eos {
             let asked = |token: &&u32| limits.stop_tokens.contains(token);
-            later.extend(words.ends.iter().filter(|token| !asked(token)));
+            later.extend(vocabulary.ends.iter().filter(|token| !asked(token)));
         }
         Self { early, later }
     }
@@ -60,7 +65,7 @@ pub struct Answer {
     ended: Option<Result<FinishReason, BackendError>>,
 }
 
-impl Words {
+impl Vocabulary {
     /// The vocabulary of a model with `vocabulary_size` rows. An answer also ends where the model
     /// begins a turn, at one of `turns`.
     pub fn new(tokenizer: Arc<Tokenizer>, vocabulary_size: usize, turns: &[u32]) -> Self {
@@ -84,12 +89,12 @@ impl Answer {
         id: JobId,
         mut job: ValidJob,
         cached: usize,
-        words: &Words,
+        vocabulary: &Vocabulary,
     ) -> Result<Self, BackendError> {
         let sampler = Sampler::new(job.sampling().clone(), job.fallback_seed());
         let mut sampler = sampler.map_err(|error| BackendError(error.to_string()))?;
         sampler.accept_prompt(job.prompt());
-        let tokenizer = Arc::clone(&words.tokenizer);
+        let tokenizer = Arc::clone(&vocabulary.tokenizer);
         Ok(Self {
             id,
             sampler,
@@ -98,7 +103,7 @@ impl Answer {
                 job.prompt().last().copied(),
                 job.shows_specials(),
             ),
-            excluded: Excluded::of(job.limits(), words),
+            excluded: Excluded::of(job.limits(), vocabulary),
             stop: StopMatcher::new(job.limits().stop.clone()),
             guide: job.take_guide(),
             cached,
@@ -144,11 +149,11 @@ impl Answer {
     /// Draws the next token and says what it means.
     pub fn draw(
         &mut self,
-        words: &Words,
+        vocabulary: &Vocabulary,
         logits: &[f32],
         emit: &mut dyn FnMut(JobId, Event),
     ) -> Drawn {
-        let token = match self.choose(words, logits) {
+        let token = match self.choose(vocabulary, logits) {
             Ok(token) => token,
             Err(error) => {
                 self.ended = Some(Err(error));
@@ -156,12 +161,12 @@ impl Answer {
                 return Drawn { token, over: true };
             }
         };
-        let logprobs = self.logprobs(token, logits, &words.tokenizer);
+        let logprobs = self.logprobs(token, logits, &vocabulary.tokenizer);
         self.first_token.get_or_insert_with(Instant::now);
         self.generated += 1;
         self.last = token;
         self.sampler.accept(token);
-        if words.ends.contains(&token) || self.job.limits().stop_tokens.contains(&token) {
+        if vocabulary.ends.contains(&token) || self.job.limits().stop_tokens.contains(&token) {
             let text = self.flush();
             if !text.is_empty() {
                 let logprobs = None;
@@ -169,7 +174,7 @@ impl Answer {
             }
             self.ended = Some(Ok(FinishReason::Stop));
         } else {
-            self.speak(words, token, logprobs, emit);
+            self.speak(vocabulary, token, logprobs, emit);
         }
         Drawn {
             token,
@@ -179,7 +184,7 @@ impl Answer {
 
     /// The next token. One that the form does not allow is drawn again, of those that it allows: the odds are as
     /// if it had not been there, and what is allowed need not be known but then.
-    fn choose(&mut self, words: &Words, logits: &[f32]) -> Result<u32, BackendError> {
+    fn choose(&mut self, vocabulary: &Vocabulary, logits: &[f32]) -> Result<u32, BackendError> {
         let excluded = match self.generated < self.job.limits().min_tokens {
             true => &self.excluded.early,
             false => &self.excluded.later,
@@ -199,19 +204,19 @@ impl Answer {
         let Some(guide) = &mut self.guide else {
             return Ok(token);
         };
-        let token = match words.ends.contains(&token) {
+        let token = match vocabulary.ends.contains(&token) {
             true if guide.may_end()? => return Ok(token),
             false if guide.allows(token)? => token,
             _ => {
                 let mut allowed = guide.allowed()?;
-                allowed.remove(&words.ends);
+                allowed.remove(&vocabulary.ends);
                 allowed.remove(excluded);
                 if guide.may_end()? {
-                    let ends = words.ends.iter().filter(|end| !excluded.contains(end));
+                    let ends = vocabulary.ends.iter().filter(|end| !excluded.contains(end));
                     allowed.insert(&ends.copied().collect::<Vec<u32>>());
                     // A form that is whole ends, however long the answer was to be.
                     if allowed.is_empty() {
-                        allowed.insert(&words.ends);
+                        allowed.insert(&vocabulary.ends);
                     }
                 }
                 if allowed.is_empty() {
@@ -222,7 +227,10 @@ impl Answer {
                     .sample_where(|token| allowed.has(token), logits)
             }
         };
-        let guide = self.guide.as_mut().filter(|_| !words.ends.contains(&token));
+        let guide = self
+            .guide
+            .as_mut()
+            .filter(|_| !vocabulary.ends.contains(&token));
         guide.map_or(Ok(()), |guide| guide.take(token))?;
         Ok(token)
     }
@@ -254,14 +262,14 @@ impl Answer {
     /// answer.
     fn speak(
         &mut self,
-        words: &Words,
+        vocabulary: &Vocabulary,
         token: u32,
         logprobs: Option<TokenLogprobs>,
         emit: &mut dyn FnMut(JobId, Event),
     ) {
         let passed = match self.job.shown().contains(&token) {
             true => {
-                let name = words.tokenizer.token_text(token);
+                let name = vocabulary.tokenizer.token_text(token);
                 self.stop.push(&format!("{}{name}", self.text.flush()))
             }
             false => self.stop.push(self.text.push(token)),

@@ -9,7 +9,7 @@
 
 use sysinfer_engine::{Drafter, Engine, EngineError, Lookup, Sequence};
 
-use super::answer::{Answer, Words};
+use super::answer::{Answer, Vocabulary};
 use super::embedding::Embedding;
 use super::inspector::Inspector;
 use super::live::Live;
@@ -33,7 +33,7 @@ pub struct Limits {
 /// An engine with the sequences it works on.
 pub struct EngineBackend {
     pub(super) engine: Engine,
-    pub(super) words: Words,
+    pub(super) vocabulary: Vocabulary,
     pub(super) lookup: Lookup,
     pub(super) limits: Limits,
     /// Answers, oldest first.
@@ -45,11 +45,11 @@ pub struct EngineBackend {
 }
 
 impl EngineBackend {
-    /// Prepares an engine for answers made of `words`, drafted as `lookup` does.
-    pub fn new(engine: Engine, words: Words, lookup: Lookup, limits: Limits) -> Self {
+    /// Prepares an engine for answers made of `vocabulary`, drafted as `lookup` does.
+    pub fn new(engine: Engine, vocabulary: Vocabulary, lookup: Lookup, limits: Limits) -> Self {
         Self {
             engine,
-            words,
+            vocabulary,
             lookup,
             limits,
             live: Vec::new(),
@@ -91,7 +91,7 @@ impl EngineBackend {
             Err(error) => return Err(not_admitted(error, Job::Answer(job))),
         };
         let shares = self.shared_with(job.prompt(), sequence.len());
-        let answer = Answer::new(id, *job, sequence.len(), &self.words);
+        let answer = Answer::new(id, *job, sequence.len(), &self.vocabulary);
         self.live.push(Live {
             answer: answer.map_err(NotAdmitted::Failed)?,
             drafter: Drafter::default(),

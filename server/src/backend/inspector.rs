@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime};
 
-use sysinfer_engine::{CacheType, damaged_tensors};
+use sysinfer_engine::{CacheType, ModelFile, damaged_tensors};
 
 /// How long the first failed answer waits for the look at the file: small models are named before their
 /// client hears of it, and nobody else waits longer than for a chunk of a prompt.
@@ -71,9 +71,9 @@ fn verdict(model: &Path, loaded: Version, cache: CacheType) -> String {
         CacheType::F32 => "use another conversion of the model",
         _ => "try --cache-type f32, or another conversion of the model",
     };
-    match damaged_tensors(model, 1, &mut |_| {}) {
+    match ModelFile::open(model) {
         Err(error) => format!("logits are not finite, and weights cannot be looked at: {error}"),
-        Ok(damaged) => match damaged.first() {
+        Ok(file) => match damaged_tensors(&file, 1, &mut |_| {}).first() {
             Some(damage) => format!(
                 "logits are not finite because of {name}: {damage}; the file is damaged: fetch it again, or \
                  convert the model again"

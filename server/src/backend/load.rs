@@ -7,17 +7,14 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sysinfer_engine::engine::pass_rows;
-use sysinfer_engine::lookup::MOST_DRAFTED;
-use sysinfer_engine::model::files::ModelFiles;
-use sysinfer_engine::model::metadata;
-use sysinfer_engine::model::storage::decided;
+use sysinfer_engine::lookup::MAX_DRAFTED;
 use sysinfer_engine::residency::Located;
 use sysinfer_engine::{
-    Engine, EngineInfo, LoadStep, Lookup, PhasePlan, Plan, Precision, Tokenizer,
+    Engine, EngineInfo, LoadStep, Lookup, ModelFile, PhasePlan, Plan, Precision, Tokenizer,
 };
 use sysinfer_machine::{Runner, Topology, usable_memory_bytes};
 
-use super::answer::Words;
+use super::answer::Vocabulary;
 use super::capacity::{Capacity, Needs, Wishes, context_tokens};
 use super::engine::{EngineBackend, Limits};
 use super::inspector::Inspector;
@@ -42,7 +39,7 @@ const STOCKED_TOKENS: usize = 1024;
 /// What to load and how.
 #[derive(Debug)]
 pub struct LoadRequest {
-    /// The GGUF file.
+    /// The name of the GGUF file.
     pub model: PathBuf,
     /// How to run it.
     pub plan: Plan,
@@ -92,7 +89,8 @@ fn grammars(tokenizer: &Tokenizer, vocabulary_size: usize) -> Option<Grammars> {
 /// # Errors
 /// [`LoadError`], for the operator.
 pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
-    check_context(request)?;
+    let file = ModelFile::open(&request.model)?;
+    check_context(request, &file)?;
     let renderer = Program::this(request.runner.clone());
     let given = request.chat_template.as_deref();
     let given = given.map(|name| template_choice::given(name, renderer.clone()));
@@ -101,15 +99,12 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     let mut progress = |step: LoadStep| log_progress(&step, &mut tenth);
     let mut plan = request.plan.clone();
     let asked = plan.memory.weights;
-    let (weights, why) = decided(asked, &request.model, usable_memory_bytes());
+    let (weights, why) = file.storage(asked, usable_memory_bytes());
     plan.memory.weights = weights;
-    let mut engine = Engine::open(
-        &request.model,
-        plan,
-        request.precision,
-        &request.topology,
-        &mut progress,
-    )?;
+    let (precision, topology) = (request.precision, &request.topology);
+    let mut engine = Engine::load(&file, plan, precision, topology, &mut progress)?;
+    // Weights that are not packed keep the map that they are in.
+    drop(file);
     let tokenizer = engine
         .tokenizer()
         .cloned()
@@ -133,7 +128,7 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     for warning in memory.iter().filter_map(Located::warning) {
         tracing::warn!("memory: {warning}");
     }
-    let props = props(request, (&engine, capacity, &memory), &template);
+    let props = props(request, &engine, capacity, &memory, &template);
     let mut summary = vec![
         format!(
             "model: {} ({}, {}, {:.2} GB of weights), made for {} tokens",
@@ -165,7 +160,7 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     let turns = template_choice::turns(&template, &info.architecture);
     let grammars = grammars(&tokenizer, info.vocabulary_size);
     let text = ModelText::from(Arc::clone(&tokenizer));
-    let words = Words::new(tokenizer, info.vocabulary_size, &turns);
+    let vocabulary = Vocabulary::new(tokenizer, info.vocabulary_size, &turns);
     let limits = Limits {
         parallel: capacity.parallel,
         step: StepLimits {
@@ -174,7 +169,7 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
         },
     };
     let lookup = lookup(request.lookup).beginning_with(steps.iter().map(rows_and_time));
-    let backend = EngineBackend::new(engine, words, lookup, limits);
+    let backend = EngineBackend::new(engine, vocabulary, lookup, limits);
     let inspector = Inspector::start(request.model.clone(), request.precision.cache);
     let backend = backend.with_inspector(inspector);
     let vocabulary_size = info.vocabulary_size;
@@ -211,13 +206,10 @@ fn log_progress(step: &LoadStep, tenth: &mut u64) {
 
 /// Finds `--context` to be too long before minutes are spent on weights. What else is wrong with a
 /// file is for the engine to say.
-fn check_context(request: &LoadRequest) -> Result<(), LoadError> {
-    let files = ModelFiles::open(&request.model).ok();
-    let config = files.and_then(|files| metadata::read(&files.stored().ok()?).ok());
-    let model = config.map(|config| config.context_length);
-    match model {
-        Some(model) => context_tokens(request.capacity.context, model).map(drop),
-        None => Ok(()),
+fn check_context(request: &LoadRequest, file: &ModelFile) -> Result<(), LoadError> {
+    match file.config() {
+        Ok(config) => context_tokens(request.capacity.context, config.context_length).map(drop),
+        Err(_) => Ok(()),
     }
 }
 
@@ -233,7 +225,7 @@ fn lookup(mode: LookupMode) -> Lookup {
 fn lookup_line(mode: LookupMode) -> String {
     match mode {
         LookupMode::Auto => format!(
-            "lookup: auto, up to {MOST_DRAFTED} tokens are drafted from what prompt and answer repeat, where that is measured to pay"
+            "lookup: auto, up to {MAX_DRAFTED} tokens are drafted from what prompt and answer repeat, where that is measured to pay"
         ),
         LookupMode::Off => "lookup: off".into(),
     }
@@ -284,7 +276,9 @@ fn plan_lines(plan: &Plan, pins: &str) -> Vec<String> {
 
 fn props(
     request: &LoadRequest,
-    (engine, capacity, memory): (&Engine, Capacity, &[Located]),
+    engine: &Engine,
+    capacity: Capacity,
+    memory: &[Located],
     template: &TemplateSource,
 ) -> Value {
     let (info, plan) = (engine.info(), engine.plan());

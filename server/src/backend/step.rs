@@ -136,12 +136,12 @@ impl EngineBackend {
         speakers.append(&mut readers);
         // They want no logits, so they have no speaker.
         prompts.extend(self.embeddings.iter_mut().flat_map(Embedding::entries));
-        let words = &self.words;
+        let vocabulary = &self.vocabulary;
         let spoilt = self.lookup.step(
             &mut self.engine,
             &mut turns,
             prompts,
-            &mut |number, logits| speakers[number].draw(words, logits, emit),
+            &mut |number, logits| speakers[number].draw(vocabulary, logits, emit),
         )?;
         let ids: Vec<JobId> = speakers.iter().map(|answer| answer.id()).collect();
         for id in (0..ids.len()).filter(|number| spoilt.contains(*number)) {

@@ -10,11 +10,13 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Content, Ref, RefOr, Required, ResponseBuilder};
 
-use super::KEY;
 use crate::api::error::ErrorBody;
 use crate::api::ollama::response::OllamaError;
 
 const JSON: &str = "application/json";
+
+/// The scheme of `Authorization: Bearer KEY`.
+pub(super) const KEY: &str = "key";
 
 /// Statuses of refusals, and what they mean.
 const REFUSALS: [(u16, &str); 9] = [

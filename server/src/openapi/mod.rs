@@ -10,14 +10,12 @@ mod endpoint;
 pub use described::Described;
 pub use endpoint::Endpoint;
 
+use described::KEY;
 use serde_json::Value;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     ComponentsBuilder, InfoBuilder, OpenApiBuilder, PathsBuilder, path::PathItem,
 };
-
-/// The scheme of `Authorization: Bearer KEY`.
-const KEY: &str = "key";
 
 /// The document of all endpoints.
 ///

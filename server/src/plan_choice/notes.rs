@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 
 use sysinfer_engine::PhasePlan;
-use sysinfer_machine::{Neighbour, Neighbours, Topology, Why, surplus};
-
-use super::compressed;
+use sysinfer_machine::{CpuList, Neighbour, Neighbours, Topology, Why, surplus};
 
 /// Neighbours that a line names; of others it says how many.
 const MOST_NAMED: usize = 3;
+
+/// CPU ids in `taskset -c` form.
+pub fn compressed(cpus: &[usize]) -> String {
+    // An empty list has no such form.
+    CpuList::new(cpus.to_vec()).map_or_else(|_| "none".into(), |list| list.to_string())
+}
 
 /// Where the threads of an untuned team went, if that was a choice.
 pub(super) fn choice(team: &PhasePlan, why: &Why, topology: &Topology) -> Option<String> {

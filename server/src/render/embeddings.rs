@@ -7,7 +7,8 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{NoAnswer, nanoseconds};
+use super::nanoseconds;
+use super::no_answer::NoAnswer;
 use crate::api::embeddings::{
     Embedding, EmbeddingApi, EmbeddingList, EmbeddingUsage, Means, Vector,
 };

@@ -1,6 +1,6 @@
 //! Waiting for whole answers.
 
-use super::NoAnswer;
+use super::no_answer::NoAnswer;
 use crate::error::ApiError;
 use crate::observe::GenerationLog;
 use crate::scheduler::{Choices, Event, Finish, TokenLogprobs};

@@ -8,6 +8,7 @@ pub mod embeddings;
 pub mod gather;
 mod json;
 mod message;
+mod no_answer;
 pub mod ollama;
 pub mod responses;
 mod so_far;
@@ -23,9 +24,7 @@ use uuid::Uuid;
 use self::gather::Gathered;
 use self::stream::Format;
 use crate::api::response::{PromptTokensDetails, TokenEntry, TokenLogprob, Usage};
-use crate::error::ApiError;
-use crate::observe::GenerationLog;
-use crate::scheduler::{Event, Finish, Logprob, TokenLogprobs};
+use crate::scheduler::{Finish, Logprob, TokenLogprobs};
 
 /// The lowest logprob that is sent: JSON has no infinity. OpenAI's documents name this value.
 const LOWEST_LOGPROB: f32 = -9999.0;
@@ -74,45 +73,6 @@ pub fn unix_seconds() -> u64 {
 /// A duration as Ollama writes it.
 fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// What a client is told where an answer has no end.
-#[derive(Debug)]
-enum NoAnswer {
-    /// The engine failed at it.
-    Failed(ApiError),
-    /// The server stops.
-    CutOff,
-}
-
-impl NoAnswer {
-    /// What an event says that is neither text nor the end of an answer.
-    fn of(event: Option<Event>) -> Self {
-        match event {
-            Some(Event::Failed(error)) => Self::Failed(ApiError::internal(error.to_string())),
-            Some(Event::NotFinite(error)) => Self::Failed(ApiError::not_finite(error.to_string())),
-            Some(Event::CutOff) => Self::CutOff,
-            _ => Self::Failed(lost()),
-        }
-    }
-
-    /// The error, once it is in the log.
-    fn logged(self, log: &mut GenerationLog) -> ApiError {
-        match self {
-            Self::Failed(error) => {
-                log.failed(error.message());
-                error
-            }
-            Self::CutOff => {
-                ApiError::unavailable("the server stopped before the answer was complete")
-            }
-        }
-    }
-}
-
-/// The error of a job whose events ended without an end: the worker died.
-fn lost() -> ApiError {
-    ApiError::internal("the engine stopped unexpectedly; the server's log says more")
 }
 
 fn usage(finish: &Finish) -> Usage {

@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_stream::Stream;
 
-use super::NoAnswer;
+use super::no_answer::NoAnswer;
 use super::unsent::Unsent;
 use crate::error::ApiError;
 use crate::observe::GenerationLog;

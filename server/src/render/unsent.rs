@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use serde::Serialize;
 
-use super::lost;
+use super::no_answer::lost;
 
 /// Room for a piece of one token; longer ones grow.
 const PIECE_BYTES: usize = 512;

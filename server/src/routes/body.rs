@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::api::json;
 use crate::error::ApiError;
-use crate::intake::{Held, Intake, Leave};
+use crate::intake::{Held, Intake, WorkPermit};
 use crate::state::ServerState;
 
 /// Largest request body: a context full of text many times over.
@@ -25,11 +25,11 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// What some editors put before text; no part of JSON.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// A request body that has arrived, with leave to work on it.
+/// A request body that has arrived, with a permit to work on it.
 #[derive(Debug)]
 pub struct JsonBody {
     bytes: Vec<u8>,
-    leave: Leave,
+    permit: WorkPermit,
 }
 
 impl FromRequest<Arc<ServerState>> for JsonBody {
@@ -61,8 +61,8 @@ impl JsonBody {
             return Err(ApiError::encoded(&encoding));
         }
         let (bytes, held) = read(request.into_body(), &state.intake).await?;
-        let leave = state.intake.leave(bytes.len(), held).await?;
-        Ok(Self { bytes, leave })
+        let permit = state.intake.permit(bytes.len(), held).await?;
+        Ok(Self { bytes, permit })
     }
 
     /// Does `work` with the object, where it may take its time: neither it nor parsing keeps the threads
@@ -75,10 +75,10 @@ impl JsonBody {
         T: Send + 'static,
         W: FnOnce(Map<String, Value>) -> Result<T, ApiError> + Send + 'static,
     {
-        let Self { bytes, leave } = self;
+        let Self { bytes, permit } = self;
         let worked = tokio::task::spawn_blocking(move || {
             let worked = object(bytes).and_then(work);
-            drop(leave);
+            drop(permit);
             worked
         });
         worked.await.unwrap_or_else(|_| {

@@ -18,7 +18,7 @@ use crate::render::sse::Chunks;
 use crate::render::stream::Format;
 use crate::routes::body::JsonBody;
 use crate::routes::generation::{Encoded, answer, fresh_seed};
-use crate::routes::room::Room;
+use crate::routes::queue_slot::QueueSlot;
 use crate::scheduler::ValidJob;
 use crate::state::ServerState;
 use crate::validate::{Delivery, check};
@@ -31,7 +31,7 @@ use crate::validate::{Delivery, check};
 pub async fn completions(
     State(state): State<Arc<ServerState>>,
     Extension(id): Extension<RequestId>,
-    _: Room,
+    _: QueueSlot,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
     answer(&state, id, body, rendered).await
@@ -72,7 +72,8 @@ pub fn encoded(
     let model = state.ready()?;
     let checked = check(body, state.settings.defaults, model.vocabulary_size)?;
     let delivery = checked.delivery;
-    let sides = (model.prompt.as_ref(), model.grammars.as_ref());
-    let (jobs, reading) = checked.into_jobs(sides, model.context_tokens, fresh_seed())?;
+    let (prompt, grammars) = (model.prompt.as_ref(), model.grammars.as_ref());
+    let (jobs, reading) =
+        checked.into_jobs(prompt, grammars, model.context_tokens, fresh_seed())?;
     Ok((jobs, delivery, reading))
 }

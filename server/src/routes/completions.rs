@@ -16,7 +16,7 @@ use crate::render::completion::{TextChunks, Texts};
 use crate::render::stream::Format;
 use crate::routes::body::JsonBody;
 use crate::routes::generation::{Encoded, answer, fresh_seed};
-use crate::routes::room::Room;
+use crate::routes::queue_slot::QueueSlot;
 use crate::state::ServerState;
 use crate::validate::check_completion;
 
@@ -27,7 +27,7 @@ use crate::validate::check_completion;
 pub async fn completions(
     State(state): State<Arc<ServerState>>,
     Extension(id): Extension<RequestId>,
-    _: Room,
+    _: QueueSlot,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
     answer(&state, id, body, encoded).await
@@ -49,8 +49,8 @@ pub fn encoded(state: &ServerState, body: Map<String, Value>) -> Result<Encoded<
     let model = state.ready()?;
     let checked = check_completion(body, state.settings.defaults, model.vocabulary_size)?;
     let delivery = checked.delivery;
-    let sides = (model.text.as_ref(), model.grammars.as_ref());
-    let (jobs, echoes) = checked.into_jobs(sides, model.context_tokens, fresh_seed())?;
+    let (text, grammars) = (model.text.as_ref(), model.grammars.as_ref());
+    let (jobs, echoes) = checked.into_jobs(text, grammars, model.context_tokens, fresh_seed())?;
     let head = Head::new("cmpl-", &state.settings.model_name);
     let renderer = Texts {
         head,

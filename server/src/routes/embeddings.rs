@@ -16,7 +16,7 @@ use crate::openapi::{Described, bodies};
 use crate::render::embeddings::{Vectors, embedded};
 use crate::routes::body::JsonBody;
 use crate::routes::generation::{logged, refused};
-use crate::routes::room::Room;
+use crate::routes::queue_slot::QueueSlot;
 use crate::scheduler::{Embedded, ValidInputs};
 use crate::state::ServerState;
 use crate::validate::{VectorForm, check_embeddings};
@@ -28,7 +28,7 @@ use crate::validate::{VectorForm, check_embeddings};
 pub async fn embeddings(
     State(state): State<Arc<ServerState>>,
     Extension(id): Extension<RequestId>,
-    _: Room,
+    _: QueueSlot,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
     answer(state, id, body, EmbeddingApi::OpenAi).await
@@ -41,7 +41,7 @@ pub async fn embeddings(
 pub async fn embed(
     State(state): State<Arc<ServerState>>,
     Extension(id): Extension<RequestId>,
-    _: Room,
+    _: QueueSlot,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
     answer(state, id, body, EmbeddingApi::Tei).await
@@ -108,8 +108,8 @@ fn inputs(
     api: EmbeddingApi,
 ) -> Result<Option<(ValidInputs, VectorForm)>, ApiError> {
     let model = state.ready()?;
-    let size = (model.vocabulary_size, model.facts.embedding_length);
-    let Some(checked) = check_embeddings(body, api, size)? else {
+    let (vocabulary_size, width) = (model.vocabulary_size, model.facts.embedding_length);
+    let Some(checked) = check_embeddings(body, api, vocabulary_size, width)? else {
         return Ok(None);
     };
     let form = checked.form;

@@ -70,7 +70,7 @@ pub async fn answer<R: Renderer>(
         let state = Arc::clone(state);
         body.work(move |body| encode(&state, body)).await?
     };
-    generate(state, (id, began), encoded).await
+    generate(state, id, began, encoded).await
 }
 
 /// Queues the jobs of a request that arrived at `began`, all or none, and answers it with what comes of them.
@@ -80,7 +80,8 @@ pub async fn answer<R: Renderer>(
 /// when the server is stopping.
 pub async fn generate<R: Renderer>(
     state: &Arc<ServerState>,
-    (id, began): (RequestId, Instant),
+    id: RequestId,
+    began: Instant,
     encoded: Encoded<R>,
 ) -> Result<Response, ApiError> {
     let Encoded {

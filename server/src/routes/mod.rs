@@ -11,6 +11,7 @@ pub mod health;
 pub mod models;
 pub mod ollama;
 pub mod props;
+pub mod queue_slot;
 pub mod responses;
-pub mod room;
+
 pub mod tokenize;

@@ -18,7 +18,7 @@ use crate::render::stream::Format;
 use crate::routes::body::JsonBody;
 use crate::routes::chat;
 use crate::routes::generation::{Encoded, answer};
-use crate::routes::room::Room;
+use crate::routes::queue_slot::QueueSlot;
 use crate::state::ServerState;
 
 /// Generates what the model thinks, says and calls, whole or as server-sent events.
@@ -28,7 +28,7 @@ use crate::state::ServerState;
 pub async fn responses(
     State(state): State<Arc<ServerState>>,
     Extension(id): Extension<RequestId>,
-    _: Room,
+    _: QueueSlot,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
     answer(&state, id, body, encoded).await

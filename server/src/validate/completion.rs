@@ -97,7 +97,8 @@ impl CheckedCompletion {
     /// there is no such form.
     pub fn into_jobs(
         self,
-        (text, grammars): (&dyn TextEncoder, Option<&Grammars>),
+        text: &dyn TextEncoder,
+        grammars: Option<&Grammars>,
         context_tokens: usize,
         fallback_seed: u64,
     ) -> Result<(Vec<ValidJob>, Vec<String>), ApiError> {

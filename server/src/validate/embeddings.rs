@@ -51,7 +51,8 @@ pub struct CheckedEmbeddings {
 pub fn check_embeddings(
     body: Map<String, Value>,
     api: EmbeddingApi,
-    (vocabulary_size, width): (usize, usize),
+    vocabulary_size: usize,
+    width: usize,
 ) -> Result<Option<CheckedEmbeddings>, ApiError> {
     survey(&body, On::Embeddings)?;
     let request = EmbeddingRequest::from_object(body)?;

@@ -46,9 +46,6 @@ pub struct Checked {
     answer: CheckedAnswer,
 }
 
-/// What prompts are made with: the model's template and tokenizer, and its vocabulary for answers of a form.
-pub type Sides<'m> = (&'m dyn PromptEncoder, Option<&'m Grammars>);
-
 /// Checks a chat request's body.
 ///
 /// # Errors
@@ -128,7 +125,8 @@ impl Checked {
     /// answer; or there is no such form. A 503: there is no process to render it.
     pub fn into_jobs(
         self,
-        (prompt, grammars): Sides<'_>,
+        prompt: &dyn PromptEncoder,
+        grammars: Option<&Grammars>,
         context_tokens: usize,
         fallback_seed: u64,
     ) -> Result<(Vec<ValidJob>, Reading), ApiError> {

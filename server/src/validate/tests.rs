@@ -64,9 +64,7 @@ fn job(fields: Value) -> Result<ValidJob, ApiError> {
 
 fn jobs(fields: Value) -> Result<Vec<ValidJob>, ApiError> {
     let checked = check(with(fields), DEFAULTS, VOCABULARY)?;
-    checked
-        .into_jobs((&Words, None), 50, 7)
-        .map(|(jobs, _)| jobs)
+    checked.into_jobs(&Words, None, 50, 7).map(|(jobs, _)| jobs)
 }
 
 #[test]

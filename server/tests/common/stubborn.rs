@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use sysinfer_engine::Drafts;
-use sysinfer_server::backend::answer::{Answer, Words};
+use sysinfer_server::backend::answer::{Answer, Vocabulary};
 use sysinfer_server::constraint::Grammars;
 use sysinfer_server::scheduler::{Backend, BackendError, Event, Job, JobId, NotAdmitted};
 
@@ -15,7 +15,7 @@ use super::{Options, Server};
 const STEP: f32 = 100.0;
 
 pub(crate) struct Stubborn {
-    words: Words,
+    vocabulary: Vocabulary,
     logits: Vec<f32>,
     live: Option<Answer>,
 }
@@ -32,7 +32,7 @@ pub(crate) fn server(likes: &str) -> Server {
     }
     let grammars = Grammars::new(&tokenizer, size, Some(END)).expect("it can say everything");
     let stubborn = Stubborn {
-        words: Words::new(Arc::clone(&tokenizer), size, &[]),
+        vocabulary: Vocabulary::new(Arc::clone(&tokenizer), size, &[]),
         logits,
         live: None,
     };
@@ -52,14 +52,14 @@ impl Backend for Stubborn {
             let error = BackendError("it has no vectors".into());
             return Err(NotAdmitted::Failed(error));
         };
-        let answer = Answer::new(id, *job, 0, &self.words).map_err(NotAdmitted::Failed)?;
+        let answer = Answer::new(id, *job, 0, &self.vocabulary).map_err(NotAdmitted::Failed)?;
         self.live = Some(answer);
         Ok(())
     }
 
     fn step(&mut self, emit: &mut dyn FnMut(JobId, Event)) -> Result<(), BackendError> {
         if let Some(answer) = &mut self.live
-            && answer.draw(&self.words, &self.logits, emit).over
+            && answer.draw(&self.vocabulary, &self.logits, emit).over
         {
             answer.end(Drafts::default(), emit);
         }

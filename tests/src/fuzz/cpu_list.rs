@@ -10,7 +10,7 @@ use std::path::Path;
 use sysinfer_machine::{CpuList, MachineError, Topology, cpu_quota_of};
 use sysinfer_server::environment::Environment;
 
-use super::{LARGEST_PER_FILE_BYTE, SMALL_FLOOR_BYTES, Target, text};
+use super::target::{LARGEST_PER_FILE_BYTE, SMALL_FLOOR_BYTES, Target, text};
 
 /// Seven bytes can name 65,536 CPUs, the most of a list; it grows by doubling.
 const LIST_FLOOR_BYTES: usize = 2 * 65_536 * size_of::<usize>();
@@ -27,7 +27,7 @@ pub const TARGET: Target = Target {
 };
 
 /// libhwloc takes time by the square of this; more is for machines without a sanitizer.
-const MOST_OBJECTS: u64 = 1024;
+const MAX_OBJECTS: u64 = 1024;
 
 fn run(data: &[u8]) {
     let Some((choice, rest)) = data.split_first() else {
@@ -102,7 +102,7 @@ fn topology(description: &str) {
     let objects = numbers.fold(1, |product: u64, number: u64| {
         product.saturating_mul(number.max(1))
     });
-    if objects > MOST_OBJECTS {
+    if objects > MAX_OBJECTS {
         return;
     }
     if let Ok(topology) = Topology::from_synthetic(description) {

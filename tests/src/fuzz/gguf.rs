@@ -8,7 +8,9 @@ use std::sync::Arc;
 use sysinfer_engine::model::metadata;
 use sysinfer_engine::model::stored::StoredModel;
 use sysinfer_engine::tokenizer::Encode;
-use sysinfer_engine::{CacheType, Engine, Entry, PhasePlan, Plan, Precision, Tokenizer, Wanted};
+use sysinfer_engine::{
+    CacheType, Engine, Entry, ModelFile, PhasePlan, Plan, Precision, Tokenizer, Wanted,
+};
 use sysinfer_formats::{Gguf, Tensor, Value, blocks};
 use sysinfer_machine::Topology;
 use sysinfer_server::prompt::builtin;
@@ -31,7 +33,7 @@ pub const TARGET: Target = Target {
 const REGEX_BYTES: usize = 1 << 20;
 
 /// Larger files are not opened as engines: no time.
-const MOST_ENGINE_BYTES: usize = 64 << 10;
+const MAX_ENGINE_BYTES: usize = 64 << 10;
 
 /// Weights are packed in groups of rows, padded, and lie on pages of their own.
 const PAGE_BYTES: u64 = 64 << 10;
@@ -47,7 +49,7 @@ fn run(data: &[u8]) {
     if let Ok(Some(tokenizer)) = Tokenizer::from_gguf(file.metadata()) {
         use_tokenizer(&Arc::new(tokenizer));
     }
-    if config.is_ok() && data.len() <= MOST_ENGINE_BYTES {
+    if config.is_ok() && data.len() <= MAX_ENGINE_BYTES {
         runs_as_engine(data);
     }
 }
@@ -119,7 +121,9 @@ pub fn runs_as_engine_at(path: &Path, bytes: usize) -> bool {
     let topology = Topology::flat(&[0]);
     let cache = CacheType::ALL[bytes % CacheType::ALL.len()];
     let precision = Precision::with_cache(cache);
-    let Ok(mut engine) = Engine::open(path, plan, precision, &topology, &mut |_| {}) else {
+    let engine = ModelFile::open(path)
+        .and_then(|file| Engine::load(&file, plan, precision, &topology, &mut |_| {}));
+    let Ok(mut engine) = engine else {
         return false;
     };
     let info = engine.info().clone();

@@ -2,6 +2,7 @@
 //! breaks lengths and never gets beyond the parser.
 
 use sysinfer_formats::{Gguf, GgufWriter, OwnedValue, Tensor, TensorType};
+use sysinfer_random::SplitMix64;
 
 /// Numbers at which code tends to break.
 const EDGES: [u64; 14] = [
@@ -47,7 +48,7 @@ const WORDS: [&str; 18] = [
 /// cannot be written. Equal arguments give equal files.
 pub fn mutate(data: &[u8], seed: u64) -> Option<Vec<u8>> {
     let file = Gguf::parse(data).ok()?;
-    let mut random = Random(seed);
+    let mut random = SplitMix64(seed);
     let mut metadata: Vec<(String, OwnedValue)> = file
         .metadata()
         .iter()
@@ -67,7 +68,7 @@ pub fn mutate(data: &[u8], seed: u64) -> Option<Vec<u8>> {
     writer.write_to_vec(&tensors).ok()
 }
 
-fn change_metadata(metadata: &mut Vec<(String, OwnedValue)>, random: &mut Random) {
+fn change_metadata(metadata: &mut Vec<(String, OwnedValue)>, random: &mut SplitMix64) {
     let at = random.below(metadata.len());
     let other = random.below(metadata.len());
     match random.below(5) {
@@ -84,11 +85,11 @@ fn change_metadata(metadata: &mut Vec<(String, OwnedValue)>, random: &mut Random
 }
 
 /// A value of the same type, or for numbers perhaps a wider one.
-fn changed(value: &OwnedValue, random: &mut Random) -> OwnedValue {
+fn changed(value: &OwnedValue, random: &mut SplitMix64) -> OwnedValue {
     let edge = EDGES[random.below(EDGES.len())];
     match value {
-        OwnedValue::F32(_) => OwnedValue::F32(f32::from_bits(random.next() as u32)),
-        OwnedValue::F64(_) => OwnedValue::F64(f64::from_bits(random.next())),
+        OwnedValue::F32(_) => OwnedValue::F32(f32::from_bits(random.next_bits() as u32)),
+        OwnedValue::F64(_) => OwnedValue::F64(f64::from_bits(random.next_bits())),
         OwnedValue::Bool(value) => OwnedValue::Bool(!value),
         OwnedValue::String(_) => OwnedValue::String(WORDS[random.below(WORDS.len())].into()),
         OwnedValue::Array(_) => changed_array(value, random),
@@ -98,7 +99,7 @@ fn changed(value: &OwnedValue, random: &mut Random) -> OwnedValue {
 }
 
 /// An array of the same type with elements left out, repeated or replaced.
-fn changed_array(value: &OwnedValue, random: &mut Random) -> OwnedValue {
+fn changed_array(value: &OwnedValue, random: &mut SplitMix64) -> OwnedValue {
     let file = GgufWriter::new()
         .metadata("a", value.clone())
         .write_to_vec(&[]);
@@ -124,13 +125,17 @@ fn changed_array(value: &OwnedValue, random: &mut Random) -> OwnedValue {
         return OwnedValue::Array(numbers.into_iter().map(narrow).collect());
     }
     if let Some(Ok(Some(mut numbers))) = metadata.map(|metadata| metadata.floats("a")) {
-        change_list(&mut numbers, f32::from_bits(random.next() as u32), random);
+        change_list(
+            &mut numbers,
+            f32::from_bits(random.next_bits() as u32),
+            random,
+        );
         return OwnedValue::Array(numbers.into_iter().collect());
     }
     value.clone()
 }
 
-fn change_list<T: Clone>(list: &mut Vec<T>, fresh: T, random: &mut Random) {
+fn change_list<T: Clone>(list: &mut Vec<T>, fresh: T, random: &mut SplitMix64) {
     let at = random.below(list.len().max(1));
     match random.below(4) {
         0 => list.truncate(at),
@@ -151,7 +156,7 @@ fn change_list<T: Clone>(list: &mut Vec<T>, fresh: T, random: &mut Random) {
 
 /// Leaves a tensor out, swaps data of two, or changes the type or shape of one to another that its
 /// bytes suffice for.
-fn change_tensors<'a>(tensors: &mut Vec<Tensor<'a>>, random: &mut Random) {
+fn change_tensors<'a>(tensors: &mut Vec<Tensor<'a>>, random: &mut SplitMix64) {
     let at = random.below(tensors.len());
     let other = random.below(tensors.len());
     match random.below(5) {
@@ -188,22 +193,4 @@ fn fit(tensor: &mut Tensor<'_>) {
     let rows = tensor.rows().min(tensor.data.len() / row_bytes);
     tensor.shape = vec![tensor.shape[0], rows as u64];
     tensor.data = &tensor.data[..rows * row_bytes];
-}
-
-/// Marsaglia's xorshift64*: enough for choices.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        let mut state = self.0.max(1);
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        self.0 = state;
-        state.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
-    }
 }

@@ -5,7 +5,7 @@ use sysinfer_machine::{HostInfo, Topology};
 use sysinfer_profiles::Profile;
 use sysinfer_profiles::matching;
 
-use super::{SMALL_FLOOR_BYTES, Target};
+use super::target::{SMALL_FLOOR_BYTES, Target};
 
 /// See [`Target`].
 pub const TARGET: Target = Target {

@@ -4,7 +4,7 @@
 //! An input is the number of parts, the part whose name is given, the length of every part but the last,
 //! and the parts.
 
-use sysinfer_engine::model::files::ModelFiles;
+use sysinfer_engine::ModelFile;
 use sysinfer_engine::model::source::Source;
 use sysinfer_formats::Gguf;
 
@@ -21,14 +21,14 @@ pub const TARGET: Target = Target {
     peak_per_input_byte: gguf::TARGET.peak_per_input_byte,
 };
 
-const MOST_PARTS: usize = 4;
+const MAX_PARTS: usize = 4;
 
 /// The input that stands for these parts, of which part `named` (from 0) is opened.
 ///
 /// # Panics
 /// If there are no parts or too many.
 pub fn input(parts: &[Vec<u8>], named: usize) -> Vec<u8> {
-    assert!((1..=MOST_PARTS).contains(&parts.len()));
+    assert!((1..=MAX_PARTS).contains(&parts.len()));
     let mut input = vec![parts.len() as u8 - 1, named as u8];
     for part in &parts[..parts.len() - 1] {
         input.extend((part.len() as u32).to_le_bytes());
@@ -42,7 +42,7 @@ fn parts(data: &[u8]) -> Option<(Vec<&[u8]>, usize)> {
     let [count, named, rest @ ..] = data else {
         return None;
     };
-    let count = usize::from(*count) % MOST_PARTS + 1;
+    let count = usize::from(*count) % MAX_PARTS + 1;
     let (lengths, mut rest) = rest.split_at_checked(4 * (count - 1))?;
     let mut parts = Vec::with_capacity(count);
     for length in lengths.chunks_exact(4) {
@@ -67,12 +67,10 @@ fn run(data: &[u8]) {
     for (index, part) in parts.iter().enumerate() {
         std::fs::write(path(index), part).expect("the disk has some KB");
     }
-    let Ok(files) = ModelFiles::open(&path(named)) else {
+    let Ok(file) = ModelFile::open(&path(named)) else {
         return;
     };
-    let Ok(stored) = files.stored() else {
-        return;
-    };
+    let stored = file.stored();
     // What was put together is whole: every row of every tensor is there.
     for tensor in stored.tensors() {
         let mut buffer = vec![0; tensor.row_bytes()];

@@ -16,8 +16,8 @@ use sysinfer_server::prompt::sandbox::ARGUMENT;
 use sysinfer_server::prompt::sandbox::process::Program;
 use sysinfer_server::prompt::{Conversation, Message, PromptEncoder, Role, builtin};
 
+use super::target::{SMALL_FLOOR_BYTES, Target, text};
 use super::vocabularies::{KINDS, Sample, samples};
-use super::{SMALL_FLOOR_BYTES, Target, text};
 use crate::product::binary;
 
 /// See [`Target`].
@@ -25,14 +25,14 @@ pub const TARGET: Target = Target {
     name: "template",
     run,
     // A frame's worth of text, read in growing pieces, and the tokens of it.
-    largest_floor_bytes: 4 * MOST_TEXT_BYTES + SMALL_FLOOR_BYTES,
+    largest_floor_bytes: 4 * MAX_TEXT_BYTES + SMALL_FLOOR_BYTES,
     largest_per_input_byte: 16,
-    peak_floor_bytes: 64 * MOST_TEXT_BYTES,
+    peak_floor_bytes: 64 * MAX_TEXT_BYTES,
     peak_per_input_byte: 1024,
 };
 
 /// Longest text that is turned into tokens here; what a template may write is far more.
-const MOST_TEXT_BYTES: usize = 1 << 20;
+const MAX_TEXT_BYTES: usize = 1 << 20;
 
 /// Names the server's program, for binaries that do not lie beside it.
 const SERVER_VARIABLE: &str = "SYSINFER_FUZZ_SERVER";

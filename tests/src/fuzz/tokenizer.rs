@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use sysinfer_engine::tokenizer::{Encode, Segment, TextStream};
 
+use super::target::{Target, text};
 use super::vocabularies::{Sample, samples};
-use super::{Target, text};
 
 /// See [`Target`].
 pub const TARGET: Target = Target {

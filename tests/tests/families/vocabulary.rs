@@ -35,18 +35,13 @@ impl Vocabulary {
                 control,
                 bos,
                 eos,
-            } => bpe(file, pre, control, (bos, eos)),
+            } => bpe(file, pre, control, bos, eos),
             Vocabulary::Spm { control, normal } => spm(file, control, normal),
         }
     }
 }
 
-fn bpe(
-    file: GgufWriter,
-    pre: &str,
-    control: &[&str],
-    (bos, eos): (Option<&str>, &str),
-) -> GgufWriter {
+fn bpe(file: GgufWriter, pre: &str, control: &[&str], bos: Option<&str>, eos: &str) -> GgufWriter {
     let merges = ["h e", "l l"];
     let mut tokens: Vec<String> = (0..=255).map(spelled).collect();
     tokens.extend(merges.map(|merge| merge.replace(' ', "")));

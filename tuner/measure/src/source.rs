@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use sysinfer_engine::model::files::ModelFiles;
-use sysinfer_engine::model::storage::decided;
-use sysinfer_engine::{Engine, LoadStep, ModelShape, Plan, Precision, Preset, WeightStorage};
+use sysinfer_engine::{
+    Engine, EngineError, LoadStep, ModelFile, ModelShape, Plan, Precision, Preset, WeightStorage,
+};
 use sysinfer_machine::{Topology, usable_memory_bytes};
 use sysinfer_probe::Progress;
 
@@ -47,41 +47,23 @@ impl Source {
     /// Too little memory, an unreadable file, or a plan that the engine refuses.
     pub fn open(
         &self,
-        mut plan: Plan,
+        plan: Plan,
         precision: Precision,
         topology: &Topology,
         progress: &dyn Progress,
     ) -> anyhow::Result<Engine> {
-        let needed = match self {
+        match self {
             Self::File(path) => {
-                let bytes = ModelFiles::open(path)?.bytes();
-                let asked = plan.memory.weights;
-                let (weights, why) = decided(asked, path, usable_memory_bytes());
-                plan.memory.weights = weights;
-                why.iter().for_each(|line| progress.note(line));
-                bytes
+                load_file(&ModelFile::open(path)?, plan, precision, topology, progress)
             }
-            Self::Synthetic(preset) => preset.weight_bytes(),
-        };
-        if plan.memory.weights != WeightStorage::Mapped {
-            require_memory(&self.name(), needed, available_bytes())?;
+            Self::Synthetic(preset) => loaded(
+                &self.name(),
+                preset.weight_bytes(),
+                plan,
+                progress,
+                &|plan, show| Engine::synthetic(*preset, plan, precision, topology, show),
+            ),
         }
-        progress.stage(&format!("loading {}", self.name()), 1000);
-        let mut show = |step: LoadStep| {
-            let share = 1000 * step.done_bytes.min(step.total_bytes) / step.total_bytes.max(1);
-            progress.set(share, step.what);
-        };
-        let engine = match self {
-            Self::File(path) => Engine::open(path, plan, precision, topology, &mut show),
-            Self::Synthetic(preset) => {
-                Engine::synthetic(*preset, plan, precision, topology, &mut show)
-            }
-        };
-        let engine = engine.with_context(|| format!("cannot load {}", self.name()))?;
-        for note in engine.notes() {
-            progress.note(&note);
-        }
-        Ok(engine)
     }
 
     /// The shape of the model, without its weights.
@@ -91,11 +73,59 @@ impl Source {
     pub fn shape(&self) -> anyhow::Result<ModelShape> {
         let precision = Precision::default();
         let shape = match self {
-            Self::File(path) => ModelShape::of_file(path, precision),
+            Self::File(path) => {
+                ModelFile::open(path).and_then(|file| ModelShape::of_file(&file, precision))
+            }
             Self::Synthetic(preset) => ModelShape::of_preset(*preset, precision),
         };
         shape.with_context(|| format!("cannot read the shape of {}", self.name()))
     }
+}
+
+/// As [`Source::open`], from a file that is open already.
+///
+/// # Errors
+/// As there.
+pub fn load_file(
+    file: &ModelFile,
+    mut plan: Plan,
+    precision: Precision,
+    topology: &Topology,
+    progress: &dyn Progress,
+) -> anyhow::Result<Engine> {
+    let (weights, why) = file.storage(plan.memory.weights, usable_memory_bytes());
+    plan.memory.weights = weights;
+    why.iter().for_each(|line| progress.note(line));
+    let name = Source::File(file.path().to_owned()).name();
+    loaded(&name, file.bytes(), plan, progress, &|plan, show| {
+        Engine::load(file, plan, precision, topology, show)
+    })
+}
+
+/// What loads an engine under a plan, and says how far it is.
+type Load<'l> = dyn Fn(Plan, &mut dyn FnMut(LoadStep)) -> Result<Engine, EngineError> + 'l;
+
+/// Loads a model whose weights take `needed` bytes, if there is as much.
+fn loaded(
+    name: &str,
+    needed: u64,
+    plan: Plan,
+    progress: &dyn Progress,
+    load: &Load<'_>,
+) -> anyhow::Result<Engine> {
+    if plan.memory.weights != WeightStorage::Mapped {
+        require_memory(name, needed, available_bytes())?;
+    }
+    progress.stage(&format!("loading {name}"), 1000);
+    let mut show = |step: LoadStep| {
+        let share = 1000 * step.done_bytes.min(step.total_bytes) / step.total_bytes.max(1);
+        progress.set(share, step.what);
+    };
+    let engine = load(plan, &mut show).with_context(|| format!("cannot load {name}"))?;
+    for note in engine.notes() {
+        progress.note(&note);
+    }
+    Ok(engine)
 }
 
 /// The preset of that name.

@@ -1,14 +1,11 @@
 //! What a run needs of memory, from the file's directory alone, so that what cannot fit is refused
 //! before anything is loaded.
 
-use std::path::Path;
-
 use anyhow::{Context, bail};
-use sysinfer_engine::model::files::ModelFiles;
 use sysinfer_engine::model::metadata;
 use sysinfer_engine::model::source::{InF32, packed_bytes};
 use sysinfer_engine::model::stored::StoredModel;
-use sysinfer_engine::{EngineError, Precision, WeightPrecision};
+use sysinfer_engine::{EngineError, ModelFile, Precision, WeightPrecision};
 use sysinfer_terminal::gigabytes;
 
 /// Copies of a step's logits: the engine's two, and the one that is scored.
@@ -26,14 +23,12 @@ pub struct Demand {
 }
 
 impl Demand {
-    /// Reads the directory of a model.
+    /// Of a model's directory.
     ///
     /// # Errors
-    /// A file cannot be opened, is not a GGUF or no model that runs here, or has a tensor that cannot be
-    /// decoded.
-    pub fn read(path: &Path, precision: Precision) -> anyhow::Result<Self> {
-        let demand = ModelFiles::open(path).and_then(|files| Self::of(&files.stored()?, precision));
-        demand.with_context(|| path.display().to_string())
+    /// No model that runs here, or a tensor that cannot be decoded.
+    pub fn read(file: &ModelFile, precision: Precision) -> anyhow::Result<Self> {
+        Self::of(file.stored(), precision).with_context(|| file.path().display().to_string())
     }
 
     fn of(model: &StoredModel<'_>, precision: Precision) -> Result<Self, EngineError> {

@@ -67,7 +67,7 @@ impl Bench {
             given: None,
         };
         let teams = placement::teams(&request);
-        let default = Plan::with_threads(placement::default_team(&topology, effective_cpus));
+        let default = placement::default_plan(&topology, effective_cpus);
         Self {
             teams,
             default,

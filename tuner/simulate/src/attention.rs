@@ -167,7 +167,7 @@ impl Machine {
         let products_each = (2 * group * self.shape.head_size) as f64;
         let rate = self.description.compute.prompt_attention_gmac_per_second * 1e9;
         let mut busiest: f64 = 0.0;
-        let home = |unit| unit_home(setting.heads.shares.turns(), (unit, 1), 0);
+        let home = |unit| unit_home(setting.heads.shares.turns(), unit, 1, 0);
         each_share(setting, &costs, home, |worker, units| {
             let products = units.iter().map(|unit| {
                 let (rows, seen) = tiles[unit % tiles.len()];
@@ -199,7 +199,7 @@ fn decode_units(setting: &Setting<'_>, positions: usize) -> Vec<Unit> {
     let turns = setting.heads.shares.turns();
     let home = |unit: usize| {
         let start = unit % chunks.len() * chunk;
-        unit_home(turns, (unit / chunks.len(), chunks.len()), start)
+        unit_home(turns, unit / chunks.len(), chunks.len(), start)
     };
     let mut all = Vec::new();
     each_share(setting, &costs, home, |worker, units| {

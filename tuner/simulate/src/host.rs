@@ -104,8 +104,7 @@ impl SimulatedHost {
 
     /// The plan of a host that was never tuned, every kernel named.
     pub fn default_plan(&self, block_types: &[String]) -> Plan {
-        let team = placement::default_team(&self.host.topology, self.host.effective_cpus);
-        let mut plan = Plan::with_threads(team);
+        let mut plan = placement::default_plan(&self.host.topology, self.host.effective_cpus);
         for block_type in block_types {
             let first = |phase| self.names(block_type, phase).into_iter().next();
             let choice = KernelChoice {

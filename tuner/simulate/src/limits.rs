@@ -4,7 +4,7 @@
 use std::fmt;
 
 use sysinfer_engine::Plan;
-use sysinfer_kernels::Role;
+use sysinfer_kernels::Phase;
 
 use super::machine::{Machine, overlapped};
 use super::setting::Setting;
@@ -99,11 +99,11 @@ impl Machine {
         let attention = self.attention_parts(&setting, length);
         let products = self.shape.layers.iter().chain([&self.shape.output]);
         let [memory, reading, arithmetic] = products.fold(attention.units, |sum, product| {
-            let parts = self.product_parts(&setting, product, Role::Decode, 1);
+            let parts = self.product_parts(&setting, product, Phase::Decode, 1);
             std::array::from_fn(|part| sum[part] + product.count as f64 * parts[part])
         });
         let info = &self.shape.info;
-        let rest = self.overhead_seconds(&setting, Role::Decode, 1);
+        let rest = self.overhead_seconds(&setting, Phase::Decode, 1);
         let products = self.step_seconds(&setting, 1);
         Ok(Limits {
             bytes: info.decode_bytes as f64 + info.kv_bytes_per_position as f64 * length as f64,

@@ -1,7 +1,7 @@
 //! Products of a step on a simulated host: memory, what cores take of it, and their arithmetic.
 
 use sysinfer_engine::{MatrixShape, Plan, Product};
-use sysinfer_kernels::Role;
+use sysinfer_kernels::Phase;
 use sysinfer_machine::Ranges;
 
 use super::machine::{Machine, overlapped};
@@ -17,7 +17,7 @@ impl Machine {
         &self,
         setting: &Setting<'_>,
         product: &Product,
-        role: Role,
+        role: Phase,
         rows: usize,
     ) -> f64 {
         overlapped(&self.product_parts(setting, product, role, rows))
@@ -28,7 +28,7 @@ impl Machine {
         &self,
         setting: &Setting<'_>,
         product: &Product,
-        role: Role,
+        role: Phase,
         rows: usize,
     ) -> [f64; 3] {
         let crew = setting.crew;
@@ -39,8 +39,8 @@ impl Machine {
             .clamp(1, MAX_TILE_ROWS)
             .min(rows);
         let (passes, efficiency) = match role {
-            Role::Decode => (1.0, 1.0),
-            Role::Prefill => (
+            Phase::Decode => (1.0, 1.0),
+            Phase::Prefill => (
                 rows.div_ceil(tile) as f64,
                 self.tile_efficiency(product, tile),
             ),
@@ -64,8 +64,8 @@ impl Machine {
         let reads = |worker| Reads::of(bytes * share(worker), setting.local);
         let reading = self.read_seconds(crew, reads);
         let reached = match role {
-            Role::Decode => self.prefetch_efficiency(setting.plan.blocking.prefetch_bytes),
-            Role::Prefill => 1.0,
+            Phase::Decode => self.prefetch_efficiency(setting.plan.blocking.prefetch_bytes),
+            Phase::Prefill => 1.0,
         };
         let compute = (0..crew.threads())
             .map(|worker| work * share(worker) / self.core_factor(crew, worker))
@@ -76,16 +76,16 @@ impl Machine {
     }
 
     /// One core's time for one row of one matrix.
-    fn core_seconds(&self, plan: &Plan, matrix: &MatrixShape, role: Role) -> f64 {
+    fn core_seconds(&self, plan: &Plan, matrix: &MatrixShape, role: Phase) -> f64 {
         let compute = &self.description.compute;
         let choice = plan.kernels.get(matrix.block.name());
         let (name, usual, word) = match role {
-            Role::Decode => (
+            Phase::Decode => (
                 choice.and_then(|c| c.decode.as_ref()),
                 compute.decode_gmac_per_second,
                 "decode",
             ),
-            Role::Prefill => (
+            Phase::Prefill => (
                 choice.and_then(|c| c.prefill.as_ref()),
                 compute.prefill_gmac_per_second,
                 "prefill",
@@ -176,7 +176,7 @@ mod tests {
         // 512 row groups: 5.8 for a worker, 128 for a node.
         let product = &machine.shape.layers[1];
         let bytes = product.matrices[0].packed_bytes as f64;
-        let [memory, core, _] = machine.product_parts(&setting, product, Role::Decode, 1);
+        let [memory, core, _] = machine.product_parts(&setting, product, Phase::Decode, 1);
         assert!(
             (memory / (bytes / 4.0 / 50e9) - 1.0).abs() < 1e-9,
             "{memory}"

@@ -6,8 +6,8 @@
 //! are equal both cost, which `overlapped` makes a smooth knee of.
 
 use sysinfer_engine::Plan;
-use sysinfer_engine::engine::{pass_rows, role};
-use sysinfer_kernels::Role;
+use sysinfer_engine::engine::{pass_rows, phase};
+use sysinfer_kernels::Phase;
 use sysinfer_probe::Work;
 
 use super::crew::Crew;
@@ -86,9 +86,9 @@ impl Machine {
             let rows = pass_rows(plan).min(sequences + prompt_rows - done);
             // Sequences come first, and only they want logits.
             let wanted = rows.min(sequences.saturating_sub(done));
-            let (team, local) = match role(plan, rows) {
-                Role::Decode => (&plan.decode, 1.0),
-                Role::Prefill => {
+            let (team, local) = match phase(plan, rows) {
+                Phase::Decode => (&plan.decode, 1.0),
+                Phase::Prefill => {
                     let crew = self.crew(&plan.prefill)?;
                     (&plan.prefill, self.overlap_of_nodes(&decode, &crew))
                 }
@@ -174,26 +174,32 @@ impl Machine {
 
     /// Everything of a step but attention.
     pub(super) fn step_seconds(&self, setting: &Setting<'_>, wanted: usize) -> f64 {
-        let role = role(setting.plan, setting.rows);
-        let mut seconds = self.overhead_seconds(setting, role, wanted);
+        let phase = phase(setting.plan, setting.rows);
+        let mut seconds = self.overhead_seconds(setting, phase, wanted);
         for product in &self.shape.layers {
             seconds +=
-                product.count as f64 * self.product_seconds(setting, product, role, setting.rows);
+                product.count as f64 * self.product_seconds(setting, product, phase, setting.rows);
         }
         if wanted > 0 {
-            seconds += self.product_seconds(setting, &self.shape.output, Role::Decode, wanted);
+            seconds += self.product_seconds(setting, &self.shape.output, Phase::Decode, wanted);
         }
         seconds + self.spill_seconds(setting)
     }
 
     /// Barriers of a step, and what it costs whatever it does.
-    pub(super) fn overhead_seconds(&self, setting: &Setting<'_>, role: Role, wanted: usize) -> f64 {
+    pub(super) fn overhead_seconds(
+        &self,
+        setting: &Setting<'_>,
+        phase: Phase,
+        wanted: usize,
+    ) -> f64 {
         let layers = &self.shape.layers;
         let runs: usize = layers.iter().map(|product| product.count).sum();
         let runs = runs + usize::from(wanted > 0);
         // Appending keys and values, and attention, are phases too; with many rows the input of every
         // product is shared work of one more.
-        let phases = runs * if role == Role::Prefill { 2 } else { 1 } + 2 * self.shape.info.layers;
+        let phases =
+            runs * if phase == Phase::Prefill { 2 } else { 1 } + 2 * self.shape.info.layers;
         self.description.step.fixed_us * 1e-6 + phases as f64 * self.barrier_seconds(setting.crew)
     }
 }

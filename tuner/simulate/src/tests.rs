@@ -193,7 +193,7 @@ fn shipped_hosts_have_kernels_of_this_program() {
             let found = sysinfer_kernels::table::named(&kernel.name);
             let found = found.unwrap_or_else(|| panic!("{}: {}", file.display(), kernel.name));
             let expected = (&*kernel.block, &*kernel.role);
-            assert_eq!((found.block.name(), found.role.name()), expected);
+            assert_eq!((found.block.name(), found.phase.name()), expected);
         }
         checked += 1;
     }

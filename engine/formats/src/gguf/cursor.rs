@@ -4,6 +4,7 @@
 use std::fmt::Arguments;
 
 use super::error::GgufError;
+use super::limits::MAX_NAME_BYTES;
 
 /// The largest count that a field may hold.
 #[derive(Debug, Clone, Copy)]
@@ -116,7 +117,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn name(&mut self, field: Arguments<'_>) -> Result<&'a str, GgufError> {
         let offset = self.offset();
         let limit = CountLimit {
-            most: super::MAX_NAME_BYTES,
+            most: MAX_NAME_BYTES,
             smallest_entry_bytes: 1,
         };
         let length = self.count(limit, format_args!("the length of {field}"))?;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! magic "GGUF" | version u32 | tensor count u64 | key count u64      header
-//! (key, type u32, value) x key count                                 metadata.rs, value.rs
+//! (key, type u32, value) x key count                                 metadata.rs, value.rs, value_type.rs
 //! (name, dimensions, type u32, offset u64) x tensor count            directory.rs
 //! zeros up to the alignment                                          `general.alignment`, else 32
 //! tensor data, each at its offset from here                          borrowed, never copied
@@ -12,42 +12,35 @@
 //! against the bytes that remain before anything is allocated, all sums are checked, and whatever
 //! parses is consistent, so that users of [`Gguf`] need no checks of their own.
 
-mod array;
 mod cursor;
 mod directory;
 mod error;
 mod foreign;
+mod limits;
 mod metadata;
 mod names;
 mod owned_value;
 mod value;
+mod value_type;
 mod write_error;
 mod writer;
 
-pub use array::{Array, ArrayIter};
 pub use directory::Tensor;
 pub use error::GgufError;
 pub use metadata::Metadata;
 pub use owned_value::{OwnedArray, OwnedValue};
-pub use value::{Value, ValueType};
+pub use value::{Array, ArrayIter, Value};
+pub use value_type::ValueType;
 pub use write_error::GgufWriteError;
 pub use writer::{GgufWriter, TensorDataWriter};
 
 use cursor::{CountLimit, Cursor};
 use directory::Directory;
 use error::quote;
-
-const MAGIC: [u8; 4] = *b"GGUF";
-const OLDEST_VERSION: u32 = 2;
-const NEWEST_VERSION: u32 = 3;
-const ALIGNMENT_KEY: &str = "general.alignment";
-const DEFAULT_ALIGNMENT_BYTES: u64 = 32;
-/// The specification asks for a multiple of 8, which also keeps every block aligned in memory.
-const SMALLEST_ALIGNMENT_BYTES: u64 = 8;
-/// Longest key (specification) and, by the same measure, tensor name.
-const MAX_NAME_BYTES: u64 = 65_535;
-/// Far above any model; bounds the memory that the tables of a hostile file can take.
-const MAX_ENTRIES: u64 = 1 << 20;
+use limits::{
+    ALIGNMENT_KEY, DEFAULT_ALIGNMENT_BYTES, MAGIC, MAX_ENTRIES, NEWEST_VERSION, OLDEST_VERSION,
+    is_valid_alignment,
+};
 
 /// A parsed GGUF file. Borrows the bytes it was parsed from.
 #[derive(Debug, Clone)]
@@ -153,9 +146,4 @@ fn alignment_of(metadata: &Metadata<'_>) -> Result<u64, GgufError> {
     } else {
         Err(GgufError::BadAlignment { found: bytes })
     }
-}
-
-/// A power of two of at least 8 that fits in the `u32` of the file.
-fn is_valid_alignment(bytes: u64) -> bool {
-    bytes.is_power_of_two() && (SMALLEST_ALIGNMENT_BYTES..=1 << 31).contains(&bytes)
 }

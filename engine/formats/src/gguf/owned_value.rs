@@ -1,7 +1,7 @@
 //! Metadata values to be written: the owned twins of [`Value`], made from plain Rust values.
 
-use super::array::Array;
-use super::value::{Value, ValueType};
+use super::value::{Array, Value};
+use super::value_type::ValueType;
 
 /// A metadata value for [`super::GgufWriter`].
 #[derive(Debug, Clone, PartialEq)]

@@ -1,99 +1,9 @@
-//! Metadata values: thirteen types, scalars read out, strings and arrays borrowed from the file.
+//! Metadata values: scalars read out, strings and arrays (vocabularies, scores, merges) borrowed from the
+//! file, checked once and read on demand.
 
-use super::array::Array;
-use super::cursor::Cursor;
-use super::error::{GgufError, Quoted, quote};
-
-/// The type of a metadata value (`gguf_metadata_value_type`). The discriminant stands in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u32)]
-pub enum ValueType {
-    /// Unsigned, 8 bits.
-    U8 = 0,
-    /// Signed, 8 bits.
-    I8 = 1,
-    /// Unsigned, 16 bits.
-    U16 = 2,
-    /// Signed, 16 bits.
-    I16 = 3,
-    /// Unsigned, 32 bits.
-    U32 = 4,
-    /// Signed, 32 bits.
-    I32 = 5,
-    /// Single precision.
-    F32 = 6,
-    /// One byte, 0 or 1.
-    Bool = 7,
-    /// Length in bytes as `u64`, then the bytes.
-    String = 8,
-    /// Element type as `u32`, length as `u64`, then the elements.
-    Array = 9,
-    /// Unsigned, 64 bits.
-    U64 = 10,
-    /// Signed, 64 bits.
-    I64 = 11,
-    /// Double precision.
-    F64 = 12,
-}
-
-impl ValueType {
-    /// In the order of their numbers, which start at 0 and have no gaps.
-    const ALL: [Self; 13] = [
-        Self::U8,
-        Self::I8,
-        Self::U16,
-        Self::I16,
-        Self::U32,
-        Self::I32,
-        Self::F32,
-        Self::Bool,
-        Self::String,
-        Self::Array,
-        Self::U64,
-        Self::I64,
-        Self::F64,
-    ];
-
-    /// The type with this number.
-    pub fn from_id(id: u32) -> Option<Self> {
-        Self::ALL.get(usize::try_from(id).ok()?).copied()
-    }
-
-    /// The number that stands for this type in a file.
-    pub fn id(self) -> u32 {
-        self as u32
-    }
-
-    /// Its name in messages: `"u32"`, `"string"`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::U8 => "u8",
-            Self::I8 => "i8",
-            Self::U16 => "u16",
-            Self::I16 => "i16",
-            Self::U32 => "u32",
-            Self::I32 => "i32",
-            Self::F32 => "f32",
-            Self::Bool => "bool",
-            Self::String => "string",
-            Self::Array => "array",
-            Self::U64 => "u64",
-            Self::I64 => "i64",
-            Self::F64 => "f64",
-        }
-    }
-
-    /// Bytes of a value, `None` for strings and arrays, whose length is in the file.
-    pub fn size_bytes(self) -> Option<u64> {
-        match self {
-            Self::U8 | Self::I8 | Self::Bool => Some(1),
-            Self::U16 | Self::I16 => Some(2),
-            Self::U32 | Self::I32 | Self::F32 => Some(4),
-            Self::U64 | Self::I64 | Self::F64 => Some(8),
-            Self::String | Self::Array => None,
-        }
-    }
-}
+use super::cursor::{CountLimit, Cursor};
+use super::error::{GgufError, quote};
+use super::value_type::{ValueType, check_booleans, parse_type};
 
 /// A metadata value. Strings are bytes: vocabularies hold pieces that are not UTF-8 on their own.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -251,29 +161,120 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The number of a value type, for the field that has it.
-pub(super) fn parse_type(
-    cursor: &mut Cursor<'_>,
-    field: std::fmt::Arguments<'_>,
-) -> Result<ValueType, GgufError> {
-    let offset = cursor.offset();
-    let found = cursor.u32(format_args!("the type of {field}"))?;
-    ValueType::from_id(found).ok_or_else(|| GgufError::UnknownValueType {
-        field: field.to_string(),
-        offset,
-        found,
-    })
+/// Values of one type, none of them an array. Its bytes were checked when the file was parsed, so
+/// iteration cannot fail.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Array<'a> {
+    element: ValueType,
+    length: usize,
+    bytes: &'a [u8],
 }
 
-/// Refuses bytes other than 0 and 1, as the specification asks: they mean that reader or writer
-/// lost its place.
-pub(super) fn check_booleans(bytes: &[u8], offset: u64, key: Quoted<'_>) -> Result<(), GgufError> {
-    match bytes.iter().position(|&byte| byte > 1) {
-        None => Ok(()),
-        Some(index) => Err(GgufError::BadBoolean {
-            key: key.to_string(),
-            offset: offset + index as u64,
-            found: bytes[index],
-        }),
+impl<'a> Array<'a> {
+    /// Type of the elements; never [`ValueType::Array`].
+    pub fn element(&self) -> ValueType {
+        self.element
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// The elements as they stand in the file.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The elements in order.
+    pub fn iter(&self) -> ArrayIter<'a> {
+        ArrayIter {
+            element: self.element,
+            remaining: self.length,
+            bytes: self.bytes,
+        }
+    }
+
+    /// Reads element type, length and elements; checks what iteration relies on.
+    pub(super) fn parse(cursor: &mut Cursor<'a>, key: &str) -> Result<Self, GgufError> {
+        let offset = cursor.offset();
+        let key = quote(key);
+        let element = parse_type(cursor, format_args!("the array of metadata key {key}"))?;
+        if element == ValueType::Array {
+            let key = key.to_string();
+            return Err(GgufError::NestedArray { key, offset });
+        }
+        let limit = CountLimit {
+            most: isize::MAX as u64,
+            // A string takes at least the eight bytes of its length.
+            smallest_entry_bytes: element.size_bytes().unwrap_or(8),
+        };
+        let length = cursor.count(
+            limit,
+            format_args!("the array length of metadata key {key}"),
+        )?;
+        let start = cursor.offset();
+        match element.size_bytes() {
+            Some(size) => {
+                let field = format_args!("the array of metadata key {key}");
+                cursor.take(length.saturating_mul(size), field)?;
+            }
+            None => {
+                for index in 0..length {
+                    cursor.string(format_args!("element {index} of metadata key {key}"))?;
+                }
+            }
+        }
+        let bytes = cursor.since(start);
+        if element == ValueType::Bool {
+            check_booleans(bytes, start, key)?;
+        }
+        Ok(Self {
+            element,
+            length: length as usize,
+            bytes,
+        })
     }
 }
+
+impl<'a> IntoIterator for &Array<'a> {
+    type Item = Value<'a>;
+    type IntoIter = ArrayIter<'a>;
+
+    fn into_iter(self) -> ArrayIter<'a> {
+        self.iter()
+    }
+}
+
+/// The elements of an [`Array`] in order.
+#[derive(Debug, Clone)]
+pub struct ArrayIter<'a> {
+    element: ValueType,
+    remaining: usize,
+    bytes: &'a [u8],
+}
+
+impl<'a> Iterator for ArrayIter<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        if self.remaining == 0 {
+            return None;
+        }
+        let (value, rest) = Value::decode(self.element, self.bytes)?;
+        self.remaining -= 1;
+        self.bytes = rest;
+        Some(value)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.remaining, Some(self.remaining))
+    }
+}
+
+impl ExactSizeIterator for ArrayIter<'_> {}

@@ -7,12 +7,12 @@ use std::io::Write;
 
 use super::directory::{MAX_DIMENSIONS, Tensor, tensor_bytes};
 use super::error::{GgufError, quote};
-use super::owned_value::{OwnedValue, encode_string};
-use super::write_error::GgufWriteError;
-use super::{
+use super::limits::{
     ALIGNMENT_KEY, DEFAULT_ALIGNMENT_BYTES, MAGIC, MAX_NAME_BYTES, NEWEST_VERSION, OLDEST_VERSION,
     is_valid_alignment,
 };
+use super::owned_value::{OwnedValue, encode_string};
+use super::write_error::GgufWriteError;
 use crate::tensor_type::TensorType;
 
 /// Declares a GGUF file. What it holds is checked by [`Self::write_header`].

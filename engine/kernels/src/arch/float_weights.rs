@@ -108,8 +108,8 @@ pub(crate) use float_kernels;
 /// Rows of the table for float weights: instruction set, numeric class, phase, prefix of the name and its
 /// end.
 macro_rules! float_rows {
-    ($isa:ident, $numerics:expr, $role:ident, $prefix:literal, $end:literal) => {
-        $crate::arch::rows::rows![($isa, $numerics, $role, $prefix, $end):
+    ($isa:ident, $numerics:expr, $phase:ident, $prefix:literal, $end:literal) => {
+        $crate::arch::rows::rows![($isa, $numerics, $phase, $prefix, $end):
             (F32, "f32", F32, float_bodies::f32),
             (F16, "f16", F32, float_bodies::f16),
             (BF16, "bf16", F32, float_bodies::bf16),

@@ -10,6 +10,7 @@ pub(crate) mod portable;
 pub(crate) mod rows;
 pub(crate) mod tile;
 pub(crate) mod vectors;
+pub(crate) mod version;
 pub(crate) mod versions;
 
 by_architecture! {

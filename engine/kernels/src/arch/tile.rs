@@ -78,16 +78,16 @@ pub(crate) trait Tile<V: Vectors>: Copy {
     -> Self::Dots;
     /// The same for codes from [`Vectors::signed`].
     fn start_signed<const P: usize>(self, sums: &[[i16; 2]; P], row: usize) -> Self::Dots;
-    /// Adds to each row's sum the products of its four codes, 0..=`MOST`, with columns `4 piece ..` of row
+    /// Adds to each row's sum the products of its four codes, 0..=`MAX_CODE`, with columns `4 piece ..` of row
     /// `row` of the activations. `done` counts what was added since the start. Where two rows of activations
     /// meet, it is half of the products of two pieces: of the rows of weights in the [`Tile::paired`] codes.
-    fn dot<const MOST: i32, const P: usize>(
+    fn dot<const MAX_CODE: i32, const P: usize>(
         self,
         dots: Self::Dots,
         done: usize,
         codes: Self::Codes,
         activations: Self::Activations<'_, P>,
-        place: (usize, usize),
+        place: Place,
     ) -> Self::Dots;
     /// The same for codes from [`Vectors::signed`]; activations are never -128.
     fn dot_signed<const P: usize>(
@@ -96,7 +96,7 @@ pub(crate) trait Tile<V: Vectors>: Copy {
         done: usize,
         codes: Self::Codes,
         activations: Self::Activations<'_, P>,
-        place: (usize, usize),
+        place: Place,
     ) -> Self::Dots;
     /// The sums.
     fn total(self, dots: Self::Dots) -> Self::Reals;
@@ -107,6 +107,24 @@ pub(crate) trait Tile<V: Vectors>: Copy {
         row: usize,
         minima: Self::Minima,
     ) -> Self::Reals;
+}
+
+/// Four columns of a part of the activations.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    /// The row of activations, or the first of those that meet in a tile.
+    pub(crate) row: usize,
+    /// Columns `4 piece ..` of the part.
+    pub(crate) piece: usize,
+}
+
+/// What opens weights, and the tile that they meet activations in.
+#[derive(Clone, Copy)]
+pub(crate) struct Proof<V, T> {
+    /// Opens eight rows.
+    pub(crate) vectors: V,
+    /// Multiplies them.
+    pub(crate) tile: T,
 }
 
 /// What opens weights, and the tiles that they meet activations in.

@@ -211,7 +211,8 @@ fn steps<F: Floats>(floats: F, bytes: &[u8; 16]) -> F::Lanes {
 #[inline(always)]
 pub(super) fn widen_keys_q8_0<F: Floats>(
     floats: F,
-    (keys, ahead): (&[u8], usize),
+    keys: &[u8],
+    ahead: usize,
     size: usize,
     wide: &mut [f32],
 ) {
@@ -221,12 +222,12 @@ pub(super) fn widen_keys_q8_0<F: Floats>(
         for line in tile.chunks(64) {
             floats.prefetch_level_2(&line[0], ahead);
         }
-        let (heads, quants) = tile.split_at(scale_bytes);
+        let (scales, quants) = tile.split_at(scale_bytes);
         let blocks = wide
             .chunks_mut(QUANTS * TILE)
             .zip(quants.chunks(QUANTS * TILE));
-        for ((wide, quants), head) in blocks.zip(heads.as_chunks::<16>().0) {
-            let steps = steps(floats, head);
+        for ((wide, quants), scales) in blocks.zip(scales.as_chunks::<16>().0) {
+            let steps = steps(floats, scales);
             let lanes = wide.as_chunks_mut::<TILE>().0.iter_mut();
             for (wide, quants) in lanes.zip(quants.as_chunks::<TILE>().0) {
                 let quants = floats.load_i8(bytemuck::cast_ref(quants));
@@ -241,7 +242,8 @@ pub(super) fn widen_keys_q8_0<F: Floats>(
 #[inline(always)]
 pub(super) fn widen_values_q8_0<F: Floats>(
     floats: F,
-    (values, ahead): (&[u8], usize),
+    values: &[u8],
+    ahead: usize,
     size: usize,
     wide: &mut [f32],
 ) {
@@ -251,10 +253,10 @@ pub(super) fn widen_values_q8_0<F: Floats>(
         for line in row.chunks(64) {
             floats.prefetch_level_2(&line[0], ahead);
         }
-        let (heads, quants) = row.split_at(scale_bytes);
+        let (scales, quants) = row.split_at(scale_bytes);
         let blocks = wide.chunks_mut(QUANTS).zip(quants.chunks(QUANTS));
-        for ((wide, quants), head) in blocks.zip(heads.as_chunks::<2>().0) {
-            let step = floats.splat(half::f16::from_le_bytes(*head).to_f32());
+        for ((wide, quants), scale) in blocks.zip(scales.as_chunks::<2>().0) {
+            let step = floats.splat(half::f16::from_le_bytes(*scale).to_f32());
             // Heads are multiples of eight values.
             let lanes = wide.as_chunks_mut::<8>().0.iter_mut();
             for (wide, quants) in lanes.zip(quants.as_chunks::<8>().0) {

@@ -13,57 +13,28 @@ mod cache;
 mod reach;
 mod scores;
 mod softmax;
+mod span;
 mod stored;
 mod values;
 
 pub use cache::{CacheType, TILE};
 pub use reach::longest;
+pub use span::{BLOCK, PARTIAL_HEAD, QueryRow, Span};
 
 use crate::arch::floats::Floats;
 use crate::arch::versions::versions;
 use cache::{widen_f16, widen_keys_q8_0, widen_values_q8_0};
+use reach::is_out_of_reach;
 use scores::scores;
 use softmax::weigh;
 use stored::Stored;
 use values::add_values;
 
-/// Positions handled at a time; spans start at multiples of it.
-pub const BLOCK: usize = 32;
 /// Query rows that are taken through a block together: with heads of 128 values, their queries, weights
 /// and open chunks, and a block of keys or of values, are 26 KB.
 const ROWS_TOGETHER: usize = 16;
 /// From this many query rows on, widening a block once pays.
 const WIDEN_FROM: usize = 16;
-
-/// A span of cached keys and values of one head, in whole blocks of [`BLOCK`] positions.
-#[derive(Clone, Copy, Debug)]
-pub struct Span<'a> {
-    /// Keys in tiles, as [`CacheType`] says.
-    pub keys: &'a [u8],
-    /// Values, position after position.
-    pub values: &'a [u8],
-    /// Position of the first key in its sequence.
-    pub first_position: usize,
-    /// Keys and values of the span that will follow, to be fetched meanwhile; empty: unknown.
-    pub next: [&'a [u8]; 2],
-}
-
-/// One row of queries.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct QueryRow {
-    /// Its position: it sees keys up to and including this one.
-    pub position: usize,
-    /// ALiBi slope (arXiv:2108.12409): a key `n` positions back loses `n * slope`; 0: none.
-    pub slope: f32,
-}
-
-impl QueryRow {
-    /// How many of the `positions` from `first` on it sees.
-    #[inline(always)]
-    fn sees(&self, first: usize, positions: usize) -> usize {
-        (self.position + 1).saturating_sub(first).min(positions)
-    }
-}
 
 /// Running result of some query rows; reused between calls.
 #[derive(Clone, Debug, Default)]
@@ -82,9 +53,6 @@ pub struct Attention {
     wide_keys: Vec<f32>,
     wide_values: Vec<f32>,
 }
-
-/// Numbers before the values of a partial result: largest score and sum.
-pub const PARTIAL_HEAD: usize = 2;
 
 impl Attention {
     /// Starts anew for heads of `head_size` values that are kept as `cache`.
@@ -125,6 +93,15 @@ impl Attention {
             partials.resize(partials.len() + self.head_size, 0.0);
         }
         self.weights.resize(self.rows.len(), [0.0; BLOCK]);
+    }
+
+    /// Whether a chunk that ends with position `last` weighs nothing for any query row, if no key in it
+    /// nor at a row's own position is longer than `key_length`, see [`longest`]. Such a chunk may be
+    /// left out, if those behind it were attended to before: results are the same to the bit.
+    pub fn weighs_nothing(&self, last: usize, key_length: f32) -> bool {
+        let mut rows = self.rows.iter().zip(&self.lengths);
+        !self.rows.is_empty()
+            && rows.all(|(row, length)| is_out_of_reach(*row, *length, last, key_length))
     }
 
     /// Query rows so far.
@@ -257,8 +234,8 @@ fn attend_span_body<F: Floats>(floats: F, state: &mut Attention, span: Span<'_>)
                 let size = state.head_size;
                 wide_keys.resize(BLOCK * size, 0.0);
                 wide_values.resize(BLOCK * size, 0.0);
-                widen_keys_q8_0(floats, (keys, block.ahead[0]), size, &mut wide_keys);
-                widen_values_q8_0(floats, (values, block.ahead[1]), size, &mut wide_values);
+                widen_keys_q8_0(floats, keys, block.ahead[0], size, &mut wide_keys);
+                widen_values_q8_0(floats, values, block.ahead[1], size, &mut wide_values);
                 block.attend::<F, f32>(floats, state, &wide_keys, &wide_values);
             }
         }
@@ -307,10 +284,10 @@ impl Block {
             let weights = &mut state.weights[first..last];
             let open = &mut state.open[first * stride..last * stride];
             let queries = &state.queries[first * size..last * size];
-            scores(floats, queries, (keys, self.ahead[0]), size, weights);
-            let place = (self.first_position, self.positions);
-            weigh(floats, rows, place, weights, open);
-            self.add_seen(floats, rows, weights, (values, size), open);
+            scores(floats, queries, keys, self.ahead[0], size, weights);
+            let (first_position, positions) = (self.first_position, self.positions);
+            weigh(floats, rows, first_position, positions, weights, open);
+            self.add_seen(floats, rows, weights, values, size, open);
         }
     }
 
@@ -323,7 +300,8 @@ impl Block {
         floats: F,
         rows: &[QueryRow],
         weights: &[[f32; BLOCK]],
-        (values, size): (&[T], usize),
+        values: &[T],
+        size: usize,
         open: &mut [f32],
     ) {
         let stride = PARTIAL_HEAD + size;
@@ -338,7 +316,8 @@ impl Block {
             add_values(
                 floats,
                 &weights[first..last],
-                (&values[..seen * size], self.ahead[1]),
+                &values[..seen * size],
+                self.ahead[1],
                 size,
                 &mut open[first * stride..last * stride],
             );

@@ -7,7 +7,7 @@
 //! row's own chunk is exactly zero: [`super::merge`] leaves the same bits with it and without. This
 //! takes chunks in descending order, so that the own chunk is there first.
 
-use super::Attention;
+use super::QueryRow;
 
 /// Differences of scores beyond this weigh exactly nothing: `exp` is 0 below -87.
 const NO_WEIGHT: f32 = 88.0;
@@ -36,24 +36,23 @@ pub fn longest(vector: &[f32]) -> f32 {
     }
 }
 
-impl Attention {
-    /// Whether a chunk that ends with position `last` weighs nothing for any query row, if no key in it
-    /// nor at a row's own position is longer than `key_length`, see [`longest`]. Such a chunk may be
-    /// left out, if those behind it were attended to before: results are the same to the bit.
-    pub fn weighs_nothing(&self, last: usize, key_length: f32) -> bool {
-        !self.rows.is_empty()
-            && self.rows.iter().zip(&self.lengths).all(|(row, length)| {
-                let lost = row.slope * row.position.saturating_sub(last) as f32;
-                // Infinite bounds, and what is no number, are never exceeded. What f32 rounds off
-                // scores is far below one in a thousand of them.
-                lost * 0.999 > NO_WEIGHT + 2.001 * (length * key_length)
-            })
-    }
+/// Whether the keys up to position `last` weigh nothing for a row whose query is no longer than
+/// `query_length`, if none of them, nor its own key, is longer than `key_length`.
+pub(super) fn is_out_of_reach(
+    row: QueryRow,
+    query_length: f32,
+    last: usize,
+    key_length: f32,
+) -> bool {
+    let lost = row.slope * row.position.saturating_sub(last) as f32;
+    // Infinite bounds, and what is no number, are never exceeded. What f32 rounds off scores is far below
+    // one in a thousand of them.
+    lost * 0.999 > NO_WEIGHT + 2.001 * (query_length * key_length)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{CacheType, QueryRow};
+    use super::super::{Attention, CacheType};
     use super::*;
 
     #[test]

@@ -14,21 +14,21 @@ const STEP: usize = 8;
 pub(super) fn scores<F: Floats, T: Stored>(
     floats: F,
     queries: &[f32],
-    (keys, ahead): (&[T], usize),
+    keys: &[T],
+    ahead: usize,
     size: usize,
     scores: &mut [[f32; BLOCK]],
 ) {
     // Rows by tiles that fill the registers with sums, keys and one query.
     let many = F::REGISTERS >= 32;
     for (queries, scores) in queries.chunks(4 * size).zip(scores.chunks_mut(4)) {
-        let keys = (keys, ahead);
         match scores.len() {
-            1 => score_rows::<F, T, 1, 4>(floats, queries, keys, size, scores),
-            2 => score_rows::<F, T, 2, 4>(floats, queries, keys, size, scores),
-            3 if many => score_rows::<F, T, 3, 4>(floats, queries, keys, size, scores),
-            3 => score_rows::<F, T, 3, 2>(floats, queries, keys, size, scores),
-            _ if many => score_rows::<F, T, 4, 4>(floats, queries, keys, size, scores),
-            _ => score_rows::<F, T, 4, 2>(floats, queries, keys, size, scores),
+            1 => score_rows::<F, T, 1, 4>(floats, queries, keys, ahead, size, scores),
+            2 => score_rows::<F, T, 2, 4>(floats, queries, keys, ahead, size, scores),
+            3 if many => score_rows::<F, T, 3, 4>(floats, queries, keys, ahead, size, scores),
+            3 => score_rows::<F, T, 3, 2>(floats, queries, keys, ahead, size, scores),
+            _ if many => score_rows::<F, T, 4, 4>(floats, queries, keys, ahead, size, scores),
+            _ => score_rows::<F, T, 4, 2>(floats, queries, keys, ahead, size, scores),
         }
     }
 }
@@ -38,7 +38,8 @@ pub(super) fn scores<F: Floats, T: Stored>(
 fn score_rows<F: Floats, T: Stored, const R: usize, const N: usize>(
     floats: F,
     queries: &[f32],
-    (keys, ahead): (&[T], usize),
+    keys: &[T],
+    ahead: usize,
     size: usize,
     scores: &mut [[f32; BLOCK]],
 ) {

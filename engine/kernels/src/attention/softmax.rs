@@ -9,7 +9,8 @@ use crate::arch::floats::Floats;
 pub(super) fn weigh<F: Floats>(
     floats: F,
     rows: &[QueryRow],
-    (first_position, positions): (usize, usize),
+    first_position: usize,
+    positions: usize,
     weights: &mut [[f32; BLOCK]],
     open: &mut [f32],
 ) {

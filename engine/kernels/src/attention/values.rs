@@ -10,7 +10,8 @@ use crate::arch::floats::Floats;
 pub(super) fn add_values<F: Floats, T: Stored>(
     floats: F,
     weights: &[[f32; BLOCK]],
-    (values, ahead): (&[T], usize),
+    values: &[T],
+    ahead: usize,
     size: usize,
     open: &mut [f32],
 ) {
@@ -21,7 +22,12 @@ pub(super) fn add_values<F: Floats, T: Stored>(
         // Rows by vectors that fill the registers with sums, values and one weight.
         let mut first = 0;
         while first < vectors {
-            let places = (values, vectors, first, ahead);
+            let places = Places {
+                values,
+                vectors,
+                first,
+                ahead,
+            };
             first += match (weights.len(), vectors - first) {
                 (1, 8..) => sum_rows::<F, T, 1, 8>(floats, weights, places, open),
                 (1, 4..) => sum_rows::<F, T, 1, 4>(floats, weights, places, open),
@@ -39,15 +45,33 @@ pub(super) fn add_values<F: Floats, T: Stored>(
     }
 }
 
+/// Where values of some positions are, and which of them are summed.
+struct Places<'v, T> {
+    /// Position after position, in vectors of eight.
+    values: &'v [[T; 8]],
+    /// Vectors of a head.
+    vectors: usize,
+    /// The first vector that is summed.
+    first: usize,
+    /// How many bytes on the next values are.
+    ahead: usize,
+}
+
 /// `open[r] += sum over positions of weights[r] * values` for `N` vectors of eight values from vector
 /// `first` of `vectors` on; returns `N`.
 #[inline(always)]
 fn sum_rows<F: Floats, T: Stored, const R: usize, const N: usize>(
     floats: F,
     weights: &[[f32; BLOCK]],
-    (values, vectors, first, ahead): (&[[T; 8]], usize, usize, usize),
+    places: Places<'_, T>,
     open: &mut [f32],
 ) -> usize {
+    let Places {
+        values,
+        vectors,
+        first,
+        ahead,
+    } = places;
     let weights: &[[f32; BLOCK]; R] = weights.first_chunk().expect("R rows of weights");
     let stride = open.len() / R;
     let place = |r: usize, n: usize| r * stride + PARTIAL_HEAD + 8 * (first + n);

@@ -1,6 +1,10 @@
 //! The instruction sets that kernels are written for, found at run time: one binary per
 //! architecture runs on every CPU of it.
 
+mod detection;
+
+pub use detection::detected_names;
+
 use crate::architecture::by_architecture;
 
 by_architecture! {
@@ -61,24 +65,6 @@ impl Isa {
             Isa::Avx512Vnni => "avx512vnni",
         }
     }
-
-    /// Whether this CPU (and its operating system) has it. The standard library caches the answer.
-    pub fn detected(self) -> bool {
-        #[cfg(test)]
-        if limit::hides(self) {
-            return false;
-        }
-        self == Isa::Portable || native::detected(self)
-    }
-}
-
-/// Names of the instruction sets this CPU has, for reports.
-pub fn detected_names() -> Vec<&'static str> {
-    Isa::ALL
-        .into_iter()
-        .filter(|isa| isa.detected())
-        .map(Isa::name)
-        .collect()
 }
 
 #[cfg(test)]

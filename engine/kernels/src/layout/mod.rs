@@ -6,7 +6,7 @@
 //! eight dot products, and a four-byte piece of the activations, broadcast, is their common other
 //! operand.
 //!
-//! A block column is a `repr(C)` struct of bytes, one file per family: heads (the f16 fields of eight
+//! A block column is a `repr(C)` struct of bytes, one file per family: block scales (the f16 fields of eight
 //! rows side by side), sub-scales, parts. The codes of a part are cut into *planes* by bits
 //! (`planes.rs`): nibbles, crumbs (2 bits) and single bits, each in the same order of columns, so that
 //! a kernel puts a code together with shifts that are the same for all 32 bytes of a vector.
@@ -14,10 +14,10 @@
 //! A layout keeps the bytes of its block type: packing moves bits, it never rounds. Rows past the
 //! matrix' end are zero bits, whose scales make them zero.
 
-use bytemuck::Pod;
 use sysinfer_formats::TensorType;
 
 mod iq4;
+mod packed;
 mod plain;
 mod planes;
 mod q2_k;
@@ -30,6 +30,8 @@ mod q6_k;
 mod q8_0;
 
 pub(crate) use iq4::{PackedIq4Nl, PackedIq4Xs};
+pub(crate) use packed::Packed;
+pub use packed::ROWS;
 pub(crate) use planes::{Bits, Crumbs, Halves, Nibbles};
 pub(crate) use q2_k::PackedQ2K;
 pub(crate) use q3_k::PackedQ3K;
@@ -40,8 +42,7 @@ pub(crate) use q5_k::PackedQ5K;
 pub(crate) use q6_k::PackedQ6K;
 pub(crate) use q8_0::PackedQ8_0;
 
-/// Rows of a row group.
-pub const ROWS: usize = 8;
+use packed::pack;
 
 /// Packs at most eight rows of equal length into the bytes of their row group.
 type PackGroup = fn(rows: &[&[u8]], out: &mut [u8]);
@@ -103,25 +104,6 @@ pub static LAYOUTS: [Layout; 15] = [
 
 const fn layout(name: &'static str, block: TensorType, pack: PackGroup) -> Layout {
     Layout { name, block, pack }
-}
-
-/// One block column of eight rows as it is packed: bytes only, so it may lie at any address.
-pub(crate) trait Packed: Pod {
-    /// Puts the block of one row (its plain GGUF bytes), all of whose bits are still zero.
-    fn put(&mut self, row: usize, block: &[u8]);
-}
-
-/// Block column after block column, so that both ends of every move are in the nearest cache.
-fn pack<P: Packed>(rows: &[&[u8]], out: &mut [u8]) {
-    const { assert!(align_of::<P>() == 1) };
-    let block_bytes = size_of::<P>() / ROWS;
-    let columns: &mut [P] = bytemuck::cast_slice_mut(out);
-    for (index, packed) in columns.iter_mut().enumerate() {
-        *packed = P::zeroed();
-        for (row, plain) in rows.iter().enumerate() {
-            packed.put(row, &plain[index * block_bytes..][..block_bytes]);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ fn bits_move_independently_and_missing_rows_are_zero() {
 fn bits_are_where_the_documentation_says() {
     // (block type, row, byte and bit in the file, byte and bit in the packed block column).
     let cases = [
-        // Head of the second row; columns 0 and 16, 7 and 23.
+        // Block scale of the second row; columns 0 and 16, 7 and 23.
         (TensorType::Q4_0, 1, (0, 3), (2, 3)),
         (TensorType::Q4_0, 1, (2, 5), (16 + 4, 5)),
         (TensorType::Q4_0, 2, (9, 0), (16 + 32 + 8 + 3, 0)),

@@ -74,7 +74,7 @@ impl fmt::Display for Problem {
 impl Problem {
     /// A problem of random contents.
     pub(crate) fn random(block: TensorType, shape: Shape, seed: u64) -> Self {
-        Self::filled(block, shape, Fill::Random, &mut Random(seed))
+        Self::filled(block, shape, Fill::Random, &mut Random::new(seed))
     }
 
     fn filled(block: TensorType, shape: Shape, fill: Fill, random: &mut Random) -> Self {
@@ -130,7 +130,7 @@ pub(crate) fn problems(block: TensorType) -> Vec<Problem> {
             activation_rows,
         };
         for fill in FILLS {
-            let mut random = Random(index as u64 * 97 + fill as u64);
+            let mut random = Random::new(index as u64 * 97 + fill as u64);
             all.push(Problem::filled(block, shape, fill, &mut random));
         }
     }

@@ -21,7 +21,7 @@ use sysinfer_formats::TensorType;
 use sysinfer_kernels::isa::Isa;
 use sysinfer_kernels::layout::{Layout, ROWS};
 use sysinfer_kernels::matmul::{Loops, multiply};
-use sysinfer_kernels::{ActivationKind, Activations, Role, Runnable, table};
+use sysinfer_kernels::{ActivationKind, Activations, Phase, Runnable, table};
 
 /// Runs one kernel over a whole problem: `[activation row][weight row]`, padding rows cut off.
 fn run(kernel: Runnable, problem: &Problem, loops: Loops) -> Vec<Vec<f32>> {
@@ -180,14 +180,14 @@ fn bits(rows: &[Vec<f32>]) -> Vec<Vec<u32>> {
 fn every_block_type_has_a_portable_kernel_for_both_roles_and_names_are_unique() {
     let mut names: Vec<_> = table::all().map(|kernel| kernel.name).collect();
     for layout in &sysinfer_kernels::layout::LAYOUTS {
-        for role in [Role::Decode, Role::Prefill] {
+        for phase in [Phase::Decode, Phase::Prefill] {
             let found = table::all()
-                .any(|k| k.block == layout.block && k.role == role && k.isa == Isa::Portable);
+                .any(|k| k.block == layout.block && k.phase == phase && k.isa == Isa::Portable);
             assert!(
                 found,
                 "{} has no portable {} kernel",
                 layout.name,
-                role.name()
+                phase.name()
             );
         }
     }

@@ -44,8 +44,10 @@ fn put(block: TensorType, wrong: f32, bytes: &mut [u8]) {
 
 /// Holds results against those of the same problem when nothing was wrong in it.
 fn compare(
-    (kernel, what): (Runnable, &str),
-    (right, got): (&[Vec<f32>], &[Vec<f32>]),
+    kernel: Runnable,
+    what: &str,
+    right: &[Vec<f32>],
+    got: &[Vec<f32>],
     is_hit: impl Fn(usize, usize) -> bool,
 ) {
     let name = kernel.kernel().name;
@@ -81,9 +83,7 @@ fn wrong_weights_show_in_every_product_with_their_row_and_in_no_other() {
                     put(right.block, wrong, &mut spoilt.weights[row][place..]);
                     let got = run(kernel, &spoilt, LOOPS);
                     let what = format!("{wrong} at byte {place} of row {row}");
-                    compare((kernel, &what), (&expected, &got), |_, column| {
-                        column == row
-                    });
+                    compare(kernel, &what, &expected, &got, |_, column| column == row);
                 }
             }
         }
@@ -110,7 +110,7 @@ fn wrong_activations_show_in_every_product_of_their_row_and_in_no_other() {
                     values[place] = wrong;
                     let got = run(kernel, &spoilt, LOOPS);
                     let what = format!("{wrong} at column {place} of row {row}");
-                    compare((kernel, &what), (&expected, &got), |at, _| at == row);
+                    compare(kernel, &what, &expected, &got, |at, _| at == row);
                 }
             }
         }

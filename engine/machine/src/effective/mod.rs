@@ -9,7 +9,7 @@ use std::path::Path;
 
 use cgroup::Hierarchy;
 
-use crate::host::total_memory_bytes;
+use crate::host_memory::total_memory_bytes;
 use crate::{Topology, pin};
 
 /// The CPU quota of this process in CPUs (e.g. 7.65): the smallest over its cgroup and all above it,

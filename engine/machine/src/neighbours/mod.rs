@@ -12,9 +12,7 @@ mod seats;
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
-use std::path::Path;
 
-use crate::Topology;
 pub use claim::{Claim, Picked, settle};
 pub use seats::{Seats, Why, seats};
 
@@ -78,19 +76,6 @@ impl Display for Blind {
 }
 
 impl Neighbours {
-    /// What is pinned to CPUs of `topology` on this host. Takes some 10 microseconds for each thread of
-    /// the host, and looks at 65,536 of them at most.
-    pub fn of_this_host(topology: &Topology) -> Neighbours {
-        Neighbours::in_proc(Path::new("/proc"), std::process::id() as usize, topology)
-    }
-
-    /// As [`Self::of_this_host`], from a `/proc` that may be a recorded one; `own` is the process whose
-    /// neighbours are looked for.
-    pub fn in_proc(proc: &Path, own: usize, topology: &Topology) -> Neighbours {
-        let ours = topology.cpus.iter().map(|cpu| cpu.id).collect();
-        processes::read(proc, own, &ours)
-    }
-
     /// Those that work on any of `cpus`.
     pub fn on(&self, cpus: &[usize]) -> Vec<&Neighbour> {
         let works_there = |neighbour: &&Neighbour| {

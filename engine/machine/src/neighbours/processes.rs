@@ -12,21 +12,36 @@ use std::path::Path;
 
 use super::claim::MARK;
 use super::{Blind, Neighbour, Neighbours};
-use crate::CpuList;
 use crate::kernel_text::{field, kib_field};
+use crate::{CpuList, Topology};
 
 /// Less of a CPU's time than this, over its life, and a pinned thread is idle.
 const BUSY_SHARE: f64 = 0.01;
 /// Threads of one process that are looked at. Claims and workers are among the first.
-const MOST_OF_A_PROCESS: usize = 1_024;
+const MAX_OF_A_PROCESS: usize = 1_024;
 /// Threads that are looked at in all.
-const MOST_THREADS: usize = 65_536;
+const MAX_THREADS: usize = 65_536;
 /// The link that names the first process namespace of a kernel: `PROC_PID_INIT_INO` in its sources.
 const FIRST_NAMESPACE: &str = "pid:[4026531836]";
 
+impl Neighbours {
+    /// What is pinned to CPUs of `topology` on this host. Takes some 10 microseconds for each thread of
+    /// the host, and looks at 65,536 of them at most.
+    pub fn of_this_host(topology: &Topology) -> Neighbours {
+        Neighbours::in_proc(Path::new("/proc"), std::process::id() as usize, topology)
+    }
+
+    /// As [`Self::of_this_host`], from a `/proc` that may be a recorded one; `own` is the process whose
+    /// neighbours are looked for.
+    pub fn in_proc(proc: &Path, own: usize, topology: &Topology) -> Neighbours {
+        let ours = topology.cpus.iter().map(|cpu| cpu.id).collect();
+        read(proc, own, &ours)
+    }
+}
+
 /// Reads `/proc` at `proc` for process `own`, whose CPUs are `ours`.
-pub(super) fn read(proc: &Path, own: usize, ours: &BTreeSet<usize>) -> Neighbours {
-    read_most(proc, own, ours, MOST_THREADS)
+fn read(proc: &Path, own: usize, ours: &BTreeSet<usize>) -> Neighbours {
+    read_most(proc, own, ours, MAX_THREADS)
 }
 
 /// As [`read`], but looks at `most` threads.
@@ -127,7 +142,7 @@ impl Reader<'_> {
             return Some(process);
         }
         let tasks = folder.join("task");
-        for id in numbers(&tasks).take(MOST_OF_A_PROCESS) {
+        for id in numbers(&tasks).take(MAX_OF_A_PROCESS) {
             let task = tasks.join(id.to_string());
             if let Some(status) = self.status(&task) {
                 self.add(&task, &status, &mut process);
@@ -231,7 +246,7 @@ mod tests {
         }
 
         /// A thread on `cpus` that began at second 900 and ran for `seconds`.
-        fn thread(&self, folder: &str, (name, parent): (&str, usize), cpus: &str, seconds: f64) {
+        fn thread(&self, folder: &str, name: &str, parent: usize, cpus: &str, seconds: f64) {
             let status = format!(
                 "Name:\t{name}\nPPid:\t{parent}\nVmSize:\t 10 kB\nThreads:\t{}\nCpus_allowed_list:\t{cpus}\n",
                 if folder.contains("task") { 2 } else { 1 }
@@ -248,7 +263,7 @@ mod tests {
             let (name, cpus, _) = threads[0];
             for (index, (name, cpus, seconds)) in threads.iter().enumerate() {
                 let folder = format!("{id}/task/{}", id + index);
-                self.thread(&folder, (name, parent), cpus, *seconds);
+                self.thread(&folder, name, parent, cpus, *seconds);
             }
             let status = format!(
                 "Name:\t{name}\nPPid:\t{parent}\nVmSize:\t 10 kB\nThreads:\t2\nCpus_allowed_list:\t{cpus}\n"
@@ -286,13 +301,13 @@ mod tests {
     #[test]
     fn pinned_threads_claim_what_they_use() {
         let host = Host::new("use");
-        host.thread("10", ("engine", 1), "2", 50.0);
-        host.thread("11", ("daemon", 1), "0-1", 0.1);
-        host.thread("12", ("anywhere", 1), "0-95", 90.0);
-        host.thread("13", ("elsewhere", 1), "4-95", 90.0);
-        host.thread("14", ("node", 1), "3-26", 90.0);
-        host.thread("999", ("ourselves", 1), "0", 90.0);
-        host.thread("15", ("of ours", 999), "1", 90.0);
+        host.thread("10", "engine", 1, "2", 50.0);
+        host.thread("11", "daemon", 1, "0-1", 0.1);
+        host.thread("12", "anywhere", 1, "0-95", 90.0);
+        host.thread("13", "elsewhere", 1, "4-95", 90.0);
+        host.thread("14", "node", 1, "3-26", 90.0);
+        host.thread("999", "ourselves", 1, "0", 90.0);
+        host.thread("15", "of ours", 999, "1", 90.0);
         host.process(
             20,
             1,
@@ -330,7 +345,7 @@ mod tests {
             ("sysinfer-http", "3", 9.0),
         ];
         host.process(40, 1, &threads);
-        host.thread("50", ("helper", 40), "2", 60.0);
+        host.thread("50", "helper", 40, "2", 60.0);
         host.process(60, 1, &[("server", "0-3", 9.0), (MARK, "0-3", 0.0)]);
         assert_eq!(host.of(40), said("sysinfer-server", &[0, 1], &[]));
         assert_eq!(
@@ -395,7 +410,7 @@ mod tests {
     fn only_so_many_threads_are_looked_at() {
         let host = Host::new("bounds");
         for id in 100..140 {
-            host.thread(&id.to_string(), ("x", 1), "0", 50.0);
+            host.thread(&id.to_string(), "x", 1, "0", 50.0);
         }
         let ours = BTreeSet::from([0, 1]);
         let read = |most| read_most(&host.proc, 999, &ours, most);

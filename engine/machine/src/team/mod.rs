@@ -1,5 +1,5 @@
-//! The team: threads that are created and pinned once and then run one phase after another, each on
-//! its own part, meeting at a barrier. No queue, no allocation and no lock per phase.
+//! The team: threads that are created and pinned once and then run one region after another, each on
+//! its own part, meeting at a barrier. No queue, no allocation and no lock per region.
 
 mod barrier;
 mod spec;
@@ -24,9 +24,9 @@ pub use stopwatch::{Clock, KINDS, Stopwatch, TeamTimes};
 use worker::{Job, Shared};
 
 /// More threads than any machine has; a larger number is a typing error.
-const MOST_THREADS: usize = 4096;
+const MAX_THREADS: usize = 4096;
 
-/// Threads that run phases together. The thread that calls [`Team::enter`] is member 0.
+/// Threads that run regions together. The thread that calls [`Team::enter`] is member 0.
 #[derive(Debug)]
 pub struct Team {
     shared: Arc<Shared>,
@@ -34,7 +34,7 @@ pub struct Team {
     cpus: Vec<usize>,
     pinned: PinReport,
     spins: bool,
-    phase: u32,
+    region: u32,
 }
 
 impl Team {
@@ -51,10 +51,10 @@ impl Team {
             spin,
             effective_cpus,
         } = spec;
-        if threads == 0 || threads > MOST_THREADS {
+        if threads == 0 || threads > MAX_THREADS {
             return Err(MachineError::ThreadCount {
                 threads,
-                most: MOST_THREADS,
+                most: MAX_THREADS,
             });
         }
         if !cpus.is_empty() && cpus.len() != threads {
@@ -71,7 +71,7 @@ impl Team {
             cpus,
             pinned: PinReport::NotAsked,
             spins: false,
-            phase: 0,
+            region: 0,
         };
         let refusals = team.start_workers(threads)?;
         team.pinned = match refusals.as_slice() {
@@ -123,7 +123,7 @@ impl Team {
         &self.pinned
     }
 
-    /// Whether members spin between phases; otherwise they sleep, which costs microseconds a phase.
+    /// Whether members spin between regions; otherwise they sleep, which costs microseconds a region.
     pub fn spins(&self) -> bool {
         self.spins
     }
@@ -139,15 +139,15 @@ impl Team {
     }
 
     /// Runs `lead` on the calling thread as member 0, pinned to the first CPU meanwhile and put back
-    /// afterwards. The other members stay awake between its phases; after it they spin for a short
+    /// afterwards. The other members stay awake between its regions; after it they spin for a short
     /// while, so that the next call finds them awake, and then sleep.
     ///
-    /// A panic in `lead`, or re-raised from a phase, leaves the team ready for the next call.
+    /// A panic in `lead`, or re-raised from a region, leaves the team ready for the next call.
     pub fn enter<R>(&mut self, lead: impl FnOnce(&mut Lead<'_>) -> R) -> R {
         self.enter_timed(None, lead)
     }
 
-    /// As [`Team::enter`]; with a stopwatch, phases are timed.
+    /// As [`Team::enter`]; with a stopwatch, regions are timed.
     ///
     /// # Panics
     /// If the stopwatch was made for fewer members than the team has.
@@ -177,8 +177,8 @@ impl Team {
 
 impl Drop for Team {
     fn drop(&mut self) {
-        // SAFETY: phases end before the borrow of the team that runs them does.
-        unsafe { self.shared.stop(self.phase.wrapping_add(1)) };
+        // SAFETY: regions end before the borrow of the team that runs them does.
+        unsafe { self.shared.stop(self.region.wrapping_add(1)) };
         for handle in self.handles.drain(..) {
             // Workers catch what their work raises, so they end without a panic of their own.
             let _ = handle.join();
@@ -199,8 +199,8 @@ impl<'t> Lead<'t> {
         self.team.threads()
     }
 
-    /// One phase: every member `w` calls `work(w, part w of parts)` once; returns when all have, and
-    /// what they wrote is then visible to all in the next phase.
+    /// One region: every member `w` calls `work(w, part w of parts)` once; returns when all have, and
+    /// what they wrote is then visible to all in the next region.
     ///
     /// # Panics
     /// If `parts` cannot serve every member. A panic in any member is raised again here, after all
@@ -209,7 +209,7 @@ impl<'t> Lead<'t> {
         self.run_as(0, parts, work);
     }
 
-    /// As [`Lead::run`]; where the team is timed, the phase is work of `kind`, below [`KINDS`].
+    /// As [`Lead::run`]; where the team is timed, the region is work of `kind`, below [`KINDS`].
     ///
     /// # Panics
     /// As [`Lead::run`], and for a kind that there is not.
@@ -226,34 +226,34 @@ impl<'t> Lead<'t> {
                 "parts for {workers} workers, a team of {threads}"
             );
         }
-        // SAFETY: worker is below `threads`, which `parts` serves, and `run_phase` calls this once
+        // SAFETY: worker is below `threads`, which `parts` serves, and `run_region` calls this once
         // per member.
         let run_part = |worker: usize| work(worker, unsafe { parts.part(worker) });
         match self.stopwatch {
-            None => self.run_phase(&run_part),
-            Some(stopwatch) => stopwatch.phase(|| {
-                self.run_phase(&|worker| stopwatch.work(worker, kind, || run_part(worker)));
+            None => self.run_region(&run_part),
+            Some(stopwatch) => stopwatch.region(|| {
+                self.run_region(&|worker| stopwatch.work(worker, kind, || run_part(worker)));
             }),
         }
     }
 
-    /// What times the team, for laps within a phase.
+    /// What times the team, for laps within a region.
     pub fn stopwatch(&self) -> Option<&'t Stopwatch<'t>> {
         self.stopwatch
     }
 
-    fn run_phase<F: Fn(usize) + Sync>(&mut self, work: &F) {
+    fn run_region<F: Fn(usize) + Sync>(&mut self, work: &F) {
         if self.team.handles.is_empty() {
             return work(0);
         }
         let team = &mut *self.team;
-        let previous = team.phase;
-        team.phase = previous.wrapping_add(1);
-        // SAFETY: `work` outlives the phase: whatever happens below, `wait_for_workers` returns only
-        // after every member is done with it. The phase before this one was waited for.
-        unsafe { team.shared.release(team.phase, Job::new(work)) };
+        let previous = team.region;
+        team.region = previous.wrapping_add(1);
+        // SAFETY: `work` outlives the region: whatever happens below, `wait_for_workers` returns only
+        // after every member is done with it. The region before this one was waited for.
+        unsafe { team.shared.release(team.region, Job::new(work)) };
         let own = catch_unwind(AssertUnwindSafe(|| work(0)));
-        team.shared.wait_for_workers(team.phase, previous);
+        team.shared.wait_for_workers(team.region, previous);
         raise_first(own.err(), team.shared.take_panics());
     }
 }

@@ -1,8 +1,8 @@
-//! Where the time of a team's phases goes: what each member spent on which kind of work, and how
-//! long the phases were in all. What is left of a phase when a member's own work is taken away is
+//! Where the time of a team's regions goes: what each member spent on which kind of work, and how
+//! long the regions were in all. What is left of a region when a member's own work is taken away is
 //! waiting.
 //!
-//! A team is timed only while a stopwatch is handed to [`crate::Team::enter_timed`]; else a phase
+//! A team is timed only while a stopwatch is handed to [`crate::Team::enter_timed`]; else a region
 //! asks once whether there is one. The clock is handed in too.
 
 use std::fmt;
@@ -22,12 +22,12 @@ pub type Clock<'c> = &'c (dyn Fn() -> Duration + Sync);
 pub struct Stopwatch<'c> {
     clock: Clock<'c>,
     members: Box<[OwnLine<Laps>]>,
-    /// Length of all phases, nanoseconds.
-    phases: AtomicU64,
+    /// Length of all regions, nanoseconds.
+    regions: AtomicU64,
 }
 
-/// One member's times, nanoseconds. Only that member writes them during a phase; the barrier behind
-/// the phase shows them to the leader, so no ordering is needed here.
+/// One member's times, nanoseconds. Only that member writes them during a region; the barrier behind
+/// the region shows them to the leader, so no ordering is needed here.
 #[derive(Debug, Default)]
 struct Laps {
     last: AtomicU64,
@@ -37,8 +37,8 @@ struct Laps {
 /// What a stopwatch has summed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TeamTimes {
-    /// Length of all phases: what the leader saw pass from opening to end.
-    pub phases: Duration,
+    /// Length of all regions: what the leader saw pass from opening to end.
+    pub regions: Duration,
     /// Each member's own time by kind.
     pub own: Vec<[Duration; KINDS]>,
 }
@@ -49,7 +49,7 @@ impl<'c> Stopwatch<'c> {
         Self {
             clock,
             members: (0..members).map(|_| OwnLine::default()).collect(),
-            phases: AtomicU64::new(0),
+            regions: AtomicU64::new(0),
         }
     }
 
@@ -58,8 +58,8 @@ impl<'c> Stopwatch<'c> {
         self.members.len()
     }
 
-    /// Counts what `member` did since the phase began, or since its last lap, as work of `kind`: for
-    /// phases that do one thing after another. What follows counts as the phase's own kind.
+    /// Counts what `member` did since the region began, or since its last lap, as work of `kind`: for
+    /// regions that do one thing after another. What follows counts as the region's own kind.
     ///
     /// # Panics
     /// If there is no such member or kind.
@@ -80,19 +80,19 @@ impl<'c> Stopwatch<'c> {
         let own =
             |member: &OwnLine<Laps>| std::array::from_fn(|kind| nanoseconds(&member.0.kinds[kind]));
         TeamTimes {
-            phases: nanoseconds(&self.phases),
+            regions: nanoseconds(&self.regions),
             own: self.members[..members].iter().map(own).collect(),
         }
     }
 
-    /// Runs one whole phase, on the leader's thread.
-    pub(super) fn phase(&self, run: impl FnOnce()) {
+    /// Runs one whole region, on the leader's thread.
+    pub(super) fn region(&self, run: impl FnOnce()) {
         let began = self.now();
         run();
-        add(&self.phases, self.now().saturating_sub(began));
+        add(&self.regions, self.now().saturating_sub(began));
     }
 
-    /// Runs one member's part of a phase, on its thread.
+    /// Runs one member's part of a region, on its thread.
     pub(super) fn work(&self, member: usize, kind: usize, work: impl FnOnce()) {
         self.members[member].0.last.store(self.now(), Relaxed);
         work();
@@ -113,7 +113,7 @@ impl fmt::Debug for Stopwatch<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stopwatch")
             .field("members", &self.members)
-            .field("phases", &self.phases)
+            .field("regions", &self.regions)
             .finish_non_exhaustive()
     }
 }

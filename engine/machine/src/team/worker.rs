@@ -21,7 +21,7 @@ const ENGAGED_PATIENCE: Duration = Duration::from_millis(10);
 /// send the last one to its client in between; short enough not to disturb a team that shares the CPUs.
 const IDLE_PATIENCE: Duration = Duration::from_micros(300);
 
-/// A phase's work, its type erased so that threads created long before can call it.
+/// A region's work, its type erased so that threads created long before can call it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Job {
     work: *const (),
@@ -55,7 +55,7 @@ impl Job {
 #[derive(Debug)]
 pub(super) struct Shared {
     barrier: Barrier<Job>,
-    /// Whether `panics` holds any, so that the lock is not taken in a phase that went well.
+    /// Whether `panics` holds any, so that the lock is not taken in a region that went well.
     panicked: AtomicBool,
     panics: Mutex<Vec<Box<dyn Any + Send>>>,
 }
@@ -86,22 +86,22 @@ impl Shared {
         }
     }
 
-    /// Starts phase number `phase`.
+    /// Starts region number `region`.
     ///
     /// # Safety
-    /// The phase before must have been waited for, and what `job` refers to must live until
+    /// The region before must have been waited for, and what `job` refers to must live until
     /// [`Shared::wait_for_workers`] returns for this one.
-    pub(super) unsafe fn release(&self, phase: u32, job: Job) {
-        // SAFETY: the caller's promises; it is the leader, who alone has phases to release.
-        unsafe { self.barrier.release(phase, job) };
+    pub(super) unsafe fn release(&self, region: u32, job: Job) {
+        // SAFETY: the caller's promises; it is the leader, who alone has regions to release.
+        unsafe { self.barrier.release(region, job) };
     }
 
-    /// Waits until every worker has finished `phase`.
-    pub(super) fn wait_for_workers(&self, phase: u32, previous: u32) {
-        self.barrier.wait_for_workers(phase, previous);
+    /// Waits until every worker has finished `region`.
+    pub(super) fn wait_for_workers(&self, region: u32, previous: u32) {
+        self.barrier.wait_for_workers(region, previous);
     }
 
-    /// What the workers raised in the phase that was just waited for, in no particular order.
+    /// What the workers raised in the region that was just waited for, in no particular order.
     pub(super) fn take_panics(&self) -> Vec<Box<dyn Any + Send>> {
         // Set before the worker arrived, and the leader has waited for that.
         if !self.panicked.load(Relaxed) {
@@ -111,17 +111,17 @@ impl Shared {
         std::mem::take(&mut *self.panics.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Ends all workers; `phase` is the number after the last phase.
+    /// Ends all workers; `region` is the number after the last region.
     ///
     /// # Safety
-    /// The last phase must have been waited for.
-    pub(super) unsafe fn stop(&self, phase: u32) {
+    /// The last region must have been waited for.
+    pub(super) unsafe fn stop(&self, region: u32) {
         // SAFETY: the caller's promise; it is the leader.
-        unsafe { self.barrier.stop(phase) };
+        unsafe { self.barrier.stop(region) };
     }
 }
 
-/// The life of worker `worker` (1..): pin, report the refusal if there was one, then run phases.
+/// The life of worker `worker` (1..): pin, report the refusal if there was one, then run regions.
 pub(super) fn run(
     shared: &Shared,
     worker: usize,
@@ -135,7 +135,7 @@ pub(super) fn run(
     let seat = barrier.seat(worker - 1);
     let mut seen = 0;
     // SAFETY: this thread alone is worker `worker`, and arrives below before it asks again.
-    while let Some((phase, job)) = unsafe { barrier.next_phase(seat, seen) } {
+    while let Some((region, job)) = unsafe { barrier.next_region(seat, seen) } {
         // SAFETY: the leader keeps the closure alive until this worker has arrived.
         let result = catch_unwind(AssertUnwindSafe(|| unsafe { (job.call)(job.work, worker) }));
         if let Err(panic) = result {
@@ -147,7 +147,7 @@ pub(super) fn run(
                 .push(panic);
             shared.panicked.store(true, Relaxed);
         }
-        barrier.arrive(seat, phase);
-        seen = phase;
+        barrier.arrive(seat, region);
+        seen = region;
     }
 }

@@ -1,7 +1,7 @@
 //! The fall-back when discovery fails: what we know is which CPUs we may run on.
 
 use super::{Caches, Cpu, Node, Topology};
-use crate::host::total_memory_bytes;
+use crate::host_memory::total_memory_bytes;
 
 pub(super) fn flat(cpu_ids: &[usize]) -> Topology {
     let ids = if cpu_ids.is_empty() { &[0] } else { cpu_ids };

@@ -10,15 +10,15 @@ use hwlocality::object::attributes::ObjectAttributes;
 use hwlocality::object::types::ObjectType;
 
 use super::{Caches, Cpu, Node, Topology};
-use crate::cpu_list::MOST_CPU_ID;
+use crate::cpu_list::MAX_CPU_ID;
 use crate::{MachineError, pin};
 
 /// The largest topology file; a real one of a large machine has some hundred KiB.
-const MOST_FILE_BYTES: u64 = 64 << 20;
+const MAX_FILE_BYTES: u64 = 64 << 20;
 
 /// The most objects of a synthetic machine at any level: libhwloc takes time and memory by their
 /// square, a second and some hundred megabytes for these.
-const MOST_SYNTHETIC_OBJECTS: usize = 16_384;
+const MAX_SYNTHETIC_OBJECTS: usize = 16_384;
 
 /// Data and unified caches from the core outwards.
 const CACHE_LEVELS: [ObjectType; 5] = [
@@ -85,7 +85,7 @@ fn check_size(description: &str) -> Result<(), &'static str> {
                 .parse()
                 .ok()
                 .and_then(|count: usize| objects.checked_mul(count))
-                .filter(|&objects| objects <= MOST_SYNTHETIC_OBJECTS)
+                .filter(|&objects| objects <= MAX_SYNTHETIC_OBJECTS)
                 .ok_or("it has more than 16384 objects")?;
         }
     }
@@ -137,10 +137,10 @@ fn read_text(path: &Path) -> Result<String, String> {
     let mut text = String::new();
     // The limit holds whatever the metadata said, and whatever grows meanwhile.
     let bytes = file
-        .take(MOST_FILE_BYTES + 1)
+        .take(MAX_FILE_BYTES + 1)
         .read_to_string(&mut text)
         .map_err(|error| error.to_string())?;
-    if bytes as u64 > MOST_FILE_BYTES {
+    if bytes as u64 > MAX_FILE_BYTES {
         return Err("larger than 64 MiB".to_owned());
     }
     Ok(text)
@@ -182,7 +182,7 @@ fn read(
         };
         let id = unit
             .os_index()
-            .filter(|&id| id <= MOST_CPU_ID)
+            .filter(|&id| id <= MAX_CPU_ID)
             .filter(is_allowed);
         // A broken file may name a CPU twice.
         let Some(id) = id.filter(|&id| seen.insert(id)) else {

@@ -1,7 +1,7 @@
 //! A model of the team's barrier: the barrier's own files, on atomics, cells and locks of loom, which
 //! tries the orders in which a few threads can go and the values that the memory model lets each load
 //! return. What it finds are deadlocks (a wake-up that was lost), payloads that are written while they
-//! are read, and phases that do not see the one before.
+//! are read, and regions that do not see the one before.
 //!
 //! The number of times that a thread is interrupted is bounded, else it would not end; mistakes of this
 //! kind show with one or two.
@@ -29,18 +29,18 @@ struct Team {
     workers: Vec<Option<Cpu>>,
     leader_patience: Duration,
     worker_patience: Duration,
-    phases: u32,
-    /// The leader stirs sleepers before each phase, with this patience from then on.
+    regions: u32,
+    /// The leader stirs sleepers before each region, with this patience from then on.
     stirs: Option<Duration>,
 }
 
 impl Team {
-    fn new(workers: Vec<Option<Cpu>>, phases: u32) -> Team {
+    fn new(workers: Vec<Option<Cpu>>, regions: u32) -> Team {
         Team {
             workers,
             leader_patience: Duration::ZERO,
             worker_patience: Duration::ZERO,
-            phases,
+            regions,
             stirs: None,
         }
     }
@@ -55,7 +55,7 @@ impl Team {
         model.check(move || self.run());
     }
 
-    /// Once through: all phases, each of which reads what all wrote in the one before, then the end.
+    /// Once through: all regions, each of which reads what all wrote in the one before, then the end.
     fn run(&self) {
         let shared = Arc::new(Shared {
             barrier: Barrier::new(Layout::of(&self.workers)),
@@ -69,38 +69,38 @@ impl Team {
         let workers: Vec<_> = (0..self.workers.len())
             .map(|worker| {
                 let shared = Arc::clone(&shared);
-                let phases = self.phases;
-                loom::thread::spawn(move || assert_eq!(shared.work(worker), phases))
+                let regions = self.regions;
+                loom::thread::spawn(move || assert_eq!(shared.work(worker), regions))
             })
             .collect();
         let leader = self.workers.len();
-        for phase in 1..=self.phases {
+        for region in 1..=self.regions {
             if let Some(patience) = self.stirs {
                 shared.barrier.set_patience(patience, patience);
                 shared.barrier.stir();
             }
-            // SAFETY: the phase before was waited for, and a job refers to nothing.
-            unsafe { shared.barrier.release(phase, job(phase)) };
-            shared.write(leader, phase);
-            shared.barrier.wait_for_workers(phase, phase - 1);
-            shared.read_all(phase);
+            // SAFETY: the region before was waited for, and a job refers to nothing.
+            unsafe { shared.barrier.release(region, job(region)) };
+            shared.write(leader, region);
+            shared.barrier.wait_for_workers(region, region - 1);
+            shared.read_all(region);
         }
-        // SAFETY: the last phase was waited for.
-        unsafe { shared.barrier.stop(self.phases + 1) };
+        // SAFETY: the last region was waited for.
+        unsafe { shared.barrier.stop(self.regions + 1) };
         for worker in workers {
             worker.join().expect("no worker panics");
         }
     }
 }
 
-/// The payload of a phase, in two words that could be torn.
-fn job(phase: u32) -> (usize, usize) {
-    (phase as usize, 100 + phase as usize)
+/// The payload of a region, in two words that could be torn.
+fn job(region: u32) -> (usize, usize) {
+    (region as usize, 100 + region as usize)
 }
 
 struct Shared {
     barrier: Barrier<(usize, usize)>,
-    /// The last phase that each member was in, written even and odd phases apart: loom would not let a
+    /// The last region that each member was in, written even and odd regions apart: loom would not let a
     /// write meet a read.
     written: Vec<[UnsafeCell<u32>; 2]>,
 }
@@ -109,32 +109,32 @@ struct Shared {
 unsafe impl Sync for Shared {}
 
 impl Shared {
-    /// The life of a worker; returns the last phase that it saw.
+    /// The life of a worker; returns the last region that it saw.
     fn work(&self, worker: usize) -> u32 {
         let seat = self.barrier.seat(worker);
         let mut seen = 0;
         // SAFETY: this thread has the seat for itself, and arrives before it asks again.
-        while let Some((phase, given)) = unsafe { self.barrier.next_phase(seat, seen) } {
-            assert_eq!((phase, given), (seen + 1, job(phase)), "worker {worker}");
-            self.read_all(phase - 1);
-            self.write(worker, phase);
-            self.barrier.arrive(seat, phase);
-            seen = phase;
+        while let Some((region, given)) = unsafe { self.barrier.next_region(seat, seen) } {
+            assert_eq!((region, given), (seen + 1, job(region)), "worker {worker}");
+            self.read_all(region - 1);
+            self.write(worker, region);
+            self.barrier.arrive(seat, region);
+            seen = region;
         }
         seen
     }
 
-    fn write(&self, member: usize, phase: u32) {
+    fn write(&self, member: usize, region: u32) {
         // SAFETY: loom holds us to it that nobody else is here.
-        self.written[member][phase as usize % 2].with_mut(|place| unsafe { *place = phase });
+        self.written[member][region as usize % 2].with_mut(|place| unsafe { *place = region });
     }
 
-    /// All members are seen to have been in `phase`.
-    fn read_all(&self, phase: u32) {
+    /// All members are seen to have been in `region`.
+    fn read_all(&self, region: u32) {
         for (member, written) in self.written.iter().enumerate() {
             // SAFETY: loom holds us to it that nobody writes meanwhile.
-            let seen = written[phase as usize % 2].with(|place| unsafe { *place });
-            assert_eq!(seen, phase, "member {member}");
+            let seen = written[region as usize % 2].with(|place| unsafe { *place });
+            assert_eq!(seen, region, "member {member}");
         }
     }
 }
@@ -155,13 +155,13 @@ fn placed(description: &str) -> Vec<Option<Cpu>> {
 }
 
 #[test]
-fn sleepers_miss_no_phase() {
+fn sleepers_miss_no_region() {
     Team::new(vec![None; 2], 2).check(2);
     Team::new(vec![None], 2).check(3);
 }
 
 #[test]
-fn spinners_that_fall_asleep_miss_no_phase() {
+fn spinners_that_fall_asleep_miss_no_region() {
     let mut team = Team::new(vec![None; 2], 2);
     team.leader_patience = SPINS;
     team.worker_patience = SPINS;
@@ -171,11 +171,11 @@ fn spinners_that_fall_asleep_miss_no_phase() {
 /// The second team meets on two counters.
 #[test]
 fn two_gates_open_as_one() {
-    for (nodes, phases, interruptions) in [
+    for (nodes, regions, interruptions) in [
         ("pack:3 numa:1 core:1 pu:1", 2, 2),
         ("pack:1 numa:2 core:2 pu:1", 2, 1),
     ] {
-        let team = Team::new(placed(nodes), phases);
+        let team = Team::new(placed(nodes), regions);
         assert_eq!(Layout::of(&team.workers).gates, 2);
         team.check(interruptions);
     }
@@ -186,12 +186,12 @@ fn two_gates_open_as_one() {
 
 #[test]
 fn stirring_beside_sleep_loses_nothing() {
-    for (workers, phases, patience, interruptions) in [
+    for (workers, regions, patience, interruptions) in [
         (2, 1, SPINS, 1),
         (1, 2, SPINS, 2),
         (1, 2, Duration::ZERO, 3),
     ] {
-        let mut team = Team::new(vec![None; workers], phases);
+        let mut team = Team::new(vec![None; workers], regions);
         team.stirs = Some(patience);
         team.check(interruptions);
     }

@@ -7,9 +7,12 @@ use std::ops::Range;
 
 use sysinfer_machine::{Lines, MapPolicy, Topology, place};
 
+use super::loading::SYNTHETIC_SEED;
 use super::*;
-use crate::model::config::Experts;
+use crate::model::config::{Config, Experts};
 use crate::model::matrix::Shares;
+use crate::model::preset::Preset;
+use crate::model::source::Synthetic;
 use crate::model::weights::FeedForward;
 use crate::noted::addresses;
 use crate::plan::PhasePlan;
@@ -84,7 +87,7 @@ fn interleaved(mut topology: Topology) -> Topology {
     topology
 }
 
-fn plan(topology: &Topology, (policy, threads): (MapPolicy, usize)) -> Plan {
+fn plan(topology: &Topology, policy: MapPolicy, threads: usize) -> Plan {
     let phase = PhasePlan {
         threads,
         map: policy.name().into(),
@@ -98,7 +101,7 @@ fn plan(topology: &Topology, (policy, threads): (MapPolicy, usize)) -> Plan {
 fn engine(preset: Preset, topology: &Topology, plan: Plan) -> Engine {
     let (source, config) = model(preset);
     let precision = Precision::default();
-    Engine::load(&source, config, (plan, precision), topology, &mut |_| {}).expect("an engine")
+    Engine::of_source(&source, config, plan, precision, topology, &mut |_| {}).expect("an engine")
 }
 
 /// Who reads what of some memory, and which node each page of it is on.
@@ -288,7 +291,7 @@ fn unevenness(engine: &Engine) -> usize {
     }
     let uneven = |shares: &Shares| {
         let lens = || {
-            let groups = &shares.of(Role::Decode).groups;
+            let groups = &shares.of(Phase::Decode).groups;
             groups.iter().map(|range| range.len())
         };
         lens().max().unwrap_or(0) - lens().min().unwrap_or(0)
@@ -302,7 +305,7 @@ fn assert_lines_of_one_node(engine: &Engine) {
     for layer in &engine.model.weights.layers {
         for shares in [&layer.qkv.shares, &layer.attention_output.shares] {
             for worker in 1..nodes.len() {
-                let start = shares.of(Role::Decode).columns.get(worker).start;
+                let start = shares.of(Phase::Decode).columns.get(worker).start;
                 let same = nodes[worker] == nodes[worker - 1];
                 assert!(
                     same || start.is_multiple_of(Lines::LINE),
@@ -367,8 +370,8 @@ fn workers_read_the_memory_of_their_own_node() {
             (MapPolicy::Smt, 64),
         ),
     ];
-    for (what, topology, team) in hosts {
-        let plan = plan(&topology, team);
+    for (what, topology, (policy, threads)) in hosts {
+        let plan = plan(&topology, policy, threads);
         let mut engine = engine(Preset::Qwen3Moe30b, &topology, plan);
         let (nodes, _) = engine.teams.nodes(&topology);
         for matrix in engine.model.weights.matrices() {
@@ -399,7 +402,7 @@ fn no_share_of_any_model_is_on_another_node() {
             ("pack:2 numa:2 l3:1 core:32 pu:1", [32, 88, 128]),
         ] {
             let topology = host(description);
-            let plan = |threads| plan(&topology, (MapPolicy::Spread, threads));
+            let plan = |threads| plan(&topology, MapPolicy::Spread, threads);
             let mut engine = engine(preset, &topology, plan(teams[0]));
             for threads in teams {
                 engine.replan(plan(threads)).expect("it can be followed");

@@ -20,7 +20,7 @@ impl Engine {
         for matrix in self.model.weights.matrices() {
             for (node, bytes) in matrix.homes() {
                 let found = sysinfer_machine::residency(bytes, SAMPLES)?;
-                collect(&mut all, ("weights", Some(node)), &found);
+                collect(&mut all, "weights", Some(node), &found);
             }
         }
         let one = nodes.first().copied();
@@ -29,7 +29,7 @@ impl Engine {
                 Some(homes) => Some(homes[home]),
                 None => one.filter(|first| nodes.iter().all(|node| node == first)),
             };
-            collect(&mut all, ("KV cache", node), &found);
+            collect(&mut all, "KV cache", node, &found);
         }
         Ok(all)
     }

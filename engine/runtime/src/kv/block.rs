@@ -27,7 +27,8 @@ impl KvBlock {
     /// No memory.
     pub(crate) fn new(
         shape: KvShape,
-        (home, turns): (usize, Turns),
+        home: usize,
+        turns: Turns,
         pages: Pages,
         nodes: Option<&[usize]>,
     ) -> Result<KvBlock, MachineError> {
@@ -105,7 +106,7 @@ mod tests {
     fn a_head_keeps_the_longest_of_its_keys_until_it_begins_anew() {
         let shape = KvShape::new(2, 3, 8, CacheType::Q8_0);
         let mut block =
-            KvBlock::new(shape, (0, Turns::NONE), Pages::Normal, None).expect("a little memory");
+            KvBlock::new(shape, 0, Turns::NONE, Pages::Normal, None).expect("a little memory");
         let bytes = shape.head_bytes();
         let mut note = |place, length| {
             let layer = block.layer_mut(1);
@@ -132,8 +133,8 @@ mod tests {
         for (layers, heads, parts) in [(2, 4, 1), (2, 4, 2), (3, 8, 4), (1, 6, 3)] {
             let shape = KvShape::new(layers, heads, 8, CacheType::F16);
             let shape = shape.in_parts(parts, Pages::Normal);
-            let mut block = KvBlock::new(shape, (0, Turns::NONE), Pages::Normal, None)
-                .expect("a little memory");
+            let mut block =
+                KvBlock::new(shape, 0, Turns::NONE, Pages::Normal, None).expect("a little memory");
             let number = |layer, head| (1 + layer * heads + head) as u8;
             for layer in 0..layers {
                 for head in 0..heads {
@@ -143,8 +144,8 @@ mod tests {
                     bytes.fill(number(layer, head));
                 }
             }
-            let mut copy = KvBlock::new(shape, (0, Turns::NONE), Pages::Normal, None)
-                .expect("a little memory");
+            let mut copy =
+                KvBlock::new(shape, 0, Turns::NONE, Pages::Normal, None).expect("a little memory");
             copy.copy_from(&block);
             let page = |layer, head| {
                 let (keys, values) = copy.head(layer, head);

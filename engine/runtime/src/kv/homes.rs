@@ -12,7 +12,7 @@ use crate::nodes::runs;
 
 /// Nodes may have workers in different numbers as long as the most are no more than the fewest by this: each
 /// has as much of the cache as the others, and all wait for the slowest.
-const MOST_UNEVEN: f64 = 1.25;
+const MAX_UNEVEN: f64 = 1.25;
 
 /// Where the cache is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Homes {
         let counts = || runs.iter().map(|(_, workers)| workers.len());
         let (most, fewest) = (counts().max(), counts().min());
         let uneven = most.unwrap_or(1) as f64 / fewest.unwrap_or(1) as f64;
-        if uneven > MOST_UNEVEN {
+        if uneven > MAX_UNEVEN {
             return Homes::Anywhere("nodes have workers in too different numbers");
         }
         if heads.is_multiple_of(homes.len()) {

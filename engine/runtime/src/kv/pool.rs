@@ -110,7 +110,7 @@ impl KvPool {
             1 => nodes,
             _ => &nodes[home..=home],
         });
-        KvBlock::new(self.shape, (home, self.turns), self.pages, nodes)
+        KvBlock::new(self.shape, home, self.turns, self.pages, nodes)
     }
 
     /// Lets at most `blocks` be promised or taken from now on.

@@ -4,16 +4,17 @@
 
 use std::time::Duration;
 
+use super::MAX_DRAFTED;
 use super::acceptance::Acceptance;
 use super::costs::{Rows, StepCosts};
-use super::{MOST_DRAFTED, MOST_ROWS};
+use crate::plan::DECODE_ROWS;
 
 /// How much better a step with drafts must look than one without: estimates err.
-const FEWEST_GAIN: f64 = 1.03;
+const MIN_GAIN: f64 = 1.03;
 /// Drafts rest while they have lost more than this, in tokens that plain steps would have made.
-const MOST_LOST: f64 = 1.0;
+const MAX_LOST: f64 = 1.0;
 /// Most that earlier gains let drafts lose later, in tokens.
-const MOST_CREDIT: f64 = 2.0;
+const MAX_CREDIT: f64 = 2.0;
 /// Losses that are forgiven per token: with no match ever right, drafts slow a long answer down by
 /// this much.
 const FORGIVEN: f64 = 0.015;
@@ -76,14 +77,14 @@ impl Controller {
             return best;
         };
         let plain = cost(sequences);
-        if self.lost > MOST_LOST {
+        if self.lost > MAX_LOST {
             return best;
         }
         let mut tokens = sequences as f64;
-        let mut best_rate = tokens / plain * FEWEST_GAIN;
+        let mut best_rate = tokens / plain * MIN_GAIN;
         // For each sequence: the chance that a draft that is one longer is accepted to its end.
         let mut chances: Vec<f64> = prospects.iter().map(|one| one.chance(0)).collect();
-        for rows in sequences + 1..=MOST_ROWS {
+        for rows in sequences + 1..=DECODE_ROWS {
             let likeliest = (0..sequences).max_by(|a, b| chances[*a].total_cmp(&chances[*b]));
             let Some(likeliest) = likeliest.filter(|at| chances[*at] > 0.0) else {
                 break;
@@ -122,14 +123,14 @@ impl Controller {
         {
             self.lost += took / plain * outcome.sequences as f64 - tokens;
         }
-        self.lost = (self.lost - FORGIVEN * tokens).max(-MOST_CREDIT);
+        self.lost = (self.lost - FORGIVEN * tokens).max(-MAX_CREDIT);
     }
 }
 
 impl Prospect<'_> {
     /// The chance that token `index` of a draft is accepted if those before it were.
     fn chance(&self, index: usize) -> f64 {
-        if self.match_length == 0 || index >= self.most.min(MOST_DRAFTED) {
+        if self.match_length == 0 || index >= self.most.min(MAX_DRAFTED) {
             return 0.0;
         }
         self.acceptance.chance(self.match_length + index)

@@ -7,11 +7,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Most rows of decode steps that are told apart; there are seldom more sequences.
-const MOST_TOLD_APART: usize = 64;
+const MAX_TOLD_APART: usize = 64;
 /// Steps of one number of rows that are remembered, ...
-const MOST_SAMPLES: usize = 8;
+const MAX_SAMPLES: usize = 8;
 /// ... and how many it takes to believe them.
-const FEWEST_SAMPLES: usize = 2;
+const MIN_SAMPLES: usize = 2;
 /// A sample counts during so many steps: sequences grow, and hosts get other things to do.
 const LIFETIME_STEPS: u64 = 512;
 /// What is left of a step's time for the rows of a prompt, at least: their part cannot be nothing.
@@ -23,7 +23,7 @@ const ASSUMED_ROW_COST: f64 = 0.12;
 #[derive(Clone, Debug)]
 pub struct StepCosts {
     /// By rows - 1: (number of the step, seconds), oldest first.
-    samples: [VecDeque<(u64, f64)>; MOST_TOLD_APART],
+    samples: [VecDeque<(u64, f64)>; MAX_TOLD_APART],
     /// (number of the step, rows of prompts in it, seconds that they added), oldest first.
     prompts: VecDeque<(u64, usize, f64)>,
     steps: u64,
@@ -32,7 +32,7 @@ pub struct StepCosts {
 impl Default for StepCosts {
     fn default() -> Self {
         Self {
-            samples: [const { VecDeque::new() }; MOST_TOLD_APART],
+            samples: [const { VecDeque::new() }; MAX_TOLD_APART],
             prompts: VecDeque::new(),
             steps: 0,
         }
@@ -52,7 +52,7 @@ impl StepCosts {
     /// Takes over what steps took elsewhere, for as long as none of the same rows is noted here often enough.
     pub fn begin_with(&mut self, known: impl IntoIterator<Item = (Rows, Duration)>) {
         for (rows, took) in known {
-            (0..FEWEST_SAMPLES).for_each(|_| self.note(rows, took));
+            (0..MIN_SAMPLES).for_each(|_| self.note(rows, took));
         }
     }
 
@@ -81,7 +81,7 @@ impl StepCosts {
             (count + 1, rows + more, seconds + added)
         };
         let (count, rows, seconds) = self.fresh_prompts().fold((0, 0, 0.0), sum);
-        (count >= FEWEST_SAMPLES && seconds > 0.0).then(|| seconds / rows as f64)
+        (count >= MIN_SAMPLES && seconds > 0.0).then(|| seconds / rows as f64)
     }
 
     /// Most rows of prompts in one of the steps that this is known from.
@@ -114,7 +114,7 @@ impl StepCosts {
         let mut seconds: Vec<f64> = fresh.map(|(_, seconds)| *seconds).collect();
         seconds.sort_by(f64::total_cmp);
         let middle = seconds.len().saturating_sub(1) / 2;
-        let enough = seconds.len() >= FEWEST_SAMPLES && seconds[middle] > 0.0;
+        let enough = seconds.len() >= MIN_SAMPLES && seconds[middle] > 0.0;
         enough.then(|| seconds[middle])
     }
 
@@ -123,7 +123,7 @@ impl StepCosts {
     pub fn expected(&self, rows: usize) -> Option<f64> {
         let at = |rows: usize| self.measured(rows).map(|seconds| (rows, seconds));
         let below = (1..=rows).rev().find_map(at);
-        let above = (rows..=MOST_TOLD_APART).find_map(at);
+        let above = (rows..=MAX_TOLD_APART).find_map(at);
         let assumed = |rows: usize| 1.0 + ASSUMED_ROW_COST * (rows - 1) as f64;
         match (below, above) {
             (Some((low, seconds)), Some((high, _))) if low == high => Some(seconds),
@@ -141,7 +141,7 @@ impl StepCosts {
 
 fn keep<T>(samples: &mut VecDeque<T>, sample: T) {
     samples.push_back(sample);
-    if samples.len() > MOST_SAMPLES {
+    if samples.len() > MAX_SAMPLES {
         samples.pop_front();
     }
 }
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn what_is_not_measured_is_expected_between_its_neighbours() {
-        let nothing = noted(&[(1, 10), (0, 5), (MOST_TOLD_APART + 1, 5)]);
+        let nothing = noted(&[(1, 10), (0, 5), (MAX_TOLD_APART + 1, 5)]);
         assert_eq!(milliseconds(&nothing, 1), None, "one sample is no measure");
         let one = noted(&[(1, 10), (1, 10)]);
         let two = noted(&[(1, 10), (1, 12), (1, 90), (5, 22), (5, 22)]);

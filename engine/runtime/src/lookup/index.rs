@@ -6,7 +6,7 @@ use std::collections::HashMap;
 const LONG: usize = 4;
 const SHORT: usize = 2;
 /// Latest places of a long n-gram that are compared; of a short one, half as many.
-const MOST_PLACES: usize = 8;
+const MAX_PLACES: usize = 8;
 /// Longest match that is told from longer ones when places are compared.
 const LONGEST_COMPARED: usize = 32;
 
@@ -129,11 +129,11 @@ impl NgramIndex {
                 best = Some(Match { next, length });
             }
         };
-        let mut long = self.long.before(end).take(MOST_PLACES).peekable();
+        let mut long = self.long.before(end).take(MAX_PLACES).peekable();
         if long.peek().is_some() {
             long.for_each(&mut compare);
         } else {
-            let short = self.short.before(end).take(MOST_PLACES / 2);
+            let short = self.short.before(end).take(MAX_PLACES / 2);
             short.for_each(&mut compare);
         }
         best

@@ -1,8 +1,8 @@
-//! Speculative decoding without a draft model: what a text repeats is its own draft.
+//! Prompt-lookup decoding: speculation without a draft model, in which what a text repeats is its own draft.
 //!
 //! Answers quote their prompt and themselves. [`index`] finds the longest match of a sequence's
-//! newest tokens among its earlier ones; what followed there is the draft (prompt lookup decoding,
-//! Saxena 2023; n-gram speculation of vLLM and llama.cpp). A decode step reads all weights once for
+//! newest tokens among its earlier ones; what followed there is the draft (Saxena
+//! 2023; n-gram speculation of vLLM and llama.cpp). A decode step reads all weights once for
 //! up to eight rows, so it can check seven drafted tokens for little more than one token costs.
 //! [`controller`] weighs [`acceptance`] against [`costs`] and says how long drafts are; [`step`]
 //! runs a step for all live sequences and takes back what was not accepted.
@@ -21,9 +21,8 @@ mod tests;
 pub use costs::{Rows, StepCosts};
 pub use step::{Drafter, Drafts, Drawn, Lookup, Spoilt, Turn};
 
-/// Most rows of a step that has drafts: what decode kernels of all instruction sets multiply for little more
-/// than one row costs.
-pub const MOST_ROWS: usize = 8;
+use crate::plan::DECODE_ROWS;
 
-/// Most tokens of one draft, beside the token before it.
-pub const MOST_DRAFTED: usize = MOST_ROWS - 1;
+/// Most tokens of one draft, beside the token before it: what decode kernels of all instruction sets multiply
+/// for little more than one row costs.
+pub const MAX_DRAFTED: usize = DECODE_ROWS - 1;

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::MOST_ROWS;
 use super::acceptance::Acceptance;
 use super::controller::{Controller, Outcome, Prospect};
 use super::costs::{Rows, StepCosts};
@@ -12,6 +11,7 @@ use crate::batch::{Entry, Wanted};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::not_finite::NotFinite;
+use crate::plan::DECODE_ROWS;
 use crate::sequence::Sequence;
 
 /// Time since some moment that stays the same.
@@ -125,7 +125,7 @@ impl Lookup {
     /// Most rows of turns and their drafts in a step of fewer turns.
     pub fn most_rows(&self) -> usize {
         match self.drafts {
-            true => MOST_ROWS,
+            true => DECODE_ROWS,
             false => 0,
         }
     }

@@ -29,7 +29,7 @@ pub struct NodePart {
 impl Arenas {
     /// Arenas for about `expected` bytes in all, that decode workers on these nodes (in worker order) read. They
     /// are bound to their nodes if there are several and `bind` says so; else first touch decides.
-    pub fn new(nodes: &[usize], (pages, bind): (Pages, bool), expected: u64) -> Arenas {
+    pub fn new(nodes: &[usize], pages: Pages, bind: bool, expected: u64) -> Arenas {
         let runs = runs(nodes);
         let mut by_node = BTreeMap::new();
         let several = nodes.iter().any(|node| *node != nodes[0]);
@@ -87,7 +87,7 @@ mod tests {
     fn workers_have_their_own_bytes_on_their_own_node() {
         let nodes = [0, 0, 2, 1, 1, 0];
         let cuts = Ranges::split(100, 1, 6).scaled(64);
-        let mut arenas = Arenas::new(&nodes, (Pages::Normal, true), 10_000);
+        let mut arenas = Arenas::new(&nodes, Pages::Normal, true, 10_000);
         let mut parts = arenas.take(&cuts).expect("a little memory");
         let found: Vec<_> = parts
             .iter()

@@ -60,7 +60,8 @@ impl FileRows {
     pub(super) fn each_pack(
         &self,
         shape: Shape,
-        (index, groups): (usize, Range<usize>),
+        index: usize,
+        groups: Range<usize>,
         packed: &mut Vec<u8>,
         mut work: impl FnMut(usize, &[u8]),
     ) {

@@ -1,12 +1,12 @@
 //! One step of the decoder, top to bottom.
 //!
-//! Every line that computes is a phase of the team: all workers take part, each on its share, and
+//! Every line that computes is a region of the team: all workers take part, each on its share, and
 //! meet before the next. Per layer: queries, keys and values | append to the cache | attention |
-//! attention output | gate and up | down. Norms, merging and quantisation happen inside the phase
+//! attention output | gate and up | down. Norms, merging and quantisation happen inside the region
 //! that needs their result.
 
 use sysinfer_kernels::matmul::Loops;
-use sysinfer_kernels::{ROWS, Role};
+use sysinfer_kernels::{Phase, ROWS};
 use sysinfer_machine::{Lead, Lines, Ranges, ranges};
 
 use super::attention::{Addition, AttentionPlan, Cut, Heads};
@@ -67,7 +67,7 @@ impl Buffers {
 #[derive(Clone, Copy, Debug)]
 pub struct Mode<'m> {
     /// Which kernels and shares apply.
-    pub role: Role,
+    pub phase: Phase,
     /// Block sizes of the products.
     pub loops: Loops,
     /// Positions per attention unit.
@@ -140,7 +140,7 @@ impl Model {
         }
         let mut step = Step {
             lead,
-            role: mode.role,
+            phase: mode.phase,
             loops: mode.loops,
             rows,
             scratch,
@@ -157,8 +157,8 @@ impl Model {
             };
             step.project(&layer.qkv, normed, Target::Store, qkv);
             let heads = self.heads(layer);
-            plan.append(&mut step, index, (qkv, heads), additions);
-            plan.attend(&mut step, index, (qkv, heads), additions, partials);
+            plan.append(&mut step, index, qkv, heads, additions);
+            plan.attend(&mut step, index, qkv, heads, additions, partials);
             let gather = plan.gather(partials);
             let attended = plan.merged(&mut step, &gather, merged);
             step.project(&layer.attention_output, attended, Target::Add, residual);

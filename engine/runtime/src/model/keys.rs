@@ -171,7 +171,7 @@ pub(super) fn check(metadata: &Metadata<'_>, family: &Family) -> Result<(), Engi
                 )));
             }
             None => {
-                let full: String = full.escape_debug().take(MOST_SHOWN).collect();
+                let full: String = full.escape_debug().take(MAX_SHOWN).collect();
                 return Err(EngineError::Model(format!(
                     "{full} is not a key of architecture \"{architecture}\" that this engine knows, and \
                      results could be wrong without it; if it is only a note, write the file without it: \
@@ -184,7 +184,7 @@ pub(super) fn check(metadata: &Metadata<'_>, family: &Family) -> Result<(), Engi
 }
 
 /// Characters of a key or value that a message shows.
-const MOST_SHOWN: usize = 80;
+const MAX_SHOWN: usize = 80;
 
 fn is_one_of(value: &Value<'_>, values: &[f64]) -> bool {
     match value {
@@ -213,7 +213,7 @@ fn shown(value: &Value<'_>) -> String {
             let text = String::from_utf8_lossy(bytes);
             format!(
                 "\"{}\"",
-                text.escape_debug().take(MOST_SHOWN).collect::<String>()
+                text.escape_debug().take(MAX_SHOWN).collect::<String>()
             )
         }
         (Value::Array(array), None) => format!("an array of {} values", array.len()),

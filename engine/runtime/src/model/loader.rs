@@ -125,9 +125,9 @@ impl Loader<'_, '_> {
             feed_forward: match config.experts {
                 None => {
                     let hidden = config.feed_forward_length;
-                    let mut dense = self.dense((width, hidden), "", &name)?;
+                    let mut dense = self.dense(width, hidden, "", &name)?;
                     if config.feed_forward_bias {
-                        self.feed_forward_biases(&mut dense, (width, hidden), &bias)?;
+                        self.feed_forward_biases(&mut dense, width, hidden, &bias)?;
                     }
                     FeedForward::Dense(Box::new(dense))
                 }
@@ -139,7 +139,8 @@ impl Loader<'_, '_> {
     /// A feed-forward of one expert, `suffix` in its tensors' names.
     fn dense(
         &mut self,
-        (width, hidden): (usize, usize),
+        width: usize,
+        hidden: usize,
         suffix: &str,
         name: &dyn Fn(&str) -> String,
     ) -> Result<DenseLayer, EngineError> {
@@ -154,7 +155,8 @@ impl Loader<'_, '_> {
     fn feed_forward_biases(
         &mut self,
         dense: &mut DenseLayer,
-        (width, hidden): (usize, usize),
+        width: usize,
+        hidden: usize,
         name: &dyn Fn(&str) -> String,
     ) -> Result<(), EngineError> {
         dense.gated.biases = Some(GatedBiases {
@@ -176,14 +178,14 @@ impl Loader<'_, '_> {
         let router = self.projection(width, &[(name("ffn_gate_inp"), count)])?;
         let gate = name("ffn_gate_exps");
         whole_groups(&gate, hidden)?;
-        let gate = self.own_product(&gate, (width, hidden), count)?;
-        let up = self.own_product(&name("ffn_up_exps"), (width, hidden), count)?;
-        let down = self.own_product(&name("ffn_down_exps"), (hidden, width), count)?;
+        let gate = self.own_product(&gate, width, hidden, count)?;
+        let up = self.own_product(&name("ffn_up_exps"), width, hidden, count)?;
+        let down = self.own_product(&name("ffn_down_exps"), hidden, width, count)?;
         let shared = match rule.shared_length {
             None => None,
             Some(hidden) => Some(SharedExpert {
                 router: self.projection(width, &[(name("ffn_gate_inp_shexp"), 1)])?,
-                dense: self.dense((width, hidden), "_shexp", name)?,
+                dense: self.dense(width, hidden, "_shexp", name)?,
             }),
         };
         let shares = |groups| Shares::new(groups, self.nodes.0, self.nodes.1);
@@ -212,7 +214,7 @@ impl Loader<'_, '_> {
             if index + 1 < parts.len() {
                 whole_groups(name, *rows)?;
             }
-            matrices.push(self.matrices((name, Place { before, total }), (columns, *rows), 1)?);
+            matrices.push(self.matrices(name, Place { before, total }, columns, *rows, 1)?);
             before += groups(*rows);
         }
         Ok(Projection {
@@ -231,8 +233,8 @@ impl Loader<'_, '_> {
     ) -> Result<Gated, EngineError> {
         whole_groups(gate, rows)?;
         let (gate, up) = (
-            self.own_product(gate, (columns, rows), 1)?,
-            self.own_product(up, (columns, rows), 1)?,
+            self.own_product(gate, columns, rows, 1)?,
+            self.own_product(up, columns, rows, 1)?,
         );
         let shares = Shares::new(gate.groups(), self.nodes.0, self.nodes.1);
         Ok(Gated {
@@ -248,21 +250,24 @@ impl Loader<'_, '_> {
     fn own_product(
         &mut self,
         name: &str,
-        shape: (usize, usize),
+        columns: usize,
+        rows: usize,
         count: usize,
     ) -> Result<Matrix, EngineError> {
-        let (before, total) = (0, shape.1.div_ceil(ROWS));
-        self.matrices((name, Place { before, total }), shape, count)
+        let (before, total) = (0, rows.div_ceil(ROWS));
+        self.matrices(name, Place { before, total }, columns, rows, count)
     }
 
     /// `count` matrices of `columns` x `rows` in one tensor.
     fn matrices(
         &mut self,
-        (name, place): (&str, Place),
-        (columns, rows): (usize, usize),
+        name: &str,
+        place: Place,
+        columns: usize,
+        rows: usize,
         count: usize,
     ) -> Result<Matrix, EngineError> {
-        let tensor = self.find(name, (columns, rows), count)?;
+        let tensor = self.find(name, columns, rows, count)?;
         let kernels = (self.kernels)(tensor.kind).map_err(|error| match error {
             EngineError::Model(why) => EngineError::Model(format!("tensor {name}: {why}")),
             other => other,
@@ -270,8 +275,8 @@ impl Loader<'_, '_> {
         let matrix = match self.source.stay(&tensor) {
             Some(rows) => Matrix::mapped(rows, &tensor, place, kernels)?,
             None => {
-                let tensor = (&tensor, place);
-                Matrix::pack(self.source, tensor, kernels, self.lead, self.arenas)?
+                let (lead, arenas) = (&mut *self.lead, &mut *self.arenas);
+                Matrix::pack(self.source, &tensor, place, kernels, lead, arenas)?
             }
         };
         (self.progress)(tensor.bytes());
@@ -282,7 +287,8 @@ impl Loader<'_, '_> {
     fn find(
         &mut self,
         name: &str,
-        (columns, rows): (usize, usize),
+        columns: usize,
+        rows: usize,
         matrices: usize,
     ) -> Result<TensorInfo, EngineError> {
         let tensor = self
@@ -336,7 +342,7 @@ impl Loader<'_, '_> {
     }
 
     fn vector(&mut self, name: &str, length: usize) -> Result<Vec<f32>, EngineError> {
-        let tensor = self.find(name, (length, 1), 1)?;
+        let tensor = self.find(name, length, 1, 1)?;
         let mut buffer = vec![0; tensor.row_bytes()];
         let mut values = vec![0.0; length];
         dequantize(
@@ -350,8 +356,8 @@ impl Loader<'_, '_> {
 
     fn embedding(&mut self, config: &Config) -> Result<Embedding, EngineError> {
         let name = "token_embd.weight";
-        let shape = (config.embedding_length, config.vocabulary_size);
-        let tensor = self.find(name, shape, 1)?;
+        let (columns, rows) = (config.embedding_length, config.vocabulary_size);
+        let tensor = self.find(name, columns, rows, 1)?;
         let row_bytes = tensor.row_bytes();
         decodable(&tensor)?;
         if let Some(rows) = self.source.stay(&tensor) {
@@ -469,7 +475,7 @@ mod tests {
             effective_cpus: 1,
         };
         let plan = Plan::with_threads(PhasePlan::unpinned(2));
-        let mut arenas = Arenas::new(&[0, 0], (Pages::Normal, false), 1 << 20);
+        let mut arenas = Arenas::new(&[0, 0], Pages::Normal, false, 1 << 20);
         Team::new(team).expect("two threads").enter(|lead| {
             let mut loader = Loader {
                 source,

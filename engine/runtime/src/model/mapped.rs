@@ -4,19 +4,16 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::file_rows::FileRows;
-use super::files::ModelFiles;
+use super::model_file::ModelFile;
 use super::source::Source;
-use super::stored::StoredModel;
 use super::tensor::TensorInfo;
 
 /// A model in mapped files. If its rows do not stay there, memory of the maps is given back as rows are
 /// read, so that packing a model takes the memory of the packed weights and no second copy; what the
 /// system gets back of its cache, it gives out again as memory for packed weights.
 pub struct Mapped<'m> {
-    /// What the files hold.
-    pub stored: StoredModel<'m>,
-    /// The files.
-    pub files: &'m ModelFiles,
+    /// The files, and what they hold.
+    pub file: &'m ModelFile,
     /// Leave the files in the system's cache.
     pub keep_cache: bool,
     /// Weights are read from the maps at every step.
@@ -25,21 +22,21 @@ pub struct Mapped<'m> {
 
 impl Source for Mapped<'_> {
     fn find(&self, name: &str) -> Option<TensorInfo> {
-        self.stored.find(name)
+        self.file.stored().find(name)
     }
 
     fn tensors(&self) -> Vec<TensorInfo> {
-        Source::tensors(&self.stored)
+        Source::tensors(self.file.stored())
     }
 
     fn row<'s>(&'s self, tensor: &TensorInfo, row: usize, buffer: &'s mut [u8]) -> &'s [u8] {
-        self.stored.row(tensor, row, buffer)
+        self.file.stored().row(tensor, row, buffer)
     }
 
     fn stay(&self, tensor: &TensorInfo) -> Option<FileRows> {
-        let stored = self.stays.then(|| self.stored.found(tensor))?;
+        let stored = self.stays.then(|| self.file.stored().found(tensor))?;
         let place = |run: &&[u8]| {
-            let mut maps = self.files.maps();
+            let mut maps = self.file.maps();
             maps.find_map(|map| Some((Arc::clone(map), map.range_of(run)?.start)))
         };
         let runs = stored.runs.iter().map(place).collect::<Option<_>>()?;
@@ -51,7 +48,7 @@ impl Source for Mapped<'_> {
     }
 
     fn release(&self, tensor: &TensorInfo, rows: Range<usize>) {
-        let stored = self.stored.found(tensor);
+        let stored = self.file.stored().found(tensor);
         let (per_run, row_bytes) = (stored.rows_per_run(), tensor.row_bytes());
         for (index, run) in stored.runs.iter().enumerate() {
             let first = index * per_run;
@@ -59,7 +56,7 @@ impl Source for Mapped<'_> {
             let to = rows.end.clamp(first, first + per_run) - first;
             let bytes = &run[from * row_bytes..to * row_bytes];
             // Each map takes what is its own.
-            for map in self.files.maps() {
+            for map in self.file.maps() {
                 if self.keep_cache {
                     map.release(bytes);
                 } else {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use sysinfer_formats::{TensorType, UnsupportedType};
-use sysinfer_kernels::{Layout, ROWS, Role, Runnable};
+use sysinfer_kernels::{Layout, Phase, ROWS, Runnable};
 use sysinfer_machine::{FileMap, Lead, Ranges, each};
 
 use super::arenas::{Arenas, NodePart, by_worker};
@@ -28,10 +28,10 @@ pub struct Kernels {
 
 impl Kernels {
     /// The kernel for a phase.
-    pub fn of(&self, role: Role) -> Runnable {
-        match role {
-            Role::Decode => self.decode,
-            Role::Prefill => self.prefill,
+    pub fn of(&self, phase: Phase) -> Runnable {
+        match phase {
+            Phase::Decode => self.decode,
+            Phase::Prefill => self.prefill,
         }
     }
 }
@@ -73,10 +73,10 @@ impl Shares {
     }
 
     /// What the workers of the phase's team have.
-    pub fn of(&self, role: Role) -> &Share {
-        match role {
-            Role::Decode => &self.decode,
-            Role::Prefill => &self.prefill,
+    pub fn of(&self, phase: Phase) -> &Share {
+        match phase {
+            Phase::Decode => &self.decode,
+            Phase::Prefill => &self.prefill,
         }
     }
 }
@@ -207,7 +207,8 @@ impl Matrix {
     /// A block type without kernels, or no memory.
     pub fn pack(
         source: &dyn Source,
-        (tensor, place): (&TensorInfo, Place),
+        tensor: &TensorInfo,
+        place: Place,
         kernels: Kernels,
         lead: &mut Lead<'_>,
         arenas: &mut Arenas,
@@ -336,7 +337,8 @@ impl Matrix {
     /// those that are not packed are packed into `scratch`, a few at a time.
     pub fn each_piece(
         &self,
-        (expert, groups): (usize, Range<usize>),
+        expert: usize,
+        groups: Range<usize>,
         scratch: &mut Vec<u8>,
         mut work: impl FnMut(Piece<'_>),
     ) {
@@ -355,7 +357,7 @@ impl Matrix {
             columns: self.columns,
             rows: self.rows,
         };
-        rows.each_pack(shape, (expert, groups), scratch, |first_group, bytes| {
+        rows.each_pack(shape, expert, groups, scratch, |first_group, bytes| {
             work(Piece { first_group, bytes });
         });
     }
@@ -456,9 +458,9 @@ mod tests {
     #[test]
     fn two_teams_on_the_same_nodes_cut_at_the_same_node_bounds() {
         let shares = Shares::new(100, &[0, 0, 1, 1], &[0, 1]);
-        assert_eq!(shares.of(Role::Decode).groups.get(1), 25..50);
-        assert_eq!(shares.of(Role::Prefill).groups.get(0), 0..50);
-        assert_eq!(shares.of(Role::Prefill).groups.get(1), 50..100);
+        assert_eq!(shares.of(Phase::Decode).groups.get(1), 25..50);
+        assert_eq!(shares.of(Phase::Prefill).groups.get(0), 0..50);
+        assert_eq!(shares.of(Phase::Prefill).groups.get(1), 50..100);
     }
 
     #[test]
@@ -506,7 +508,7 @@ mod tests {
     #[test]
     fn teams_on_different_nodes_divide_evenly() {
         let shares = Shares::new(99, &[0, 0], &[0, 1, 2]);
-        let all: Vec<_> = shares.of(Role::Prefill).groups.iter().collect();
+        let all: Vec<_> = shares.of(Phase::Prefill).groups.iter().collect();
         assert_eq!(all, [0..33, 33..66, 66..99]);
     }
 }

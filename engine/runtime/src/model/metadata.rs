@@ -13,14 +13,14 @@ const BAICHUAN_13B_LAYERS: usize = 40;
 const BAICHUAN_13B_MAX_BIAS: f32 = 8.0;
 
 /// Characters of a model's name that are kept: enough for a line, and a small part of a profile.
-const MOST_NAME_CHARACTERS: usize = 200;
+const MAX_NAME_CHARACTERS: usize = 200;
 
 /// Above any head.
-const MOST_HEAD_VALUES: usize = 4096;
+const MAX_HEAD_VALUES: usize = 4096;
 /// Above any context.
-const MOST_POSITIONS: usize = 1 << 28;
+const MAX_POSITIONS: usize = 1 << 28;
 /// Above any feed-forward network.
-const MOST_HIDDEN: usize = 1 << 22;
+const MAX_HIDDEN: usize = 1 << 22;
 
 /// Reads and checks the metadata of a model.
 ///
@@ -35,11 +35,11 @@ pub fn read(file: &StoredModel<'_>) -> Result<Config, EngineError> {
     let kv_heads = reader
         .optional_count("attention.head_count_kv", 4096)?
         .unwrap_or(heads);
-    let head_size = match reader.optional_count("attention.key_length", MOST_HEAD_VALUES)? {
+    let head_size = match reader.optional_count("attention.key_length", MAX_HEAD_VALUES)? {
         Some(size) => size,
         None => embedding_length / heads,
     };
-    if let Some(size) = reader.optional_count("attention.value_length", MOST_HEAD_VALUES)?
+    if let Some(size) = reader.optional_count("attention.value_length", MAX_HEAD_VALUES)?
         && size != head_size
     {
         return Err(EngineError::Model(format!(
@@ -50,7 +50,7 @@ pub fn read(file: &StoredModel<'_>) -> Result<Config, EngineError> {
     let family = reader.family;
     let has = |tensor: &str| file.tensor(tensor).is_some();
     let experts = reader.experts()?;
-    let context_length = reader.count("context_length", MOST_POSITIONS)?;
+    let context_length = reader.count("context_length", MAX_POSITIONS)?;
     let sliding_window = reader.sliding_window()?;
     let config = Config {
         name: reader.name()?,
@@ -65,7 +65,7 @@ pub fn read(file: &StoredModel<'_>) -> Result<Config, EngineError> {
         sliding_window,
         vocabulary_size: reader.vocabulary_size()?,
         norm_epsilon: reader.positive("attention.layer_norm_rms_epsilon", None)?,
-        positions: reader.positions((layers, head_size), context_length)?,
+        positions: reader.positions(layers, head_size, context_length)?,
         qkv_bias: family
             .qkv_bias
             .is_there(has("blk.0.attn_q.bias") || has("blk.0.attn_qkv.bias")),
@@ -167,11 +167,11 @@ impl<'f> Reader<'f> {
 
     /// Width of the feed-forward network, or of one expert.
     fn feed_forward_length(&self, experts: Option<Experts>) -> Result<usize, EngineError> {
-        let dense = || self.count("feed_forward_length", MOST_HIDDEN);
+        let dense = || self.count("feed_forward_length", MAX_HIDDEN);
         let Some(experts) = experts else {
             return dense();
         };
-        match self.optional_count("expert_feed_forward_length", MOST_HIDDEN)? {
+        match self.optional_count("expert_feed_forward_length", MAX_HIDDEN)? {
             Some(length) => Ok(length),
             // Mixtral's files have one length only; Qwen's of 2024 that of all used experts.
             None if self.family.architecture == "llama" => dense(),
@@ -180,9 +180,9 @@ impl<'f> Reader<'f> {
     }
 
     fn shared_length(&self) -> Result<usize, EngineError> {
-        match self.optional_count("expert_shared_feed_forward_length", MOST_HIDDEN)? {
+        match self.optional_count("expert_shared_feed_forward_length", MAX_HIDDEN)? {
             Some(length) => Ok(length),
-            None => self.count("feed_forward_length", MOST_HIDDEN),
+            None => self.count("feed_forward_length", MAX_HIDDEN),
         }
     }
 
@@ -196,7 +196,8 @@ impl<'f> Reader<'f> {
 
     fn positions(
         &self,
-        (layers, head_size): (usize, usize),
+        layers: usize,
+        head_size: usize,
         context_length: usize,
     ) -> Result<Positions, EngineError> {
         if self.family.architecture == "baichuan" && layers == BAICHUAN_13B_LAYERS {
@@ -208,7 +209,7 @@ impl<'f> Reader<'f> {
         let scaling = self.scaling(context_length)?;
         Ok(Positions::Rotary {
             dimensions: self
-                .optional_count("rope.dimension_count", MOST_HEAD_VALUES)?
+                .optional_count("rope.dimension_count", MAX_HEAD_VALUES)?
                 .unwrap_or(head_size),
             base: self.positive("rope.freq_base", Some(10_000.0))?,
             scaling,
@@ -239,7 +240,7 @@ impl<'f> Reader<'f> {
                 Ok(RotaryScaling::Yarn(Yarn {
                     factor: self.positive("rope.scaling.factor", factor)?,
                     original_context: self
-                        .optional_count(original, MOST_POSITIONS)?
+                        .optional_count(original, MAX_POSITIONS)?
                         .unwrap_or(context_length),
                     beta_fast: self.positive("rope.scaling.yarn_beta_fast", Some(32.0))?,
                     beta_slow: self.positive("rope.scaling.yarn_beta_slow", Some(1.0))?,
@@ -312,7 +313,7 @@ fn line_of(name: &str) -> String {
         true => ' ',
         false => character,
     };
-    name.chars().take(MOST_NAME_CHARACTERS).map(shown).collect()
+    name.chars().take(MAX_NAME_CHARACTERS).map(shown).collect()
 }
 
 /// A metadata error as the engine's.
@@ -335,6 +336,6 @@ mod tests {
             assert_eq!(line_of(name), expected, "{name:?}");
         }
         let long = "\u{6a21}".repeat(70_000);
-        assert_eq!(line_of(&long).chars().count(), MOST_NAME_CHARACTERS);
+        assert_eq!(line_of(&long).chars().count(), MAX_NAME_CHARACTERS);
     }
 }

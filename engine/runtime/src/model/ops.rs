@@ -1,4 +1,4 @@
-//! Where a team of threads meets a kernel: matrix products as phases.
+//! Where a team of threads meets a kernel: matrix products as regions.
 //!
 //! A product's rows are divided among the workers; each computes its own columns of the output for
 //! every row of the input. The input has to be in the kernels' form first. With few rows every
@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use sysinfer_kernels::elementwise::{add, rms_norm, silu_times};
 use sysinfer_kernels::matmul::{Loops, multiply};
-use sysinfer_kernels::{ActivationKind, ROWS, Role};
+use sysinfer_kernels::{ActivationKind, Phase, ROWS};
 use sysinfer_machine::{ColumnsMut, Ranges, columns, each, ranges};
 
 use super::attention::Gather;
@@ -99,26 +99,48 @@ pub(super) struct Worker<'w> {
     pub(super) packed: &'w mut Vec<u8>,
 }
 
+/// Row groups of a matrix, or of one expert's.
+pub(super) struct MatrixPart<'m> {
+    matrix: &'m Matrix,
+    expert: usize,
+    groups: Range<usize>,
+}
+
+impl<'m> MatrixPart<'m> {
+    pub(super) fn new(matrix: &'m Matrix, expert: usize, groups: Range<usize>) -> Self {
+        Self {
+            matrix,
+            expert,
+            groups,
+        }
+    }
+}
+
 /// How the workers of a phase multiply.
 #[derive(Clone, Copy)]
 pub(super) struct Multiplier {
-    role: Role,
+    phase: Phase,
     loops: Loops,
 }
 
 impl Multiplier {
-    /// Multiplies some row groups of a matrix (or of one expert's) by the prepared input; `put` gets
+    /// Multiplies a part of a matrix by the prepared input; `put` gets
     /// eight results at a time with their row and their first column within the matrix.
     pub(super) fn run(
         self,
-        (matrix, expert, groups): (&Matrix, usize, Range<usize>),
+        part: MatrixPart<'_>,
         prepared: &Prepared,
         worker: &mut Worker<'_>,
         mut put: impl FnMut(usize, usize, &[f32; ROWS]),
     ) {
-        let kernel = matrix.kernels.of(self.role);
+        let MatrixPart {
+            matrix,
+            expert,
+            groups,
+        } = part;
+        let kernel = matrix.kernels.of(self.phase);
         let activations = prepared.of(kernel.kernel().activations);
-        matrix.each_piece((expert, groups), worker.packed, |piece| {
+        matrix.each_piece(expert, groups, worker.packed, |piece| {
             multiply(kernel, piece.bytes, activations, self.loops, |tile| {
                 let column = (piece.first_group + tile.group) * ROWS;
                 for row in 0..tile.rows {
@@ -142,7 +164,7 @@ pub(super) fn eight<'o>(
 impl Step<'_, '_> {
     pub(super) fn multiplier(&self) -> Multiplier {
         Multiplier {
-            role: self.role,
+            phase: self.phase,
             loops: self.loops,
         }
     }
@@ -152,7 +174,7 @@ impl Step<'_, '_> {
         let wanted = |kind: &ActivationKind| {
             matrices
                 .iter()
-                .any(|m| m.kernels.of(self.role).kernel().activations == *kind)
+                .any(|m| m.kernels.of(self.phase).kernel().activations == *kind)
         };
         [ActivationKind::Q8, ActivationKind::F32]
             .into_iter()
@@ -168,7 +190,7 @@ impl Step<'_, '_> {
         target: Target<'_>,
         out: &mut [f32],
     ) {
-        let share = projection.shares.of(self.role);
+        let share = projection.shares.of(self.phase);
         let output = Output {
             values: out,
             rows: self.rows,
@@ -178,14 +200,14 @@ impl Step<'_, '_> {
         let multiplier = self.multiplier();
         let matrices: Vec<&Matrix> = projection.matrices.iter().collect();
         let bias = projection.bias.as_deref();
-        self.phase(&matrices, input, output, |mut worker, prepared, out| {
+        self.region(&matrices, input, output, |mut worker, prepared, out| {
             let mine = share.groups.get(worker.index);
             let mut first_group = 0;
             for matrix in &matrices {
                 let groups = first_group..first_group + matrix.groups();
                 let start = mine.start.clamp(groups.start, groups.end);
                 let end = mine.end.clamp(groups.start, groups.end);
-                let part = (*matrix, 0, start - first_group..end - first_group);
+                let part = MatrixPart::new(matrix, 0, start - first_group..end - first_group);
                 let first_column = first_group * ROWS;
                 multiplier.run(part, prepared, &mut worker, |row, column, values| {
                     let column = first_column + column;
@@ -208,7 +230,7 @@ impl Step<'_, '_> {
 
     /// `out = silu(gate(input)) * up(input)`.
     pub fn gate(&mut self, gated: &Gated, input: Input<'_>, out: &mut [f32]) {
-        let share = gated.shares.of(self.role);
+        let share = gated.shares.of(self.phase);
         let output = Output {
             values: out,
             rows: self.rows,
@@ -218,9 +240,9 @@ impl Step<'_, '_> {
         let multiplier = self.multiplier();
         let matrices = [&gated.gate, &gated.up];
         let biases = gated.biases.as_ref();
-        self.phase(&matrices, input, output, |mut worker, prepared, out| {
+        self.region(&matrices, input, output, |mut worker, prepared, out| {
             let mine = share.groups.get(worker.index);
-            let gate = (&gated.gate, 0, mine.clone());
+            let gate = MatrixPart::new(&gated.gate, 0, mine.clone());
             multiplier.run(gate, prepared, &mut worker, |row, column, values| {
                 let place = eight(out, row, column);
                 place.copy_from_slice(values);
@@ -228,7 +250,7 @@ impl Step<'_, '_> {
                     add(place, &biases.gate[column..column + ROWS]);
                 }
             });
-            let up = (&gated.up, 0, mine);
+            let up = MatrixPart::new(&gated.up, 0, mine);
             multiplier.run(up, prepared, &mut worker, |row, column, values| {
                 let place = eight(out, row, column);
                 match biases {
@@ -244,7 +266,7 @@ impl Step<'_, '_> {
     }
 
     /// Prepares the input for all `matrices`, then lets every worker write its columns.
-    fn phase(
+    fn region(
         &mut self,
         matrices: &[&Matrix],
         input: Input<'_>,

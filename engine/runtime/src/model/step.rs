@@ -1,11 +1,11 @@
-//! A step in progress: what the phases of a model's step share.
+//! A step in progress: what the regions of a model's step share.
 
 use sysinfer_kernels::attention::Attention;
 use sysinfer_kernels::matmul::Loops;
-use sysinfer_kernels::{ActivationKind, Activations, Role};
+use sysinfer_kernels::{ActivationKind, Activations, Phase};
 use sysinfer_machine::{Lead, Stopwatch};
 
-/// What the time of a phase, or of a part of it, is spent on: the kinds of the team's stopwatch.
+/// What the time of a region, or of a part of it, is spent on: the kinds of the team's stopwatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Products with weights.
@@ -17,7 +17,7 @@ pub enum Kind {
     Rest,
 }
 
-/// Counts what `worker` did so far in a phase as work of `kind`, if the step is timed.
+/// Counts what `worker` did so far in a region as work of `kind`, if the step is timed.
 pub(super) fn lap(stopwatch: Option<&Stopwatch<'_>>, worker: usize, kind: Kind) {
     if let Some(stopwatch) = stopwatch {
         stopwatch.lap(worker, kind as usize);
@@ -29,7 +29,7 @@ pub struct Step<'s, 't> {
     /// The team.
     pub lead: &'s mut Lead<'t>,
     /// Which kernels and shares apply.
-    pub role: Role,
+    pub phase: Phase,
     /// Block sizes.
     pub loops: Loops,
     /// Token rows in the step.

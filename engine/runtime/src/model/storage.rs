@@ -1,27 +1,18 @@
 //! Where the weights of a model go on a host with so much memory.
 
-use std::path::Path;
-
-use super::files::ModelFiles;
-use super::source::packed_bytes;
 use crate::weight_storage::WeightStorage;
 
 /// What was asked for, and for `auto` what it comes to where `usable_bytes` of memory may be used: mapped
-/// if packed weights took more than half of that, and the reason why in one line. A file that cannot be
-/// read is packed: opening it says what is wrong with it.
-pub fn decided(
+/// if weights took more than half of that when they were packed, and the reason why in one line.
+pub(super) fn decided(
     asked: WeightStorage,
-    path: &Path,
+    packed_bytes: u64,
     usable_bytes: Option<u64>,
 ) -> (WeightStorage, Option<String>) {
-    if asked != WeightStorage::Auto {
-        return (asked, None);
-    }
-    let files = ModelFiles::open(path).ok();
-    let packed = files.and_then(|files| Some(packed_bytes(&files.stored().ok()?)));
-    match (packed, usable_bytes) {
-        (Some(packed), Some(usable)) => decide(packed, usable),
-        _ => (WeightStorage::Packed, None),
+    match (asked, usable_bytes) {
+        (WeightStorage::Auto, Some(usable)) => decide(packed_bytes, usable),
+        (WeightStorage::Auto, None) => (WeightStorage::Packed, None),
+        _ => (asked, None),
     }
 }
 
@@ -55,12 +46,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_for_holds_and_unreadable_files_are_packed() {
-        let nowhere = Path::new("/nonexistent/model.gguf");
+    fn what_was_asked_for_holds_and_auto_packs_where_memory_is_not_known() {
         for asked in [WeightStorage::Packed, WeightStorage::Mapped] {
-            assert_eq!(decided(asked, nowhere, Some(1)), (asked, None));
+            assert_eq!(decided(asked, 8, Some(1)), (asked, None));
         }
-        let auto = decided(WeightStorage::Auto, nowhere, Some(1));
-        assert_eq!(auto, (WeightStorage::Packed, None));
+        let auto = |usable| decided(WeightStorage::Auto, 8, usable).0;
+        assert_eq!(auto(None), WeightStorage::Packed);
+        assert_eq!(auto(Some(16)), WeightStorage::Packed);
+        assert_eq!(auto(Some(15)), WeightStorage::Mapped);
     }
 }

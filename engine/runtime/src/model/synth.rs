@@ -8,37 +8,18 @@ use std::io::{self, Write};
 
 use half::f16;
 use sysinfer_formats::{GgufWriteError, GgufWriter, TensorType};
+use sysinfer_random::SplitMix64;
 
 use super::config::{Config, Positions};
 use super::preset::{self, Preset};
 use super::tensor::TensorInfo;
 
-/// xorshift64* from a SplitMix64-scrambled seed: eight random bytes per step, the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64, tensor: &str, row: usize) -> Self {
-        let name = tensor.bytes().fold(seed, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-        });
-        let mut state = name ^ (row as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        Self(state | 1)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    fn fill(&mut self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(8) {
-            chunk.copy_from_slice(&self.next().to_le_bytes()[..chunk.len()]);
-        }
-    }
+/// The numbers of a row: those of neighbours have nothing in common.
+fn numbers(seed: u64, tensor: &str, row: usize) -> SplitMix64 {
+    let name = tensor.bytes().fold(seed, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    });
+    SplitMix64(SplitMix64(name ^ row as u64).next_bits())
 }
 
 /// Writes the plain bytes of one row of a preset's tensor.
@@ -46,20 +27,20 @@ impl Random {
 /// # Panics
 /// If the tensor is of a type that no preset has.
 pub fn fill_row(seed: u64, tensor: &TensorInfo, row: usize, out: &mut [u8]) {
-    let mut random = Random::new(seed, &tensor.name, row);
+    let mut random = numbers(seed, &tensor.name, row);
     let spread = 1.0 / (tensor.columns as f32).sqrt();
     match tensor.kind {
         TensorType::F32 if tensor.rows > 1 || tensor.name.ends_with(".bias") => {
             // A uniform distribution of width 1 has a standard deviation of 0.29.
             for value in out.chunks_exact_mut(4) {
-                let jitter = (random.next() >> 40) as f32 / (1u64 << 24) as f32 - 0.5;
+                let jitter = random.unit() - 0.5;
                 value.copy_from_slice(&(jitter * spread / 0.29).to_le_bytes());
             }
         }
         TensorType::F32 => {
             // Norm weights: near 1.
             for value in out.chunks_exact_mut(4) {
-                let jitter = (random.next() >> 40) as f32 / (1u64 << 24) as f32 - 0.5;
+                let jitter = random.unit() - 0.5;
                 value.copy_from_slice(&(1.0 + 0.1 * jitter).to_le_bytes());
             }
         }

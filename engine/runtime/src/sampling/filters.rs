@@ -119,7 +119,8 @@ pub(super) fn nucleus(
     logits: &[f32],
     highest: f32,
     options: &SamplingOptions,
-    (weights, found): (&mut Weights, &mut Vec<Candidate>),
+    weights: &mut Weights,
+    found: &mut Vec<Candidate>,
 ) {
     let weigh = |logit: f32| f64::from(weight(logit, highest, options.temperature));
     if options.top_k > 0 {
@@ -129,7 +130,7 @@ pub(super) fn nucleus(
         found.truncate(kept);
         return;
     }
-    weights.weigh(logits, (highest, options.temperature), 0.0, &[]);
+    weights.weigh(logits, highest, options.temperature, 0.0, &[]);
     let total = weights.total();
     let mut looked_at = FIRST_NUCLEUS.min(logits.len());
     loop {
@@ -281,7 +282,8 @@ mod tests {
                 &logits,
                 highest_of(&logits),
                 &options,
-                (&mut Weights::default(), &mut found),
+                &mut Weights::default(),
+                &mut found,
             );
             assert_eq!(tokens(&found), wanted, "{options:?}");
         }
@@ -301,7 +303,8 @@ mod tests {
                 &logits,
                 highest_of(&logits),
                 &options,
-                (&mut Weights::default(), &mut found),
+                &mut Weights::default(),
+                &mut found,
             );
             assert_eq!(found.len(), wanted, "{temperature}");
         }
@@ -320,7 +323,8 @@ mod tests {
             &logits,
             highest_of(&logits),
             &options,
-            (&mut Weights::default(), &mut found),
+            &mut Weights::default(),
+            &mut found,
         );
         assert_eq!(tokens(&found), (0..2500).collect::<Vec<u32>>());
     }

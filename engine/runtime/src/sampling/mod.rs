@@ -188,7 +188,7 @@ impl Sampler {
             return None;
         }
         let weights = &mut self.weights;
-        weights.weigh(logits, (highest, temperature), min_p, excluded);
+        weights.weigh(logits, highest, temperature, min_p, excluded);
         Some(weights.draw(&mut self.rng).unwrap_or(best))
     }
 
@@ -201,8 +201,8 @@ impl Sampler {
         let highest = highest(logits, best);
         let temperature = self.options.temperature;
         let mut candidates = std::mem::take(&mut self.candidates);
-        let memory = (&mut self.weights, &mut candidates);
-        nucleus(logits, highest, &self.options, memory);
+        let weights = &mut self.weights;
+        nucleus(logits, highest, &self.options, weights, &mut candidates);
         let weights = candidates.iter().map(|candidate| {
             let weight = weight(candidate.logit, highest, temperature);
             (candidate.token, f64::from(weight))

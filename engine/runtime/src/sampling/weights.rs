@@ -37,7 +37,8 @@ impl Weights {
     pub(super) fn weigh(
         &mut self,
         logits: &[f32],
-        (highest, temperature): (f32, f32),
+        highest: f32,
+        temperature: f32,
         least: f32,
         excluded: &[u32],
     ) {
@@ -128,7 +129,7 @@ mod tests {
         }
         let highest = 0.5f32.ln();
         let mut weights = Weights::default();
-        weights.weigh(&logits, (highest, 1.0), 0.0, &[]);
+        weights.weigh(&logits, highest, 1.0, 0.0, &[]);
         let mut rng = Rng::new(7);
         let mut counts = [0; 3];
         for _ in 0..20_000 {
@@ -141,9 +142,9 @@ mod tests {
             assert!((found - share).abs() < 0.015, "{counts:?}");
         }
         // A third of the highest is 0.17, so that 0.2 stays, and nothing else that is light.
-        weights.weigh(&logits, (highest, 1.0), 0.34, &[]);
+        weights.weigh(&logits, highest, 1.0, 0.34, &[]);
         assert!((weights.total() - 2.0).abs() < 1e-5, "{}", weights.total());
-        weights.weigh(&logits, (highest, 1.0), 0.34, &[PART as u32 + 1, u32::MAX]);
+        weights.weigh(&logits, highest, 1.0, 0.34, &[PART as u32 + 1, u32::MAX]);
         assert!((weights.total() - 1.4).abs() < 1e-5, "{}", weights.total());
     }
 
@@ -156,7 +157,7 @@ mod tests {
             (&[f32::NAN, 2.0, -INF], 2.0, 1.0),
             (&[INF, 2.0, INF], INF, 2.0),
         ] {
-            weights.weigh(logits, (highest, 1e-30), 0.0, &[]);
+            weights.weigh(logits, highest, 1e-30, 0.0, &[]);
             assert_eq!(weights.total(), total, "{logits:?}");
             let drawn = weights.draw(&mut Rng::new(1));
             assert_eq!(drawn.is_some(), total > 0.0, "{logits:?}");

@@ -4,10 +4,10 @@
 use std::fmt;
 
 /// How many names a note spells out.
-const MOST_NAMES: usize = 4;
+const MAX_NAMES: usize = 4;
 
 /// How many bytes of a name.
-const MOST_BYTES: usize = 80;
+const MAX_BYTES: usize = 80;
 
 /// The names that a note is about.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub(super) struct Names {
 impl Names {
     /// Adds a name.
     pub(super) fn push(&mut self, name: &[u8]) {
-        if self.count < MOST_NAMES {
+        if self.count < MAX_NAMES {
             self.first.push(shown(name));
         }
         self.count += 1;
@@ -43,7 +43,7 @@ impl fmt::Display for Names {
 
 /// The beginning of a text, for messages; as it is where it is UTF-8.
 pub(super) fn shown(text: &[u8]) -> String {
-    let start = &text[..text.len().min(MOST_BYTES)];
+    let start = &text[..text.len().min(MAX_BYTES)];
     match std::str::from_utf8(start) {
         Ok(start) => format!("\"{}\"", start.escape_debug()),
         Err(_) => format!("\"{}\"", start.escape_ascii()),

@@ -17,7 +17,7 @@ use super::keys::{
 };
 use super::names::{Meaning, meaning};
 use super::notes::Names;
-use super::specials::MOST_BYTES;
+use super::specials::MAX_BYTES;
 use super::vocabulary::{TokenKind, Vocabulary};
 
 /// What a kind of tokenizer does where the file does not say.
@@ -159,7 +159,7 @@ fn correct(
         let is_named = named.contains(&token);
         let meaning = meaning(text);
         // Others cannot be written out, so they stay what the file says.
-        let is_writable = text.len() <= MOST_BYTES && std::str::from_utf8(text).is_ok();
+        let is_writable = text.len() <= MAX_BYTES && std::str::from_utf8(text).is_ok();
         if meaning.is_none() && !is_named || !is_writable {
             continue;
         }

@@ -14,7 +14,7 @@ use super::vocabulary::{TokenKind, Vocabulary};
 
 /// The longest token that may be written out; real ones have some dozens of bytes. Without a bound,
 /// a text of beginnings of a long token would take quadratic time.
-pub(super) const MOST_BYTES: usize = 512;
+pub(super) const MAX_BYTES: usize = 512;
 
 /// A part of a text to encode.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +44,7 @@ impl Specials {
             if !is_written || text.is_empty() || std::str::from_utf8(text).is_err() {
                 continue;
             }
-            if text.len() > MOST_BYTES {
+            if text.len() > MAX_BYTES {
                 return Err(TokenizerError::Entry {
                     key: TOKENS,
                     index: token as usize,

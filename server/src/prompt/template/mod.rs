@@ -12,6 +12,7 @@
 
 mod builtins;
 mod forms;
+mod inputs;
 mod json;
 mod literal;
 mod methods;
@@ -19,14 +20,15 @@ mod python;
 mod source;
 mod variables;
 
-use jiff::Timestamp;
+pub use inputs::{Clock, TokenTexts};
+
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Conversation, Ending, PromptError};
 use forms::Forms;
+use inputs::Fields;
 
 const NAME: &str = "chat template";
 
@@ -36,22 +38,6 @@ const FUEL: u64 = 4_000_000;
 
 /// Longest source that is compiled; real ones have at most some 30 KB.
 const LONGEST_SOURCE_BYTES: usize = 1 << 20;
-
-/// Tells the time. The engine's clock-free rule stops here: templates print dates.
-pub type Clock = fn() -> Timestamp;
-
-/// Texts of tokens that a template writes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TokenTexts {
-    /// `bos_token`; empty where the model has none.
-    pub bos: String,
-    /// `eos_token`; empty where the model has none.
-    pub eos: String,
-    /// `user_token`, for built-in templates only.
-    pub user: String,
-    /// `assistant_token`, for built-in templates only.
-    pub assistant: String,
-}
 
 /// A template that has been compiled.
 #[derive(Debug)]
@@ -180,9 +166,6 @@ impl ChatTemplate {
         text.map_err(|error| plain(&error))
     }
 }
-
-/// A message as the template sees it.
-type Fields = Map<String, Value>;
 
 /// The message of an error without the template's name, which says nothing: there is only one.
 fn plain(error: &Error) -> String {

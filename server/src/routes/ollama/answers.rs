@@ -18,7 +18,7 @@ use crate::render::ollama::{Kind, Lines};
 use crate::render::stream::Format;
 use crate::routes::body::{JsonBody, UndeclaredBody};
 use crate::routes::generation::{self, Encoded};
-use crate::routes::room::Room;
+use crate::routes::queue_slot::QueueSlot;
 use crate::routes::{chat as openai_chat, completions};
 use crate::state::ServerState;
 
@@ -29,10 +29,10 @@ use crate::state::ServerState;
 pub async fn chat(
     State(state): State<Arc<ServerState>>,
     Extension(id): Extension<RequestId>,
-    _: Room,
+    _: QueueSlot,
     UndeclaredBody(body): UndeclaredBody,
 ) -> Result<Response, ApiError> {
-    answer(&state, id, body, (Kind::Chat, request::chat)).await
+    answer(&state, id, body, Kind::Chat, request::chat).await
 }
 
 /// Answers a prompt, or continues it, as lines of JSON or as one object.
@@ -42,10 +42,10 @@ pub async fn chat(
 pub async fn generate(
     State(state): State<Arc<ServerState>>,
     Extension(id): Extension<RequestId>,
-    _: Room,
+    _: QueueSlot,
     UndeclaredBody(body): UndeclaredBody,
 ) -> Result<Response, ApiError> {
-    answer(&state, id, body, (Kind::Generate, request::generate)).await
+    answer(&state, id, body, Kind::Generate, request::generate).await
 }
 
 /// What `/openapi.json` says of `/api/chat`.
@@ -75,7 +75,8 @@ async fn answer(
     state: &Arc<ServerState>,
     id: RequestId,
     body: JsonBody,
-    (kind, read): (Kind, Read),
+    kind: Kind,
+    read: Read,
 ) -> Result<Response, ApiError> {
     let began = Instant::now();
     let lines = {
@@ -89,7 +90,7 @@ async fn answer(
     };
     match encoded {
         None => Ok(lines(&Reading::default()).loaded()),
-        Some(encoded) => generation::generate(state, (id, began), encoded).await,
+        Some(encoded) => generation::generate(state, id, began, encoded).await,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::observe::RequestId;
 use crate::openapi::{Described, bodies};
 use crate::routes::body::UndeclaredBody;
 use crate::routes::embeddings::answer;
-use crate::routes::room::Room;
+use crate::routes::queue_slot::QueueSlot;
 use crate::state::ServerState;
 
 /// Vectors of one text or many.
@@ -23,7 +23,7 @@ use crate::state::ServerState;
 pub async fn embed(
     State(state): State<Arc<ServerState>>,
     Extension(id): Extension<RequestId>,
-    _: Room,
+    _: QueueSlot,
     UndeclaredBody(body): UndeclaredBody,
 ) -> Result<Response, ApiError> {
     answer(state, id, body, EmbeddingApi::Ollama).await
@@ -36,7 +36,7 @@ pub async fn embed(
 pub async fn embeddings(
     State(state): State<Arc<ServerState>>,
     Extension(id): Extension<RequestId>,
-    _: Room,
+    _: QueueSlot,
     UndeclaredBody(body): UndeclaredBody,
 ) -> Result<Response, ApiError> {
     answer(state, id, body, EmbeddingApi::OllamaOld).await

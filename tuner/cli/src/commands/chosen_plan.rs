@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 use sysinfer_engine::{Engine, PhasePlan, Plan};
-use sysinfer_kernels::{Kernel, Role, table};
+use sysinfer_kernels::{Kernel, Phase, table};
 use sysinfer_machine::{CpuList, MapPolicy};
 use sysinfer_measure::host::Host;
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
@@ -50,7 +50,7 @@ pub struct PlanArgs {
 pub fn plan(arguments: &PlanArgs, host: &Host) -> anyhow::Result<Plan> {
     let mut plan = match &arguments.profile {
         Some(path) => profile_plan(&Profile::load(path)?, arguments, host)?,
-        None => Plan::with_threads(team(arguments, host)?),
+        None => untuned(arguments, host)?,
     };
     let most = plan.decode.threads.max(plan.prefill.threads);
     host.surplus(most)
@@ -59,9 +59,9 @@ pub fn plan(arguments: &PlanArgs, host: &Host) -> anyhow::Result<Plan> {
     for name in &arguments.kernels {
         let kernel = kernel(name)?;
         let choice = plan.kernels.entry(kernel.block.name().into()).or_default();
-        match kernel.role {
-            Role::Decode => choice.decode = Some(name.clone()),
-            Role::Prefill => choice.prefill = Some(name.clone()),
+        match kernel.phase {
+            Phase::Decode => choice.decode = Some(name.clone()),
+            Phase::Prefill => choice.prefill = Some(name.clone()),
         }
     }
     plan.memory.keep_file_cache |= arguments.file.keep_file_cache;
@@ -107,24 +107,24 @@ fn kernel(name: &str) -> anyhow::Result<&'static Kernel> {
     })
 }
 
-fn team(arguments: &PlanArgs, host: &Host) -> anyhow::Result<PhasePlan> {
-    let team = match (&arguments.cpus, arguments.threads) {
+/// The plan of an untuned host, with the team that the arguments name.
+fn untuned(arguments: &PlanArgs, host: &Host) -> anyhow::Result<Plan> {
+    Ok(match (&arguments.cpus, arguments.threads) {
         (Some(list), threads) => {
             let threads = threads.map_or(list.as_slice().len(), usize::from);
             rules::given_covers(list, threads, &host.topology).map_err(anyhow::Error::msg)?;
-            PhasePlan {
+            Plan::with_threads(PhasePlan {
                 threads,
                 map: MapPolicy::Given.name().into(),
                 cpus: list.assign(threads),
-            }
+            })
         }
         (None, Some(threads)) => {
             // Neighbours have no say: figures of one command line are of one plan.
             placement::alone(&host.topology, threads.into())
         }
-        (None, None) => placement::default_team(&host.topology, host.effective_cpus),
-    };
-    Ok(team)
+        (None, None) => placement::default_plan(&host.topology, host.effective_cpus),
+    })
 }
 
 /// Refuses a profile whose run is not to be trusted; says it of one that is used all the same.
@@ -185,7 +185,7 @@ mod tests {
             let mut all = table::candidates(TensorType::Q4_0, role);
             all.next().expect("a kernel").kernel().name
         };
-        let (decode, prefill) = (first(Role::Decode), first(Role::Prefill));
+        let (decode, prefill) = (first(Phase::Decode), first(Phase::Prefill));
         let plan = plan(&arguments(&[prefill, decode]), &host).expect("both exist");
         let choice = &plan.kernels["Q4_0"];
         assert_eq!(choice.decode.as_deref(), Some(decode));
@@ -211,7 +211,7 @@ mod tests {
         let host = this_host::discover().expect("this host has a topology");
         let message = plan(&arguments(&["fast"]), &host).expect_err("no such kernel");
         let message = format!("{message:#}");
-        let known = table::candidates(TensorType::Q4_0, Role::Decode).next();
+        let known = table::candidates(TensorType::Q4_0, Phase::Decode).next();
         let known = known.expect("a kernel").kernel().name;
         assert!(
             message.contains("fast") && message.contains(known),

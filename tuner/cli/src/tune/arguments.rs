@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, ValueEnum};
 use sysinfer_machine::{CpuList, MapPolicy};
-use sysinfer_profiles::serving::{MOST_TOKEN_GAP_MS, TOKEN_GAP_MS};
+use sysinfer_profiles::serving::{MAX_TOKEN_GAP_MS, TOKEN_GAP_MS};
 use sysinfer_search::space::asked::Asked;
 use sysinfer_search::{Effort, Level};
 
@@ -101,7 +101,7 @@ pub struct TuneArgs {
     pub sequences: Numbers,
     /// Longest time between two tokens of an answer while prompts of others are read, milliseconds: goes
     /// into the profile, for the server; parts of prompts are measured up to it
-    #[arg(long, value_name = "MS", default_value_t = TOKEN_GAP_MS, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_TOKEN_GAP_MS)))]
+    #[arg(long, value_name = "MS", default_value_t = TOKEN_GAP_MS, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_TOKEN_GAP_MS)))]
     pub token_gap: u32,
     /// Stop searching, sample or cut the longest lengths so as to end after about this long, seconds
     /// [default: 900, with --quick 120, with --patient or --exhaustive none]

@@ -1,7 +1,6 @@
 //! `--dry-run`: the host and every candidate with its reason. Needs no model, measures nothing,
 //! and works on described hosts.
 
-use sysinfer_engine::Plan;
 use sysinfer_journal::cpu_list;
 use sysinfer_measure::host::Host;
 use sysinfer_probe::{Phase, Stage};
@@ -23,8 +22,8 @@ const USUAL_PROMPT: usize = 512;
 pub fn render(host: &Host, teams: &TeamSpace, arguments: &TuneArgs) -> String {
     let effort = arguments.effort();
     let asked = arguments.asked_blocks();
-    let default = placement::baseline_team(&request(arguments, host));
-    let base = Plan::with_threads(default.clone());
+    let base = placement::baseline(&request(arguments, host));
+    let default = &base.decode;
     let mut out = Listing::default();
     out.line(&format!(
         "host: {} ({})",

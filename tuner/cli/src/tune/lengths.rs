@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::bail;
 use sysinfer_engine::EngineInfo;
-use sysinfer_profiles::MOST_LENGTHS;
+use sysinfer_profiles::MAX_LENGTHS;
 use sysinfer_search::works;
 use sysinfer_table::TablePlan;
 
@@ -35,9 +35,9 @@ pub(crate) fn table_plan(
         .flatten()
         .copied()
         .collect();
-    if all.len() > MOST_LENGTHS {
+    if all.len() > MAX_LENGTHS {
         bail!(
-            "--lengths and --prefill name {} lengths; a profile holds {MOST_LENGTHS}",
+            "--lengths and --prefill name {} lengths; a profile holds {MAX_LENGTHS}",
             all.len()
         );
     }

@@ -31,8 +31,8 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::Context;
+use sysinfer_engine::Precision;
 use sysinfer_engine::residency::Located;
-use sysinfer_engine::{Plan, Precision};
 use sysinfer_journal::clock::SampleClock;
 use sysinfer_journal::opening::{Opened, instruction_sets};
 use sysinfer_journal::recorder::{Live, Recorder};
@@ -95,7 +95,7 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     let interrupt = interrupt::install()?;
     let progress = Terminal::to_stderr();
 
-    let mut default = Plan::with_threads(placement::baseline_team(&request(arguments, &host)));
+    let mut default = placement::baseline(&request(arguments, &host));
     default.memory.keep_file_cache = arguments.file.keep_file_cache;
     let weights = arguments.file.weights.unwrap_or_default();
     default.memory.weights = weights;

@@ -41,7 +41,7 @@ pub(super) fn run(description: &Path, arguments: &TuneArgs) -> anyhow::Result<En
     let mut samples = samples_table(directory, false, &Rc::new(SampleClock::default()))?;
     let (interrupt, progress) = (interrupt::install()?, Terminal::to_stderr());
     let mut default = simulated.default_plan(&info.block_types);
-    default.decode = placement::baseline_team(&request(arguments, host));
+    default.decode = placement::baseline(&request(arguments, host)).decode;
     default.prefill = default.decode.clone();
     let time = Cell::new(0.0);
     let setting = Setting {

@@ -57,7 +57,7 @@ fn truth(plan: &Plan, work: &Work) -> Option<f64> {
 impl World {
     fn new(arguments: &str) -> Self {
         let topology = Topology::from_synthetic("pack:1 numa:1 l3:1 core:4 pu:1").expect("valid");
-        let default = Plan::with_threads(placement::default_team(&topology, 4));
+        let default = placement::default_plan(&topology, 4);
         let words = format!("m.gguf {arguments}");
         let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
         Self {

@@ -2,7 +2,7 @@
 
 use sysinfer_engine::Plan;
 use sysinfer_formats::TensorType;
-use sysinfer_kernels::{Isa, Role, table};
+use sysinfer_kernels::{Isa, table};
 use sysinfer_probe::Phase;
 
 use super::Candidate;
@@ -49,8 +49,8 @@ impl KernelSpace {
 /// an order of magnitude behind, and one prompt with them would take the time of a whole race.
 pub fn options(block_types: &[String], phase: Phase) -> Vec<KernelOption> {
     let role = match phase {
-        Phase::Decode => Role::Decode,
-        Phase::Prefill => Role::Prefill,
+        Phase::Decode => sysinfer_kernels::Phase::Decode,
+        Phase::Prefill => sysinfer_kernels::Phase::Prefill,
     };
     let of_type = |block_type: &String| {
         let block = TensorType::from_name(block_type)?;

@@ -135,24 +135,24 @@ fn teams_of(request: &Request<'_>, counts: &[ThreadCount]) -> TeamSpace {
     space
 }
 
-/// The team of a host that was never tuned, as a server would have it that is alone on the host.
+/// The plan of a host that was never tuned, as a server would have it that is alone on the host.
 ///
 /// What others are pinned to is not looked at, neither for this nor for the teams to try: a search is
 /// known again, resumed and replayed by what it tries, so that it must not vary with who was there that
 /// day. Neighbours disturb a measurement wherever it runs; the host check names them, and samples that
 /// they disturb are void. A server finds out for itself whether others are on the CPUs of its profile.
-pub fn default_team(topology: &Topology, effective_cpus: usize) -> PhasePlan {
+pub fn default_plan(topology: &Topology, effective_cpus: usize) -> Plan {
     alone(topology, untuned_threads(topology, effective_cpus))
 }
 
-/// The untuned team of `threads` on a host of its own.
-pub fn alone(topology: &Topology, threads: usize) -> PhasePlan {
-    PhasePlan::untuned(topology, threads, &Neighbours::default()).0
+/// The untuned plan of `threads` on a host of its own.
+pub fn alone(topology: &Topology, threads: usize) -> Plan {
+    Plan::untuned(topology, threads, &Neighbours::default()).0
 }
 
-/// The default team within a request: where other counts were asked for, nothing but those is run, so
+/// The default plan within a request: where other counts were asked for, nothing but those is run, so
 /// the largest of them that can run at once takes the default's place.
-pub fn baseline_team(request: &Request<'_>) -> PhasePlan {
+pub fn baseline(request: &Request<'_>) -> Plan {
     let usual = untuned_threads(request.topology, request.effective_cpus);
     let only = [usual];
     let asked = request.threads.unwrap_or(&only);
@@ -390,18 +390,22 @@ mod tests {
     #[test]
     fn the_default_is_one_thread_per_core() {
         let topology = Topology::from_synthetic("pack:1 numa:1 l3:1 core:4 pu:2").expect("valid");
-        let team = default_team(&topology, 8);
+        let team = default_plan(&topology, 8).decode;
         assert_eq!(
             (team.threads, team.map.as_str(), team.cpus.len()),
             (4, "compact", 4)
         );
-        assert_eq!(default_team(&topology, 3).threads, 3, "a quota of 3.9 CPUs");
+        assert_eq!(
+            default_plan(&topology, 3).decode.threads,
+            3,
+            "a quota of 3.9 CPUs"
+        );
         let threads = |asked: &[usize]| {
             let wish = Request {
                 threads: Some(asked),
                 ..request(&topology)
             };
-            baseline_team(&wish).threads
+            baseline(&wish).decode.threads
         };
         assert_eq!(
             (threads(&[1, 2]), threads(&[2, 4]), threads(&[99])),

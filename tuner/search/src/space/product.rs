@@ -111,7 +111,7 @@ mod tests {
             given: None,
         };
         let teams = placement::all_teams(&request);
-        let base = Plan::with_threads(placement::default_team(&topology, 2));
+        let base = placement::default_plan(&topology, 2);
         let limits = Limits {
             l2_bytes: 1 << 20,
             columns: 4096,

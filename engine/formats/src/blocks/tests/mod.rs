@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::tensor_type::TensorType;
 
 mod second_reading;
 

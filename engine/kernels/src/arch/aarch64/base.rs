@@ -37,7 +37,7 @@ impl Products for Base {
     }
 
     #[inline(always)]
-    fn dot<const MOST: i32, const LANE: i32>(
+    fn dot<const MAX_CODE: i32, const LANE: i32>(
         _: Neon<Base>,
         dots: Dots,
         done: usize,
@@ -45,7 +45,7 @@ impl Products for Base {
         activations: int8x16_t,
     ) -> Dots {
         // As many as fit 16 bits together.
-        let fit = const { (i16::MAX as i32 / (127 * MOST)) as usize };
+        let fit = const { (i16::MAX as i32 / (127 * MAX_CODE)) as usize };
         let full = done > 0 && done.is_multiple_of(fit);
         // SAFETY: as in `start`.
         unsafe {

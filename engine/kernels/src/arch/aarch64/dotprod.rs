@@ -37,7 +37,7 @@ impl Products for Dotprod {
     }
 
     #[inline(always)]
-    fn dot<const MOST: i32, const LANE: i32>(
+    fn dot<const MAX_CODE: i32, const LANE: i32>(
         _: Neon<Dotprod>,
         dots: Dots,
         _done: usize,

@@ -10,7 +10,7 @@ use super::dotprod::Dotprod;
 use super::neon::{Codes, Ints, Neon, Reals, instructions, scales_of_two};
 use super::{insn, round};
 use crate::arch::blocks::{kernels, quantised_rows};
-use crate::arch::tile::{Proofs, Tile};
+use crate::arch::tile::{Place, Proofs, Tile};
 use crate::contract::{Kernel, Numerics};
 use crate::panel::Q8Panel;
 
@@ -117,13 +117,13 @@ impl Tile<Neon<Dotprod>> for Pairs {
     }
 
     #[inline(always)]
-    fn dot<const MOST: i32, const P: usize>(
+    fn dot<const MAX_CODE: i32, const P: usize>(
         self,
         dots: [int32x4_t; 4],
         _done: usize,
         codes: Codes,
         activations: [[int8x16_t; 2]; P],
-        (row, piece): (usize, usize),
+        Place { row, piece }: Place,
     ) -> [int32x4_t; 4] {
         let place = Q8Panel::<P>::place(row, piece);
         let sixteen = activations[place / 8][place / 4 % 2];
@@ -138,7 +138,7 @@ impl Tile<Neon<Dotprod>> for Pairs {
         done: usize,
         codes: Codes,
         activations: [[int8x16_t; 2]; P],
-        place: (usize, usize),
+        place: Place,
     ) -> [int32x4_t; 4] {
         self.dot::<128, P>(dots, done, codes, activations, place)
     }

@@ -19,7 +19,7 @@ pub(crate) fn tables() -> Vec<&'static [Kernel]> {
 /// The version of a body for vectors. Arithmetic on f32 is NEON's on every CPU.
 macro_rules! stronger {
     ($body:ident($($arg:ident: $type:ty),*)) => {
-        $crate::arch::versions::version!(
+        $crate::arch::version::version!(
             Neon,
             "neon",
             $crate::arch::aarch64::base::Base::here(),

@@ -2,7 +2,7 @@
 
 use bytemuck::Pod;
 
-use crate::arch::tile::Tile;
+use crate::arch::tile::{Proof, Tile};
 use crate::arch::vectors::Vectors;
 use crate::panel::Q8Panel;
 
@@ -16,13 +16,13 @@ pub(crate) trait Family {
     type Opened<V: Vectors, T: Tile<V>>: Copy;
 
     /// The f16 fields of a block.
-    fn heads<V: Vectors>(vectors: V, block: &Self::Block) -> [V::Lanes; 2];
+    fn block_scales<V: Vectors>(vectors: V, block: &Self::Block) -> [V::Lanes; 2];
 
     /// Opens part `part` of the blocks of two row groups, or of the first where a tile has one.
     fn open<V: Vectors, T: Tile<V>>(
-        proofs: (V, T),
+        proof: Proof<V, T>,
         blocks: [&Self::Block; 2],
-        heads: [[V::Lanes; 2]; 2],
+        block_scales: [[V::Lanes; 2]; 2],
         part: usize,
     ) -> Self::Opened<V, T>;
 
@@ -36,9 +36,9 @@ pub(crate) trait Family {
 
     /// The same for a part of `G` row groups, opened vector by vector.
     fn stream<V: Vectors, T: Tile<V>, const P: usize, const G: usize>(
-        proofs: (V, T),
+        proof: Proof<V, T>,
         blocks: [&Self::Block; G],
-        heads: [[V::Lanes; 2]; G],
+        block_scales: [[V::Lanes; 2]; G],
         part: usize,
         panel: &Q8Panel<P>,
         sums: &mut [[T::Reals; P]; G],

@@ -2,8 +2,8 @@
 
 use super::family::Family;
 use super::shape::{Shape, ahead};
-use super::tiles::{load, pairs_of, store};
-use crate::arch::tile::Tile;
+use super::tiles::{Rows, load, pairs_of, store};
+use crate::arch::tile::{Proof, Tile};
 use crate::arch::vectors::Vectors;
 use crate::layout::ROWS;
 use crate::panel::Q8Panel;
@@ -21,7 +21,7 @@ pub(super) fn multiply_opened<
     const SETS: usize,
     const PARTS: usize,
 >(
-    (vectors, tile): (V, T),
+    Proof { vectors, tile }: Proof<V, T>,
     blocks: &[F::Block],
     panels: &[Q8Panel<P>],
     shape: Shape,
@@ -30,7 +30,7 @@ pub(super) fn multiply_opened<
     let groups = blocks.len() / shape.group;
     let sets = groups.div_ceil(N * T::GROUPS).min(SETS);
     let nothing = F::open(
-        (vectors, tile),
+        Proof { vectors, tile },
         [&blocks[0]; 2],
         [[vectors.splat(0.0); 2]; 2],
         0,
@@ -53,19 +53,25 @@ pub(super) fn multiply_opened<
                     for block in &blocks[..T::GROUPS] {
                         ahead(vectors, *block, part, F::PARTS, next);
                     }
-                    let heads = [F::heads(vectors, blocks[0]), F::heads(vectors, blocks[1])];
-                    opened[n] = F::open((vectors, tile), blocks, heads, part);
+                    let block_scales = [
+                        F::block_scales(vectors, blocks[0]),
+                        F::block_scales(vectors, blocks[1]),
+                    ];
+                    opened[n] = F::open(Proof { vectors, tile }, blocks, block_scales, part);
                 }
             }
         }
         for (index, panel) in panels.chunks_exact(shape.parts).enumerate() {
-            let place = (shape.results, index * P);
+            let rows = Rows {
+                results: shape.results,
+                first: index * P,
+            };
             for (set, opened) in opened[..sets].iter().enumerate() {
                 let pairs = pairs_of::<N>(set, T::GROUPS, groups);
                 let mut sums = [[tile.nothing(); P]; N];
                 if first > 0 {
                     for n in 0..N {
-                        sums[n] = load::<V, T, P>((vectors, tile), pairs[n], place, out);
+                        sums[n] = load::<V, T, P>(Proof { vectors, tile }, pairs[n], rows, out);
                     }
                 }
                 for (opened, activations) in opened.iter().zip(&panel[first..first + count]) {
@@ -76,7 +82,7 @@ pub(super) fn multiply_opened<
                     F::add(tile, opened, activations, &mut sums);
                 }
                 for n in 0..N {
-                    store::<V, T, P>((vectors, tile), &sums[n], pairs[n], place, out);
+                    store::<V, T, P>(Proof { vectors, tile }, &sums[n], pairs[n], rows, out);
                 }
             }
         }

@@ -5,8 +5,8 @@ use super::GROUPS;
 use super::family::Family;
 use super::opened::multiply_opened;
 use super::shape::{Shape, ahead};
-use super::tiles::{pairs_of, store};
-use crate::arch::tile::{Proofs, Tile};
+use super::tiles::{Rows, pairs_of, store};
+use crate::arch::tile::{Proof, Proofs, Tile};
 use crate::arch::vectors::Vectors;
 use crate::contract::Call;
 use crate::layout::ROWS;
@@ -40,8 +40,15 @@ pub(crate) fn run<
         panels,
         prefetch_bytes: call.prefetch_bytes,
     };
-    let few = (proofs.vectors, proofs.few);
-    let many = (proofs.vectors, proofs.many);
+    let vectors = proofs.vectors;
+    let few = Proof {
+        vectors,
+        tile: proofs.few,
+    };
+    let many = Proof {
+        vectors,
+        tile: proofs.many,
+    };
     // A product has several panels only where each has the most rows; see `panel_rows_for`.
     if P < PANEL_ROWS || product.count() == 1 {
         assert_eq!(product.count(), 1, "panels of {P} rows");
@@ -83,7 +90,7 @@ impl<const P: usize> Product<'_, P> {
     #[inline(always)]
     fn open_all<F: Family, V: Vectors, T: Tile<V>>(
         &self,
-        proofs: (V, T),
+        proof: Proof<V, T>,
         blocks: &[F::Block],
         out: &mut [[f32; ROWS]],
     ) {
@@ -91,12 +98,12 @@ impl<const P: usize> Product<'_, P> {
         for (blocks, out) in shape.groups(GROUPS, blocks, out) {
             if T::GROUPS * T::TILES == 1 {
                 for (blocks, out) in shape.groups(2, blocks, out) {
-                    multiply_opened::<F, V, T, P, 1, 2, 16>(proofs, blocks, panels, shape, out);
+                    multiply_opened::<F, V, T, P, 1, 2, 16>(proof, blocks, panels, shape, out);
                 }
             } else if blocks.len() > T::GROUPS * shape.group {
-                multiply_opened::<F, V, T, P, 2, 1, 8>(proofs, blocks, panels, shape, out);
+                multiply_opened::<F, V, T, P, 2, 1, 8>(proof, blocks, panels, shape, out);
             } else {
-                multiply_opened::<F, V, T, P, 1, 1, 8>(proofs, blocks, panels, shape, out);
+                multiply_opened::<F, V, T, P, 1, 1, 8>(proof, blocks, panels, shape, out);
             }
         }
     }
@@ -105,12 +112,12 @@ impl<const P: usize> Product<'_, P> {
     #[inline(always)]
     fn multiply_all<F: Family, V: Vectors, T: Tile<V>, const Q: usize>(
         &self,
-        proofs: (V, T),
+        proof: Proof<V, T>,
         blocks: &[F::Block],
         out: &mut [[f32; ROWS]],
     ) {
         for (blocks, out) in self.shape.groups(T::GROUPS, blocks, out) {
-            self.multiply::<F, V, T, Q>(proofs, blocks, out);
+            self.multiply::<F, V, T, Q>(proof, blocks, out);
         }
     }
 
@@ -118,7 +125,7 @@ impl<const P: usize> Product<'_, P> {
     #[inline(always)]
     fn multiply<F: Family, V: Vectors, T: Tile<V>, const Q: usize>(
         &self,
-        (vectors, tile): (V, T),
+        Proof { vectors, tile }: Proof<V, T>,
         blocks: &[F::Block],
         out: &mut [[f32; ROWS]],
     ) {
@@ -127,15 +134,15 @@ impl<const P: usize> Product<'_, P> {
         let mut sums = [[[tile.nothing(); P]; 1]; Q];
         for index in 0..group {
             let blocks = pair.map(|of| &blocks[of * group + index]);
-            let heads = blocks.map(|block| F::heads(vectors, block));
+            let block_scales = blocks.map(|block| F::block_scales(vectors, block));
             for part in 0..F::PARTS {
                 if self.prefetch_bytes > 0 {
-                    let distance = self.distance::<F>((index, part), T::GROUPS);
+                    let distance = self.distance::<F>(index, part, T::GROUPS);
                     for block in &blocks[..T::GROUPS] {
                         ahead(vectors, *block, part, F::PARTS, distance);
                     }
                 }
-                let opened = [F::open((vectors, tile), blocks, heads, part)];
+                let opened = [F::open(Proof { vectors, tile }, blocks, block_scales, part)];
                 let panels = self.panels.chunks_exact(self.shape.parts);
                 for (panel, sums) in panels.zip(&mut sums) {
                     F::add(tile, &opened, &panel[index * F::PARTS + part], sums);
@@ -143,8 +150,11 @@ impl<const P: usize> Product<'_, P> {
             }
         }
         for (panel, [sums]) in sums.iter().enumerate() {
-            let place = (self.shape.results, panel * P);
-            store::<V, T, P>((vectors, tile), sums, pair, place, out);
+            let rows = Rows {
+                results: self.shape.results,
+                first: panel * P,
+            };
+            store::<V, T, P>(Proof { vectors, tile }, sums, pair, rows, out);
         }
     }
 
@@ -152,17 +162,17 @@ impl<const P: usize> Product<'_, P> {
     #[inline(always)]
     fn stream_all<F: Family, V: Vectors, T: Tile<V>, const G: usize>(
         &self,
-        proofs: (V, T),
+        proof: Proof<V, T>,
         blocks: &[F::Block],
         out: &mut [[f32; ROWS]],
     ) {
         for (blocks, out) in self.shape.groups(G, blocks, out) {
             if blocks.len() == G * self.shape.group {
-                self.stream::<F, V, T, G>(proofs, blocks, out);
+                self.stream::<F, V, T, G>(proof, blocks, out);
                 continue;
             }
             for (blocks, out) in self.shape.groups(1, blocks, out) {
-                self.stream::<F, V, T, 1>(proofs, blocks, out);
+                self.stream::<F, V, T, 1>(proof, blocks, out);
             }
         }
     }
@@ -171,7 +181,7 @@ impl<const P: usize> Product<'_, P> {
     #[inline(always)]
     fn stream<F: Family, V: Vectors, T: Tile<V>, const G: usize>(
         &self,
-        (vectors, tile): (V, T),
+        Proof { vectors, tile }: Proof<V, T>,
         blocks: &[F::Block],
         out: &mut [[f32; ROWS]],
     ) {
@@ -183,22 +193,22 @@ impl<const P: usize> Product<'_, P> {
         }
         for (index, panels) in (0..group).zip(self.panels.chunks_exact(F::PARTS)) {
             let mut blocks = [&groups[0][0]; G];
-            let mut heads = [[vectors.splat(0.0); 2]; G];
+            let mut block_scales = [[vectors.splat(0.0); 2]; G];
             for g in 0..G {
                 blocks[g] = &groups[g][index];
-                heads[g] = F::heads(vectors, blocks[g]);
+                block_scales[g] = F::block_scales(vectors, blocks[g]);
             }
             for part in 0..F::PARTS {
                 if self.prefetch_bytes > 0 {
-                    let distance = self.distance::<F>((index, part), G);
+                    let distance = self.distance::<F>(index, part, G);
                     for block in blocks {
                         ahead(vectors, block, part, F::PARTS, distance);
                     }
                 }
                 F::stream(
-                    (vectors, tile),
+                    Proof { vectors, tile },
                     blocks,
-                    heads,
+                    block_scales,
                     part,
                     &panels[part],
                     &mut sums,
@@ -206,15 +216,18 @@ impl<const P: usize> Product<'_, P> {
             }
         }
         for g in 0..G {
-            let place = (self.shape.results, 0);
-            store::<V, T, P>((vectors, tile), &sums[g], [g; 2], place, out);
+            let rows = Rows {
+                results: self.shape.results,
+                first: 0,
+            };
+            store::<V, T, P>(Proof { vectors, tile }, &sums[g], [g; 2], rows, out);
         }
     }
 
     /// How far ahead weights are asked for at a part of a block: what follows the end of a row group is
     /// its neighbour's, which is in the same tile where that has `groups`.
     #[inline(always)]
-    fn distance<F: Family>(&self, (index, part): (usize, usize), groups: usize) -> usize {
+    fn distance<F: Family>(&self, index: usize, part: usize, groups: usize) -> usize {
         let (block, group) = (size_of::<F::Block>(), self.shape.group);
         let at = index * block + part * (block / F::PARTS);
         let ends = at + self.prefetch_bytes >= group * block;

@@ -11,7 +11,7 @@ use bytemuck::Pod;
 use super::family::Family;
 use super::part::{join_codes, start};
 use super::unrolled;
-use crate::arch::tile::Tile;
+use crate::arch::tile::{Place, Proof, Tile};
 use crate::arch::vectors::Vectors;
 use crate::panel::Q8Panel;
 
@@ -21,14 +21,14 @@ const PARTS: usize = 8;
 /// A packed block column of such a type.
 pub(crate) trait Scale16: Pod {
     /// The largest code.
-    const MOST: i32;
+    const MAX_CODE: i32;
     /// The code that stands for zero.
     const ZERO: i16 = 0;
     /// Whether there are minima.
     const MINIMA: bool = false;
 
     /// The f16 fields: of the scales, and of the minima (their sign changed) if there are any.
-    fn heads<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2];
+    fn block_scales<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2];
 
     /// Sub-scales of the two halves of a part.
     fn scales<V: Vectors>(&self, vectors: V, part: usize) -> [V::Ints; 2];
@@ -55,7 +55,7 @@ pub(crate) struct Opened<V: Vectors, T: Tile<V>> {
     /// Minima of the two halves.
     minima: T::Minima,
     /// What both are multiples of.
-    heads: [T::Reals; 2],
+    block_scales: [T::Reals; 2],
 }
 
 impl<V: Vectors, T: Tile<V>> Clone for Opened<V, T> {
@@ -73,15 +73,15 @@ impl<B: Scale16> Family for By16<B> {
     type Opened<V: Vectors, T: Tile<V>> = Opened<V, T>;
 
     #[inline(always)]
-    fn heads<V: Vectors>(vectors: V, block: &B) -> [V::Lanes; 2] {
-        block.heads(vectors)
+    fn block_scales<V: Vectors>(vectors: V, block: &B) -> [V::Lanes; 2] {
+        block.block_scales(vectors)
     }
 
     #[inline(always)]
     fn open<V: Vectors, T: Tile<V>>(
-        (vectors, tile): (V, T),
+        Proof { vectors, tile }: Proof<V, T>,
         blocks: [&B; 2],
-        heads: [[V::Lanes; 2]; 2],
+        block_scales: [[V::Lanes; 2]; 2],
         part: usize,
     ) -> Opened<V, T> {
         let mut codes = [[vectors.words(&[0; 32]); 2]; 8];
@@ -99,9 +99,9 @@ impl<B: Scale16> Family for By16<B> {
             codes: join_codes(tile, &codes, B::ZERO),
             scales: [tile.join(scales[0]), tile.join(scales[1])],
             minima: tile.minima(minima),
-            heads: [
-                tile.join([heads[0][0], heads[1][0]]),
-                tile.join([heads[0][1], heads[1][1]]),
+            block_scales: [
+                tile.join([block_scales[0][0], block_scales[1][0]]),
+                tile.join([block_scales[0][1], block_scales[1][1]]),
             ],
         }
     }
@@ -124,19 +124,30 @@ impl<B: Scale16> Family for By16<B> {
             let Opened {
                 scales,
                 minima,
-                heads,
+                block_scales,
                 ..
             } = opened[n];
-            let halves = (&firsts[n], &dots[n]);
-            scale::<B, V, T, P>(tile, halves, scales[1], minima, heads, panel, &mut sums[n]);
+            let halves = HalfSums {
+                firsts: &firsts[n],
+                seconds: &dots[n],
+            };
+            scale::<B, V, T, P>(
+                tile,
+                halves,
+                scales[1],
+                minima,
+                block_scales,
+                panel,
+                &mut sums[n],
+            );
         }
     }
 
     #[inline(always)]
     fn stream<V: Vectors, T: Tile<V>, const P: usize, const G: usize>(
-        (vectors, tile): (V, T),
+        Proof { vectors, tile }: Proof<V, T>,
         blocks: [&B; G],
-        heads: [[V::Lanes; 2]; G],
+        block_scales: [[V::Lanes; 2]; G],
         part: usize,
         panel: &Q8Panel<P>,
         sums: &mut [[T::Reals; P]; G],
@@ -151,7 +162,8 @@ impl<B: Scale16> Family for By16<B> {
                 unrolled!(half in [0 1] {
                     let codes = tile.codes([codes[half]; 2]);
                     for p in 0..P {
-                        let (dots, place) = (&mut halves[half][g][p], (p, 4 * half + j));
+                        let dots = &mut halves[half][g][p];
+                        let place = Place { row: p, piece: 4 * half + j };
                         *dots = dot::<B, V, T, P>(tile, *dots, j, codes, activations, place);
                     }
                 });
@@ -164,10 +176,24 @@ impl<B: Scale16> Family for By16<B> {
                 tile.join([vectors.real(second); 2]),
             ];
             let minima = tile.minima([blocks[g].minima(vectors, part); 2]);
-            let heads = [tile.join([heads[g][0]; 2]), tile.join([heads[g][1]; 2])];
+            let block_scales = [
+                tile.join([block_scales[g][0]; 2]),
+                tile.join([block_scales[g][1]; 2]),
+            ];
             let firsts = self::first::<V, T, P>(tile, &halves[0][g], scales[0]);
-            let halves = (&firsts, &halves[1][g]);
-            scale::<B, V, T, P>(tile, halves, scales[1], minima, heads, panel, &mut sums[g]);
+            let halves = HalfSums {
+                firsts: &firsts,
+                seconds: &halves[1][g],
+            };
+            scale::<B, V, T, P>(
+                tile,
+                halves,
+                scales[1],
+                minima,
+                block_scales,
+                panel,
+                &mut sums[g],
+            );
         }
     }
 }
@@ -191,7 +217,7 @@ fn dots<B: Scale16, V: Vectors, T: Tile<V>, const P: usize, const N: usize, cons
             let p = tiled * T::ACROSS;
             for n in 0..N {
                 let (dots, codes) = (&mut dots[n][p], opened[n].codes[piece]);
-                *dots = dot::<B, V, T, P>(tile, *dots, j, codes, activations, (p, piece));
+                *dots = dot::<B, V, T, P>(tile, *dots, j, codes, activations, Place { row: p, piece });
             }
         }
     });
@@ -206,9 +232,9 @@ fn dot<B: Scale16, V: Vectors, T: Tile<V>, const P: usize>(
     done: usize,
     codes: T::Codes,
     activations: T::Activations<'_, P>,
-    place: (usize, usize),
+    place: Place,
 ) -> T::Dots {
-    match B::MOST {
+    match B::MAX_CODE {
         63 => tile.dot::<63, P>(dots, done, codes, activations, place),
         _ => tile.dot::<15, P>(dots, done, codes, activations, place),
     }
@@ -229,14 +255,22 @@ fn first<V: Vectors, T: Tile<V>, const P: usize>(
     firsts
 }
 
+/// The sums of the two halves of a part.
+struct HalfSums<'s, R, D, const P: usize> {
+    /// Of the first, scaled.
+    firsts: &'s [R; P],
+    /// Of the second, not yet.
+    seconds: &'s [D; P],
+}
+
 /// Adds the sums of the first half of a part and those of the second, which are scaled, and the minima.
 #[inline(always)]
 fn scale<B: Scale16, V: Vectors, T: Tile<V>, const P: usize>(
     tile: T,
-    (firsts, seconds): (&[T::Reals; P], &[T::Dots; P]),
+    HalfSums { firsts, seconds }: HalfSums<'_, T::Reals, T::Dots, P>,
     scales: T::Reals,
     minima: T::Minima,
-    heads: [T::Reals; 2],
+    block_scales: [T::Reals; 2],
     panel: &Q8Panel<P>,
     sums: &mut [T::Reals; P],
 ) {
@@ -245,10 +279,10 @@ fn scale<B: Scale16, V: Vectors, T: Tile<V>, const P: usize>(
         let scale = tile.scales(panel, p);
         let weighed = tile.plus_product(firsts[p], tile.total(seconds[p]), scales);
         let sum = &mut sums[p];
-        *sum = tile.plus_product(*sum, weighed, tile.product(heads[0], scale));
+        *sum = tile.plus_product(*sum, weighed, tile.product(block_scales[0], scale));
         if B::MINIMA {
             let minima = tile.weigh(&panel.sums, p, minima);
-            *sum = tile.plus_product(*sum, minima, tile.product(heads[1], scale));
+            *sum = tile.plus_product(*sum, minima, tile.product(block_scales[1], scale));
         }
     }
 }

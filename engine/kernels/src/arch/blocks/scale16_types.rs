@@ -6,11 +6,11 @@ use crate::arch::vectors::Vectors;
 use crate::layout::{PackedQ2K, PackedQ3K, PackedQ6K};
 
 impl Scale16 for PackedQ2K {
-    const MOST: i32 = 3;
+    const MAX_CODE: i32 = 3;
     const MINIMA: bool = true;
 
     #[inline(always)]
-    fn heads<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
+    fn block_scales<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
         let minus = vectors.splat(-1.0);
         let minima = vectors.mul(vectors.widen(&self.dmin), minus);
         [vectors.widen(&self.d), minima]
@@ -33,11 +33,11 @@ impl Scale16 for PackedQ2K {
 }
 
 impl Scale16 for PackedQ3K {
-    const MOST: i32 = 7;
+    const MAX_CODE: i32 = 7;
     const ZERO: i16 = 4;
 
     #[inline(always)]
-    fn heads<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
+    fn block_scales<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
         [vectors.widen(&self.d); 2]
     }
 
@@ -56,11 +56,11 @@ impl Scale16 for PackedQ3K {
 }
 
 impl Scale16 for PackedQ6K {
-    const MOST: i32 = 63;
+    const MAX_CODE: i32 = 63;
     const ZERO: i16 = 32;
 
     #[inline(always)]
-    fn heads<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
+    fn block_scales<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
         [vectors.widen(&self.d); 2]
     }
 

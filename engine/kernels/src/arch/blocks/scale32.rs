@@ -11,7 +11,7 @@ use bytemuck::Pod;
 use super::family::Family;
 use super::part::{join_codes, start};
 use super::unrolled;
-use crate::arch::tile::Tile;
+use crate::arch::tile::{Place, Proof, Tile};
 use crate::arch::vectors::Vectors;
 use crate::panel::Q8Panel;
 
@@ -20,19 +20,24 @@ pub(crate) trait Scale32: Pod {
     /// Parts of 32 columns.
     const PARTS: usize = 1;
     /// The largest code; 0: codes are signed bytes.
-    const MOST: i32;
+    const MAX_CODE: i32;
     /// The code that stands for zero.
     const ZERO: i16 = 0;
     /// Whether there are minima.
     const MINIMA: bool = false;
 
     /// The f16 fields: of the scales, and of the minima if there are any.
-    fn heads<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2];
+    fn block_scales<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2];
 
     /// Scales and minima of a part.
     #[inline(always)]
-    fn scales<V: Vectors>(&self, _vectors: V, heads: [V::Lanes; 2], _part: usize) -> [V::Lanes; 2] {
-        heads
+    fn scales<V: Vectors>(
+        &self,
+        _vectors: V,
+        block_scales: [V::Lanes; 2],
+        _part: usize,
+    ) -> [V::Lanes; 2] {
+        block_scales
     }
 
     /// Codes of vector `j` of a part: columns `4 j ..` and `16 + 4 j ..`.
@@ -65,15 +70,15 @@ impl<B: Scale32> Family for By32<B> {
     type Opened<V: Vectors, T: Tile<V>> = Opened<V, T>;
 
     #[inline(always)]
-    fn heads<V: Vectors>(vectors: V, block: &B) -> [V::Lanes; 2] {
-        block.heads(vectors)
+    fn block_scales<V: Vectors>(vectors: V, block: &B) -> [V::Lanes; 2] {
+        block.block_scales(vectors)
     }
 
     #[inline(always)]
     fn open<V: Vectors, T: Tile<V>>(
-        (vectors, tile): (V, T),
+        Proof { vectors, tile }: Proof<V, T>,
         blocks: [&B; 2],
-        heads: [[V::Lanes; 2]; 2],
+        block_scales: [[V::Lanes; 2]; 2],
         part: usize,
     ) -> Opened<V, T> {
         let [first, second] = blocks;
@@ -82,8 +87,8 @@ impl<B: Scale32> Family for By32<B> {
             [codes[j][0], codes[4 + j][0]] = first.codes(vectors, part, j);
             [codes[j][1], codes[4 + j][1]] = second.codes(vectors, part, j);
         }
-        let first = first.scales(vectors, heads[0], part);
-        let second = second.scales(vectors, heads[1], part);
+        let first = first.scales(vectors, block_scales[0], part);
+        let second = second.scales(vectors, block_scales[1], part);
         Opened {
             codes: join_codes(tile, &codes, B::ZERO),
             scales: [
@@ -101,14 +106,14 @@ impl<B: Scale32> Family for By32<B> {
         sums: &mut [[T::Reals; P]; N],
     ) {
         let zeros = if T::CENTRED { [0; 2] } else { [B::ZERO; 2] };
-        let mut dots = start::<V, T, P, N>(tile, panel, zeros, B::MOST == 0);
+        let mut dots = start::<V, T, P, N>(tile, panel, zeros, B::MAX_CODE == 0);
         let activations = tile.activations(panel);
         unrolled!(piece in [0 1 2 3 4 5 6 7] {
             for tiled in 0..P / T::ACROSS {
                 let p = tiled * T::ACROSS;
                 for n in 0..N {
                     let (dots, codes) = (&mut dots[n][p], opened[n].codes[piece]);
-                    *dots = dot::<B, V, T, P>(tile, *dots, piece, codes, activations, (p, piece));
+                    *dots = dot::<B, V, T, P>(tile, *dots, piece, codes, activations, Place { row: p, piece });
                 }
             }
         });
@@ -119,14 +124,14 @@ impl<B: Scale32> Family for By32<B> {
 
     #[inline(always)]
     fn stream<V: Vectors, T: Tile<V>, const P: usize, const G: usize>(
-        (vectors, tile): (V, T),
+        Proof { vectors, tile }: Proof<V, T>,
         blocks: [&B; G],
-        heads: [[V::Lanes; 2]; G],
+        block_scales: [[V::Lanes; 2]; G],
         part: usize,
         panel: &Q8Panel<P>,
         sums: &mut [[T::Reals; P]; G],
     ) {
-        let mut dots = start::<V, T, P, G>(tile, panel, [B::ZERO; 2], B::MOST == 0);
+        let mut dots = start::<V, T, P, G>(tile, panel, [B::ZERO; 2], B::MAX_CODE == 0);
         let activations = tile.activations(panel);
         unrolled!(j in [0 1 2 3] {
             for g in 0..G {
@@ -134,7 +139,8 @@ impl<B: Scale32> Family for By32<B> {
                 unrolled!(half in [0 1] {
                     let codes = tile.codes([codes[half]; 2]);
                     for p in 0..P {
-                        let (dots, place) = (&mut dots[g][p], (p, 4 * half + j));
+                        let dots = &mut dots[g][p];
+                        let place = Place { row: p, piece: 4 * half + j };
                         let done = 2 * j + half;
                         *dots = dot::<B, V, T, P>(tile, *dots, done, codes, activations, place);
                     }
@@ -142,7 +148,7 @@ impl<B: Scale32> Family for By32<B> {
             }
         });
         for g in 0..G {
-            let [scales, minima] = blocks[g].scales(vectors, heads[g], part);
+            let [scales, minima] = blocks[g].scales(vectors, block_scales[g], part);
             let scales = [tile.join([scales; 2]), tile.join([minima; 2])];
             scale::<B, V, T, P>(tile, &dots[g], scales, panel, &mut sums[g]);
         }
@@ -157,9 +163,9 @@ fn dot<B: Scale32, V: Vectors, T: Tile<V>, const P: usize>(
     done: usize,
     codes: T::Codes,
     activations: T::Activations<'_, P>,
-    place: (usize, usize),
+    place: Place,
 ) -> T::Dots {
-    match B::MOST {
+    match B::MAX_CODE {
         0 => tile.dot_signed(dots, done, codes, activations, place),
         15 => tile.dot::<15, P>(dots, done, codes, activations, place),
         _ => tile.dot::<31, P>(dots, done, codes, activations, place),

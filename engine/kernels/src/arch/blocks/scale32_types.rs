@@ -11,11 +11,11 @@ use crate::layout::{
 };
 
 impl Scale32 for PackedQ4_0 {
-    const MOST: i32 = 15;
+    const MAX_CODE: i32 = 15;
     const ZERO: i16 = 8;
 
     #[inline(always)]
-    fn heads<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
+    fn block_scales<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
         [vectors.widen(&self.d); 2]
     }
 
@@ -26,11 +26,11 @@ impl Scale32 for PackedQ4_0 {
 }
 
 impl Scale32 for PackedQ4_1 {
-    const MOST: i32 = 15;
+    const MAX_CODE: i32 = 15;
     const MINIMA: bool = true;
 
     #[inline(always)]
-    fn heads<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
+    fn block_scales<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
         [vectors.widen(&self.d), vectors.widen(&self.m)]
     }
 
@@ -41,11 +41,11 @@ impl Scale32 for PackedQ4_1 {
 }
 
 impl Scale32 for PackedQ5_0 {
-    const MOST: i32 = 31;
+    const MAX_CODE: i32 = 31;
     const ZERO: i16 = 16;
 
     #[inline(always)]
-    fn heads<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
+    fn block_scales<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
         [vectors.widen(&self.d); 2]
     }
 
@@ -57,11 +57,11 @@ impl Scale32 for PackedQ5_0 {
 }
 
 impl Scale32 for PackedQ5_1 {
-    const MOST: i32 = 31;
+    const MAX_CODE: i32 = 31;
     const MINIMA: bool = true;
 
     #[inline(always)]
-    fn heads<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
+    fn block_scales<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
         [vectors.widen(&self.d), vectors.widen(&self.m)]
     }
 
@@ -73,10 +73,10 @@ impl Scale32 for PackedQ5_1 {
 }
 
 impl Scale32 for PackedQ8_0 {
-    const MOST: i32 = 0;
+    const MAX_CODE: i32 = 0;
 
     #[inline(always)]
-    fn heads<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
+    fn block_scales<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
         [vectors.widen(&self.d); 2]
     }
 
@@ -87,10 +87,10 @@ impl Scale32 for PackedQ8_0 {
 }
 
 impl Scale32 for PackedIq4Nl {
-    const MOST: i32 = 0;
+    const MAX_CODE: i32 = 0;
 
     #[inline(always)]
-    fn heads<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
+    fn block_scales<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
         [vectors.widen(&self.d); 2]
     }
 
@@ -102,18 +102,23 @@ impl Scale32 for PackedIq4Nl {
 
 impl Scale32 for PackedIq4Xs {
     const PARTS: usize = 8;
-    const MOST: i32 = 0;
+    const MAX_CODE: i32 = 0;
 
     #[inline(always)]
-    fn heads<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
+    fn block_scales<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
         [vectors.widen(&self.d); 2]
     }
 
     #[inline(always)]
-    fn scales<V: Vectors>(&self, vectors: V, heads: [V::Lanes; 2], part: usize) -> [V::Lanes; 2] {
+    fn scales<V: Vectors>(
+        &self,
+        vectors: V,
+        block_scales: [V::Lanes; 2],
+        part: usize,
+    ) -> [V::Lanes; 2] {
         let [codes] = six_bits(&self.scales_low, &self.scales_high, part);
         let codes = vectors.plus(vectors.extend(codes), vectors.integer(-32));
-        [vectors.mul(heads[0], vectors.real(codes)); 2]
+        [vectors.mul(block_scales[0], vectors.real(codes)); 2]
     }
 
     #[inline(always)]
@@ -122,7 +127,7 @@ impl Scale32 for PackedIq4Xs {
     }
 }
 
-/// Heads of Q4_K and Q5_K. A minimum is subtracted there, so it changes its sign.
+/// Block scales of Q4_K and Q5_K. A minimum is subtracted there, so it changes its sign.
 #[inline(always)]
 fn pair_heads<V: Vectors>(vectors: V, d: &Halves, dmin: &Halves) -> [V::Lanes; 2] {
     let minus = vectors.splat(-1.0);
@@ -134,27 +139,32 @@ fn pair_heads<V: Vectors>(vectors: V, d: &Halves, dmin: &Halves) -> [V::Lanes; 2
 fn pairs<V: Vectors>(
     vectors: V,
     pairs: &PackedPairs,
-    heads: [V::Lanes; 2],
+    block_scales: [V::Lanes; 2],
     part: usize,
 ) -> [V::Lanes; 2] {
     let codes: [[u8; ROWS]; 2] = six_bits(&pairs.low, &pairs.high, part);
-    let times = |i: usize| vectors.mul(heads[i], vectors.real(vectors.extend(codes[i])));
+    let times = |i: usize| vectors.mul(block_scales[i], vectors.real(vectors.extend(codes[i])));
     [times(0), times(1)]
 }
 
 impl Scale32 for PackedQ4K {
     const PARTS: usize = 8;
-    const MOST: i32 = 15;
+    const MAX_CODE: i32 = 15;
     const MINIMA: bool = true;
 
     #[inline(always)]
-    fn heads<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
+    fn block_scales<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
         pair_heads(vectors, &self.d, &self.dmin)
     }
 
     #[inline(always)]
-    fn scales<V: Vectors>(&self, vectors: V, heads: [V::Lanes; 2], part: usize) -> [V::Lanes; 2] {
-        pairs(vectors, &self.pairs, heads, part)
+    fn scales<V: Vectors>(
+        &self,
+        vectors: V,
+        block_scales: [V::Lanes; 2],
+        part: usize,
+    ) -> [V::Lanes; 2] {
+        pairs(vectors, &self.pairs, block_scales, part)
     }
 
     #[inline(always)]
@@ -165,17 +175,22 @@ impl Scale32 for PackedQ4K {
 
 impl Scale32 for PackedQ5K {
     const PARTS: usize = 8;
-    const MOST: i32 = 31;
+    const MAX_CODE: i32 = 31;
     const MINIMA: bool = true;
 
     #[inline(always)]
-    fn heads<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
+    fn block_scales<V: Vectors>(&self, vectors: V) -> [V::Lanes; 2] {
         pair_heads(vectors, &self.d, &self.dmin)
     }
 
     #[inline(always)]
-    fn scales<V: Vectors>(&self, vectors: V, heads: [V::Lanes; 2], part: usize) -> [V::Lanes; 2] {
-        pairs(vectors, &self.pairs, heads, part)
+    fn scales<V: Vectors>(
+        &self,
+        vectors: V,
+        block_scales: [V::Lanes; 2],
+        part: usize,
+    ) -> [V::Lanes; 2] {
+        pairs(vectors, &self.pairs, block_scales, part)
     }
 
     #[inline(always)]

@@ -1,16 +1,24 @@
 //! Tiles and the rows of results that they are of.
 
-use crate::arch::tile::Tile;
+use crate::arch::tile::{Proof, Tile};
 use crate::arch::vectors::Vectors;
 use crate::layout::ROWS;
 
-/// The sums of the tiles of row groups `pair` and one panel. A row group has `results` rows in `out`; `first`
-/// is the panel's first among them.
+/// The rows of results of one panel.
+#[derive(Clone, Copy)]
+pub(super) struct Rows {
+    /// Rows that a row group has in all.
+    pub(super) results: usize,
+    /// The panel's first among them.
+    pub(super) first: usize,
+}
+
+/// The sums of the tiles of row groups `pair` and one panel.
 #[inline(always)]
 pub(super) fn load<V: Vectors, T: Tile<V>, const P: usize>(
-    (vectors, tile): (V, T),
+    Proof { vectors, tile }: Proof<V, T>,
     pair: [usize; 2],
-    (results, first): (usize, usize),
+    Rows { results, first }: Rows,
     out: &[[f32; ROWS]],
 ) -> [T::Reals; P] {
     let mut sums = [tile.nothing(); P];
@@ -30,10 +38,10 @@ pub(super) fn load<V: Vectors, T: Tile<V>, const P: usize>(
 /// Puts such sums where they belong.
 #[inline(always)]
 pub(super) fn store<V: Vectors, T: Tile<V>, const P: usize>(
-    (vectors, tile): (V, T),
+    Proof { vectors, tile }: Proof<V, T>,
     sums: &[T::Reals; P],
     pair: [usize; 2],
-    (results, first): (usize, usize),
+    Rows { results, first }: Rows,
     out: &mut [[f32; ROWS]],
 ) {
     for tiled in 0..P / T::ACROSS {

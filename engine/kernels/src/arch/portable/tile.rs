@@ -1,7 +1,7 @@
 //! [`Tile`] in plain Rust: eight sums.
 
 use crate::arch::floats::{Floats, PlainFloats};
-use crate::arch::tile::Tile;
+use crate::arch::tile::{Place, Tile};
 use crate::arch::vectors::Vectors;
 use crate::layout::ROWS;
 use crate::panel::Q8Panel;
@@ -89,13 +89,13 @@ impl Tile<PlainFloats> for PlainFloats {
     }
 
     #[inline(always)]
-    fn dot<const MOST: i32, const P: usize>(
+    fn dot<const MAX_CODE: i32, const P: usize>(
         self,
         mut dots: [i32; ROWS],
         _done: usize,
         codes: [u32; ROWS],
         activations: &Q8Panel<P>,
-        (row, piece): (usize, usize),
+        Place { row, piece }: Place,
     ) -> [i32; ROWS] {
         for (i, quant) in activations.piece(row, piece).into_iter().enumerate() {
             for (sum, word) in dots.iter_mut().zip(codes) {
@@ -112,7 +112,7 @@ impl Tile<PlainFloats> for PlainFloats {
         _done: usize,
         codes: [u32; ROWS],
         activations: &Q8Panel<P>,
-        (row, piece): (usize, usize),
+        Place { row, piece }: Place,
     ) -> [i32; ROWS] {
         for (i, quant) in activations.piece(row, piece).into_iter().enumerate() {
             for (sum, word) in dots.iter_mut().zip(codes) {

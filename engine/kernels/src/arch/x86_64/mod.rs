@@ -4,8 +4,9 @@ use crate::contract::Kernel;
 use crate::isa::Isa;
 
 pub(crate) mod avx2;
-pub(crate) mod avx512vnni;
+mod avx512vnni;
 mod avxvnni;
+pub(crate) mod evex;
 mod mem;
 mod ymm;
 mod zmm;
@@ -18,13 +19,13 @@ pub(crate) fn tables() -> Vec<&'static [Kernel]> {
 /// Versions of a body for wide vectors.
 macro_rules! stronger {
     ($body:ident($($arg:ident: $type:ty),*)) => {
-        $crate::arch::versions::version!(
+        $crate::arch::version::version!(
             Avx512Vnni,
             "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni",
-            $crate::arch::x86_64::avx512vnni::Avx512Vnni::here(),
+            $crate::arch::x86_64::evex::Avx512Vnni::here(),
             $body($($arg: $type),*)
         );
-        $crate::arch::versions::version!(
+        $crate::arch::version::version!(
             Avx2,
             "avx2,fma,f16c",
             $crate::arch::x86_64::avx2::Avx2::here(),

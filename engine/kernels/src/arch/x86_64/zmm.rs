@@ -7,9 +7,9 @@
 
 use std::arch::x86_64::*;
 
-use super::avx512vnni::Avx512Vnni;
+use super::evex::Avx512Vnni;
 use super::ymm::Ymm;
-use crate::arch::tile::Tile;
+use crate::arch::tile::{Place, Tile};
 use crate::panel::Q8Panel;
 
 /// The proof that this CPU has AVX-512 F, BW, DQ, VL and VNNI.
@@ -108,13 +108,13 @@ impl Tile<Ymm<Avx512Vnni>> for Zmm {
     }
 
     #[inline(always)]
-    fn dot<const MOST: i32, const P: usize>(
+    fn dot<const MAX_CODE: i32, const P: usize>(
         self,
         dots: __m512i,
         _done: usize,
         codes: __m512i,
         activations: &Q8Panel<P>,
-        (row, piece): (usize, usize),
+        Place { row, piece }: Place,
     ) -> __m512i {
         self.dot_piece(dots, codes, activations.piece(row, piece))
     }
@@ -126,7 +126,7 @@ impl Tile<Ymm<Avx512Vnni>> for Zmm {
         _done: usize,
         codes: __m512i,
         activations: &Q8Panel<P>,
-        (row, piece): (usize, usize),
+        Place { row, piece }: Place,
     ) -> __m512i {
         // Signed codes are unsigned here, as `Vectors::signed` made them.
         self.dot_piece(dots, codes, activations.piece(row, piece))

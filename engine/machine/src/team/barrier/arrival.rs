@@ -39,13 +39,13 @@ impl Arrival {
         }
     }
 
-    /// A worker whose first step is `step` has finished phase number `phase`; call once per worker and
-    /// phase. Without a step it is the only worker.
+    /// A worker whose first step is `step` has finished region number `region`; call once per worker and
+    /// region. Without a step it is the only worker.
     ///
     /// Each counter is reset by the one who completes it, before it passes the news on: no worker
-    /// counts again until the leader has heard the news and released the next phase. The AcqRel
+    /// counts again until the leader has heard the news and released the next region. The AcqRel
     /// additions chain what all workers wrote, and the resets, into the opening of the gate.
-    pub(crate) fn arrive(&self, mut step: Option<usize>, phase: u32) {
+    pub(crate) fn arrive(&self, mut step: Option<usize>, region: u32) {
         while let Some(index) = step {
             let counter = &self.counters[index].0;
             if counter.arrived.fetch_add(1, AcqRel) + 1 != counter.step.arrivals {
@@ -55,13 +55,13 @@ impl Arrival {
             step = counter.step.next;
         }
         // SAFETY: the payload is nothing, so nobody reads it.
-        unsafe { Gate::open_all(std::slice::from_ref(&self.complete), phase, ()) };
+        unsafe { Gate::open_all(std::slice::from_ref(&self.complete), region, ()) };
     }
 
-    /// Returns once every worker has finished `phase`, the one after `previous`; all their writes are
+    /// Returns once every worker has finished `region`, the one after `previous`; all their writes are
     /// then visible to the caller. There must be workers.
-    pub(crate) fn wait_for_all(&self, phase: u32, previous: u32, patience: &Patience) {
+    pub(crate) fn wait_for_all(&self, region: u32, previous: u32, patience: &Patience) {
         let complete = self.complete.wait_past(previous, patience);
-        debug_assert_eq!(complete, phase);
+        debug_assert_eq!(complete, region);
     }
 }

@@ -7,7 +7,7 @@ use crate::Cpu;
 
 /// Arrivals that meet on one counter at most: more would queue for the line, fewer would deepen the
 /// tree.
-pub(crate) const MOST_ARRIVALS: usize = 8;
+pub(crate) const MAX_ARRIVALS: usize = 8;
 
 /// The barrier of a team.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(crate) struct Seat {
 /// A counter of the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Step {
-    /// How many arrivals complete it, 2 to [`MOST_ARRIVALS`].
+    /// How many arrivals complete it, 2 to [`MAX_ARRIVALS`].
     pub(crate) arrivals: u32,
     /// The counter that the last of them counts up; none for the last counter.
     pub(crate) next: Option<usize>,
@@ -93,8 +93,8 @@ impl Layout {
     /// Has `arriving` meet, over several counters if they are too many for one, and returns what then
     /// goes on. One alone needs no counter.
     fn meet(&mut self, mut arriving: Vec<Arrives>) -> Option<Arrives> {
-        while arriving.len() > MOST_ARRIVALS {
-            let groups = arriving.len().div_ceil(MOST_ARRIVALS);
+        while arriving.len() > MAX_ARRIVALS {
+            let groups = arriving.len().div_ceil(MAX_ARRIVALS);
             let bound = |group| group * arriving.len() / groups;
             arriving = (0..groups)
                 .map(|group| self.count(&arriving[bound(group)..bound(group + 1)]))
@@ -116,7 +116,7 @@ impl Layout {
             }
         }
         self.steps.push(Step {
-            arrivals: arriving.len() as u32, // at most MOST_ARRIVALS
+            arrivals: arriving.len() as u32, // at most MAX_ARRIVALS
             next: None,
         });
         Arrives::LastAt(index)

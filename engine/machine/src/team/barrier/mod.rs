@@ -1,5 +1,5 @@
 //! How the members of a team wait for each other: the leader opens gates, one per NUMA node, where the
-//! workers wait for a phase, and workers arrive over a tree of counters whose last one tells the leader.
+//! workers wait for a region, and workers arrive over a tree of counters whose last one tells the leader.
 //!
 //! These files are built twice: here, and on the parts of a model that tries every order of events
 //! (`tests/barrier_model`). So they take atomics, futex and clock from `sync`, and their tests are
@@ -8,6 +8,7 @@
 mod arrival;
 mod gate;
 pub(crate) mod layout;
+mod own_line;
 
 use std::time::Duration;
 
@@ -15,19 +16,14 @@ use super::sync;
 use arrival::Arrival;
 use gate::{Gate, Patience};
 use layout::{Layout, Seat};
+pub(crate) use own_line::OwnLine;
 
-/// One value per 128 bytes: two lines, because x86 fetches lines in pairs and some arm64 caches have
-/// 128-byte lines.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-pub(crate) struct OwnLine<T>(pub(crate) T);
-
-/// What a leader and its workers meet at. Phases have numbers, each one more than the last, wrapping;
-/// 0 is before the first. `J` is what there is to do in a phase.
+/// What a leader and its workers meet at. Regions have numbers, each one more than the last, wrapping;
+/// 0 is before the first. `J` is what there is to do in a region.
 #[derive(Debug)]
 pub(crate) struct Barrier<J> {
     seats: Box<[Seat]>,
-    /// Opened by the leader, all at once, with the number and the job of a phase; no job means that
+    /// Opened by the leader, all at once, with the number and the job of a region; no job means that
     /// there are no more.
     gates: Box<[Gate<Option<J>>]>,
     arrival: Arrival,
@@ -63,49 +59,49 @@ impl<J: Copy> Barrier<J> {
         Gate::stir_all(&self.gates);
     }
 
-    /// Starts phase number `phase`.
+    /// Starts region number `region`.
     ///
     /// # Safety
-    /// Only the leader calls this, and it has waited for the phase before. What `job` refers to must
+    /// Only the leader calls this, and it has waited for the region before. What `job` refers to must
     /// live until [`Barrier::wait_for_workers`] returns for this one.
-    pub(crate) unsafe fn release(&self, phase: u32, job: J) {
-        // SAFETY: all workers arrived at the phase before and read the payload before that.
-        unsafe { Gate::open_all(&self.gates, phase, Some(job)) };
+    pub(crate) unsafe fn release(&self, region: u32, job: J) {
+        // SAFETY: all workers arrived at the region before and read the payload before that.
+        unsafe { Gate::open_all(&self.gates, region, Some(job)) };
     }
 
-    /// Tells all workers that there are no more phases; `phase` is the number after the last.
+    /// Tells all workers that there are no more regions; `region` is the number after the last.
     ///
     /// # Safety
     /// As [`Barrier::release`].
-    pub(crate) unsafe fn stop(&self, phase: u32) {
+    pub(crate) unsafe fn stop(&self, region: u32) {
         // SAFETY: as in `release`.
-        unsafe { Gate::open_all(&self.gates, phase, None) };
+        unsafe { Gate::open_all(&self.gates, region, None) };
     }
 
-    /// Waits until every worker has finished `phase`, the one after `previous`; all that they wrote is
+    /// Waits until every worker has finished `region`, the one after `previous`; all that they wrote is
     /// then visible to the leader, and to all from the next release on.
-    pub(crate) fn wait_for_workers(&self, phase: u32, previous: u32) {
+    pub(crate) fn wait_for_workers(&self, region: u32, previous: u32) {
         if !self.seats.is_empty() {
             self.arrival
-                .wait_for_all(phase, previous, &self.leader_patience);
+                .wait_for_all(region, previous, &self.leader_patience);
         }
     }
 
-    /// Waits for the phase after `seen`, the last one that this worker has seen; 0 at first. Returns
+    /// Waits for the region after `seen`, the last one that this worker has seen; 0 at first. Returns
     /// its number and job, or `None` if there are no more.
     ///
     /// # Safety
     /// Only the worker in this seat calls this, and it has arrived at `seen`.
-    pub(crate) unsafe fn next_phase(&self, seat: Seat, seen: u32) -> Option<(u32, J)> {
+    pub(crate) unsafe fn next_region(&self, seat: Seat, seen: u32) -> Option<(u32, J)> {
         let gate = &self.gates[seat.gate];
-        let phase = gate.wait_past(seen, &self.worker_patience);
+        let region = gate.wait_past(seen, &self.worker_patience);
         // SAFETY: this number was just seen, and this worker has not arrived there yet.
-        unsafe { gate.payload() }.map(|job| (phase, job))
+        unsafe { gate.payload() }.map(|job| (region, job))
     }
 
-    /// The worker in this seat has finished `phase`; call once per phase that [`Barrier::next_phase`]
+    /// The worker in this seat has finished `region`; call once per region that [`Barrier::next_region`]
     /// gave.
-    pub(crate) fn arrive(&self, seat: Seat, phase: u32) {
-        self.arrival.arrive(seat.step, phase);
+    pub(crate) fn arrive(&self, seat: Seat, region: u32) {
+        self.arrival.arrive(seat.step, region);
     }
 }

@@ -25,17 +25,21 @@ fn the_last_arrival_tells_the_leader() {
         .into();
     barriers.push(placed("pack:2 numa:2 l3:1 group:6 core:4 pu:2"));
     for (barrier, workers) in barriers {
-        for phase in 1..4 {
-            // SAFETY: the phase before was waited for, and a number refers to nothing.
-            unsafe { barrier.release(phase, 10 * phase as usize) };
+        for region in 1..4 {
+            // SAFETY: the region before was waited for, and a number refers to nothing.
+            unsafe { barrier.release(region, 10 * region as usize) };
             for worker in (0..workers).rev() {
                 let seat = barrier.seat(worker);
                 // SAFETY: it arrives at once.
-                let next = unsafe { barrier.next_phase(seat, phase - 1) };
-                assert_eq!(next, Some((phase, 10 * phase as usize)), "worker {worker}");
-                barrier.arrive(seat, phase);
+                let next = unsafe { barrier.next_region(seat, region - 1) };
+                assert_eq!(
+                    next,
+                    Some((region, 10 * region as usize)),
+                    "worker {worker}"
+                );
+                barrier.arrive(seat, region);
             }
-            barrier.wait_for_workers(phase, phase - 1);
+            barrier.wait_for_workers(region, region - 1);
         }
     }
 }
@@ -58,33 +62,33 @@ fn phases_follow_each_other_until_there_are_no_more() {
     ] {
         let (barrier, workers) = placed("pack:2 numa:2 core:1 pu:1");
         barrier.set_patience(patience, patience);
-        let phases = 20u32;
+        let regions = 20u32;
         std::thread::scope(|scope| {
             let run = |worker| {
                 let seat = barrier.seat(worker);
                 let (mut seen, mut jobs) = (0, Vec::new());
                 // SAFETY: this thread has the seat for itself, and arrives before it asks again.
-                while let Some((phase, job)) = unsafe { barrier.next_phase(seat, seen) } {
+                while let Some((region, job)) = unsafe { barrier.next_region(seat, seen) } {
                     jobs.push(job);
-                    barrier.arrive(seat, phase);
-                    seen = phase;
+                    barrier.arrive(seat, region);
+                    seen = region;
                 }
                 jobs
             };
             let handles: Vec<_> = (0..workers)
                 .map(|worker| scope.spawn(move || run(worker)))
                 .collect();
-            for phase in 1..=phases {
-                // SAFETY: the phase before was waited for, and a number refers to nothing.
-                unsafe { barrier.release(phase, phase as usize) };
+            for region in 1..=regions {
+                // SAFETY: the region before was waited for, and a number refers to nothing.
+                unsafe { barrier.release(region, region as usize) };
                 barrier.stir();
-                barrier.wait_for_workers(phase, phase - 1);
+                barrier.wait_for_workers(region, region - 1);
             }
-            // SAFETY: the last phase was waited for.
-            unsafe { barrier.stop(phases + 1) };
+            // SAFETY: the last region was waited for.
+            unsafe { barrier.stop(regions + 1) };
             for handle in handles {
                 let jobs = handle.join().unwrap();
-                assert_eq!(jobs, (1..=phases as usize).collect::<Vec<_>>());
+                assert_eq!(jobs, (1..=regions as usize).collect::<Vec<_>>());
             }
         });
     }

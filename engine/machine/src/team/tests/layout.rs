@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::team::barrier::layout::{Layout, MOST_ARRIVALS};
+use crate::team::barrier::layout::{Layout, MAX_ARRIVALS};
 use crate::{Cpu, CpuList, Topology};
 
 const KUNPENG: &str = "pack:2 numa:2 l3:1 core:24 pu:1";
@@ -54,7 +54,7 @@ fn check(places: &[Option<Cpu>]) -> Layout {
     assert_eq!(ends, usize::from(!places.is_empty()));
     for (index, step) in layout.steps.iter().enumerate() {
         assert_eq!(arrived[index], step.arrivals, "counted up by all");
-        assert!((2..=MOST_ARRIVALS).contains(&(step.arrivals as usize)));
+        assert!((2..=MAX_ARRIVALS).contains(&(step.arrivals as usize)));
         assert!(step.next.is_none_or(|next| next > index));
         assert!(below[index].len() >= step.arrivals as usize);
     }

@@ -1,5 +1,7 @@
 //! The controller against texts and machines with a known truth: no engine, no clock.
 
+use sysinfer_random::SplitMix64;
+
 use super::*;
 use crate::lookup::index::NgramIndex;
 
@@ -23,24 +25,15 @@ const MACHINES: [(&str, Machine); 5] = [
     ("cliff", CLIFF),
 ];
 
-/// Numbers without pattern (SplitMix64).
-fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^ (mixed >> 31)
-}
-
 fn decode(decode: usize) -> Rows {
     Rows { decode, prompt: 0 }
 }
 
 /// Tokens drawn evenly from `kinds`.
 fn noise(count: usize, kinds: u64) -> Vec<u32> {
-    let mut state = kinds;
+    let mut random = SplitMix64(kinds);
     (0..count)
-        .map(|_| (random(&mut state) % kinds) as u32)
+        .map(|_| (random.next_bits() % kinds) as u32)
         .collect()
 }
 
@@ -100,12 +93,12 @@ fn what_cannot_be_foreseen_costs_less_than_three_percent() {
     let traps: Vec<u32> = (0..60)
         .flat_map(|at: u32| [1, 2, 3, 4, 5, 6, 7, 1000 + at])
         .collect();
-    let mut state = 5;
+    let mut random = SplitMix64(5);
     // Every other token follows from the one before it; the rest is noise.
     let half: Vec<u32> = noise(300, 40)
         .into_iter()
-        .flat_map(|token| match random(&mut state) % 4 {
-            0 => [token, noise(1, 97 + random(&mut state) % 900)[0]],
+        .flat_map(|token| match random.next_bits() % 4 {
+            0 => [token, noise(1, 97 + random.next_bits() % 900)[0]],
             _ => [token, token + 50],
         })
         .collect();
@@ -154,7 +147,7 @@ fn quotes_are_found_at_once_and_pay() {
 /// A controller that knows what steps of 1..=8 rows take.
 fn trained(machine: Machine) -> Controller {
     let mut controller = Controller::default();
-    for rows in (1..=MOST_ROWS).chain(1..=MOST_ROWS) {
+    for rows in (1..=DECODE_ROWS).chain(1..=DECODE_ROWS) {
         let took = Duration::from_secs_f64(machine(rows));
         controller.costs.note(decode(rows), took);
     }
@@ -194,7 +187,7 @@ fn the_cost_of_rows_limits_drafts() {
     let prospect = Prospect {
         acceptance: &acceptance,
         match_length: 6,
-        most: MOST_DRAFTED,
+        most: MAX_DRAFTED,
     };
     let lengths = MACHINES.map(|(_, machine)| trained(machine).drafts(&[prospect], 0)[0]);
     assert_eq!(lengths, [7, 7, 1, 0, 0]);
@@ -208,7 +201,7 @@ fn losses_end_drafts_until_tokens_have_made_up_for_them() {
     let sure = Prospect {
         acceptance: &acceptance,
         match_length: 20,
-        most: MOST_DRAFTED,
+        most: MAX_DRAFTED,
     };
     let mut controller = trained(IN_FOURS);
     let step = |rows: usize, tokens| Outcome {
@@ -238,7 +231,7 @@ fn beside_a_prompt_a_drafted_row_costs_as_much_as_one_of_the_prompt() {
     let sure = Prospect {
         acceptance: &acceptance,
         match_length: 20,
-        most: MOST_DRAFTED,
+        most: MAX_DRAFTED,
     };
     // Rows of decode steps are so dear that no draft pays.
     let mut controller = trained(CLIFF);

@@ -20,7 +20,7 @@ pub fn row_cost(positions: usize) -> usize {
 
 /// The home whose workers have a unit, which looks at positions from `start` on: one of the `units` of tile
 /// number `tile`.
-pub fn unit_home(turns: Turns, (tile, units): (usize, usize), start: usize) -> usize {
+pub fn unit_home(turns: Turns, tile: usize, units: usize, start: usize) -> usize {
     match units {
         // It looks at all positions and is whoever's: it multiplies more than it reads.
         1 => tile % turns.homes,

@@ -6,14 +6,16 @@
 //! after every chunk of the plan either way, so that neither the cut nor the number of workers shows
 //! in a result: the last chunk first, so that with ALiBi those that are too far back to weigh anything
 //! beside it need not be read, which does not show in a result either. Units (`pass`) leave partial results (`[largest score, sum, values]` per row and
-//! head), which `gather` merges for the next product.
+//! head), which `gather` merges for the next product (`merging`: each worker for itself, or all together).
 
 pub mod divide;
 mod gather;
+mod merging;
 mod pass;
 mod plan;
 
-pub use gather::{Gather, merges_together};
+pub use gather::Gather;
+pub use merging::merges_together;
 pub use pass::Heads;
 pub use plan::{AttentionPlan, Cut};
 

@@ -47,7 +47,8 @@ impl AttentionPlan<'_> {
         &self,
         step: &mut Step<'_, '_>,
         layer: usize,
-        (qkv, heads): (&[f32], Heads<'_>),
+        qkv: &[f32],
+        heads: Heads<'_>,
         additions: &mut [Addition<'_>],
     ) {
         let size = self.cache.head_size;
@@ -76,7 +77,7 @@ impl AttentionPlan<'_> {
                     let first = written.spans().get(worker).start;
                     for head in written.by(worker) {
                         let key = rows.head(row, first_key + head, size);
-                        let key = self.turned(row, (key, heads.key_norm, heads.epsilon), scratch);
+                        let key = self.turned(row, key, heads.key_norm, heads.epsilon, scratch);
                         let start = self.cache.head_start(head) - first;
                         let bytes = &mut blocks.row_mut(*block)[start..];
                         let mut cached = self.cache.head_mut(&mut bytes[..head_bytes]);
@@ -97,7 +98,8 @@ impl AttentionPlan<'_> {
         &self,
         step: &mut Step<'_, '_>,
         layer: usize,
-        (qkv, heads): (&[f32], Heads<'_>),
+        qkv: &[f32],
+        heads: Heads<'_>,
         additions: &[Addition<'_>],
         partials: &mut [f32],
     ) {
@@ -118,14 +120,14 @@ impl AttentionPlan<'_> {
                     .attention
                     .start(self.cache.head_size, self.cache.cache);
                 for row in unit.rows.clone() {
-                    self.push_queries((unit.kv_head, row), rows, heads, scratch);
+                    self.push_queries(unit.kv_head, row, rows, heads, scratch);
                 }
                 let following = units.get(index + 1).map(|unit| {
                     let cache = caches[unit.addition];
                     self.last_chunk(unit, layer, cache, &unit.positions)
                 });
                 let following = following.unwrap_or_default();
-                self.attend_unit(unit, layer, (caches[unit.addition], following), scratch);
+                self.attend_unit(unit, layer, caches[unit.addition], following, scratch);
                 for row in 0..scratch.attention.rows() {
                     let partial = scratch.attention.partial(row);
                     let (place, rest) = out.split_at_mut(partial.len());
@@ -142,7 +144,8 @@ impl AttentionPlan<'_> {
         &self,
         unit: &Unit,
         layer: usize,
-        (cache, following): (&[Arc<KvBlock>], [&[u8]; 2]),
+        cache: &[Arc<KvBlock>],
+        following: [&[u8]; 2],
         scratch: &mut Scratch,
     ) {
         for chunk in chunks_of(&unit.positions, self.chunk).rev() {
@@ -152,7 +155,7 @@ impl AttentionPlan<'_> {
             }
             let before = unit.positions.start..chunk.start;
             for (block, positions) in blocks_of(&chunk) {
-                let [keys, values] = self.span(unit, layer, cache, (block, &positions));
+                let [keys, values] = self.span(unit, layer, cache, block, &positions);
                 let rest = positions.end..chunk.end;
                 let next = if !rest.is_empty() {
                     self.first_span(unit, layer, cache, rest)
@@ -183,7 +186,7 @@ impl AttentionPlan<'_> {
     ) -> [&'c [u8]; 2] {
         let first = blocks_of(&positions).next();
         first.map_or_else(Default::default, |(block, positions)| {
-            self.span(unit, layer, cache, (block, &positions))
+            self.span(unit, layer, cache, block, &positions)
         })
     }
 
@@ -221,7 +224,8 @@ impl AttentionPlan<'_> {
         unit: &Unit,
         layer: usize,
         cache: &'c [Arc<KvBlock>],
-        (block, positions): (usize, &Range<usize>),
+        block: usize,
+        positions: &Range<usize>,
     ) -> [&'c [u8]; 2] {
         let position_bytes = self.cache.cache.position_bytes(self.cache.head_size);
         let (keys, values) = cache[block].head(layer, unit.kv_head);
@@ -237,7 +241,8 @@ impl AttentionPlan<'_> {
     /// Normalised, rotated and scaled queries of one row, for all heads of a group.
     fn push_queries(
         &self,
-        (kv_head, row): (usize, usize),
+        kv_head: usize,
+        row: usize,
         rows: Rows<'_>,
         heads: Heads<'_>,
         scratch: &mut Scratch,
@@ -246,7 +251,7 @@ impl AttentionPlan<'_> {
         let scale = 1.0 / (size as f32).sqrt();
         for head in kv_head * self.group..(kv_head + 1) * self.group {
             let query = rows.head(row, head, size);
-            self.turned(row, (query, heads.query_norm, heads.epsilon), scratch);
+            self.turned(row, query, heads.query_norm, heads.epsilon, scratch);
             scratch.head.iter_mut().for_each(|value| *value *= scale);
             let query = QueryRow {
                 position: self.positions[row],
@@ -261,7 +266,9 @@ impl AttentionPlan<'_> {
     fn turned<'s>(
         &self,
         row: usize,
-        (head, norm, epsilon): (&[f32], Option<&[f32]>, f32),
+        head: &[f32],
+        norm: Option<&[f32]>,
+        epsilon: f32,
         scratch: &'s mut Scratch,
     ) -> &'s [f32] {
         let turned = &mut scratch.head;

@@ -11,7 +11,7 @@ use crate::kv::{BLOCK_POSITIONS, HeadShares, KvShape};
 use crate::model::rope::{Angles, Rope};
 
 /// A sequence that adds at most this many tokens is cut along its context.
-const MOST_DECODE_TOKENS: usize = 8;
+const MAX_DECODE_TOKENS: usize = 8;
 /// What a row's scores differ by in most models, and what makes a weight vanish, together: divided by
 /// an ALiBi slope, the positions that a row is likely to look back at. It decides only who works on what.
 const LIKELY_REACH: f32 = 130.0;
@@ -126,7 +126,7 @@ impl<'c> AttentionPlan<'c> {
             }
             plan.place(addition);
             for kv_head in 0..cut.cache.heads {
-                plan.tiles((index, kv_head), addition, &mut tiles);
+                plan.tiles(index, kv_head, addition, &mut tiles);
             }
         }
         let (mut offset, mut of_groups) = (0_usize, Vec::new());
@@ -136,7 +136,7 @@ impl<'c> AttentionPlan<'c> {
             offset = offset.next_multiple_of(Lines::LINE);
             for (number, tile) in tiles.iter().enumerate() {
                 if group.heads.contains(&tile.kv_head) {
-                    offset = plan.cut((number, tile), group.turn, offset);
+                    offset = plan.cut(number, tile, group.turn, offset);
                 }
             }
             of_groups.push((first..plan.units.len(), group.workers.len()));
@@ -171,12 +171,13 @@ impl<'c> AttentionPlan<'c> {
     /// Rows of an addition that one head's units are for.
     fn tiles(
         &mut self,
-        (index, kv_head): (usize, usize),
+        index: usize,
+        kv_head: usize,
         addition: &Addition<'_>,
         tiles: &mut Vec<Tile>,
     ) {
         let (before, tokens) = (addition.sequence.len(), addition.tokens.len());
-        let decodes = tokens <= MOST_DECODE_TOKENS;
+        let decodes = tokens <= MAX_DECODE_TOKENS;
         let tile = if decodes {
             tokens
         } else {
@@ -210,13 +211,8 @@ impl<'c> AttentionPlan<'c> {
 
     /// A tile's units, those of a turn's positions alone where the workers have turns; returns where the next
     /// partial results go.
-    fn cut(
-        &mut self,
-        (number, tile): (usize, &Tile),
-        turn: Option<usize>,
-        mut offset: usize,
-    ) -> usize {
-        let home = |start| unit_home(self.heads.turns(), (number, tile.chain.len()), start);
+    fn cut(&mut self, number: usize, tile: &Tile, turn: Option<usize>, mut offset: usize) -> usize {
+        let home = |start| unit_home(self.heads.turns(), number, tile.chain.len(), start);
         for (unit, start) in (0..tile.seen).step_by(tile.span).enumerate() {
             if turn.is_some_and(|turn| turn != home(start)) {
                 continue;

@@ -5,23 +5,10 @@
 //! others' not at all. Experts go in ascending order within every row, grouped or alone, so that
 //! grouping does not show in a result.
 
+mod buffers;
 mod pass;
 mod routing;
 mod shared;
 
+pub use buffers::ExpertBuffers;
 pub use routing::Routing;
-
-use sysinfer_machine::Lines;
-
-use shared::SharedBuffers;
-
-/// What a step of experts writes; kept between steps.
-#[derive(Debug, Default)]
-pub struct ExpertBuffers {
-    /// `[row][expert]`, padded to whole row groups.
-    scores: Vec<f32>,
-    routing: Routing,
-    /// `[use][feed_forward_length]`, uses in the order of [`Routing`].
-    hidden: Lines,
-    shared: SharedBuffers,
-}

@@ -1,4 +1,4 @@
-//! The phases of a step of experts: scores | choice | gate and up | down.
+//! The regions of a step of experts: scores | choice | gate and up | down.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use sysinfer_machine::{ColumnsMut, Ranges, columns, each, ranges};
 use super::ExpertBuffers;
 use super::routing::{Batch, Choice, choose};
 use crate::model::matrix::Matrix;
-use crate::model::ops::{Input, Output, SHARE_INPUT_FROM, Target, Worker, eight};
+use crate::model::ops::{Input, MatrixPart, Output, SHARE_INPUT_FROM, Target, Worker, eight};
 use crate::model::step::{Kind, Prepared, Scratch, Step, lap};
 use crate::model::weights::ExpertLayer;
 
@@ -89,7 +89,7 @@ impl Step<'_, '_> {
             rows: &uses,
             sets: routing.batches.iter().map(Batch::range).collect(),
         };
-        let share = layer.output_shares.of(self.role);
+        let share = layer.output_shares.of(self.phase);
         let output = Output {
             values: out,
             rows: self.rows,
@@ -100,7 +100,7 @@ impl Step<'_, '_> {
         self.feed(&[&layer.down], &feed, output, |mut worker, sets, out| {
             let mine = share.groups.get(worker.index);
             for (batch, prepared) in routing.batches.iter().zip(sets) {
-                let part = (&layer.down, batch.expert, mine.clone());
+                let part = MatrixPart::new(&layer.down, batch.expert, mine.clone());
                 multiplier.run(part, prepared, &mut worker, |row, column, values| {
                     let one = routing.uses[batch.first + row];
                     let sums = eight(out, one.row, column);
@@ -144,7 +144,7 @@ impl Step<'_, '_> {
         feed: &Feed<'_>,
         hidden: &mut [f32],
     ) {
-        let share = layer.hidden_shares.of(self.role);
+        let share = layer.hidden_shares.of(self.phase);
         let output = Output {
             values: hidden,
             rows: feed.rows.len(),
@@ -160,11 +160,11 @@ impl Step<'_, '_> {
                 let mine = share.groups.get(worker.index);
                 for (index, batch) in batches.iter().enumerate() {
                     let prepared = &sets[index.min(sets.len() - 1)];
-                    let gate = (&layer.gate, batch.expert, mine.clone());
+                    let gate = MatrixPart::new(&layer.gate, batch.expert, mine.clone());
                     multiplier.run(gate, prepared, &mut worker, |row, column, values| {
                         eight(out, batch.first + row, column).copy_from_slice(values);
                     });
-                    let up = (&layer.up, batch.expert, mine.clone());
+                    let up = MatrixPart::new(&layer.up, batch.expert, mine.clone());
                     multiplier.run(up, prepared, &mut worker, |row, column, values| {
                         silu_times(eight(out, batch.first + row, column), values);
                     });

@@ -1,21 +1,10 @@
 //! The expert that every token uses beside those that it chooses (Qwen 2 MoE): a dense feed-forward
 //! whose result counts for the sigmoid of a score of its own.
 
-use super::ExpertBuffers;
+use super::buffers::{ExpertBuffers, SharedBuffers};
 use crate::model::ops::{Input, Target};
 use crate::model::step::Step;
 use crate::model::weights::SharedExpert;
-
-/// What a step of shared experts writes; kept between steps.
-#[derive(Debug, Default)]
-pub(super) struct SharedBuffers {
-    /// `[row]`, padded to whole row groups.
-    scores: Vec<f32>,
-    /// What the result of each row counts for.
-    weights: Vec<f32>,
-    /// `[row][shared_length]`.
-    hidden: Vec<f32>,
-}
 
 impl Step<'_, '_> {
     /// Weights and hidden vectors of all rows; `input` is `[rows][embedding_length]`.

@@ -1,7 +1,7 @@
 //! `<function=name>{...}</function>` (3.1); `>>>name`, a line break and arguments (3.2), where the prompt has the
 //! first `>>>` already and the name `all` is that of the text.
 
-use super::{Head, Opening, Rules, Tail, Undecided, blank, closed, find};
+use super::form::{Head, Opening, Rules, Tail, Undecided, blank, closed, find};
 
 #[derive(Debug)]
 pub(super) struct V31;

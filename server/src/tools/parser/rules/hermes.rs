@@ -1,6 +1,6 @@
 //! `<tool_call>{"name": ..., "arguments": {...}}</tool_call>`.
 
-use super::{Head, Opening, Rules, Tail, Undecided, closed, find, object};
+use super::form::{Head, Opening, Rules, Tail, Undecided, closed, find, object};
 
 #[derive(Debug)]
 pub(super) struct Hermes;

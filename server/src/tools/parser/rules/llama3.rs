@@ -1,6 +1,6 @@
 //! `{"name": ..., "parameters": {...}}` as the whole answer, or behind `<|python_tag|>`; several with `;` between.
 
-use super::{Head, Opening, Rules, Tail, Undecided, blank, find, object};
+use super::form::{Head, Opening, Rules, Tail, Undecided, blank, find, object};
 
 #[derive(Debug)]
 pub(super) struct Llama3;

@@ -1,7 +1,7 @@
 //! `[TOOL_CALLS][{"name": ..., "arguments": {...}}, ...]`, and `[TOOL_CALLS]name[ARGS]{...}` once per call, with
 //! `[CALL_ID]id` behind the name in some versions.
 
-use super::{Head, Opening, Rules, Tail, Undecided, blank, find, object};
+use super::form::{Head, Opening, Rules, Tail, Undecided, blank, find, object};
 
 #[derive(Debug)]
 pub(super) struct Mistral;

@@ -7,9 +7,8 @@ use std::path::Path;
 
 use anyhow::bail;
 use serde::Serialize;
-use sysinfer_engine::model::files::ModelFiles;
 use sysinfer_engine::{
-    Damage, Engine, EngineInfo, LoadStep, PhasePlan, Plan, Precision, WeightStorage,
+    Damage, Engine, EngineInfo, LoadStep, ModelFile, PhasePlan, Plan, Precision, WeightStorage,
     damaged_tensors,
 };
 use sysinfer_machine::Topology;
@@ -74,20 +73,20 @@ impl From<&Damage> for DamagedTensor {
 /// # Errors
 /// What a load says of it; or that something was found, which was printed then.
 pub(super) fn run(path: &Path, json: bool) -> anyhow::Result<Ending> {
-    let bytes = ModelFiles::open(path)?.bytes();
+    let file = ModelFile::open(path)?;
     let mut plan = Plan::with_threads(PhasePlan::unpinned(1));
     plan.memory.weights = WeightStorage::Mapped;
     // One thread that is not pinned needs to know nothing of the host.
     let topology = Topology::flat(&[0]);
-    let engine = Engine::open(path, plan, Precision::default(), &topology, &mut |_| {})?;
+    let engine = Engine::load(&file, plan, Precision::default(), &topology, &mut |_| {})?;
     let progress = Terminal::to_stderr();
     progress.stage(&format!("looking through {}", path.display()), 1000);
-    let damaged = damaged_tensors(path, MAX_SHOWN, &mut |step: LoadStep| {
+    let damaged = damaged_tensors(&file, MAX_SHOWN, &mut |step: LoadStep| {
         let share = 1000 * step.done_bytes.min(step.total_bytes) / step.total_bytes.max(1);
         progress.set(share, step.what);
-    })?;
+    });
     progress.finish();
-    let check = ModelCheck::new(path, bytes, &engine, &damaged);
+    let check = ModelCheck::new(path, file.bytes(), &engine, &damaged);
     if json {
         println!("{}", serde_json::to_string(&check)?);
     } else {

@@ -7,15 +7,16 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use sysinfer_engine::model::storage::decided;
 use sysinfer_engine::tokenizer::Encode;
-use sysinfer_engine::{CacheType, Engine, Plan, Precision, WeightPrecision, WeightStorage};
+use sysinfer_engine::{
+    CacheType, Engine, ModelFile, Plan, Precision, WeightPrecision, WeightStorage,
+};
 use sysinfer_machine::usable_memory_bytes;
 
 pub use arguments::{Format, PerplexityArgs};
 
 use sysinfer_measure::host::available_bytes;
-use sysinfer_measure::source::Source;
+use sysinfer_measure::source::{Source, load_file};
 use sysinfer_probe::Progress;
 use sysinfer_quality::measure::{self, Measurement, Setup};
 use sysinfer_quality::memory::{self, Demand};
@@ -30,8 +31,8 @@ use crate::{Ending, interrupt, this_host};
 
 /// What is compared with what, from files.
 struct Pair<'a> {
-    model: (&'a Path, Precision),
-    reference: Option<(&'a Path, Precision)>,
+    model: (&'a ModelFile, Precision),
+    reference: Option<(&'a ModelFile, Precision)>,
 }
 
 /// The same, loaded, with the text in their tokens.
@@ -49,16 +50,21 @@ pub fn run(arguments: &PerplexityArgs) -> anyhow::Result<Ending> {
     let host = this_host::discover()?;
     host.require_real()?;
     let plan = chosen_plan::plan(&arguments.plan, &host)?;
-    let pair = Pair::of(arguments);
+    let model = open(&arguments.model)?;
+    let other = arguments
+        .reference
+        .as_deref()
+        .filter(|_| !arguments.no_reference);
+    let other = other.map(open).transpose()?;
+    let pair = Pair::of(arguments, &model, other.as_ref());
     pair.require_memory(arguments)?;
     let text = text::read(&arguments.text)?;
     let interrupt = interrupt::install()?;
     let progress = Terminal::to_stderr();
 
     let started = Instant::now();
-    let load = |(path, precision): (&Path, Precision), plan| {
-        let source = Source::File(path.to_owned());
-        source.open(plan, precision, &host.topology, &progress)
+    let load = |(file, precision): (&ModelFile, Precision), plan| {
+        load_file(file, plan, precision, &host.topology, &progress)
     };
     let mut loaded = pair.load(arguments, &text, plan, &load)?;
     let loading_seconds = started.elapsed().as_secs_f64();
@@ -74,10 +80,10 @@ pub fn run(arguments: &PerplexityArgs) -> anyhow::Result<Ending> {
     let measured = measure::measure(&setup, &mut loaded.model, reference);
     progress.finish();
 
-    let model = Run::of(file_name(pair.model.0), loaded.model.engine());
+    let model = Run::of(file_name(pair.model.0.path()), loaded.model.engine());
     let reference = pair.reference.zip(loaded.reference.as_ref());
     let reference =
-        reference.map(|((path, _), predictor)| Run::of(file_name(path), predictor.engine()));
+        reference.map(|((file, _), predictor)| Run::of(file_name(file.path()), predictor.engine()));
     let subject = Subject {
         text: text::name(&arguments.text),
         windows: &loaded.windows,
@@ -89,15 +95,18 @@ pub fn run(arguments: &PerplexityArgs) -> anyhow::Result<Ending> {
     print(arguments.format, subject, &measured?)
 }
 
-/// Opens a model file in a precision, under a plan.
-type Load<'l> = dyn Fn((&Path, Precision), Plan) -> anyhow::Result<Engine> + 'l;
+fn open(path: &Path) -> anyhow::Result<ModelFile> {
+    ModelFile::open(path).with_context(|| path.display().to_string())
+}
+
+/// Loads a model file in a precision, under a plan.
+type Load<'l> = dyn Fn((&ModelFile, Precision), Plan) -> anyhow::Result<Engine> + 'l;
 
 impl<'a> Pair<'a> {
-    fn of(arguments: &'a PerplexityArgs) -> Self {
-        let model = arguments.model.as_path();
-        let reference = match &arguments.reference {
+    fn of(arguments: &PerplexityArgs, model: &'a ModelFile, other: Option<&'a ModelFile>) -> Self {
+        let reference = match other {
             _ if arguments.no_reference => None,
-            Some(path) => Some((path.as_path(), Precision::with_cache(CacheType::F32))),
+            Some(other) => Some((other, Precision::with_cache(CacheType::F32))),
             None => Some((model, Precision::REFERENCE)),
         };
         Self {
@@ -108,10 +117,10 @@ impl<'a> Pair<'a> {
 
     fn require_memory(&self, arguments: &PerplexityArgs) -> anyhow::Result<()> {
         let (context, step) = (arguments.context as usize, arguments.step.into());
-        let bytes = |(path, precision): (&Path, Precision)| -> anyhow::Result<u64> {
+        let bytes = |(file, precision): (&ModelFile, Precision)| -> anyhow::Result<u64> {
             let weights = arguments.plan.file.weights.unwrap_or_default();
-            let (weights, _) = decided(weights, path, usable_memory_bytes());
-            let mut demand = Demand::read(path, precision)?;
+            let (weights, _) = file.storage(weights, usable_memory_bytes());
+            let mut demand = Demand::read(file, precision)?;
             if weights == WeightStorage::Mapped && precision.weights == WeightPrecision::AsStored {
                 demand = demand.of_mapped_weights();
             }
@@ -134,7 +143,7 @@ impl<'a> Pair<'a> {
         let tokens = encode(&engine, text)?;
         let model = predictor(engine, arguments)?;
         let windows = cut(arguments, model.engine(), &tokens)?;
-        let Some((path, precision)) = self.reference else {
+        let Some((file, precision)) = self.reference else {
             return Ok(Loaded {
                 model,
                 reference: None,
@@ -143,13 +152,13 @@ impl<'a> Pair<'a> {
         };
         // The plan's kernels are for the model's block types, and may be what is measured.
         plan.kernels.clear();
-        let engine = load((path, precision), plan)?;
+        let engine = load((file, precision), plan)?;
         if encode(&engine, text)? != tokens {
             bail!(
                 "{} cuts the text into other tokens than {}; \
                  choose a reference with the same tokenizer",
-                path.display(),
-                self.model.0.display()
+                file.path().display(),
+                self.model.0.path().display()
             );
         }
         Ok(Loaded {

@@ -45,9 +45,9 @@ pub(crate) trait Products: Copy {
     fn start(neon: Neon<Self>) -> Self::Dots;
     /// Starts sums that [`Products::total`] adds `first` to.
     fn start_at(neon: Neon<Self>, first: i32) -> Self::Dots;
-    /// Adds the products of four codes of each row, of size `MOST` at most, with activations `4 LANE ..` of
+    /// Adds the products of four codes of each row, of size `MAX_CODE` at most, with activations `4 LANE ..` of
     /// sixteen. `done` counts what was added since the start.
-    fn dot<const MOST: i32, const LANE: i32>(
+    fn dot<const MAX_CODE: i32, const LANE: i32>(
         neon: Neon<Self>,
         dots: Self::Dots,
         done: usize,

@@ -7,7 +7,7 @@ use std::arch::aarch64::*;
 use super::super::insn;
 use super::{Codes, Ints, Neon, Products, Reals, instructions};
 use crate::arch::floats::Floats;
-use crate::arch::tile::Tile;
+use crate::arch::tile::{Place, Tile};
 use crate::arch::vectors::Vectors;
 use crate::panel::Q8Panel;
 
@@ -114,22 +114,22 @@ impl<X: Products> Tile<Self> for Neon<X> {
     }
 
     #[inline(always)]
-    fn dot<const MOST: i32, const P: usize>(
+    fn dot<const MAX_CODE: i32, const P: usize>(
         self,
         dots: X::Dots,
         done: usize,
         codes: Codes,
         activations: [[int8x16_t; 2]; P],
-        (row, piece): (usize, usize),
+        Place { row, piece }: Place,
     ) -> X::Dots {
         // All constants once the loops around are unrolled.
         let place = Q8Panel::<P>::place(row, piece);
         let sixteen = activations[place / 8][place / 4 % 2];
         match place % 4 {
-            0 => X::dot::<MOST, 0>(self, dots, done, codes, sixteen),
-            1 => X::dot::<MOST, 1>(self, dots, done, codes, sixteen),
-            2 => X::dot::<MOST, 2>(self, dots, done, codes, sixteen),
-            _ => X::dot::<MOST, 3>(self, dots, done, codes, sixteen),
+            0 => X::dot::<MAX_CODE, 0>(self, dots, done, codes, sixteen),
+            1 => X::dot::<MAX_CODE, 1>(self, dots, done, codes, sixteen),
+            2 => X::dot::<MAX_CODE, 2>(self, dots, done, codes, sixteen),
+            _ => X::dot::<MAX_CODE, 3>(self, dots, done, codes, sixteen),
         }
     }
 
@@ -140,7 +140,7 @@ impl<X: Products> Tile<Self> for Neon<X> {
         done: usize,
         codes: Codes,
         activations: [[int8x16_t; 2]; P],
-        place: (usize, usize),
+        place: Place,
     ) -> X::Dots {
         self.dot::<128, P>(dots, done, codes, activations, place)
     }

@@ -9,7 +9,7 @@ use std::arch::x86_64::*;
 
 use super::{Dot, Products, Ymm, instructions};
 use crate::arch::floats::Floats;
-use crate::arch::tile::Tile;
+use crate::arch::tile::{Place, Tile};
 use crate::arch::vectors::Vectors;
 use crate::panel::Q8Panel;
 
@@ -104,13 +104,13 @@ impl<X: Products> Tile<Self> for Ymm<X> {
     }
 
     #[inline(always)]
-    fn dot<const MOST: i32, const P: usize>(
+    fn dot<const MAX_CODE: i32, const P: usize>(
         self,
         dots: Dots,
         done: usize,
         codes: __m256i,
         activations: &Q8Panel<P>,
-        (row, piece): (usize, usize),
+        Place { row, piece }: Place,
     ) -> Dots {
         let quants = activations.piece(row, piece);
         let Dots { narrow, wide } = dots;
@@ -119,7 +119,7 @@ impl<X: Products> Tile<Self> for Ymm<X> {
             return Dots { narrow, wide };
         }
         // As many as fit 16 bits together.
-        let fit = const { (i16::MAX as i32 / (2 * 127 * MOST)) as usize };
+        let fit = const { (i16::MAX as i32 / (2 * 127 * MAX_CODE)) as usize };
         // SAFETY: `self` exists, so the CPU has the instruction set.
         unsafe {
             let products = multiply(codes, quants);
@@ -148,7 +148,7 @@ impl<X: Products> Tile<Self> for Ymm<X> {
         _done: usize,
         codes: __m256i,
         activations: &Q8Panel<P>,
-        (row, piece): (usize, usize),
+        Place { row, piece }: Place,
     ) -> Dots {
         let quants = activations.piece(row, piece);
         let Dots { narrow, wide } = dots;

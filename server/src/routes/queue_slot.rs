@@ -1,4 +1,4 @@
-//! [`Room`]: a request for an answer is turned away before its body is read where it would be
+//! [`QueueSlot`]: a request for an answer is turned away before its body is read where it would be
 //! afterwards, when it has cost the engine's CPUs a template and a tokenizer.
 
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use axum::http::request::Parts;
 use crate::error::ApiError;
 use crate::state::ServerState;
 
-/// The queue had room when the request came. Others may take it meanwhile.
+/// The queue had a free slot when the request came. Others may take it meanwhile.
 #[derive(Debug)]
-pub struct Room;
+pub struct QueueSlot;
 
-impl FromRequestParts<Arc<ServerState>> for Room {
+impl FromRequestParts<Arc<ServerState>> for QueueSlot {
     type Rejection = ApiError;
 
     async fn from_request_parts(_: &mut Parts, state: &Arc<ServerState>) -> Result<Self, ApiError> {
