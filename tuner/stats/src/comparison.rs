@@ -1,5 +1,5 @@
 //! The one test of the tuner: is the second of two rates faster or slower than the first, or are they the same
-//! but for a margin, or can nobody tell? `docs/comparing.md` has the model and its sources.
+//! but for a margin, or can nobody tell? `docs/en/comparing.md` has the model and its sources.
 //!
 //! A rate is compared by logarithms, so that a shift of 0.01 is one percent whatever the rate. A sample is
 //! the truth, plus what its run shares (between-run variance), plus noise of its own. Samples that were taken
@@ -16,8 +16,9 @@ use crate::scale::Scale;
 /// How often "faster" or "slower" may be said of equal rates: of all that are compared at once, in one case
 /// of twenty. The convention of the field, and what a person who compares builds every day can live with.
 pub const ALPHA: f64 = 0.05;
-/// Rates within this are the same to a user: one binary on one host differs by as much from one start to the
-/// next, by where its pages lie (Kalibera and Jones, "Rigorous benchmarking in reasonable time", 2013).
+/// Rates within this are the same to a user, by convention: one binary on one host differs from one start to the
+/// next, by where its pages lie (Kalibera and Jones, "Rigorous benchmarking in reasonable time", 2013), so that a
+/// few percent are no reason to tune again.
 pub const MARGIN: f64 = 0.05;
 /// A difference that is found four times of five counts as one that would show.
 pub const POWER: f64 = 0.8;

@@ -1,5 +1,5 @@
 //! How often the test errs, where the truth is known: samples are drawn from the model of
-//! `docs/comparing.md`, with a planted change, thousands of times. The table there has these figures.
+//! `docs/en/comparing.md`, with a planted change, thousands of times. The table there has these figures.
 
 use rayon::prelude::*;
 use sysinfer_stats::between_runs;

@@ -1,6 +1,6 @@
 //! `compare`: two profiles or reports side by side: what differs, and whether rates do beyond noise.
 //!
-//! [`side`] reads, [`judge`] compares (`verify` asks it too), [`output`] prints. `docs/comparing.md` says how
+//! [`side`] reads, [`mod@judge`] compares (`verify` asks it too), [`output`] prints. `docs/en/comparing.md` says how
 //! rates are compared and how often that errs.
 
 mod facts;
