@@ -6,6 +6,8 @@
 //! Decode runs may extend several sequences in each step, and a batch does; prompts are always of one.
 
 mod batch;
+mod sequences;
+mod steps;
 mod visits;
 mod watched;
 
@@ -13,24 +15,22 @@ use std::time::Instant;
 
 use sysinfer_engine::engine::pass_rows;
 use sysinfer_engine::residency::Located;
-use sysinfer_engine::{Engine, EngineError, EngineInfo, Entry, PhasePlan, Plan, Sequence, Wanted};
+use sysinfer_engine::{Engine, EngineInfo, Entry, PhasePlan, Plan, Sequence, Wanted};
 use sysinfer_machine::Topology;
 use sysinfer_probe::{
     CoreReading, Interrupt, Phase, Point, Probe, ProbeError, Reading, Steps, WARM_STEPS, Work,
 };
-use sysinfer_stats::bootstrap::SplitMix;
 
-use self::batch::Batch;
+pub use self::steps::{argmax, prompt};
+
+use self::sequences::Batch;
+use self::steps::{entries, failed, refused, step};
 use self::watched::watched;
 use super::bandwidth::{NodeReader, TeamReader};
 use super::cores::TeamCores;
 use super::quiet::Watch;
 use crate::host::available_bytes;
 
-/// Every run draws its prompt from this seed: all plans read the same tokens.
-const PROMPT_SEED: u64 = 1;
-/// Ids below are control tokens in the usual vocabularies.
-const FIRST_ORDINARY_TOKEN: usize = 3;
 /// Prompt that, with [`WARM_STEPS`], a plan runs before its first timed step.
 const WARM_PROMPT_TOKENS: usize = 16;
 /// Decode steps whose time is split.
@@ -444,76 +444,9 @@ impl Probe for EngineProbe<'_> {
     }
 }
 
-/// One token for each sequence.
-fn entries<'e>(sequences: &'e mut [&mut Sequence], tokens: &'e [u32]) -> Vec<Entry<'e>> {
-    let pairs = sequences.iter_mut().zip(tokens);
-    pairs
-        .map(|(sequence, token)| Entry {
-            sequence,
-            tokens: std::slice::from_ref(token),
-            wanted: Wanted::Last,
-        })
-        .collect()
-}
-
-fn step(engine: &mut Engine, sequence: &mut Sequence, tokens: &[u32]) -> Result<(), ProbeError> {
-    let mut batch = [Entry {
-        sequence,
-        tokens,
-        wanted: Wanted::Last,
-    }];
-    let logits = engine.step(&mut batch).map_err(failed)?;
-    logits.require_finite().map_err(failed)
-}
-
-/// The first `tokens` of an endless fixed sequence of ordinary token ids.
-pub fn prompt(tokens: usize, vocabulary_size: usize) -> Vec<u32> {
-    let mut random = SplitMix(PROMPT_SEED);
-    let ordinary = vocabulary_size.saturating_sub(FIRST_ORDINARY_TOKEN);
-    let first = if ordinary == 0 {
-        0
-    } else {
-        FIRST_ORDINARY_TOKEN
-    };
-    (0..tokens)
-        .map(|_| (first + random.below(ordinary)) as u32)
-        .collect()
-}
-
-/// The token of the largest logit; 0 of none.
-pub fn argmax(logits: &[f32]) -> u32 {
-    let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-    best.map_or(0, |(token, _)| token as u32)
-}
-
-fn refused(error: EngineError) -> ProbeError {
-    ProbeError::Refused(error.to_string())
-}
-
-fn failed(error: impl Into<EngineError>) -> ProbeError {
-    ProbeError::Failed(error.into().to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn prompts_are_prefixes_of_one_another_and_of_ordinary_tokens() {
-        let long = prompt(64, 100);
-        assert_eq!(prompt(16, 100), long[..16]);
-        assert!(long.iter().all(|token| (3..100).contains(token)));
-        assert!(
-            prompt(4, 2).iter().all(|token| *token == 0),
-            "a vocabulary of control tokens"
-        );
-    }
-
-    #[test]
-    fn argmax_takes_the_largest() {
-        assert_eq!(argmax(&[0.0, 3.0, -1.0]), 1);
-        assert_eq!(argmax(&[]), 0);
-    }
 
     #[test]
     fn pins_are_those_of_the_plan_that_is_asked_for() {

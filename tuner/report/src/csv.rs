@@ -5,8 +5,8 @@
 
 use sysinfer_stats::Estimate;
 
-use crate::value::{Concurrency, Length};
-use crate::{Error, Report};
+use crate::error::Error;
+use crate::value::{Concurrency, Length, Report};
 
 const LENGTHS: [&str; 21] = [
     "total_tokens",

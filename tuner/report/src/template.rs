@@ -9,7 +9,10 @@ use minijinja::{AutoEscape, Environment, Output, State, UndefinedBehavior, conte
 use sysinfer_stats::Estimate;
 
 use crate::charts::{self, Chart, Size};
-use crate::{Error, Report, figures};
+use crate::error::Error;
+use crate::escape::{in_html, in_markdown};
+use crate::figures;
+use crate::value::Report;
 
 /// Name of the page's template; the ending says how it is escaped.
 const PAGE: &str = "report.html.jinja";
@@ -127,33 +130,4 @@ fn escaped(
         }
     }
     Ok(())
-}
-
-/// In place of what means something in content or in a quoted attribute, and of control characters, which HTML
-/// and XML do not allow.
-pub(crate) fn in_html(character: char) -> Option<&'static str> {
-    match character {
-        '&' => Some("&amp;"),
-        '<' => Some("&lt;"),
-        '>' => Some("&gt;"),
-        '"' => Some("&quot;"),
-        '\'' => Some("&#39;"),
-        '\n' | '\t' => None,
-        other => other.is_control().then_some("\u{fffd}"),
-    }
-}
-
-/// In place of what is markup in a line or in a cell of Markdown.
-fn in_markdown(character: char) -> Option<&'static str> {
-    match character {
-        '&' => Some("&amp;"),
-        '<' => Some("&lt;"),
-        '[' => Some("\\["),
-        ']' => Some("\\]"),
-        '`' => Some("\\`"),
-        '|' => Some("\\|"),
-        '\\' => Some("\\\\"),
-        '*' => Some("\\*"),
-        other => other.is_control().then_some(" "),
-    }
 }

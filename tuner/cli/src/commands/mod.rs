@@ -30,7 +30,7 @@ use self::perplexity::PerplexityArgs;
 use self::show::ShowArgs;
 use self::study::StudyArgs;
 use self::synth::SynthArgs;
-use self::verify::VerifyArgs;
+use self::verify::arguments::VerifyArgs;
 use crate::tune::arguments::TuneArgs;
 use crate::{Ending, tune};
 

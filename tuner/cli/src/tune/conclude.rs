@@ -14,12 +14,12 @@ use sysinfer_table::TableData;
 use sysinfer_table::concurrency::Concurrency;
 
 use super::arguments::TuneArgs;
+use super::findings::{Findings, Run};
 use super::last_lines::results;
 use super::profile::{self, Evidenced};
 use super::report_of_run::conditions::Conditions;
 use super::report_of_run::distrust::Distrust;
 use super::report_of_run::{self, Ended, reference, rows};
-use super::run::{Findings, Run};
 use super::shell::quoted;
 use crate::Ending;
 

@@ -3,13 +3,14 @@
 //! [`arguments`] say what is asked for, `setting` what follows from them and [`lengths`] what they make of the
 //! table; `identity` tells one run from another. `search` measures. [`dry_run`] lists what a run would try,
 //! [`replay`] runs on a journal in place of a host, `on_simulated_host` on a host that is only described.
-//! [`mod@conclude`] writes what was found (`run`): the [`profile`], the report ([`report_of_run`] says what is in it,
+//! [`mod@conclude`] writes what was found (`findings`): the [`profile`], the report ([`report_of_run`] says what is in it,
 //! [`folder`] where it goes), and `last_lines` on the terminal.
 
 pub mod arguments;
 pub mod conclude;
 pub(crate) mod destination;
 pub mod dry_run;
+mod findings;
 pub mod folder;
 mod identity;
 mod last_lines;
@@ -19,24 +20,22 @@ mod on_simulated_host;
 pub mod profile;
 pub mod replay;
 pub mod report_of_run;
-mod run;
+mod samples;
 mod search;
 mod setting;
 pub(crate) mod shell;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
-use anyhow::Context;
 use sysinfer_engine::Precision;
 use sysinfer_engine::residency::Located;
 use sysinfer_journal::clock::SampleClock;
+use sysinfer_journal::opening;
 use sysinfer_journal::opening::{Opened, instruction_sets};
 use sysinfer_journal::recorder::{Live, Recorder};
-use sysinfer_journal::{Journal, opening};
 use sysinfer_measure::engine_probe::EngineProbe;
 use sysinfer_measure::host::check::Check;
 use sysinfer_measure::quiet::wait::{ThisHost, Waited, wait_for_quiet};
@@ -49,7 +48,7 @@ use self::arguments::TuneArgs;
 use self::conclude::{conclude, ended_before_a_sample};
 use self::identity::subject;
 use self::lengths::{capacity, table_plan};
-use self::report_of_run::samples::Remembered;
+use self::samples::samples_table;
 use self::search::search;
 use self::setting::{Setting, request, teams};
 use crate::progress::Terminal;
@@ -187,20 +186,4 @@ fn memory_section(found: std::io::Result<Vec<Located>>) -> Section {
         lines,
         ..Section::default()
     }
-}
-
-/// `samples.csv`; a resumed run writes it anew, with what is in the journal.
-pub(crate) fn samples_table(
-    directory: &Path,
-    resumed: bool,
-    clock: &Rc<SampleClock>,
-) -> anyhow::Result<Remembered> {
-    let open = if resumed {
-        Journal::replace
-    } else {
-        Journal::create
-    };
-    let file = open(directory, clock.clone())
-        .with_context(|| format!("cannot keep samples in {}", directory.display()))?;
-    Ok(Remembered::new(file, clock.clone()))
 }

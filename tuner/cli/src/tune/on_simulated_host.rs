@@ -12,9 +12,10 @@ use sysinfer_simulate::{SimulatedHost, SimulatedProbe, limits};
 use super::arguments::TuneArgs;
 use super::conclude::conclude;
 use super::lengths::table_plan;
+use super::samples::samples_table;
 use super::search::search;
 use super::setting::{Setting, request, teams};
-use super::{destination, dry_run, samples_table};
+use super::{destination, dry_run};
 use crate::progress::Terminal;
 use crate::{Ending, interrupt};
 

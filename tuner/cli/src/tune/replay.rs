@@ -19,10 +19,11 @@ use sysinfer_search::space::kernels::KernelSpace;
 
 use super::arguments::{Line, TuneArgs};
 use super::conclude::conclude;
+use super::destination;
 use super::lengths::table_plan;
+use super::samples::samples_table;
 use super::search::search;
 use super::setting::{Setting, teams};
-use super::{destination, samples_table};
 use crate::progress::Terminal;
 use crate::{Ending, interrupt};
 

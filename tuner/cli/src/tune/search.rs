@@ -11,10 +11,10 @@ use sysinfer_table::{
 };
 
 use super::arguments::TuneArgs;
+use super::findings::{Findings, Run};
 use super::many::{self, Aim};
 use super::report_of_run::conditions::Conditions;
 use super::report_of_run::samples::Samples;
-use super::run::{Findings, Run};
 use super::setting::{Setting, request};
 
 /// Decode steps at a context of a sampled pass take as long as so many samples of the search.

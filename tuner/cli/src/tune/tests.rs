@@ -28,8 +28,8 @@ use sysinfer_stats::bootstrap::SplitMix;
 use sysinfer_table::TableData;
 
 use super::arguments::TuneArgs;
+use super::findings::Run;
 use super::identity::{subject, tune_arguments};
-use super::run::Run;
 use super::search::search;
 use super::setting::{Setting, teams};
 

@@ -5,15 +5,9 @@ use std::time::Instant;
 use sysinfer_engine::{Entry, Sequence, Wanted};
 use sysinfer_probe::{Point, ProbeError, WARM_STEPS};
 
-use super::{EngineProbe, argmax, failed, prompt};
-
-/// The sequences of a batch, each behind a prompt of its own.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    sequences: Vec<Sequence>,
-    /// How much of each is its prompt.
-    prompt_len: usize,
-}
+use super::EngineProbe;
+use super::sequences::Batch;
+use super::steps::{argmax, entries, failed, prompt, step};
 
 impl EngineProbe<'_> {
     /// Makes sequences ready that hold a prompt each and have room for so many steps. Prompts differ, since
@@ -43,7 +37,7 @@ impl EngineProbe<'_> {
         let tokens = prompt(prompt_tokens * most, vocabulary);
         for tokens in tokens.chunks_exact(prompt_tokens).skip(sequences.len()) {
             let mut sequence = self.engine.sequence(capacity).map_err(failed)?;
-            super::step(&mut self.engine, &mut sequence, tokens)?;
+            step(&mut self.engine, &mut sequence, tokens)?;
             sequences.push(sequence);
         }
         Ok(())
@@ -105,7 +99,7 @@ impl EngineProbe<'_> {
             if reader.len() + prompt_rows > room {
                 reader.clear();
             }
-            let mut entries = super::entries(&mut sequences, &next);
+            let mut entries = entries(&mut sequences, &next);
             if prompt_rows > 0 {
                 entries.push(Entry {
                     sequence: &mut reader,

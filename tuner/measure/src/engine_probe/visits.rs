@@ -6,7 +6,8 @@ use std::time::Instant;
 use sysinfer_engine::{Entry, Sequence, Wanted};
 use sysinfer_probe::{Point, ProbeError, WARM_STEPS};
 
-use super::{EngineProbe, failed, prompt};
+use super::EngineProbe;
+use super::steps::{failed, prompt};
 
 impl EngineProbe<'_> {
     /// Reads the prompt on from `from` to `total` tokens, then decodes the last of them again, in

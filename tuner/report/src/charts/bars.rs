@@ -5,8 +5,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 use sysinfer_stats::Estimate;
 
-use super::Size;
 use super::canvas::{self, Area, Drawn, INK, MARK, PAPER, SOFT};
+use super::size::Size;
 use crate::figures::{number, share};
 
 const EDGE: i32 = 8;

@@ -6,7 +6,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::Error;
+use crate::error::Error;
 
 /// The colours of both schemes, by their roles: screens choose by what the reader asked the system for, paper is
 /// always light. Text and lines have a contrast of at least 4.5 to 1 with what is behind them.

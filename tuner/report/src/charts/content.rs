@@ -6,11 +6,10 @@ use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 use sysinfer_stats::Estimate;
 
 use super::bars::{Bar, Shares, Whole};
+use super::chart::{Chart, Drawing};
 use super::lines::{Curve, Plot, Spot, is_number};
-use super::{Chart, Drawing};
-use crate::Report;
 use crate::figures::duration;
-use crate::value::{Candidate, Length, PromptPart, Sequences, Stage};
+use crate::value::{Candidate, Length, PromptPart, Report, Sequences, Stage};
 
 /// All charts, in the order of the page. A chart may be looked at without the page, so that each says itself what is
 /// not to be trusted.

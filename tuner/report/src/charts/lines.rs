@@ -8,8 +8,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 use sysinfer_stats::Estimate;
 
-use super::Size;
 use super::canvas::{self, Area, Drawn, INK, LINE, MARK, PAPER, SOFT};
+use super::size::Size;
 use crate::figures;
 
 /// Least distance of two labels below the axis, pixels.

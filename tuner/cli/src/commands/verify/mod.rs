@@ -4,16 +4,15 @@
 //! what `excuse`s a rate that is slower: the host, if it was slower in the same minutes. `conclusion` says what
 //! follows for the profile.
 
+pub mod arguments;
 mod conclusion;
 mod excuse;
 mod output;
 mod plan;
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::bail;
-use clap::Args;
 use sysinfer_engine::{EngineInfo, Plan, Precision};
 use sysinfer_measure::engine_probe::EngineProbe;
 use sysinfer_probe::{Halt, Nowhere, Phase, Progress, Session, Stage};
@@ -21,6 +20,7 @@ use sysinfer_profiles::Profile;
 use sysinfer_stats::Verdict;
 use sysinfer_table::{Sampling, Speed, TableData, TablePlan, table as measured_table};
 
+use self::arguments::VerifyArgs;
 use self::conclusion::{Finding, Findings};
 use self::output::json;
 use self::plan::{speed, table_plan};
@@ -28,8 +28,7 @@ use crate::commands::chosen_plan::{self, PlanArgs};
 use crate::commands::compare::judge::{Row, judge};
 use crate::commands::compare::output::text;
 use crate::commands::compare::side::Side;
-use crate::model_arguments::{FileArgs, ModelArgs};
-use crate::numbers::Numbers;
+use crate::model_arguments::FileArgs;
 use crate::progress::Terminal;
 use crate::tune::lengths::check_prompt;
 use crate::{Ending, interrupt, this_host};
@@ -40,46 +39,6 @@ const AGAIN: usize = 3;
 /// One seems slower where a test of it alone is wrong in one case of ten. The last word is said of all runs
 /// together, so that its level stays: a false alarm still needs all of them beyond the limit.
 const ALPHA_SEEMS: f64 = 0.1;
-
-const EXAMPLES: &str = "\
-Examples:
-  sysinfer-tune verify sysinfer-profile.toml model.gguf
-  sysinfer-tune verify sysinfer-profile.toml model.gguf --quick
-  sysinfer-tune verify sysinfer-profile.toml model.gguf --lengths 32,512 --repeat 9 --json
-  sysinfer-tune verify host.toml --synthetic llama3-8b --quick
-
-Exit code: 0 if the profile holds; 1 if not, or if that cannot be told, with the reason in the last line.";
-
-/// Arguments of `verify`.
-#[derive(Args, Clone, Debug)]
-#[command(after_help = EXAMPLES)]
-pub struct VerifyArgs {
-    /// The profile
-    #[arg(value_name = "PROFILE.toml")]
-    pub profile: PathBuf,
-    /// What to run.
-    #[command(flatten)]
-    pub model: ModelArgs,
-    /// Measure although the profile was made on another host
-    #[arg(long)]
-    pub force_profile: bool,
-    /// Measure although the run that made the profile is not to be trusted
-    #[arg(long)]
-    pub force_untrusted: bool,
-    /// Lengths of the profile to measure [default: all; sampled ones, and prompts beyond those that were
-    /// decoded whole, if a pass over them takes less than a minute or so]
-    #[arg(long, value_name = "LIST")]
-    pub lengths: Option<Numbers>,
-    /// Only lengths up to 256
-    #[arg(long, conflicts_with = "lengths")]
-    pub quick: bool,
-    /// Runs; lengths that seem slower get three times as many more
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub repeat: u16,
-    /// Print one JSON object instead of a table
-    #[arg(long)]
-    pub json: bool,
-}
 
 /// Measures and prints.
 ///

@@ -7,7 +7,7 @@ use sysinfer_engine::engine::pass_rows;
 use sysinfer_profiles::{LengthEvidence, Profile};
 use sysinfer_table::{Sampling, SamplingLimits, Speed, TablePlan, join};
 
-use super::VerifyArgs;
+use super::arguments::VerifyArgs;
 
 /// With `--quick`, longer lengths are left out.
 const QUICK_LONGEST: usize = 256;

@@ -4,7 +4,7 @@ use sysinfer_report::figures::{duration, number};
 use sysinfer_report::value::{Concurrency, PromptPart, Sequences};
 use sysinfer_stats::Estimate;
 
-use super::Ended;
+use super::ended::Ended;
 
 /// What the report says of it; `None` where nothing was measured.
 pub(super) fn value(ended: &Ended<'_>) -> Option<Concurrency> {

@@ -5,7 +5,7 @@ use sysinfer_report::Length;
 use sysinfer_stats::{Estimate, Summary, median_of};
 use sysinfer_table::{TableData, sampled};
 
-use super::Ended;
+use super::ended::Ended;
 use super::explain::fits_caches;
 use super::reference::{self, Reference};
 

@@ -1,21 +1,26 @@
 //! A run with something of everything planted in it, and what its report says.
 
 use sysinfer_engine::lookup::Rows;
-use sysinfer_engine::{PhasePlan, Plan, StepTimes, WorkerSeconds};
+use sysinfer_engine::{EngineInfo, PhasePlan, Plan, StepTimes, WorkerSeconds};
+use sysinfer_machine::HostInfo;
 use sysinfer_probe::{Point, Stage};
+use sysinfer_report::Section;
 use sysinfer_report::value::Disturbed;
 use sysinfer_search::confirm::Fate;
 use sysinfer_search::race::{Lane, Outcome};
 use sysinfer_search::space::{Candidate, Skipped};
+use sysinfer_search::staged::Log;
+use sysinfer_table::concurrency::Concurrency;
 use sysinfer_table::drift::Drift;
 use sysinfer_table::sampled::DEFINITION;
-use sysinfer_table::split::Under;
+use sysinfer_table::split::{Split, Under};
 use sysinfer_table::{Sampled, TableData};
 
+use super::conditions::Conditions;
 use super::distrust::Distrust;
 use super::reference::TABLES;
 use super::rows::rows;
-use super::samples::Rival;
+use super::samples::{Rival, Samples};
 use super::*;
 
 /// What is in every text that comes from outside: none of it may become markup.

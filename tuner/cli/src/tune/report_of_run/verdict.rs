@@ -5,7 +5,7 @@ use sysinfer_profiles::Gain;
 use sysinfer_report::Length;
 use sysinfer_report::figures::number;
 
-use super::Ended;
+use super::ended::Ended;
 
 impl Ended<'_> {
     /// The sentence: how fast, beside the reference, and what is proven over the default.

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use sysinfer_kernels::{Isa, table};
 use sysinfer_machine::{CoreKind, HostInfo, Topology, core_kinds, without_releases};
 
-use super::{Check, Root, list_text};
+use super::found::{Check, list_text};
+use super::root::Root;
 
 /// Instruction sets as the process finds them, which no file tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

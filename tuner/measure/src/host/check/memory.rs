@@ -2,7 +2,8 @@
 
 use sysinfer_machine::{Topology, chosen_word, kib_field};
 
-use super::{Check, Root, list_text};
+use super::found::{Check, list_text};
+use super::root::Root;
 
 /// Reserved huge pages above this share of the memory are worth a line.
 const POOL_SHARE: f64 = 0.1;

@@ -5,6 +5,7 @@
 //! Readers take a [`Root`], so that hosts are tested on recorded trees of /proc and /sys.
 
 mod cores;
+mod found;
 mod memory;
 mod neighbours;
 mod processors;
@@ -13,34 +14,12 @@ mod surroundings;
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-use sysinfer_machine::{CpuList, Topology};
-use sysinfer_probe::Finding;
+use sysinfer_machine::Topology;
 
 use super::Host;
 pub use cores::{InstructionSets, sve_words};
+pub use found::{Check, Fact};
 pub use root::Root;
-
-/// What stands for a fact that cannot be read.
-const UNKNOWN: &str = "unknown";
-
-/// Something about the host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Fact {
-    /// What it is about.
-    pub name: &'static str,
-    /// What was read, or "unknown".
-    pub value: String,
-}
-
-/// All that was seen.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Check {
-    /// In a fixed order.
-    pub facts: Vec<Fact>,
-    /// What costs speed; empty on a host in order.
-    pub findings: Vec<Finding>,
-}
 
 impl Check {
     /// Reads all there is below `root`; `sets` and `timer`, the step of its clock, are what this process
@@ -72,30 +51,10 @@ impl Check {
         let sets = InstructionSets::of_this_host(&host.info);
         Self::of(&Root::of_this_host(), &host.topology, &sets, timer_step())
     }
-
-    fn fact(&mut self, name: &'static str, value: impl Into<String>) {
-        let value = value.into();
-        self.facts.push(Fact { name, value });
-    }
-
-    /// A fact, or that it is unknown.
-    fn fact_or_unknown(&mut self, name: &'static str, value: Option<String>) {
-        self.fact(name, value.unwrap_or_else(|| UNKNOWN.into()));
-    }
-
-    fn finding(&mut self, what: impl Into<String>, remedy: impl Into<String>) {
-        let (what, remedy) = (what.into(), remedy.into());
-        self.findings.push(Finding { what, remedy });
-    }
 }
 
 fn topology_text(topology: &Topology) -> String {
     format!("{} (from {})", topology.summary(), topology.source)
-}
-
-/// `0-3,8`
-fn list_text(numbers: &[usize]) -> String {
-    CpuList::new(numbers.to_vec()).map_or_else(|_| format!("{numbers:?}"), |list| list.to_string())
 }
 
 /// The smallest step that the clock of measurements was seen to make.

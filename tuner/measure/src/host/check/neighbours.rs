@@ -2,7 +2,8 @@
 
 use sysinfer_machine::{Neighbour, Topology};
 
-use super::{Check, Root, UNKNOWN, list_text};
+use super::found::{Check, UNKNOWN, list_text};
+use super::root::Root;
 
 /// Processes that are named.
 const MAX_NAMED: usize = 5;

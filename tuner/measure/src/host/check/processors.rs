@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use sysinfer_machine::{Topology, whole_cpus};
 
-use super::{Check, Root, list_text};
+use super::found::{Check, list_text};
+use super::root::Root;
 
 /// Clock limits below this share of the hardware's are worth a line.
 const CLOCK_SHARE: f64 = 0.97;

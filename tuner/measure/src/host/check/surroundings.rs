@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use sysinfer_machine::Topology;
 
-use super::{Check, Root};
+use super::found::Check;
+use super::root::Root;
 
 /// Processes per CPU that ran in the last minute, above which the host is not quiet.
 const LOAD_SHARE: f64 = 0.25;
@@ -150,7 +151,7 @@ fn clock(root: &Root, timer: Option<Duration>, check: &mut Check) {
         || "step unknown".to_owned(),
         |step| format!("step {} ns", step.as_nanos()),
     );
-    let name = source.as_deref().unwrap_or(super::UNKNOWN);
+    let name = source.as_deref().unwrap_or(super::found::UNKNOWN);
     check.fact("timer", format!("{name}, {step}"));
     let slow = source
         .as_deref()

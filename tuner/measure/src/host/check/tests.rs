@@ -5,8 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use sysinfer_machine::Topology;
+use sysinfer_probe::Finding;
 
-use super::{Check, Finding, InstructionSets, Root, UNKNOWN};
+use super::found::UNKNOWN;
+use super::{Check, InstructionSets, Root};
 use crate::host::Host;
 
 const KUNPENG: &str = "pack:2 numa:2 l3:1 core:24 pu:1";
