@@ -27,8 +27,8 @@ pub(super) enum Excuse {
     CoreToCore,
 }
 
-/// Readings beside the runs of one rate, over what was recorded: memory, cores, core-to-core bandwidth. Empty where that is
-/// not known.
+/// Readings beside the runs of one rate, over what was recorded: memory, cores, core-to-core bandwidth. Empty where
+/// that is not known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Baseline(pub(super) [Vec<f64>; 3]);
 
