@@ -40,7 +40,9 @@ pub fn all(report: &Report) -> Vec<Chart> {
 }
 
 fn throughput(report: &Report) -> Option<Chart> {
-    let ours = decoded(report, |row| row.decode_tokens_per_second);
+    let mut ours = decoded(report, |row| row.decode_tokens_per_second);
+    ours.retain(|spot| is_number(&spot.y));
+    // The reference alone is no figure.
     if ours.is_empty() {
         return None;
     }
