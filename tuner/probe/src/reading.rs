@@ -39,7 +39,7 @@ impl Point {
     }
 }
 
-/// One run of a [`Work`].
+/// One run of a [`crate::Work`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
     /// Decode: one per length that was reached. Prefill: one. Visit: one of the prompt, then one per

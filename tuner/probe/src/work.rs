@@ -23,7 +23,8 @@ pub enum Work {
         tokens: usize,
     },
     /// More of one prompt, then decode steps that end at the same length: the sequence is cut back by
-    /// as many. A stop of a sampled pass ([`sampled`]).
+    /// as many. A stop of a sampled pass, which reads one prompt from length to
+    /// length.
     Visit {
         /// Tokens of the prompt that are read already; their time does not count.
         from_tokens: usize,

@@ -9,7 +9,7 @@ pub const PARTIAL_HEAD: usize = 2;
 /// A span of cached keys and values of one head, in whole blocks of [`BLOCK`] positions.
 #[derive(Clone, Copy, Debug)]
 pub struct Span<'a> {
-    /// Keys in tiles, as [`CacheType`] says.
+    /// Keys in tiles, as [`CacheType`](super::CacheType) says.
     pub keys: &'a [u8],
     /// Values, position after position.
     pub values: &'a [u8],
