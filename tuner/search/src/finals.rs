@@ -61,7 +61,7 @@ impl Run<'_, '_, '_> {
             return Ok(());
         }
         let before = self.plan.clone();
-        self.race_until((stage, stage.title().into()), candidates, work, until)?;
+        self.race_until(stage, stage.title().into(), candidates, work, until)?;
         if phase.team(&self.plan) != phase.team(&before) {
             self.seconds[phase as usize] = Some(before);
         }

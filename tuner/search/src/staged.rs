@@ -92,13 +92,13 @@ pub fn search(
         return Ok(run.tuned());
     }
     let asked = inputs.blocks;
-    let decode = (&works.shallow_decode, &works.decode);
-    run.team(Stage::DecodeTeam, Phase::Decode, decode, Some(works))?;
+    let (short, whole) = (&works.shallow_decode, &works.decode);
+    run.team(Stage::DecodeTeam, Phase::Decode, short, whole, Some(works))?;
     run.kernels(Stage::DecodeKernel, Phase::Decode, &works.decode)?;
     let sizes = blocking::prefetch(&run.plan, asked);
     run.sizes(Stage::Prefetch, sizes, &works.decode)?;
-    let prefill = (&works.short_prefill, &works.prefill);
-    run.team(Stage::PrefillTeam, Phase::Prefill, prefill, None)?;
+    let (short, whole) = (&works.short_prefill, &works.prefill);
+    run.team(Stage::PrefillTeam, Phase::Prefill, short, whole, None)?;
     run.kernels(Stage::PrefillKernel, Phase::Prefill, &works.prefill)?;
     let sizes = blocking::prefill_rows(&run.plan, limits, asked);
     run.sizes(Stage::PrefillRows, sizes, &works.prefill)?;
@@ -168,7 +168,7 @@ impl Run<'_, '_, '_> {
             let until = self.deadline(ALL_SHARES / 2);
             self.shares_left = self.shares_left.saturating_sub(ALL_SHARES / 2);
             let title = format!("{}: every combination", phase.name());
-            self.race_until((stage, title), candidates, work, until)?;
+            self.race_until(stage, title, candidates, work, until)?;
             self.seconds[phase as usize] = self.second_best(stage, phase);
         }
         Ok(())
@@ -181,7 +181,7 @@ impl Run<'_, '_, '_> {
         for option in self.inputs.kernels.of(phase) {
             let candidates = kernels::candidates(option, &self.plan, phase);
             let title = format!("{} for {}", stage.title(), option.block_type);
-            self.race_until((stage, title), candidates, work, until)?;
+            self.race_until(stage, title, candidates, work, until)?;
         }
         Ok(())
     }
@@ -243,12 +243,13 @@ impl Run<'_, '_, '_> {
     fn race(&mut self, stage: Stage, candidates: Vec<Candidate>, work: &Work) -> Result<(), Halt> {
         let until = self.deadline(OTHER_SHARE);
         self.shares_left = self.shares_left.saturating_sub(OTHER_SHARE);
-        self.race_until((stage, stage.title().into()), candidates, work, until)
+        self.race_until(stage, stage.title().into(), candidates, work, until)
     }
 
     pub(super) fn race_until(
         &mut self,
-        (stage, title): (Stage, String),
+        stage: Stage,
+        title: String,
         candidates: Vec<Candidate>,
         work: &Work,
         deadline: Option<f64>,

@@ -24,7 +24,8 @@ impl Run<'_, '_, '_> {
         &mut self,
         stage: Stage,
         phase: Phase,
-        (short, whole): (&Work, &Work),
+        short: &Work,
+        whole: &Work,
         attention: Option<&Works>,
     ) -> Result<(), Halt> {
         let until = self.deadline(TEAM_SHARE);
@@ -36,7 +37,7 @@ impl Run<'_, '_, '_> {
         let candidates = self.with_anchor(&first, phase);
         let title = stage.title().to_owned();
         self.rounds = self.inputs.effort.rounds.min(COARSE_ROUNDS);
-        let coarse = self.race_until((stage, title), candidates, short, half);
+        let coarse = self.race_until(stage, title, candidates, short, half);
         self.rounds = self.inputs.effort.rounds;
         coarse?;
         // How well attention divides among threads depends on its chunk, and would choose the team.
@@ -61,7 +62,7 @@ impl Run<'_, '_, '_> {
         candidates.extend(survivors);
         if candidates.len() > 1 {
             let title = format!("{}, near the best", stage.title());
-            self.race_until((stage, title), candidates, whole, until)?;
+            self.race_until(stage, title, candidates, whole, until)?;
         }
         self.seconds[phase as usize] = self.second_best(stage, phase);
         Ok(())

@@ -23,8 +23,10 @@ pub mod split;
 pub mod survey;
 pub mod table;
 pub mod table_plan;
+mod task;
 
 pub use data::{Sampled, Stops, TableData};
 pub use sampling::{Sampling, SamplingLimits};
 pub use speed::{Speed, prompt_growth};
 pub use table_plan::{TablePlan, join};
+pub use task::Task;

@@ -1,30 +1,20 @@
 //! More runs of a table than were asked for, while its rates are unsure and there is time: three runs that
 //! follow each other are one draw of the minutes of a host that drifts.
 
-use sysinfer_engine::Plan;
 use sysinfer_probe::{Halt, Point, Session};
 use sysinfer_stats::Scale;
 
 use super::table;
 use crate::data::TableData;
-use crate::speed::Speed;
 use crate::table_plan::TablePlan;
+use crate::task::Task;
 
 /// A mean rate is sure enough where two of its standard errors are within this.
 const SURE: f64 = 0.01;
 /// A run takes up to so many times as long as the one before.
 const SLOWER: f64 = 1.3;
 
-/// Runs at most, and when the last of them has to have ended.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Runs of the table, those that are there included.
-    pub runs: usize,
-    /// Seconds of the session's clock; `None`: whenever.
-    pub until: Option<f64>,
-}
-
-/// Adds runs to `data` up to the limits. A table with sampled lengths had no time for all of them, and
+/// Adds runs to `data`, up to `runs` with those that are there, none of which ends after the task has to. A table with sampled lengths had no time for all of them, and
 /// gets none. A replay gets the whole runs that its journal has: how many it took is what the run decided,
 /// which an earlier version may have done otherwise.
 ///
@@ -32,26 +22,31 @@ pub struct Limits {
 /// Ctrl-C or a failure.
 pub fn measure(
     session: &mut Session<'_>,
-    plan: &Plan,
-    table: &TablePlan,
-    speed: &Speed,
-    (data, limits): (&mut TableData, Limits),
+    task: Task<'_>,
+    runs: usize,
+    data: &mut TableData,
 ) -> Result<(), Halt> {
-    if table.sampling.is_some() {
+    if task.table.sampling.is_some() {
         return Ok(());
     }
     let one = TablePlan {
         repeat: 1,
-        ..table.clone()
+        ..task.table.clone()
+    };
+    // One that has begun is ended.
+    let again = Task {
+        table: &one,
+        until: None,
+        ..task
     };
     let mut said = false;
-    while data.starts().len() < limits.runs && is_unsure(data) {
+    while data.starts().len() < runs && is_unsure(data) {
         let now = (session.clock)();
         let fits = |until: f64| {
             let run = data.starts().last().map_or(0.0, |start| now - start);
             now + SLOWER * run <= until
         };
-        if !limits.until.is_none_or(fits) {
+        if !task.until.is_none_or(fits) {
             break;
         }
         if !said {
@@ -61,7 +56,7 @@ pub fn measure(
             said = true;
         }
         let whole = data.clone();
-        match table::measure(session, plan, &one, speed, (&mut *data, None)) {
+        match table::measure(session, again, data) {
             Err(Halt::Unrecorded(_)) => {
                 *data = whole;
                 break;
@@ -93,12 +88,13 @@ fn is_unsure(data: &TableData) -> bool {
 mod tests {
     use std::cell::Cell;
 
-    use sysinfer_engine::PhasePlan;
+    use sysinfer_engine::{PhasePlan, Plan};
     use sysinfer_probe::{
         CoreReading, Interrupt, Nowhere, Phase, Probe, ProbeError, Reading, Silent, Stage, Work,
     };
 
     use super::*;
+    use crate::speed::Speed;
 
     /// Every other run is slower by `noise`; each takes ten seconds.
     struct Uneven<'t> {
@@ -134,8 +130,8 @@ mod tests {
         }
     }
 
-    /// Runs of a table of three with this noise and these limits.
-    fn runs(noise: f64, limits: Limits) -> usize {
+    /// Runs of a table of three with this noise, nine at most.
+    fn runs(noise: f64, until: Option<f64>) -> usize {
         let time = Cell::new(0.0);
         let mut probe = Uneven {
             noise,
@@ -163,8 +159,15 @@ mod tests {
             prompt_growth: 0.0,
         };
         let mut data = TableData::default();
-        table::measure(&mut session, &plan, &table, &speed, (&mut data, None))
-            .and_then(|_| measure(&mut session, &plan, &table, &speed, (&mut data, limits)))
+        let three = Task {
+            plan: &plan,
+            table: &table,
+            speed: &speed,
+            until: None,
+        };
+        let more = Task { until, ..three };
+        table::measure(&mut session, three, &mut data)
+            .and_then(|_| measure(&mut session, more, 9, &mut data))
             .expect("it does not fail");
         assert_eq!(data.decode[&32].len(), data.starts().len());
         data.starts().len()
@@ -172,17 +175,12 @@ mod tests {
 
     #[test]
     fn noisy_tables_get_more_runs_while_there_is_time() {
-        let (runs_of_nine, whenever) = (9, None);
-        let limits = |until| Limits {
-            runs: runs_of_nine,
-            until,
-        };
-        assert_eq!(runs(0.0, limits(whenever)), 3, "sure");
-        assert_eq!(runs(0.1, limits(whenever)), 9, "as noisy as ever");
-        let some = runs(0.02, limits(whenever));
+        assert_eq!(runs(0.0, None), 3, "sure");
+        assert_eq!(runs(0.1, None), 9, "as noisy as ever");
+        let some = runs(0.02, None);
         assert!((4..9).contains(&some), "sure after {some}");
         // Three runs end at 30 seconds; a fourth and a fifth at 50.
-        assert_eq!(runs(0.1, limits(Some(54.0))), 5);
-        assert_eq!(runs(0.1, limits(Some(30.0))), 3);
+        assert_eq!(runs(0.1, Some(54.0)), 5);
+        assert_eq!(runs(0.1, Some(30.0)), 3);
     }
 }

@@ -7,22 +7,27 @@ use sysinfer_probe::{Halt, Phase, Session, Stage, Work};
 use super::sampled;
 use crate::core_readings::CoreReadings;
 use crate::data::TableData;
-use crate::speed::{PROMPT_GROWTH, Speed};
+use crate::speed::PROMPT_GROWTH;
 use crate::table_plan::{TablePlan, join};
+use crate::task::Task;
 
 /// Fills `data` as runs end, so that an interrupted table keeps what it has. What would end after
-/// `deadline`, judged by the runs before, is left out; returns a line about each such cut. A run is
+/// `until`, judged by the runs before, is left out; returns a line about each such cut. A run is
 /// what is decoded all the way, the prompts, and a sampled pass where the table has one.
 ///
 /// # Errors
 /// Ctrl-C or a failure.
 pub fn measure(
     session: &mut Session<'_>,
-    plan: &Plan,
-    table: &TablePlan,
-    speed: &Speed,
-    (data, deadline): (&mut TableData, Option<f64>),
+    task: Task<'_>,
+    data: &mut TableData,
 ) -> Result<Vec<String>, Halt> {
+    let Task {
+        plan,
+        table,
+        speed,
+        until,
+    } = task;
     session.stage = Stage::Table;
     let total = units(table.repeat as f64 * (table.seconds(speed) + table.pass_seconds(speed)));
     session.progress.place(Stage::Table);
@@ -38,21 +43,19 @@ pub fn measure(
                 .progress
                 .advance(units(seconds), &format!("decoded up to {longest}"));
         }
-        let limits = (&mut *data, deadline);
-        cuts.extend(prefill(session, plan, table, speed, limits)?);
+        cuts.extend(prefill(session, task, data)?);
         let whole_seconds = (session.clock)() - started;
         let after = (table.repeat - 1 - run) as f64 * whole_seconds;
         // The first pass has what lengths there are; more of them only make these surer.
         let started = (session.clock)();
-        let fits = |seconds: f64| deadline.is_none_or(|end| started + seconds + after <= end);
+        let fits = |seconds: f64| until.is_none_or(|end| started + seconds + after <= end);
         if table.sampling.is_some() && last_pass_seconds.is_none_or(fits) {
-            let limits = (&mut *data, deadline);
-            cuts.extend(sampled::pass(session, plan, table, speed, limits)?);
+            cuts.extend(sampled::pass(session, task, data)?);
             last_pass_seconds = Some((session.clock)() - started);
         }
         let now = (session.clock)();
         let runs = run + 1;
-        if runs < table.repeat && deadline.is_some_and(|end| now + whole_seconds > end) {
+        if runs < table.repeat && until.is_some_and(|end| now + whole_seconds > end) {
             cuts.push(format!("{runs} of {} runs: no time for more", table.repeat));
             break;
         }
@@ -63,11 +66,15 @@ pub fn measure(
 /// Prompts of every length that still fits, shortest first.
 fn prefill(
     session: &mut Session<'_>,
-    plan: &Plan,
-    table: &TablePlan,
-    speed: &Speed,
-    (data, deadline): (&mut TableData, Option<f64>),
+    task: Task<'_>,
+    data: &mut TableData,
 ) -> Result<Option<String>, Halt> {
+    let Task {
+        plan,
+        table,
+        speed,
+        until,
+    } = task;
     let mut last: Option<(usize, f64)> = None;
     let prompts = table.separate_prompts();
     if prompts.is_empty() {
@@ -81,7 +88,7 @@ fn prefill(
             }
             None => speed.prefill_seconds(tokens),
         };
-        if deadline.is_some_and(|end| (session.clock)() + expected > end) {
+        if until.is_some_and(|end| (session.clock)() + expected > end) {
             let cut = join(&prompts[index..]);
             return Ok(Some(format!(
                 "prompts of {cut} are left out of a run: no time"

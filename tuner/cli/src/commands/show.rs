@@ -14,8 +14,7 @@ use sysinfer_table::drift::Drift;
 use sysinfer_table::sampled::DEFINITION;
 use sysinfer_terminal::gigabytes;
 
-use crate::Ending;
-use crate::table;
+use crate::{Ending, table};
 
 /// Said of a profile without a table.
 const NO_RATES: &str = "no rate was measured under this plan";

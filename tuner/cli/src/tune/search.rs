@@ -7,7 +7,8 @@ use sysinfer_search::works::Works;
 use sysinfer_search::{Inputs, confirm, many as search_many, staged, works};
 use sysinfer_table::survey::{self, Survey};
 use sysinfer_table::{
-    SamplingLimits, Speed, TablePlan, more_runs, prompt_growth, split, table as measured_table,
+    SamplingLimits, Speed, TablePlan, Task, more_runs, prompt_growth, split,
+    table as measured_table,
 };
 
 use super::arguments::TuneArgs;
@@ -134,15 +135,20 @@ fn drive(
         cuts.iter().for_each(|line| session.progress.note(line));
         findings.remarks.extend(cuts);
     }
-    let data = (&mut findings.data, limit_seconds);
-    let cuts = measured_table::measure(session, &plan, &table, &speed, data)?;
-    findings.remarks.extend(cuts);
-    let limits = more_runs::Limits {
-        runs: arguments.most_table_runs(),
-        until: limit_seconds.map(|limit| (1.0 - AFTER_TABLE) * limit),
+    let task = Task {
+        plan: &plan,
+        table: &table,
+        speed: &speed,
+        until: limit_seconds,
     };
-    let data = (&mut findings.data, limits);
-    more_runs::measure(session, &plan, &table, &speed, data)?;
+    let cuts = measured_table::measure(session, task, &mut findings.data)?;
+    findings.remarks.extend(cuts);
+    let more = Task {
+        until: limit_seconds.map(|limit| (1.0 - AFTER_TABLE) * limit),
+        ..task
+    };
+    let runs = arguments.most_table_runs();
+    more_runs::measure(session, more, runs, &mut findings.data)?;
     let request = split::Request {
         chosen: &plan,
         default: inputs.default,

@@ -32,7 +32,8 @@ pub fn prefetch(base: &Plan, asked: &Asked) -> Sizes {
     sweep(
         base,
         "prefetch",
-        (&sizes, asked.prefetch.as_deref()),
+        &sizes,
+        asked.prefetch.as_deref(),
         field(|b| &mut b.prefetch_bytes),
         |bytes| {
             Ok(match bytes {
@@ -48,7 +49,8 @@ pub fn prefill_rows(base: &Plan, limits: Limits, asked: &Asked) -> Sizes {
     sweep(
         base,
         "rows",
-        (&[16, 32, 64, 128, 256], asked.rows.as_deref()),
+        &[16, 32, 64, 128, 256],
+        asked.rows.as_deref(),
         field(|b| &mut b.prefill_rows),
         |rows| {
             rules::rows_matter(rows, limits.prompt_tokens)?;
@@ -66,7 +68,8 @@ pub fn prefill_chunk(base: &Plan, limits: Limits, asked: &Asked) -> Sizes {
     sweep(
         base,
         "chunk",
-        (&[64, 128, 256, 512, 1024], asked.chunk.as_deref()),
+        &[64, 128, 256, 512, 1024],
+        asked.chunk.as_deref(),
         field(|b| &mut b.prefill_chunk),
         |tokens| {
             rules::chunk_matters(tokens, limits.prompt_tokens)?;
@@ -84,7 +87,8 @@ pub fn attention_chunk(base: &Plan, asked: &Asked) -> Sizes {
     sweep(
         base,
         "attention",
-        (&sizes, asked.attention.as_deref()),
+        &sizes,
+        asked.attention.as_deref(),
         field(|b| &mut b.attention_chunk),
         |positions| {
             Ok(format!(
@@ -100,7 +104,8 @@ pub fn decode_rows(base: &Plan, asked: &Asked) -> Sizes {
     sweep(
         base,
         "decode-rows",
-        (&[4, 8, 16, 32], asked.decode_rows.as_deref()),
+        &[4, 8, 16, 32],
+        asked.decode_rows.as_deref(),
         field(|b| &mut b.decode_rows),
         |rows| {
             Ok(format!(
@@ -119,7 +124,8 @@ fn field(field: Field) -> Field {
 fn sweep(
     base: &Plan,
     label: &str,
-    (derived, asked): (&[usize], Option<&[usize]>),
+    derived: &[usize],
+    asked: Option<&[usize]>,
     field: Field,
     judge: impl Fn(usize) -> Result<String, String>,
 ) -> Sizes {

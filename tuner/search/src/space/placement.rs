@@ -128,7 +128,7 @@ fn teams_of(request: &Request<'_>, counts: &[ThreadCount]) -> TeamSpace {
     for count in counts {
         for (simplicity, policy) in SIMPLEST_FIRST.into_iter().enumerate() {
             if wanted(request, policy) {
-                add(&mut space, request, count, (simplicity, policy));
+                add(&mut space, request, count, simplicity, policy);
             }
         }
     }
@@ -234,7 +234,8 @@ fn add(
     space: &mut TeamSpace,
     request: &Request<'_>,
     count: &ThreadCount,
-    (simplicity, policy): (usize, MapPolicy),
+    simplicity: usize,
+    policy: MapPolicy,
 ) {
     let name = format!("{} {}", count.threads, policy.name());
     let cpus = match cpus_for(request, count.threads, policy) {

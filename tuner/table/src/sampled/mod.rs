@@ -13,8 +13,8 @@ use sysinfer_probe::{CoreReading, Halt, Phase, Point, Session, Work};
 use crate::core_readings::CoreReadings;
 use crate::data::{Stops, TableData};
 use crate::sampling::Visit;
-use crate::speed::Speed;
 use crate::table_plan::{TablePlan, join};
+use crate::task::Task;
 
 /// What a sampled rate is, in one sentence.
 pub const DEFINITION: &str = "Sampled: a length that there was no time to decode all the way to. A \
@@ -32,18 +32,22 @@ struct Read {
     cores: CoreReading,
 }
 
-/// One pass over the stops that end before `deadline`, judged by those before. Fills `data` on the way
+/// One pass over the stops that end before `until`, judged by those before. Fills `data` on the way
 /// and returns a line about stops that were left out.
 ///
 /// # Errors
 /// Ctrl-C or a failure; what was measured before is in `data`.
 pub fn pass(
     session: &mut Session<'_>,
-    plan: &Plan,
-    table: &TablePlan,
-    speed: &Speed,
-    (data, deadline): (&mut TableData, Option<f64>),
+    task: Task<'_>,
+    data: &mut TableData,
 ) -> Result<Option<String>, Halt> {
+    let Task {
+        plan,
+        table,
+        speed,
+        until,
+    } = task;
     let visits = table.visits();
     let mut prompt_cores = CoreReadings::start(session, plan, Phase::Prefill)?;
     let mut step_cores = CoreReadings::start(session, plan, Phase::Decode)?;
@@ -63,7 +67,7 @@ pub fn pass(
             1.0
         };
         let expected = slower * visit.seconds(speed);
-        if deadline.is_some_and(|end| (session.clock)() + expected > end) {
+        if until.is_some_and(|end| (session.clock)() + expected > end) {
             outcome = Ok(left_out(table, &visits[index..], place));
             break;
         }

@@ -16,6 +16,7 @@ use crate::sampling::Sampling;
 use crate::speed::Speed;
 use crate::table::measure;
 use crate::table_plan::TablePlan;
+use crate::task::Task;
 
 /// Prompts at 100 tokens/s, steps at 10.
 fn truth(_: &Plan, work: &Work) -> Option<f64> {
@@ -78,8 +79,13 @@ fn measured(
     session.stage = Stage::Table;
     let plan = Plan::with_threads(PhasePlan::unpinned(2));
     let mut data = TableData::default();
-    let limits = (&mut data, deadline);
-    let outcome = measure(&mut session, &plan, &table(repeat), &SPEED, limits);
+    let task = Task {
+        plan: &plan,
+        table: &table(repeat),
+        speed: &SPEED,
+        until: deadline,
+    };
+    let outcome = measure(&mut session, task, &mut data);
     (data, outcome, time.get())
 }
 

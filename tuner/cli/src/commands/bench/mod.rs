@@ -17,16 +17,15 @@ use sysinfer_report::Length;
 use sysinfer_stats::median_of;
 use sysinfer_table::sampled::DEFINITION;
 use sysinfer_table::{
-    Sampling, SamplingLimits, Speed, TableData, TablePlan, table as measured_table,
+    Sampling, SamplingLimits, Speed, TableData, TablePlan, Task, table as measured_table,
 };
 
 use self::arguments::BenchArgs;
 use crate::commands::chosen_plan;
 use crate::progress::Terminal;
-use crate::table;
 use crate::tune::lengths::check_prompt;
 use crate::tune::report_of_run::{reference, rows};
-use crate::{Ending, interrupt, this_host};
+use crate::{Ending, interrupt, table, this_host};
 
 /// What the host gave, medians.
 struct HostRates {
@@ -127,8 +126,13 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
     session.stage = Stage::Table;
     let mut data = TableData::default();
     let halted = sampled_from(arguments, &mut session, &plan, &mut table_plan).and_then(|speed| {
-        let limits = (&mut data, None);
-        measured_table::measure(&mut session, &plan, &table_plan, &speed, limits)
+        let task = Task {
+            plan: &plan,
+            table: &table_plan,
+            speed: &speed,
+            until: None,
+        };
+        measured_table::measure(&mut session, task, &mut data)
     });
     progress.finish();
     let roof = rows::roof(&session.bandwidth);

@@ -13,11 +13,11 @@ use sysinfer_engine::{
 };
 use sysinfer_machine::Topology;
 use sysinfer_probe::Progress;
+use sysinfer_terminal as table;
 use sysinfer_terminal::gigabytes;
 
 use crate::Ending;
 use crate::progress::Terminal;
-use sysinfer_terminal as table;
 
 /// Damaged tensors that are shown; where there are more, the file is beyond doubt.
 const MAX_SHOWN: usize = 10;

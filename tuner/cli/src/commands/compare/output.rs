@@ -5,12 +5,12 @@ use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 use sysinfer_stats::comparison::MARGIN;
 use sysinfer_stats::{Summary, Verdict};
 use sysinfer_table::sampled::DEFINITION;
+use sysinfer_terminal::{number, render};
 
 use super::facts::differences;
 use super::judge::{Judged, Row};
 use super::rate::named;
 use super::side::Side;
-use sysinfer_terminal::{number, render};
 
 /// What is absent on one side.
 const ABSENT: &str = "-";
@@ -21,7 +21,10 @@ const MAX_CELL: usize = 60;
 pub fn text(sides: [&Side; 2], names: [&str; 2], judged: &Judged, words: Vec<String>) -> String {
     let [first, second] = sides;
     let named = names.into_iter().zip(sides);
-    let mut lines: Vec<String> = named.clone().filter_map(warning).collect();
+    let mut lines: Vec<String> = named
+        .clone()
+        .filter_map(|(name, side)| warning(name, side))
+        .collect();
     lines.extend(
         named
             .clone()
@@ -41,7 +44,7 @@ pub fn text(sides: [&Side; 2], names: [&str; 2], judged: &Judged, words: Vec<Str
     }
     lines.push(conclusion(judged, names[1]));
     // The last line is what is read.
-    lines.extend(named.filter_map(warning));
+    lines.extend(named.filter_map(|(name, side)| warning(name, side)));
     lines.join("\n")
 }
 
@@ -86,7 +89,7 @@ fn rate(rate: &Summary, sampled: bool) -> String {
 }
 
 /// A line about a side whose rates say nothing.
-fn warning((name, side): (&str, &Side)) -> Option<String> {
+fn warning(name: &str, side: &Side) -> Option<String> {
     let why = side.distrust.as_ref()?;
     Some(format!("{name} is {NOT_TO_BE_TRUSTED}: {why}."))
 }

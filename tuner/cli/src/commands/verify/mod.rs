@@ -13,12 +13,12 @@ mod plan;
 use std::time::Instant;
 
 use anyhow::bail;
-use sysinfer_engine::{EngineInfo, Plan, Precision};
+use sysinfer_engine::{EngineInfo, Precision};
 use sysinfer_measure::engine_probe::EngineProbe;
 use sysinfer_probe::{Halt, Nowhere, Phase, Progress, Session, Stage};
 use sysinfer_profiles::Profile;
 use sysinfer_stats::Verdict;
-use sysinfer_table::{Sampling, Speed, TableData, TablePlan, table as measured_table};
+use sysinfer_table::{Sampling, TableData, TablePlan, Task, table as measured_table};
 
 use self::arguments::VerifyArgs;
 use self::conclusion::{Finding, Findings};
@@ -79,10 +79,13 @@ pub fn run(arguments: &VerifyArgs) -> anyhow::Result<Ending> {
     session.stage = Stage::Table;
     let halted = measure_twice(
         &mut session,
-        &plan,
-        &table_plan,
+        Task {
+            plan: &plan,
+            table: &table_plan,
+            speed: &speed(&profile),
+            until: None,
+        },
         &recorded,
-        &speed(&profile),
         &mut data,
     );
     let discarded = session.discarded;
@@ -123,13 +126,11 @@ pub fn run(arguments: &VerifyArgs) -> anyhow::Result<Ending> {
 /// Measures the table, and once more what seems slower: a slow minute is no slow plan.
 fn measure_twice(
     session: &mut Session<'_>,
-    plan: &Plan,
-    table_plan: &TablePlan,
+    task: Task<'_>,
     recorded: &Side,
-    speed: &Speed,
     data: &mut TableData,
 ) -> Result<(), Halt> {
-    measured_table::measure(session, plan, table_plan, speed, (&mut *data, None))?;
+    measured_table::measure(session, task, data)?;
     let now = Side::of_table(data).map_err(|error| Halt::Failed(error.to_string()))?;
     let judged = judge(recorded, &now);
     let seems = |row: &&Row| row.comparison.verdict(ALPHA_SEEMS) == Verdict::Slower;
@@ -147,18 +148,22 @@ fn measure_twice(
     session
         .progress
         .note("some lengths seem slower: measuring these again");
-    let sampling = table_plan.sampling.clone().filter(|_| !sampled.is_empty());
+    let sampling = task.table.sampling.clone().filter(|_| !sampled.is_empty());
     let again = TablePlan {
         decode_lengths: decode,
         prefill_lengths: prefill,
-        repeat: AGAIN * table_plan.repeat,
+        repeat: AGAIN * task.table.repeat,
         sampling: sampling.map(|sampling| Sampling {
             lengths: sampled,
             ..sampling
         }),
-        ..table_plan.clone()
+        ..task.table.clone()
     };
-    measured_table::measure(session, plan, &again, speed, (data, None)).map(|_| ())
+    let again = Task {
+        table: &again,
+        ..task
+    };
+    measured_table::measure(session, again, data).map(|_| ())
 }
 
 fn plan_arguments(arguments: &VerifyArgs) -> PlanArgs {

@@ -4,13 +4,16 @@
 use std::cell::Cell;
 
 use rayon::prelude::*;
-use sysinfer_engine::PhasePlan;
+use sysinfer_engine::{PhasePlan, Plan};
 use sysinfer_probe::{CoreReading, Interrupt, Point, Probe, ProbeError, Reading, Silent, Work};
 use sysinfer_profiles::{Evidence, LengthEvidence};
 use sysinfer_stats::bootstrap::SplitMix;
 use sysinfer_stats::samples::evenly;
 use sysinfer_stats::{between_runs, median, median_of};
+use sysinfer_table::Task;
 use sysinfer_table::drift::Drift;
+
+use sysinfer_table::Speed;
 
 use super::*;
 use crate::commands::compare::rate::Rate;
@@ -215,6 +218,15 @@ fn plan() -> Plan {
     Plan::with_threads(PhasePlan::unpinned(2))
 }
 
+fn task<'a>(plan: &'a Plan, table: &'a TablePlan) -> Task<'a> {
+    Task {
+        plan,
+        table,
+        speed: &SPEED,
+        until: None,
+    }
+}
+
 fn table(repeat: usize) -> TablePlan {
     TablePlan {
         prompt_tokens: 16,
@@ -251,7 +263,7 @@ fn recorded(host: Host, seed: u64) -> Evidence {
     let mut data = TableData::default();
     with_session(host, seed, |session| {
         let table = table(host.recorded_runs);
-        measured_table::measure(session, &plan(), &table, &SPEED, (&mut data, None))
+        measured_table::measure(session, task(&plan(), &table), &mut data)
     })
     .expect("the script does not fail");
     let rates = |points: &[Point]| points.iter().map(Point::tokens_per_second).collect();
@@ -307,7 +319,7 @@ fn found(before: Host, now: Host, seed: u64) -> Findings {
     let side = recorded_side(&evidence);
     let mut data = TableData::default();
     with_session(now, 2 * seed + 1, |session| {
-        measure_twice(session, &plan(), &table(3), &side, &SPEED, &mut data)
+        measure_twice(session, task(&plan(), &table(3)), &side, &mut data)
     })
     .expect("the script does not fail");
     let measured = Side::of_table(&data).expect("rates");
@@ -546,7 +558,7 @@ fn compare_judges_as_verify_does() {
         let evidence = recorded(before, 2 * seed);
         let mut data = TableData::default();
         with_session(now, 2 * seed + 1, |session| {
-            measured_table::measure(session, &plan(), &table(3), &SPEED, (&mut data, None))
+            measured_table::measure(session, task(&plan(), &table(3)), &mut data)
         })
         .expect("the script does not fail");
         let measured = Side::of_table(&data).expect("rates");
