@@ -51,6 +51,7 @@ use self::lengths::{capacity, table_plan};
 use self::samples::samples_table;
 use self::search::search;
 use self::setting::{Setting, request, teams};
+use self::shell::words;
 use crate::progress::Terminal;
 use crate::{Ending, interrupt, this_host};
 
@@ -165,14 +166,6 @@ pub fn run(arguments: &TuneArgs) -> anyhow::Result<Ending> {
     run.findings.remarks.extend(warnings);
     run.sections.push(memory_section(located));
     conclude(arguments, &host, &source, directory, run)
-}
-
-/// The words of the command line, without the program's name.
-fn words() -> Vec<String> {
-    let words = std::env::args_os().skip(1);
-    words
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect()
 }
 
 /// Where memory was in the end, under the last plan that ran.

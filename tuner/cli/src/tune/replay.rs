@@ -24,6 +24,7 @@ use super::lengths::table_plan;
 use super::samples::samples_table;
 use super::search::search;
 use super::setting::{Setting, teams};
+use super::shell::words;
 use crate::progress::Terminal;
 use crate::{Ending, interrupt};
 
@@ -51,11 +52,7 @@ pub fn run(path: &Path) -> anyhow::Result<Ending> {
         );
     };
     let header = recorded.header.clone();
-    let words = std::env::args_os().skip(1);
-    let words: Vec<String> = words
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect();
-    let arguments = merged(path, &header.arguments, &words)
+    let arguments = merged(path, &header.arguments, &words())
         .with_context(|| format!("the arguments in {}", path.display()))?;
     recorded
         .warning(path)
