@@ -8,7 +8,6 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router, extract::OriginalUri};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::CorsLayer;
 use tower_http::normalize_path::NormalizePath;
 
 use crate::error::ApiError;
@@ -76,6 +75,8 @@ fn endpoints() -> Vec<Endpoint> {
             description::described(),
         ),
         Endpoint::get("/health", health::health, health::described()),
+        Endpoint::get("/ready", health::health, health::ready_described()),
+        Endpoint::get("/live", health::live, health::live_described()),
     ];
     let openai = openai.into_iter().map(|endpoint| endpoint.under(VERSION));
     let ollama = ollama.into_iter().map(|endpoint| endpoint.under("/api"));
@@ -105,10 +106,10 @@ pub fn app(state: Arc<ServerState>) -> Router {
     let routes = routes
         .method_not_allowed_fallback(wrong_method)
         .layer(Extension(Document::new(endpoints)))
-        .layer(CorsLayer::permissive())
+        .layer(state.settings.origins.layer())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(ollama::in_its_form))
-        .layer(from_fn(observe::observe))
+        .layer(from_fn_with_state(Arc::clone(&state), observe::observe))
         .with_state(state);
     // A slash at the end means nothing, on any path.
     Router::new().fallback_service(NormalizePath::trim_trailing_slash(routes))

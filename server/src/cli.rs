@@ -9,10 +9,12 @@ use sysinfer_engine::{CacheType, WeightStorage};
 use sysinfer_machine::CpuList;
 use sysinfer_profiles::serving::MAX_TOKEN_GAP_MS;
 
+use crate::network_arguments::NetworkArguments;
+
 const EXAMPLES: &str = "\
 Examples:
   sysinfer-server model.gguf -t 0.0 -n 4096 --profile sysinfer-profile.toml
-  sysinfer-server model.gguf --chat-template chatml --host 127.0.0.1
+  sysinfer-server model.gguf --host 0.0.0.0 --api-key-file keys.txt   (for other hosts too)
   sysinfer-server model.gguf --lookup off
   sysinfer-server model.gguf --parallel 32 --kv-memory 24G   (32 users at once)
   sysinfer-server model.gguf --chat-template ./my-template.jinja
@@ -61,19 +63,6 @@ pub struct Arguments {
     /// run were disturbed); without this, the default plan is run then
     #[arg(long, requires = "profile")]
     pub force_untrusted: bool,
-
-    /// Address to listen on; all interfaces unless set, as the original in its container.
-    /// Use 127.0.0.1 for this host only
-    #[arg(long, default_value = "0.0.0.0")]
-    pub host: String,
-
-    /// TCP port; 0 takes any free one and logs it
-    #[arg(long, default_value_t = 7860)]
-    pub port: u16,
-
-    /// Demand this API key; may be given several times. Without one, any key is accepted
-    #[arg(long = "api-key", value_name = "KEY")]
-    pub api_keys: Vec<String>,
 
     /// Threads of both phases, over environment and profile; without --cpus, those of an untuned host
     /// go to cores that no other process is pinned to, or stay unpinned
@@ -140,9 +129,9 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME|FILE")]
     pub chat_template: Option<String>,
 
-    /// Seconds that running requests may take to finish after SIGTERM
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
-    pub drain_timeout: u32,
+    /// Where the server listens and whom it lets in
+    #[command(flatten)]
+    pub network: NetworkArguments,
 }
 
 /// Whether tokens are drafted.
@@ -220,6 +209,7 @@ fn temperature(text: &str) -> Result<f32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::Program;
     use crate::prompt::builtin;
 
     fn parse(line: &str) -> Result<Arguments, clap::Error> {
@@ -231,7 +221,12 @@ mod tests {
         let arguments =
             parse("./server /app/Baichuan2-13B-Chat-Q4_0.gguf -t 0.0 -n 4096").expect("valid");
         assert_eq!((arguments.temperature, arguments.max_tokens), (0.0, 4096));
-        assert_eq!((arguments.port, arguments.host.as_str()), (7860, "0.0.0.0"));
+        let network = &arguments.network;
+        assert_eq!(
+            (network.port, network.address(Program::Server)),
+            (7860, "0.0.0.0")
+        );
+        assert_eq!(network.address(Program::SysinferServer), "127.0.0.1");
         assert_eq!(arguments.served_name(), "Baichuan2-13B-Chat-Q4_0");
     }
 
@@ -289,6 +284,15 @@ mod tests {
             ("s m.gguf --cache-type q4_0", "f16 or q8_0"),
             ("s m.gguf --lookup on", "auto or off"),
             ("s m.gguf --weights ram", "auto, packed or mapped"),
+            ("s m.gguf --tls-cert c.pem", "--tls-key"),
+            ("s m.gguf --tls-key k.pem", "--tls-cert"),
+            (
+                "s m.gguf --cors-origin chat.example.com",
+                "https://chat.example.com",
+            ),
+            ("s m.gguf --max-body 1G", "64KiB to 64MiB"),
+            ("s m.gguf --max-connections 0", "--max-connections"),
+            ("s m.gguf --header-timeout 0", "--header-timeout"),
         ];
         for (line, wanted) in cases {
             let message = parse(line).expect_err(line).to_string();

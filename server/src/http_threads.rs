@@ -1,9 +1,10 @@
-//! The threads that speak HTTP, kept off the CPUs of the plan.
+//! The threads beside the engine, which speak HTTP, make prompts and write logs: kept off the CPUs of the plan.
 //!
 //! A decode step waits for its slowest worker, so one HTTP thread on a worker's CPU slows all of
-//! them. Where the plan pins and leaves CPUs free, HTTP threads run on those, and the kernel moves them
-//! among them, out of the way of other processes. Where it leaves none, there is one HTTP thread: two
-//! would wake each other for every token.
+//! them. Where the plan pins and leaves CPUs free, all other threads run on those, and the kernel moves them
+//! among them, out of the way of other processes. Processes that render templates inherit this from the thread
+//! that starts them. Where the plan leaves no CPU, there is one HTTP thread: two would wake each other for every
+//! token.
 
 use std::collections::BTreeSet;
 
@@ -60,12 +61,13 @@ fn workers(spare: &[usize]) -> usize {
     spare.len().clamp(1, MOST_WORKERS)
 }
 
-/// A refusal costs speed, not service.
-fn keep_on(spare: &[usize]) {
+/// Keeps the calling thread, and all that it starts, on `spare` CPUs, if there are any. A refusal costs speed, not
+/// service.
+pub fn keep_on(spare: &[usize]) {
     if !spare.is_empty()
         && let Err(error) = confine_to(spare)
     {
-        tracing::warn!(%error, "an HTTP thread stays unpinned");
+        tracing::warn!(%error, "a thread beside the engine's may run on the engine's CPUs");
     }
 }
 

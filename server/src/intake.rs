@@ -17,8 +17,8 @@ use crate::error::ApiError;
 /// Largest body that is small.
 pub const SMALL_BYTES: usize = 64 << 10;
 
-/// All larger bodies together: eight of the largest.
-const LARGE_BYTES_TOGETHER: usize = 64 << 20;
+/// All larger bodies together: eight of the largest, unless those may be larger than usual.
+pub const LARGE_BYTES_TOGETHER: usize = 64 << 20;
 
 /// Longest wait for the memory of a large body: that of a few others being worked on. Clients try again
 /// by themselves after a 503.

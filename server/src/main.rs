@@ -4,5 +4,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    sysinfer_server::run()
+    sysinfer_server::run(sysinfer_server::Program::SysinferServer)
 }

@@ -8,8 +8,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 use crate::app::app;
-use crate::connections::{self, Limits};
+use crate::connections::{self, Limits, Service};
+use crate::reload::Reload;
+use crate::service_manager;
 use crate::state::ServerState;
+use crate::tls::Tls;
 
 /// Time that error answers have to leave when the process ends before the answers are complete.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -31,17 +34,26 @@ pub type EngineEnd = oneshot::Receiver<Result<(), String>>;
 /// The same when it has come, or the thread went without one.
 type EngineReport = Result<Result<(), String>, oneshot::error::RecvError>;
 
-/// Serves on `listener` until a signal (SIGTERM, SIGINT) or the end of the engine. A second signal
-/// ends the drain.
+/// Where and how requests are served.
+pub struct Setup {
+    /// What answers them.
+    pub state: Arc<ServerState>,
+    /// Where they come from.
+    pub listener: TcpListener,
+    /// How many connections there may be, and how long they may take.
+    pub limits: Limits,
+    /// `None`: nothing is encrypted.
+    pub tls: Option<Arc<Tls>>,
+    /// Longest time for answers to be completed after the first signal.
+    pub drain_timeout: Duration,
+}
+
+/// Serves until a signal (SIGTERM, SIGINT) or the end of the engine. A second signal ends the drain; SIGHUP
+/// reads files again.
 ///
 /// # Errors
 /// Signals cannot be received.
-pub async fn serve(
-    state: Arc<ServerState>,
-    listener: TcpListener,
-    engine_end: EngineEnd,
-    drain_timeout: Duration,
-) -> std::io::Result<Ended> {
+pub async fn serve(setup: Setup, engine_end: EngineEnd, reload: Reload) -> std::io::Result<Ended> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (count, signals) = watch::channel(0);
@@ -54,28 +66,44 @@ pub async fn serve(
             count.send_modify(|count| *count += 1);
         }
     });
-    Ok(serve_until(state, listener, engine_end, drain_timeout, signals).await)
+    if reload.is_wanted() {
+        let mut hangup = signal(SignalKind::hangup())?;
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                let reload = reload.clone();
+                // Files may be slow.
+                let _ = tokio::task::spawn_blocking(move || reload.run()).await;
+            }
+        });
+    }
+    tokio::spawn(service_manager::keep_watchdog(Arc::clone(&setup.state)));
+    Ok(serve_until(setup, engine_end, signals).await)
 }
 
 /// As [`serve`]: the first of `signals`, which counts them, asks to stop, the second to do so now.
 pub async fn serve_until(
-    state: Arc<ServerState>,
-    listener: TcpListener,
+    setup: Setup,
     mut engine_end: EngineEnd,
-    drain_timeout: Duration,
     mut signals: watch::Receiver<u32>,
 ) -> Ended {
+    let Setup {
+        state,
+        listener,
+        limits,
+        tls,
+        drain_timeout,
+    } = setup;
     let (stop, mut stopped) = watch::channel(false);
     let stopped = async move {
         // An error means that the sender is gone, which is a reason to stop as well.
         let _ = stopped.wait_for(|stop| *stop).await;
     };
-    let serving = connections::serve(
-        listener,
-        app(Arc::clone(&state)),
-        Limits::of_process(),
-        stopped,
-    );
+    let service = Service {
+        app: app(Arc::clone(&state)),
+        limits,
+        tls,
+    };
+    let serving = connections::serve(listener, service, stopped);
     tokio::pin!(serving);
     tokio::select! {
         // A worker that died has the last word even if a signal came at the same moment.
@@ -89,8 +117,9 @@ pub async fn serve_until(
     }
     tracing::info!(
         seconds = drain_timeout.as_secs(),
-        "stopping: running requests may finish; a second signal cuts them off"
+        "stopping: running requests may finish, new ones get 503; a second signal cuts them off"
     );
+    service_manager::stopping();
     state.set_draining();
     stop.send_replace(true);
     tokio::select! {

@@ -5,11 +5,9 @@
 //! the way is one line that says what to do, and exit code 1.
 
 use std::io::IsTerminal;
-use std::net::{TcpListener, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Parser;
@@ -26,21 +24,29 @@ use tracing_subscriber::EnvFilter;
 use crate::backend::capacity::{DEFAULT_PARALLEL, Wishes};
 use crate::backend::load::{LoadRequest, load};
 use crate::cli::Arguments;
+use crate::connections::Limits;
+use crate::cors::Origins;
 use crate::environment::{CACHE_TYPE, Environment, LOOKUP};
-use crate::http_threads::{runtime, spare_cpus};
+use crate::http_threads::{keep_on, runtime, spare_cpus};
+use crate::keys::Keys;
+use crate::listen;
+use crate::observe::AccessLog;
 use crate::plan_choice::{Asked, PlanChoice, Sources, choose};
 use crate::profile_use::{Force, ProfileUse};
+use crate::program::Program;
 use crate::prompt::sandbox;
+use crate::reload::Reload;
 use crate::render::unix_seconds;
 use crate::scheduler::worker;
-use crate::serve::{Ended, serve};
+use crate::serve::{Ended, Setup, serve};
+use crate::service_manager;
 use crate::serving::{Limit, MeasuredSteps};
 use crate::state::{ServerState, Settings};
 use crate::validate::Defaults;
 
 /// Runs the server as the command line says. Both programs are this function, and so is the process
 /// that a server starts to render templates.
-pub fn run() -> ExitCode {
+pub fn run(program: Program) -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     if arguments
         .next()
@@ -48,7 +54,7 @@ pub fn run() -> ExitCode {
     {
         return sandbox::child::run();
     }
-    match start(Arguments::parse()) {
+    match start(Arguments::parse(), program) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", whole(error.as_ref()));
@@ -57,11 +63,14 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn start(arguments: Arguments) -> anyhow::Result<()> {
+fn start(arguments: Arguments, program: Program) -> anyhow::Result<()> {
     let environment = Environment::of_process()?;
     init_log(environment.log_filter.as_deref())?;
     // What is wrong inside the file is said when it is loaded; that there is none, before a port is taken.
     drop(FileMap::open(&arguments.model)?);
+    let network = &arguments.network;
+    let keys = listen::keys(network, environment.api_key.clone())?;
+    let tls = listen::tls(network)?;
     let topology = this_host()?;
     let force = Force {
         host: arguments.force_profile,
@@ -88,11 +97,20 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
             environment.runner
         );
     }
-    let listener = bind(&arguments.host, arguments.port)?;
-    let runner = environment.runner.clone();
-    let state = ServerState::new(settings(&arguments, environment));
-    let runtime =
-        runtime(spare_cpus(&choice.plan, &topology)).context("cannot start the HTTP threads")?;
+    let spare = spare_cpus(&choice.plan, &topology);
+    // Its last lines are written at the end of this function.
+    let (access_log, _written) = listen::access_log(network.access_log.as_deref(), &spare)?.unzip();
+    let settings = settings(&arguments, Arc::clone(&keys), access_log.clone())?;
+    let listener = listen::bind(network, program)?;
+    listen::announce(&listener, tls.is_some(), &keys)?;
+    service_manager::loading();
+    let state = ServerState::new(settings);
+    let connections = network.max_connections.map(|count| count as usize);
+    let (limits, drain_timeout) = (
+        Limits::of_process(connections, network.head()),
+        network.drain(),
+    );
+    let runtime = runtime(spare.clone()).context("cannot start the HTTP threads")?;
     let applied = profile.as_ref().and_then(ProfileUse::applied);
     let serving = applied.and_then(|profile| profile.serving.as_ref());
     let request = LoadRequest {
@@ -117,15 +135,27 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
         ),
         measured: applied.map(MeasuredSteps::from).unwrap_or_default(),
         chat_template: arguments.chat_template,
-        runner,
+        runner: environment.runner,
         profile: profile.as_ref().map(|profile| profile.shown.clone()),
         notes: choice.notes,
     };
     let engine_end = spawn_engine(Arc::clone(&state), request, profile)?;
-    let drain_timeout = Duration::from_secs(arguments.drain_timeout.into());
+    let reload = Reload {
+        keys,
+        tls: tls.clone(),
+        access_log,
+    };
+    // This thread accepts connections; the engine's, which it has started, is not held to this.
+    keep_on(&spare);
     let ended = runtime.block_on(async {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        serve(state, listener, engine_end, drain_timeout).await
+        let setup = Setup {
+            state,
+            listener: tokio::net::TcpListener::from_std(listener)?,
+            limits,
+            tls,
+            drain_timeout,
+        };
+        serve(setup, engine_end, reload).await
     });
     // Threads in the middle of something end with the process.
     runtime.shutdown_background();
@@ -262,12 +292,13 @@ impl Setting {
     }
 }
 
-fn settings(arguments: &Arguments, environment: Environment) -> Settings {
-    let mut api_keys = arguments.api_keys.clone();
-    if api_keys.is_empty() {
-        api_keys.extend(environment.api_key);
-    }
-    Settings {
+fn settings(
+    arguments: &Arguments,
+    api_keys: Arc<Keys>,
+    access_log: Option<AccessLog>,
+) -> anyhow::Result<Settings> {
+    let network = &arguments.network;
+    Ok(Settings {
         model_name: arguments.served_name(),
         api_keys,
         defaults: Defaults {
@@ -276,26 +307,10 @@ fn settings(arguments: &Arguments, environment: Environment) -> Settings {
         },
         created: unix_seconds(),
         queue_limit: arguments.queue as usize,
-    }
-}
-
-/// Binds before the model is loaded, so that a port in use is known at once and probes get answers.
-fn bind(host: &str, port: u16) -> anyhow::Result<TcpListener> {
-    let addresses: Vec<_> = (host, port)
-        .to_socket_addrs()
-        .with_context(|| format!("--host {host}: no such address"))?
-        .collect();
-    let listener = TcpListener::bind(addresses.as_slice()).with_context(|| {
-        format!("cannot listen on {host} port {port}; choose another with --port")
-    })?;
-    listener
-        .set_nonblocking(true)
-        .context("cannot listen without blocking")?;
-    tracing::info!(
-        "listening on http://{}, loading the model",
-        listener.local_addr()?
-    );
-    Ok(listener)
+        origins: Origins::of(network.cors_origins.clone()).map_err(anyhow::Error::msg)?,
+        max_body_bytes: network.max_body.as_u64() as usize,
+        access_log,
+    })
 }
 
 /// Starts the thread that loads the model and then drives the engine until the queue is closed.
@@ -353,6 +368,7 @@ fn drive(
         tracing::info!("-n {most}: answers end where the context of {context} tokens is full");
     }
     state.set_ready(loaded.model);
+    service_manager::ready("serving");
     tracing::info!(
         "ready: model {} at /v1/chat/completions",
         state.settings.model_name

@@ -7,8 +7,11 @@ use serde_json::Value;
 use sysinfer_engine::EngineInfo;
 
 use crate::constraint::Grammars;
+use crate::cors::Origins;
 use crate::error::ApiError;
 use crate::intake::Intake;
+use crate::keys::Keys;
+use crate::observe::AccessLog;
 use crate::prompt::PromptEncoder;
 use crate::prompt::text::TextEncoder;
 use crate::scheduler::Queue;
@@ -19,14 +22,20 @@ use crate::validate::Defaults;
 pub struct Settings {
     /// Name of the model in the API.
     pub model_name: String,
-    /// Accepted keys; empty: any.
-    pub api_keys: Vec<String>,
+    /// Accepted keys.
+    pub api_keys: Arc<Keys>,
     /// For requests that say nothing.
     pub defaults: Defaults,
     /// Unix time of the start, in seconds.
     pub created: u64,
     /// Requests that may wait.
     pub queue_limit: usize,
+    /// Pages of other sites that may use the API in a browser.
+    pub origins: Origins,
+    /// Largest body of a request, bytes.
+    pub max_body_bytes: usize,
+    /// Where each request leaves a line.
+    pub access_log: Option<AccessLog>,
 }
 
 /// Known when the model is loaded.

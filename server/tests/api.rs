@@ -3,10 +3,14 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use axum::body::Body;
-use axum::http::{Request, StatusCode, header};
+use axum::http::{HeaderMap, Request, StatusCode, header};
 use common::{Options, Server, ask, body, chat_request, get};
 use serde_json::{Value, json};
+use sysinfer_server::cors::Origins;
+use sysinfer_server::reload::Reload;
 
 #[tokio::test]
 async fn a_whole_answer_has_the_shape_that_clients_expect() {
@@ -334,7 +338,13 @@ async fn keys_guard_everything_but_health() {
             .body(Body::empty())
             .unwrap()
     };
-    assert_eq!(server.send(get("/health")).await.status(), StatusCode::OK);
+    for path in ["/health", "/ready", "/live"] {
+        assert_eq!(
+            server.send(get(path)).await.status(),
+            StatusCode::OK,
+            "{path}"
+        );
+    }
     assert_eq!(
         server
             .send(with_key("/v1/models", "sk-right"))
@@ -375,18 +385,100 @@ async fn request_ids_are_echoed_or_made() {
     assert_eq!(long.headers()["x-request-id"].len(), 32);
 }
 
-#[tokio::test]
-async fn browsers_may_ask_from_anywhere() {
+/// What a server with these origins says to a browser that shows a page of `site`, before a request with a key.
+async fn preflight(origins: &[&str], site: &str) -> HeaderMap {
+    let asked = origins.iter().map(|origin| origin.parse().unwrap());
     let server = Server::start(Options {
         api_keys: vec!["sk-right".into()],
+        origins: Origins::of(asked.collect()).unwrap(),
         ..Options::default()
     });
     let preflight = Request::options("/v1/chat/completions")
-        .header(header::ORIGIN, "http://example.org")
+        .header(header::ORIGIN, site)
         .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
+        .header(
+            header::ACCESS_CONTROL_REQUEST_HEADERS,
+            "authorization,content-type",
+        )
         .body(Body::empty())
         .unwrap();
     let response = server.send(preflight).await;
     assert_eq!(response.status(), StatusCode::OK);
-    assert_eq!(response.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+    response.headers().clone()
+}
+
+/// `*` would not cover `Authorization` (Fetch standard, CORS-safelisted and non-wildcard request-header names).
+#[tokio::test]
+async fn browsers_may_send_keys_from_anywhere() {
+    let headers = preflight(&[], "http://example.org").await;
+    assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+    assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_METHODS], "POST");
+    assert_eq!(
+        headers[header::ACCESS_CONTROL_ALLOW_HEADERS],
+        "authorization,content-type"
+    );
+    assert!(!headers.contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS));
+}
+
+#[tokio::test]
+async fn browsers_may_ask_from_listed_sites_only() {
+    let allowed = header::ACCESS_CONTROL_ALLOW_ORIGIN;
+    let sites = ["https://chat.example.com", "http://127.0.0.1:3000"];
+    for site in sites {
+        assert_eq!(preflight(&sites, site).await[&allowed], site);
+    }
+    assert!(
+        !preflight(&sites, "https://evil.example.com")
+            .await
+            .contains_key(&allowed)
+    );
+    assert!(!preflight(&["none"], sites[0]).await.contains_key(&allowed));
+}
+
+#[tokio::test]
+async fn a_server_that_loads_lives_and_is_not_ready() {
+    let server = Server::start(Options {
+        ready: false,
+        ..Options::default()
+    });
+    let live = server.send(get("/live")).await;
+    assert_eq!(live.status(), StatusCode::OK);
+    assert_eq!(body(live).await, json!({"status": "loading"}));
+    let ready = server.send(get("/ready")).await;
+    assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(ready.headers()[header::RETRY_AFTER], "5");
+    server.state.set_failed();
+    assert_eq!(
+        server.send(get("/live")).await.status(),
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+}
+
+#[tokio::test]
+async fn keys_of_a_file_change_without_a_restart() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "sk-one\nsk-two\n").unwrap();
+    let server = Server::start(Options {
+        api_key_file: Some(file.path().into()),
+        ..Options::default()
+    });
+    let reload = Reload {
+        keys: Arc::clone(&server.state.settings.api_keys),
+        ..Reload::default()
+    };
+    let status = async |key: &str| {
+        let request = Request::get("/v1/models")
+            .header(header::AUTHORIZATION, format!("Bearer {key}"))
+            .body(Body::empty());
+        server.send(request.unwrap()).await.status().as_u16()
+    };
+    assert_eq!((status("sk-one").await, status("sk-two").await), (200, 200));
+    std::fs::write(file.path(), "sk-two\nsk-three\n").unwrap();
+    reload.run();
+    let rotated = (
+        status("sk-one").await,
+        status("sk-two").await,
+        status("sk-three").await,
+    );
+    assert_eq!(rotated, (401, 200, 200));
 }

@@ -25,7 +25,7 @@ async fn listen(server: &Server, limits: Limits) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let never = std::future::pending();
-    tokio::spawn(connections::serve(listener, server.app(), limits, never));
+    tokio::spawn(connections::serve(listener, server.service(limits), never));
     address
 }
 

@@ -271,7 +271,7 @@ async fn three_tries_of_a_client_that_gives_up_are_one_job() {
             write: minute,
         };
         let never = std::future::pending();
-        tokio::spawn(connections::serve(listener, server.app(), limits, never));
+        tokio::spawn(connections::serve(listener, server.service(limits), never));
         let other = server.chat(ask("hi", json!({"stream": true}))).await;
         server.until(|seen| seen.admitted == 1).await;
 

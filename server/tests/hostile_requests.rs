@@ -281,7 +281,7 @@ async fn listen(server: &Server) -> SocketAddr {
         write: MINUTE,
     };
     let never = std::future::pending();
-    tokio::spawn(connections::serve(listener, server.app(), limits, never));
+    tokio::spawn(connections::serve(listener, server.service(limits), never));
     address
 }
 

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
-use common::{Options, Server, ask, body, events, get, text};
+use common::{Options, Server, ask, body, events, text};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use sysinfer_server::serve::{Ended, serve_until};
+use sysinfer_server::connections::Limits;
+use sysinfer_server::serve::{Ended, Setup, serve_until};
 use sysinfer_server::state::Status;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,6 +19,12 @@ use tokio::sync::{oneshot, watch};
 use tracing::subscriber::DefaultGuard;
 
 const MINUTE: Duration = Duration::from_secs(60);
+
+const LIMITS: Limits = Limits {
+    connections: 100,
+    head: MINUTE,
+    write: MINUTE,
+};
 
 fn gated(queue_limit: usize) -> Server {
     Server::start(Options {
@@ -103,13 +110,14 @@ async fn listen(server: &Server, drain_timeout: Duration) -> Running {
     let (signals, received) = watch::channel(0);
     let (engine, engine_end) = oneshot::channel();
     let state = Arc::clone(&server.state);
-    let served = tokio::spawn(serve_until(
+    let setup = Setup {
         state,
         listener,
-        engine_end,
+        limits: LIMITS,
+        tls: None,
         drain_timeout,
-        received,
-    ));
+    };
+    let served = tokio::spawn(serve_until(setup, engine_end, received));
     Running {
         address,
         signals,
@@ -119,10 +127,25 @@ async fn listen(server: &Server, drain_timeout: Duration) -> Running {
 }
 
 async fn post(address: std::net::SocketAddr, body: &Value) -> TcpStream {
+    send(address, &request_of(body, "Connection: close\r\n")).await
+}
+
+/// A request of a client that would keep its connection.
+fn chat_request() -> String {
+    request_of(&ask("hi", json!({})), "")
+}
+
+fn request_of(body: &Value, header: &str) -> String {
     let body = body.to_string();
-    let head = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close";
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json";
+    format!(
+        "{head}\r\n{header}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+async fn send(address: std::net::SocketAddr, request: &str) -> TcpStream {
     let mut socket = TcpStream::connect(address).await.unwrap();
-    let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     socket.write_all(request.as_bytes()).await.unwrap();
     socket
 }
@@ -171,14 +194,28 @@ async fn stopping_finishes_what_runs_and_waits_and_refuses_the_rest() {
     while server.state.status() != Status::Draining {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert_eq!(
-        server.chat(streamed()).await.status(),
-        StatusCode::SERVICE_UNAVAILABLE
-    );
-    assert_eq!(
-        server.send(get("/health")).await.status(),
-        StatusCode::SERVICE_UNAVAILABLE
-    );
+    // New connections are taken until the last answer is complete, and told to go elsewhere.
+    for (request, wanted) in [
+        (chat_request(), "HTTP/1.1 503"),
+        (
+            "GET /health HTTP/1.1\r\nHost: x\r\n\r\n".into(),
+            "HTTP/1.1 503",
+        ),
+        (
+            "GET /ready HTTP/1.1\r\nHost: x\r\n\r\n".into(),
+            "HTTP/1.1 503",
+        ),
+        (
+            "GET /live HTTP/1.1\r\nHost: x\r\n\r\n".into(),
+            "HTTP/1.1 200",
+        ),
+    ] {
+        let answer = rest(send(running.address, &request).await).await;
+        assert!(answer.starts_with(wanted), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+        let has_time = answer.contains("retry-after: 5");
+        assert_eq!(has_time, wanted.ends_with("503"), "{answer}");
+    }
     drop(server.permits);
     for socket in [first, second] {
         assert!(rest(socket).await.contains("[DONE]"));

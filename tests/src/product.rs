@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -156,6 +156,39 @@ impl Server {
             log.push('\n');
         }
         log
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal, for example `TERM`.
+    ///
+    /// # Panics
+    /// If there is no such signal, or no such process any more.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let killed = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(
+            killed.expect("there is kill").success(),
+            "kill -s {name} {id}"
+        );
+    }
+
+    /// How it ends.
+    ///
+    /// # Panics
+    /// If it does not, for too long.
+    pub fn ended(&mut self) -> ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                return status;
+            }
+            assert!(start.elapsed() < PATIENCE, "it goes on and on");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Status and body of a GET.

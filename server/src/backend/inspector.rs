@@ -24,8 +24,8 @@ pub struct Inspector {
 type Version = Option<(u64, SystemTime)>;
 
 impl Inspector {
-    /// Starts the thread, which sleeps until the first [`Inspector::look`]. It is started before the engine's
-    /// thread is pinned, so it may run on any CPU.
+    /// Starts the thread, which sleeps until the first [`Inspector::look`]. It may run where the calling thread may:
+    /// to be called before the engine's thread is pinned.
     pub fn start(model: PathBuf, cache: CacheType) -> Self {
         let (ask, asked) = sync_channel::<()>(1);
         let (tell, told) = sync_channel(1);

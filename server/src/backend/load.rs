@@ -22,6 +22,7 @@ use super::load_error::LoadError;
 use super::template_choice;
 use crate::cli::LookupMode;
 use crate::constraint::Grammars;
+use crate::http_threads::{keep_on, spare_cpus};
 use crate::plan_choice::compressed;
 use crate::profile_use::Shown;
 use crate::prompt::PromptEncoder;
@@ -105,6 +106,8 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
     let mut engine = Engine::load(&file, plan, precision, topology, &mut progress)?;
     // Weights that are not packed keep the map that they are in.
     drop(file);
+    // The team has its CPUs. What this thread starts from here on is not of the team.
+    keep_on(&spare_cpus(engine.plan(), topology));
     let tokenizer = engine
         .tokenizer()
         .cloned()

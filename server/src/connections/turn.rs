@@ -13,6 +13,8 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
+use super::client::Client;
+
 /// What is known of a connection, told by its socket and by the bodies of its requests and answers. All of
 /// them are polled by the one task of the connection.
 #[derive(Debug, Default)]
@@ -58,14 +60,16 @@ fn set(fact: &AtomicBool, is: bool) {
     fact.store(is, Ordering::Relaxed);
 }
 
-/// `app` as the service of one connection, which tells `turn` of its requests.
+/// `app` as the service of the connection of one client, which tells `turn` of its requests.
 pub(super) fn service(
     app: Router,
+    client: Client,
     turn: Arc<Turn>,
 ) -> impl Service<Request<Incoming>, Response = Response<AnswerBody>, Error = Infallible, Future: Send>
 {
     let app = TowerToHyperService::new(app);
-    hyper::service::service_fn(move |request: Request<Incoming>| {
+    hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(client);
         let answering = Answering::new(Arc::clone(&turn));
         let turn = Arc::clone(&turn);
         set(&turn.unread, !request.body().is_end_stream());

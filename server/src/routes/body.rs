@@ -16,9 +16,6 @@ use crate::error::ApiError;
 use crate::intake::{Held, Intake, WorkPermit};
 use crate::state::ServerState;
 
-/// Largest request body: a context full of text many times over.
-pub const BODY_LIMIT_BYTES: usize = 8 << 20;
-
 /// Longest time for a body to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -60,7 +57,12 @@ impl JsonBody {
         if let Some(encoding) = encoding(request.headers()) {
             return Err(ApiError::encoded(&encoding));
         }
-        let (bytes, held) = read(request.into_body(), &state.intake).await?;
+        let (bytes, held) = read(
+            request.into_body(),
+            state.settings.max_body_bytes,
+            &state.intake,
+        )
+        .await?;
         let permit = state.intake.permit(bytes.len(), held).await?;
         Ok(Self { bytes, permit })
     }
@@ -90,10 +92,10 @@ impl JsonBody {
 
 /// Reads a body, once there is room for what it says it has; for one that does not say, as soon as it is
 /// more than a small one.
-async fn read(mut body: Body, intake: &Intake) -> Result<(Vec<u8>, Held), ApiError> {
+async fn read(mut body: Body, limit: usize, intake: &Intake) -> Result<(Vec<u8>, Held), ApiError> {
     let declared = body.size_hint().lower() as usize;
-    if declared > BODY_LIMIT_BYTES {
-        return Err(ApiError::body_too_large(BODY_LIMIT_BYTES));
+    if declared > limit {
+        return Err(ApiError::body_too_large(limit));
     }
     let mut held = intake.hold(declared).await?;
     let mut bytes = Vec::with_capacity(declared);
@@ -109,12 +111,12 @@ async fn read(mut body: Body, intake: &Intake) -> Result<(Vec<u8>, Held), ApiErr
             continue;
         };
         let together = bytes.len() + data.len();
-        if together > BODY_LIMIT_BYTES {
-            return Err(ApiError::body_too_large(BODY_LIMIT_BYTES));
+        if together > limit {
+            return Err(ApiError::body_too_large(limit));
         }
         if !held.is_enough_for(together) {
-            held = intake.hold(BODY_LIMIT_BYTES).await?;
-            bytes.reserve_exact(BODY_LIMIT_BYTES - bytes.len());
+            held = intake.hold(limit).await?;
+            bytes.reserve_exact(limit - bytes.len());
         }
         bytes.extend_from_slice(&data);
     }

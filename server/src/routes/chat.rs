@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::api::response::ChatCompletion;
 use crate::error::ApiError;
-use crate::observe::RequestId;
+use crate::observe::RequestFacts;
 use crate::openapi::{Described, bodies};
 use crate::reading::Reading;
 use crate::render::Head;
@@ -30,11 +30,11 @@ use crate::validate::{Delivery, check};
 /// stopping.
 pub async fn completions(
     State(state): State<Arc<ServerState>>,
-    Extension(id): Extension<RequestId>,
+    Extension(facts): Extension<RequestFacts>,
     _: QueueSlot,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
-    answer(&state, id, body, rendered).await
+    answer(&state, facts, body, rendered).await
 }
 
 /// What `/openapi.json` says of it.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::api::response::TextCompletion;
 use crate::error::ApiError;
-use crate::observe::RequestId;
+use crate::observe::RequestFacts;
 use crate::openapi::{Described, bodies};
 use crate::render::Head;
 use crate::render::completion::{TextChunks, Texts};
@@ -26,11 +26,11 @@ use crate::validate::check_completion;
 /// As those of a chat.
 pub async fn completions(
     State(state): State<Arc<ServerState>>,
-    Extension(id): Extension<RequestId>,
+    Extension(facts): Extension<RequestFacts>,
     _: QueueSlot,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
-    answer(&state, id, body, encoded).await
+    answer(&state, facts, body, encoded).await
 }
 
 /// What `/openapi.json` says of it.

@@ -11,13 +11,13 @@ use serde_json::{Map, Value};
 
 use crate::api::embeddings::{EmbeddingApi, EmbeddingList, Means};
 use crate::error::ApiError;
-use crate::observe::{GenerationLog, RequestId};
+use crate::observe::{GenerationLog, RequestFacts};
 use crate::openapi::{Described, bodies};
 use crate::render::embeddings::{Vectors, embedded};
 use crate::routes::body::JsonBody;
 use crate::routes::generation::{logged, refused};
 use crate::routes::queue_slot::QueueSlot;
-use crate::scheduler::{Embedded, ValidInputs};
+use crate::scheduler::{Embedded, ValidInputs, Waits};
 use crate::state::ServerState;
 use crate::validate::{VectorForm, check_embeddings};
 
@@ -27,11 +27,11 @@ use crate::validate::{VectorForm, check_embeddings};
 /// 400 for the request, 429 when the queue is full, 503 while loading or stopping, 500 when the engine fails.
 pub async fn embeddings(
     State(state): State<Arc<ServerState>>,
-    Extension(id): Extension<RequestId>,
+    Extension(facts): Extension<RequestFacts>,
     _: QueueSlot,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
-    answer(state, id, body, EmbeddingApi::OpenAi).await
+    answer(state, facts, body, EmbeddingApi::OpenAi).await
 }
 
 /// That of Text Embeddings Inference.
@@ -40,11 +40,11 @@ pub async fn embeddings(
 /// As [`embeddings`].
 pub async fn embed(
     State(state): State<Arc<ServerState>>,
-    Extension(id): Extension<RequestId>,
+    Extension(facts): Extension<RequestFacts>,
     _: QueueSlot,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
-    answer(state, id, body, EmbeddingApi::Tei).await
+    answer(state, facts, body, EmbeddingApi::Tei).await
 }
 
 /// What `/openapi.json` says of OpenAI's.
@@ -69,7 +69,7 @@ pub fn tei_described() -> Described {
 /// As [`embeddings`].
 pub async fn answer(
     state: Arc<ServerState>,
-    id: RequestId,
+    facts: RequestFacts,
     body: JsonBody,
     api: EmbeddingApi,
 ) -> Result<Response, ApiError> {
@@ -85,7 +85,7 @@ pub async fn answer(
     };
     let tokens = inputs.tokens();
     let events = state.queue.submit(inputs).map_err(refused)?;
-    let log = GenerationLog::new(id, tokens, began, state);
+    let log = GenerationLog::new(facts, tokens, Waits::from_iter([events.wait()]), state);
     let embedded = match embedded(events, log).await {
         Ok(embedded) => embedded,
         Err(error) => return Ok(logged(error.into_response())),

@@ -1,14 +1,13 @@
 //! What all requests for answers have in common: from a body to jobs, from jobs to a response.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::error::ApiError;
-use crate::observe::{GenerationLog, LoggedElsewhere, RequestId};
+use crate::observe::{GenerationLog, LoggedElsewhere, RequestFacts};
 use crate::render::Renderer;
 use crate::render::gather::gather;
 use crate::render::stream;
@@ -52,7 +51,7 @@ impl<R> Encoded<R> {
     }
 }
 
-/// Answers the request `id` whose body is `body`, whole or piece by piece.
+/// Answers a request whose body is `body`, whole or piece by piece.
 ///
 /// Everything that the client can have wrong is found before the response begins; a stream's
 /// headers leave before the prompt is computed.
@@ -61,27 +60,25 @@ impl<R> Encoded<R> {
 /// Those of the body and of `encode`, and of [`generate`].
 pub async fn answer<R: Renderer>(
     state: &Arc<ServerState>,
-    id: RequestId,
+    facts: RequestFacts,
     body: JsonBody,
     encode: Encode<R>,
 ) -> Result<Response, ApiError> {
-    let began = Instant::now();
     let encoded = {
         let state = Arc::clone(state);
         body.work(move |body| encode(&state, body)).await?
     };
-    generate(state, id, began, encoded).await
+    generate(state, facts, encoded).await
 }
 
-/// Queues the jobs of a request that arrived at `began`, all or none, and answers it with what comes of them.
+/// Queues the jobs of a request, all or none, and answers it with what comes of them.
 ///
 /// # Errors
 /// 400 where so many can never wait, 429 when the queue is full, 500 when the engine fails at a whole answer, 503
 /// when the server is stopping.
 pub async fn generate<R: Renderer>(
     state: &Arc<ServerState>,
-    id: RequestId,
-    began: Instant,
+    facts: RequestFacts,
     encoded: Encoded<R>,
 ) -> Result<Response, ApiError> {
     let Encoded {
@@ -94,7 +91,7 @@ pub async fn generate<R: Renderer>(
     let prompts = jobs.iter().step_by(per_prompt.max(1));
     let prompt_tokens = prompts.map(|job| job.prompt().len()).sum();
     let choices = queued(state, jobs)?;
-    let log = GenerationLog::new(id, prompt_tokens, began, Arc::clone(state));
+    let log = GenerationLog::new(facts, prompt_tokens, choices.waits(), Arc::clone(state));
     let response = match stream {
         true => {
             let format = renderer.stream(prompt_tokens, choices.count());

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::api::responses::request::{in_its_words, read};
 use crate::api::responses::response::Response as Object;
 use crate::error::ApiError;
-use crate::observe::RequestId;
+use crate::observe::RequestFacts;
 use crate::openapi::{Described, bodies};
 use crate::render::Head;
 use crate::render::responses::Answer;
@@ -27,11 +27,11 @@ use crate::state::ServerState;
 /// As those of a chat.
 pub async fn responses(
     State(state): State<Arc<ServerState>>,
-    Extension(id): Extension<RequestId>,
+    Extension(facts): Extension<RequestFacts>,
     _: QueueSlot,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
-    answer(&state, id, body, encoded).await
+    answer(&state, facts, body, encoded).await
 }
 
 /// What `/openapi.json` says of it.

@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use super::{Event, Events};
+use super::{Event, Events, Waits};
 
 /// What comes of a request: the events of each of its answers. Dropping it cancels them all.
 #[derive(Debug)]
@@ -23,6 +23,11 @@ impl From<Vec<Events>> for Choices {
 }
 
 impl Choices {
+    /// How long their jobs wait. To be asked before any is over.
+    pub fn waits(&self) -> Waits {
+        self.answers.iter().flatten().map(Events::wait).collect()
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.answers.len()

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::Event;
+use super::waits::Wait;
 
 /// Events that a job may send beside its tokens: the last text, and the end.
 const EVENTS_BESIDE_TOKENS: usize = 8;
@@ -25,6 +26,7 @@ pub struct EventSender {
     sender: mpsc::Sender<Vec<Event>>,
     kept: Vec<Event>,
     times: Option<Times>,
+    wait: Wait,
 }
 
 /// A way past the worker to the client of a job, for what ends all answers at once.
@@ -36,6 +38,7 @@ pub struct Bypass(mpsc::WeakSender<Vec<Event>>);
 pub struct Events {
     receiver: mpsc::Receiver<Vec<Event>>,
     arrived: VecDeque<Event>,
+    wait: Wait,
 }
 
 /// When text last left, and when the last step that made some ended.
@@ -48,14 +51,17 @@ struct Times {
 /// A job's two ends: one for the worker, one for the client.
 pub fn channel(max_tokens: usize) -> (EventSender, Events) {
     let (sender, receiver) = mpsc::channel(max_tokens.saturating_add(EVENTS_BESIDE_TOKENS));
+    let wait = Wait::begins_now();
     let sender = EventSender {
         sender,
         kept: Vec::new(),
         times: None,
+        wait: wait.clone(),
     };
     let events = Events {
         receiver,
         arrived: VecDeque::new(),
+        wait,
     };
     (sender, events)
 }
@@ -86,6 +92,11 @@ impl EventSender {
             }
         };
         self.times = Some(Times { left, given: now });
+    }
+
+    /// Says that the job waits no longer.
+    pub fn admitted(&self) {
+        self.wait.end();
     }
 
     /// A way past this end, which does not keep it open.
@@ -138,6 +149,11 @@ impl Times {
 }
 
 impl Events {
+    /// How long the job waits for the engine.
+    pub fn wait(&self) -> Wait {
+        self.wait.clone()
+    }
+
     /// The next event; `None` without a preceding end when the worker died.
     pub async fn next(&mut self) -> Option<Event> {
         std::future::poll_fn(|context| self.poll_next(context)).await

@@ -16,6 +16,7 @@ pub mod inputs;
 pub mod job;
 pub mod outcome;
 pub mod queue;
+mod waits;
 mod work;
 pub mod worker;
 
@@ -28,4 +29,5 @@ pub use inputs::ValidInputs;
 pub use job::{JobLimits, ValidJob};
 pub use outcome::{Embedded, Event, Finish, FinishReason, Logprob, TokenLogprobs};
 pub use queue::{Queue, Refusal};
+pub use waits::{Wait, Waits};
 pub use work::Job;

@@ -4,6 +4,7 @@
 //! are taken out before it does.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::Job;
@@ -15,6 +16,10 @@ pub struct Queue {
     waiting: Mutex<Waiting>,
     arrived: Condvar,
     limit: usize,
+    /// Times that the worker asked for jobs, between its steps.
+    asked: AtomicU64,
+    /// Whether it has something to do.
+    is_busy: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -60,6 +65,8 @@ impl Queue {
             waiting: Mutex::new(waiting),
             arrived: Condvar::new(),
             limit,
+            asked: AtomicU64::new(0),
+            is_busy: AtomicBool::new(false),
         }
     }
 
@@ -105,9 +112,11 @@ impl Queue {
 
     /// The first job that is still wanted, waiting for one. `None`: closed and empty.
     pub fn next(&self) -> Option<Ticket> {
+        self.is_busy.store(false, Ordering::Relaxed);
         let mut waiting = self.lock();
         loop {
             if let Some(ticket) = pop_wanted(&mut waiting) {
+                self.is_busy.store(true, Ordering::Relaxed);
                 return Some(ticket);
             }
             if !waiting.open {
@@ -122,7 +131,14 @@ impl Queue {
 
     /// The first job that is still wanted, if one is there now.
     pub fn try_next(&self) -> Option<Ticket> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         pop_wanted(&mut self.lock())
+    }
+
+    /// A number that changes with every step of the worker; `None` while it has nothing to do.
+    pub fn pulse(&self) -> Option<u64> {
+        let asked = self.asked.load(Ordering::Relaxed);
+        self.is_busy.load(Ordering::Relaxed).then_some(asked)
     }
 
     /// Puts a job back to where it was taken from, whatever the limit.
@@ -238,6 +254,21 @@ mod tests {
         assert_eq!(first(queue.next()), Some(1));
         assert_eq!(first(queue.try_next()), Some(3));
         assert_eq!(first(queue.try_next()), None);
+    }
+
+    #[test]
+    fn a_worker_that_works_has_a_pulse() {
+        let queue = Queue::new(2);
+        assert_eq!(queue.pulse(), None, "nobody works yet");
+        let _first = queue.submit(job(1)).expect("room");
+        queue.next();
+        let before = queue.pulse().expect("it has a job");
+        assert_eq!(queue.pulse(), Some(before), "no step was made");
+        queue.try_next();
+        assert_ne!(queue.pulse(), Some(before));
+        queue.close();
+        queue.next();
+        assert_eq!(queue.pulse(), None, "it has gone");
     }
 
     #[test]

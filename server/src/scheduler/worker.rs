@@ -23,11 +23,14 @@ pub fn run(backend: &mut dyn Backend, queue: &Queue) {
         while let Some(Ticket { job, mut sender }) = next(queue, live.is_empty()) {
             next_id += 1;
             match backend.admit(next_id, job) {
-                Ok(()) => live.push(Live {
-                    id: next_id,
-                    sender,
-                    finished: false,
-                }),
+                Ok(()) => {
+                    sender.admitted();
+                    live.push(Live {
+                        id: next_id,
+                        sender,
+                        finished: false,
+                    });
+                }
                 Err(NotAdmitted::Wait(job)) if !live.is_empty() => {
                     queue.put_back(Ticket { job: *job, sender });
                     break;

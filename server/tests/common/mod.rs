@@ -4,6 +4,7 @@
 pub(crate) mod stubborn;
 pub(crate) mod vocabulary;
 
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -18,7 +19,11 @@ use sysinfer_engine::tokenizer::TooManyTokens;
 use sysinfer_engine::{Drafts, NotFinite};
 use sysinfer_server::app::app;
 use sysinfer_server::backend::stop::StopMatcher;
+use sysinfer_server::connections::{Limits, Service};
 use sysinfer_server::constraint::Grammars;
+use sysinfer_server::cors::Origins;
+use sysinfer_server::keys::Keys;
+use sysinfer_server::observe::AccessLog;
 use sysinfer_server::prompt::text::{Reading, TextEncoder};
 use sysinfer_server::prompt::{Conversation, PromptEncoder, PromptError};
 use sysinfer_server::scheduler::{
@@ -277,6 +282,9 @@ pub(crate) struct Options {
     pub(crate) gated: bool,
     pub(crate) queue_limit: usize,
     pub(crate) api_keys: Vec<String>,
+    pub(crate) api_key_file: Option<PathBuf>,
+    pub(crate) origins: Origins,
+    pub(crate) access_log: Option<AccessLog>,
     pub(crate) ready: bool,
     pub(crate) prompt: Arc<dyn PromptEncoder>,
     pub(crate) grammars: Option<Grammars>,
@@ -290,6 +298,9 @@ impl Default for Options {
             gated: false,
             queue_limit: 4,
             api_keys: Vec::new(),
+            api_key_file: None,
+            origins: Origins::Any,
+            access_log: None,
             ready: true,
             prompt: Arc::new(Words),
             grammars: None,
@@ -320,13 +331,16 @@ impl Server {
     pub(crate) fn on(mut backend: impl Backend + 'static, options: Options) -> Self {
         let state = ServerState::new(Settings {
             model_name: "test/model".into(),
-            api_keys: options.api_keys,
+            api_keys: Arc::new(Keys::new(options.api_keys, options.api_key_file).unwrap()),
             defaults: Defaults {
                 temperature: 0.0,
                 max_tokens: 4096,
             },
             created: 1_700_000_000,
             queue_limit: options.queue_limit,
+            origins: options.origins,
+            max_body_bytes: 8 << 20,
+            access_log: options.access_log,
         });
         if options.ready {
             state.set_ready(ServedModel {
@@ -359,6 +373,15 @@ impl Server {
 
     pub(crate) fn app(&self) -> Router {
         app(Arc::clone(&self.state))
+    }
+
+    /// The same for every connection, unencrypted.
+    pub(crate) fn service(&self, limits: Limits) -> Service {
+        Service {
+            app: self.app(),
+            limits,
+            tls: None,
+        }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Response<Body> {

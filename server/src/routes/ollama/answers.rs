@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::api::ollama::request::{self, Asked};
 use crate::api::ollama::response::Answer;
 use crate::error::ApiError;
-use crate::observe::RequestId;
+use crate::observe::RequestFacts;
 use crate::openapi::{Described, bodies};
 use crate::reading::Reading;
 use crate::render::ollama::{Kind, Lines};
@@ -28,11 +28,11 @@ use crate::state::ServerState;
 /// As those of `/v1/chat/completions`.
 pub async fn chat(
     State(state): State<Arc<ServerState>>,
-    Extension(id): Extension<RequestId>,
+    Extension(facts): Extension<RequestFacts>,
     _: QueueSlot,
     UndeclaredBody(body): UndeclaredBody,
 ) -> Result<Response, ApiError> {
-    answer(&state, id, body, Kind::Chat, request::chat).await
+    answer(&state, facts, body, Kind::Chat, request::chat).await
 }
 
 /// Answers a prompt, or continues it, as lines of JSON or as one object.
@@ -41,11 +41,11 @@ pub async fn chat(
 /// As those of `/v1/chat/completions`.
 pub async fn generate(
     State(state): State<Arc<ServerState>>,
-    Extension(id): Extension<RequestId>,
+    Extension(facts): Extension<RequestFacts>,
     _: QueueSlot,
     UndeclaredBody(body): UndeclaredBody,
 ) -> Result<Response, ApiError> {
-    answer(&state, id, body, Kind::Generate, request::generate).await
+    answer(&state, facts, body, Kind::Generate, request::generate).await
 }
 
 /// What `/openapi.json` says of `/api/chat`.
@@ -73,7 +73,7 @@ type Read = fn(Map<String, Value>) -> Result<Asked, ApiError>;
 
 async fn answer(
     state: &Arc<ServerState>,
-    id: RequestId,
+    facts: RequestFacts,
     body: JsonBody,
     kind: Kind,
     read: Read,
@@ -90,7 +90,7 @@ async fn answer(
     };
     match encoded {
         None => Ok(lines(&Reading::default()).loaded()),
-        Some(encoded) => generation::generate(state, id, began, encoded).await,
+        Some(encoded) => generation::generate(state, facts, encoded).await,
     }
 }
 

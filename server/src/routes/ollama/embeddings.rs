@@ -9,7 +9,7 @@ use axum::response::Response;
 use crate::api::embeddings::EmbeddingApi;
 use crate::api::ollama::response::{Embeddings, OneEmbedding};
 use crate::error::ApiError;
-use crate::observe::RequestId;
+use crate::observe::RequestFacts;
 use crate::openapi::{Described, bodies};
 use crate::routes::body::UndeclaredBody;
 use crate::routes::embeddings::answer;
@@ -22,11 +22,11 @@ use crate::state::ServerState;
 /// As those of `/v1/embeddings`.
 pub async fn embed(
     State(state): State<Arc<ServerState>>,
-    Extension(id): Extension<RequestId>,
+    Extension(facts): Extension<RequestFacts>,
     _: QueueSlot,
     UndeclaredBody(body): UndeclaredBody,
 ) -> Result<Response, ApiError> {
-    answer(state, id, body, EmbeddingApi::Ollama).await
+    answer(state, facts, body, EmbeddingApi::Ollama).await
 }
 
 /// The vector of one text, which is not scaled.
@@ -35,11 +35,11 @@ pub async fn embed(
 /// As those of `/v1/embeddings`.
 pub async fn embeddings(
     State(state): State<Arc<ServerState>>,
-    Extension(id): Extension<RequestId>,
+    Extension(facts): Extension<RequestFacts>,
     _: QueueSlot,
     UndeclaredBody(body): UndeclaredBody,
 ) -> Result<Response, ApiError> {
-    answer(state, id, body, EmbeddingApi::OllamaOld).await
+    answer(state, facts, body, EmbeddingApi::OllamaOld).await
 }
 
 /// What `/openapi.json` says of `/api/embed`.
