@@ -17,13 +17,14 @@ TEST_DOCS := python3 -m unittest discover -q -s tests/docs && \
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= cpu_list gguf profile split template tokenizer
 
-.PHONY: help demo test build docs test-docs setup model vocab golden fuzz bench bench-peers test-clients lint clean dist dist-all build-arm64 test-arm64 test-arm64-kernels test-arm64-goldens
+.PHONY: help demo test build docs test-docs setup model vocab golden fuzz bench bench-peers test-clients test-deploy lint clean dist dist-all build-arm64 test-arm64 test-arm64-kernels test-arm64-goldens
 
 help:
 	@echo "make demo          build, fetch a small model, tune, serve, stream one answer"
 	@echo "make test          all tests"
 	@echo "make test-docs     the commands of README and docs, with a small model: make test-docs ONLY=tuning"
 	@echo "make test-clients  real clients of many makers against the release server: make test-clients ONLY=langchain"
+	@echo "make test-deploy   units, container, Helm chart, balancers, alerts of deploy/: make test-deploy ONLY=haproxy"
 	@echo "make build         the release binaries, in target/release"
 	@echo "make vocab         tokenizers against llama.cpp's, chat templates against transformers', on what llama.cpp tests with"
 	@echo "make golden        logits against a folder of known ones: make golden GOLDEN=FOLDER"
@@ -71,6 +72,9 @@ docs:
 
 test-clients: setup
 	@scripts/test_clients.sh
+
+test-deploy: setup
+	@scripts/test_deploy.sh
 
 golden: setup
 	@test -e "$(GOLDEN)/golden.json" || { echo "$(GOLDEN) has no golden.json: make golden GOLDEN=FOLDER"; exit 2; }
