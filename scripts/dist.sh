@@ -76,6 +76,9 @@ for language in en zh; do
     install -D -m 644 -t "$doc/docs/$language" "docs/$language"/*.md
 done
 install -D -m 644 -t "$doc/hosts" hosts/*.toml
+install -D -m 644 -t "$root/lib/systemd/system" deploy/systemd/*.service
+install -D -m 755 -t "$root/libexec/sysinfer" deploy/systemd/sysinfer-service
+install -D -m 644 -t "$root/etc/sysinfer" deploy/systemd/sysinfer-server.env
 
 # What the programs need, measured. Each library has to be one whose package is named in dist/packages.toml.
 needed=$(printf '%s\n' "$root"/bin/* | scripts/needed_libraries.sh)
