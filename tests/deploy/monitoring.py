@@ -1,10 +1,12 @@
 """Prometheus' configuration and alerts, by promtool: the files are valid, the rules alert as rules_test.yml says, and
 every metric that they read is one of the server's."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import tempfile
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -46,10 +48,35 @@ def _():
     assert alerts and alerts == tested, alerts ^ tested
 
 
+def expressions_of_alerts():
+    return re.findall(r"expr: (?:\|\n(?:\s{10,}.*\n)+|.*)", (FOLDER / "rules.yml").read_text())
+
+
+def expressions_of_panels():
+    dashboard = json.loads((FOLDER / "dashboard.json").read_text())
+    return [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+
+
+@check("every panel of the dashboard asks what Prometheus understands, and no two lie on each other")
+def _():
+    rules = [{"record": f"panel:{number}", "expr": expression} for number, expression in enumerate(expressions_of_panels())]
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+        # Of Grafana's variables only the one that stands for a time is none of PromQL; JSON is YAML.
+        text = json.dumps({"groups": [{"name": "dashboard", "rules": rules}]})
+        file.write(text.replace("$__rate_interval", "5m"))
+        file.flush()
+        promtool("check", "rules", file.name)
+    taken = set()
+    for panel in json.loads((FOLDER / "dashboard.json").read_text())["panels"]:
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not cells & taken and at["x"] + at["w"] <= 24, panel["title"]
+        taken |= cells
+
+
 @check("every metric that is read is one of the server's")
 def _():
-    rules = (FOLDER / "rules.yml").read_text()
-    read = set(re.findall(r"\bsysinfer_[a-z_]+", "\n".join(re.findall(r"expr: (?:\|\n(?:\s{10,}.*\n)+|.*)", rules))))
+    read = set(re.findall(r"\bsysinfer_[a-z_]+", "\n".join([*expressions_of_alerts(), *expressions_of_panels()])))
     assert read
     with Server(os.environ["SYSINFER_SERVER"], os.environ["SYSINFER_TEST_MODEL"], "--threads", "1", "--kv-memory", "256M") as server:
         request = urllib.request.Request(
@@ -65,7 +92,7 @@ def _():
     there = set(re.findall(r"^# TYPE (sysinfer_\w+)", text, re.M))
     there |= {f"{name}_{part}" for name in there for part in ("bucket", "sum", "count")}
     # These come only once there is something to compare with, as the server's documentation says.
-    later = {"sysinfer_tuned_rate_share"}
+    later = {"sysinfer_tuned_rate_share", "sysinfer_requests_refused_total", "sysinfer_requests_finished_total"}
     assert read <= there | later, f"the server has no {', '.join(sorted(read - there - later))}"
 
 
