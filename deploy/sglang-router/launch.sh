@@ -25,11 +25,12 @@ options=(
     --worker-urls "$@"
     --host "${listen%:*}" --port "${listen##*:}"
     --prometheus-host "${metrics%:*}" --prometheus-port "${metrics##*:}"
-    # From 30 % of a prompt in a server's cache on, that counts more than its load, until a server has eight requests
-    # more than another and half as many again. The router's own figure is 64, for GPUs.
+    # From 30 % of a prompt in a server's cache on, that counts more than its load: prompts that share a long beginning,
+    # such as a system prompt, go to one server, until it has more than three requests more than another (and half as many
+    # again). The router's own figure is 64, for GPUs; on CPUs each request of a step costs the others time.
     --policy cache_aware
     --cache-threshold 0.3
-    --balance-abs-threshold 8
+    --balance-abs-threshold 3
     --balance-rel-threshold 1.5
     # A server is out when it is not ready once, and back when it is.
     --health-check-endpoint /ready

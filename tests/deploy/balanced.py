@@ -56,7 +56,7 @@ def eventually(what, seconds, condition):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"after {seconds} s still not: {what}"
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 class Balancer:
@@ -111,6 +111,14 @@ def ask(talk, url, tokens=16, **fields):
 def answered(server):
     """Answers that a server has logged."""
     return sum("answered" in line for line in list(server.log))
+
+
+def at_work(address):
+    """Connections that a server has; more than one are requests and not only a check of its health."""
+    port = f":{int(address.rpartition(':')[2]):04X}"
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    fields = (line.split() for line in lines)
+    return sum(field[1].endswith(port) and field[3] == "01" for field in fields)
 
 
 class Load:
@@ -220,8 +228,10 @@ def main(kind):
         killed, drained, kept = servers
         with Load(balancer.url) as load:
             time.sleep(LOAD / 4)
+            eventually("the server that is killed has work", 60, lambda: at_work(addresses[0]) > 1)
             killed.process.send_signal(signal.SIGKILL)
             time.sleep(LOAD / 4)
+            eventually("the server that is drained has work", 60, lambda: at_work(addresses[1]) > 1)
             drained.process.send_signal(signal.SIGTERM)
             time.sleep(LOAD / 4)
             late = answered(kept)
