@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 from check import Skipped
@@ -37,17 +38,27 @@ done
 
 def podman(*words, check=True, **options):
     """Runs podman with its files in our cache. Returns what it printed."""
-    storage = CACHE / "storage.conf"
-    if not storage.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        storage.write_text(f'[storage]\ndriver = "vfs"\nrunroot = "{CACHE}/run"\ngraphroot = "{CACHE}/images"\n')
-    environment = {**os.environ, "CONTAINERS_STORAGE_CONF": str(storage)}
+    environment = {**os.environ, "CONTAINERS_STORAGE_CONF": str(storage())}
     command = ["podman", "--log-level=error", *(["--runtime", runc()] if runc() else []), *map(str, words)]
     options = {"timeout": 300, "capture_output": True, "text": True, **options}
     done = subprocess.run(command, env=environment, check=False, **options)
     if check and done.returncode != 0:
         raise AssertionError(f"podman {words[0]}: {(done.stderr or done.stdout).strip()[-600:]}")
     return done.stdout if check else done
+
+
+@lru_cache(maxsize=None)
+def storage():
+    """Where images are: layers if the system can lay them over each other, else copies, which take minutes."""
+    for driver in ("overlay", "vfs"):
+        file, folder = CACHE / f"{driver}.conf", CACHE / driver
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_text(f'[storage]\ndriver = "{driver}"\nrunroot = "{folder}/run"\ngraphroot = "{folder}/images"\n')
+        environment = {**os.environ, "CONTAINERS_STORAGE_CONF": str(file)}
+        done = subprocess.run(["podman", "info"], env=environment, capture_output=True, timeout=60, check=False)
+        if done.returncode == 0:
+            break
+    return file
 
 
 def runc():
