@@ -112,6 +112,25 @@ def _():
     assert all(f"{{{name}:-}}" in script or f"${name}" in script or name in help_text for name in set_there), set_there
 
 
+@check("the packages install what the units name, and keep what the site has changed")
+def _():
+    staged = (ROOT / "scripts" / "dist.sh").read_text()
+    packages = (ROOT / "dist" / "packages.toml").read_text()
+    deb, rpm = packages.split("[package.metadata.generate-rpm]")
+    named = {word for unit in map(settings, NAMES) for key in ("ExecStart", "ExecStartPre", "EnvironmentFile") for word in unit[key]}
+    named = {word.split()[0].lstrip("+-") for word in named}
+    for file in sorted(named):
+        if "%i" in file:
+            continue  # Of the site, if there is one.
+        folder, at = Path(file).parent, str(Path(file).parent).removeprefix("/usr")
+        assert f'"$root{at}"' in staged, f"{folder} is not staged"
+        assert f'["root{at}/*", "{str(folder).lstrip("/")}/"' in deb, f"{folder} is not in the .deb"
+        assert f'source = "root{at}/*", dest = "{folder}/"' in rpm, f"{folder} is not in the .rpm"
+    assert '["root/lib/systemd/system/*", "usr/lib/systemd/system/"' in deb and 'dest = "/usr/lib/systemd/system/"' in rpm
+    # Debian's tools take all of /etc for that.
+    assert re.search(r'dest = "/etc/sysinfer/".*config = "noreplace"', rpm)
+
+
 class Host:
     """A host with /etc/sysinfer and a folder of the service, and NUMA nodes as told (cpulists) if any are."""
 
