@@ -120,6 +120,8 @@ with HOST:
                 same((key("first"), HOST.property("MainPID")), ("401", pid), "the old key, and the process")
                 folder = HOST.run("stat", "--dereference", "--format", "%a", "/run/sysinfer-server").strip()
                 same(folder, "700", "mode of the folder with the copies")
+                log = HOST.journal("sysinfer-server")
+                assert "can read these API keys" not in log, log
         finally:
             HOST.run("rm", "/etc/sysinfer/api-keys")
 

@@ -218,6 +218,7 @@ def _():
             (host.etc / file).chmod(0o600)
         same(host.said("secrets", host.run)[0], 0, "exit code")
         same(sorted(file.name for file in host.run.iterdir()), ["api-keys", "tls.crt", "tls.key"], "copies")
+        assert all(file.stat().st_mode & 0o777 == 0o400 for file in host.run.iterdir()), "others may read the copies"
         code, words, _ = serve()
         wanted = ["--profile", host.etc / "profile.toml", "--api-key-file", host.run / "api-keys"]
         wanted += ["--tls-cert", host.run / "tls.crt", "--tls-key", host.run / "tls.key"]
