@@ -17,7 +17,7 @@ TEST_DOCS := python3 -m unittest discover -q -s tests/docs && \
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= cpu_list gguf profile split template tokenizer
 
-.PHONY: help demo test build docs test-docs setup model vocab golden fuzz bench bench-peers test-clients test-deploy lint clean dist dist-all build-arm64 test-arm64 test-arm64-kernels test-arm64-goldens
+.PHONY: help demo test build docs test-docs setup model vocab golden fuzz bench bench-peers test-clients test-deploy lint clean dist dist-all build-arm64 test-arm64 test-arm64-kernels test-arm64-goldens test-page
 
 help:
 	@echo "make demo          build, fetch a small model, tune, serve, stream one answer"
@@ -25,6 +25,7 @@ help:
 	@echo "make test-docs     the commands of README and docs, with a small model: make test-docs ONLY=tuning"
 	@echo "make test-clients  real clients of many makers against the release server: make test-clients ONLY=langchain"
 	@echo "make test-deploy   units, container, Helm chart, balancers, alerts of deploy/: make test-deploy ONLY=haproxy"
+	@echo "make test-page     the page of the server in a real browser: make test-page ONLY=refusals"
 	@echo "make build         the release binaries, in target/release"
 	@echo "make vocab         tokenizers against llama.cpp's, chat templates against transformers', on what llama.cpp tests with"
 	@echo "make golden        logits against a folder of known ones: make golden GOLDEN=FOLDER"
@@ -75,6 +76,8 @@ test-clients: setup
 
 test-deploy: setup
 	@scripts/test_deploy.sh
+test-page: setup
+	@scripts/test_page.sh
 
 golden: setup
 	@test -e "$(GOLDEN)/golden.json" || { echo "$(GOLDEN) has no golden.json: make golden GOLDEN=FOLDER"; exit 2; }

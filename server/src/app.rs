@@ -14,8 +14,8 @@ use crate::error::ApiError;
 use crate::openapi::Endpoint;
 use crate::routes::description::Document;
 use crate::routes::{
-    apply_template, chat, completions, description, embeddings, health, models, ollama, props,
-    responses, tokenize,
+    apply_template, chat, completions, description, embeddings, health, models, ollama, page,
+    props, responses, tokenize,
 };
 use crate::state::ServerState;
 use crate::{auth, observe};
@@ -77,6 +77,8 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::get("/health", health::health, health::described()),
         Endpoint::get("/ready", health::health, health::ready_described()),
         Endpoint::get("/live", health::live, health::live_described()),
+        Endpoint::get("/", page::index, page::described()),
+        Endpoint::get("/page/{*file}", page::file, page::file_described()),
     ];
     let openai = openai.into_iter().map(|endpoint| endpoint.under(VERSION));
     let ollama = ollama.into_iter().map(|endpoint| endpoint.under("/api"));

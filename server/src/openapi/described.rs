@@ -22,7 +22,7 @@ pub(super) const KEY: &str = "key";
 const REFUSALS: [(u16, &str); 9] = [
     (400, "The request is wrong"),
     (401, "There is no API key, or a wrong one"),
-    (404, "There is no such model"),
+    (404, "There is no such model or file"),
     (408, "The body did not arrive in time"),
     (413, "The body is too large"),
     (415, "The body is not declared as JSON, or is encoded"),
@@ -42,6 +42,8 @@ pub struct Described {
     body: Option<Body>,
     /// Types of content of a success, with what it is.
     answers: Vec<(&'static str, Answer)>,
+    /// Whether clients keep a success and ask whether it is still the same.
+    kept: bool,
     parameter: Option<(&'static str, &'static str)>,
     /// Add the components that schemas refer to.
     components: Vec<fn(&mut Components)>,
@@ -75,6 +77,7 @@ impl Described {
             summary,
             body: None,
             answers: Vec::new(),
+            kept: false,
             parameter: None,
             components: vec![component::<ErrorBody<'_>>],
             refusals: vec![401, 500, 503],
@@ -111,6 +114,18 @@ impl Described {
     /// It answers with an object of which nothing more is said.
     pub fn answered_freely(mut self) -> Self {
         self.answers.push((JSON, Answer::Object));
+        self
+    }
+
+    /// It answers with a text of this type of content.
+    pub fn answered_as(mut self, content_type: &'static str) -> Self {
+        self.answers.push((content_type, Answer::Text));
+        self
+    }
+
+    /// Its answer has an `ETag`, and clients that have it already get 304.
+    pub fn kept_by_clients(mut self) -> Self {
+        self.kept = true;
         self
     }
 
@@ -174,6 +189,10 @@ impl Described {
             success = success.content(*kind, Content::new(Some(answer.schema())));
         }
         operation = operation.response("200", success.build());
+        if self.kept {
+            let same = ResponseBuilder::new().description("The answer is as the client has it");
+            operation = operation.response("304", same);
+        }
         for (status, what) in REFUSALS {
             if self.refusals.contains(&status) {
                 let error = Content::new(Some(Ref::from_schema_name(self.error.as_ref())));

@@ -10,6 +10,7 @@ pub mod generation;
 pub mod health;
 pub mod models;
 pub mod ollama;
+pub mod page;
 pub mod props;
 pub mod queue_slot;
 pub mod responses;
