@@ -43,9 +43,10 @@ export class Speed {
     this.#writeRate(this.now, positive(rate.decode_tokens_per_second));
     this.#writeRate(this.tuned, this.tunedRate);
     this.#writeShare(positive(rate.share));
-    this.cause.hidden = !rate.cause;
-    writePlain(this.cause, rate.cause ?? "");
     this.#writeUntuned(props);
+    // That there is no profile is said already, with what to do.
+    this.cause.hidden = !rate.cause || !this.untuned.hidden;
+    writePlain(this.cause, rate.cause ?? "");
     this.chart.draw(this.tunedRate);
   }
 

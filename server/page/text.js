@@ -66,6 +66,8 @@ function paragraph() {
   const element = document.createElement("div");
   element.className = "prose";
   element.dataset.code = "false";
+  // Whatever language it is in.
+  element.dir = "auto";
   return element;
 }
 

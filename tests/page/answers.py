@@ -166,7 +166,7 @@ def _():
         send(page, "?")
         turn(page, "failed")
         same(page.locator(".turn:last-child .reason").inner_text(), bad)
-        same(page.locator("#turns img, #turns script, #turns b, aside img, header img").count(), 0)
+        same(page.locator("#turns img, #turns script, #turns b, #panel img, header img").count(), 0)
         assert page.title() != "bad"
 
 

@@ -158,7 +158,7 @@ def axe(page, where):
 
 def has_no_sideways_scroll(page, where):
     wide = page.evaluate(
-        """() => ["html", "body", "header", "main", "#conversation", "aside"]
+        """() => ["html", "body", "header", "main", "#chat", "#conversation", "#panel"]
             .map((name) => [name, document.querySelector(name)])
             .filter(([, place]) => place.scrollWidth > place.clientWidth)
             .map(([name, place]) => `${name}: ${place.scrollWidth} in ${place.clientWidth}`)"""
