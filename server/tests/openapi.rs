@@ -74,7 +74,10 @@ async fn the_page_of_requests_has_the_same_endpoints() {
         for word in cell.split(['`', ',', ' ']).filter(|word| !word.is_empty()) {
             match word.strip_prefix('/') {
                 None => method = word,
-                Some(_) => drop(shown.insert((method.to_owned(), word.replace("NAME", "{id}").replace("FILE", "{file}")))),
+                Some(_) => drop(shown.insert((
+                    method.to_owned(),
+                    word.replace("NAME", "{id}").replace("FILE", "{file}"),
+                ))),
             }
         }
     }
@@ -133,7 +136,9 @@ async fn endpoints_answer_as_is_said() {
         // What these requests do not bring about: a success of all, one that the client has, a slow body, a failing
         // engine.
         let never: BTreeSet<u16> = described.difference(&seen).copied().collect();
-        let never = never.difference(&BTreeSet::from([200, 304, 408, 500])).count();
+        let never = never
+            .difference(&BTreeSet::from([200, 304, 408, 500]))
+            .count();
         assert_eq!(never, 0, "{method} {path}: {described:?} and {seen:?}");
     }
 }

@@ -230,7 +230,9 @@ fn no_file_names_an_address_elsewhere() {
         for name in NAMES {
             text = text.replace(name, "");
         }
-        for sign in ["http:", "https:", "ws:", "wss:", "\"//", "'//", "(//", "url("] {
+        for sign in [
+            "http:", "https:", "ws:", "wss:", "\"//", "'//", "(//", "url(",
+        ] {
             assert!(!text.contains(sign), "{path} has {sign}");
         }
     }

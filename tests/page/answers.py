@@ -236,7 +236,7 @@ def _():
         const burst = new Rate(0);
         burst.arrived(10, 1); burst.arrived(11, 9);
         return {
-            none, slow, fast: rate.live(time), whole: rate.whole(), first: rate.firstTokenSeconds, tokens: rate.tokens,
+            none, slow, fast: rate.live(time), between: rate.live(time + 900), whole: rate.whole(), first: rate.firstTokenSeconds, tokens: rate.tokens,
             silent: rate.live(time + 3000), burst: [burst.live(12), burst.whole()].map((value) => value === undefined),
             digits: [0.306, 9.994, 9.996, 23.44, 99.94, 99.96, 312.2].map(threeDigits), kept: rate.recent.length,
         };
@@ -248,6 +248,7 @@ def _():
         same(found["tokens"], 302)
         same(found["first"], 2)
         assert abs(found["slow"] - 10) < 0.01 and abs(found["fast"] - 20) < 0.01, found
+        same(found["between"], found["fast"], "between two tokens")
         assert abs(found["whole"] - 15) < 0.01, found
         assert found["silent"] < 11, found
         same(found["burst"], [True, True], "what left together says nothing")

@@ -45,6 +45,7 @@ def _():
 def _():
     rates = [
         ({"decode_tokens_per_second": 24.1, "tuned_tokens_per_second": 25.3, "share": 0.953, "cause": None}, "95 %", "good"),
+        ({"decode_tokens_per_second": 23.3, "tuned_tokens_per_second": 25.3, "share": 0.92, "cause": None}, "92 %", "good"),
         ({"decode_tokens_per_second": 20.1, "tuned_tokens_per_second": 25.3, "share": 0.79, "cause": "A quota."}, "79 %", "fair"),
         ({"decode_tokens_per_second": 9.53, "tuned_tokens_per_second": 25.3, "share": 0.375, "cause": "Busy CPUs."}, "38 %", "poor"),
         ({"decode_tokens_per_second": 26.9, "tuned_tokens_per_second": 25.3, "share": 1.064, "cause": None}, "106 %", "good"),

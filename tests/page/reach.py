@@ -1,6 +1,8 @@
 """Keyboard alone, screen readers, and the two languages."""
 
-from scene import end_program, opened, ready, send, served, shown, stand_in, turn, until
+import re
+
+from scene import end_program, files, opened, ready, send, served, shown, stand_in, turn, until
 from stand_in import HOLD, LOADING
 
 from check import check, same
@@ -141,7 +143,7 @@ def _():
         page.wait_for_selector("[data-phase=loading]")
         server.unavailable = None
         ready(page)
-        until(lambda: heard()[2:] == ["The model is being loaded…", "Ready"], f"the server's state is said")
+        until(lambda: heard()[2:] == ["The model is being loaded…", "Ready"], "the server's state is said")
 
 
 @check("the first language that the browser asks for and the page has is spoken; a choice is remembered")
@@ -183,10 +185,6 @@ def _():
                 (await import(new URL(`page/words/${name}.js`, document.baseURI))).default;
                 return [await of("en"), await of("zh")] }"""
         )
-        import re
-
-        from scene import files
-
         values = lambda text: sorted(set(re.findall(r"\{\w+\}", text)))
         en, zh = words
         same(list(zh), list(en), "the names, in their order")

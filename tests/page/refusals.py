@@ -3,7 +3,7 @@
 import time
 
 from scene import end_program, ready, send, served, shown, turn, until
-from stand_in import CUT, HOLD, LOADING, STOPPING
+from stand_in import CUT, END, HOLD, LOADING, STOPPING
 
 from check import check, same
 
@@ -175,7 +175,7 @@ def _():
         gone = turn(page, "lost")
         shown(page, ".turn .note", "connection to the server was lost")
         same(gone.locator(".answer").inner_text(), "Half an")
-        page.wait_for_selector("[data-phase=lost]")
+        same(page.get_attribute("body", "data-phase"), "lost", "what is known of the server at once")
         send(page, "Anybody?")
         shown(page, "#notice", "cannot be reached")
         same(page.input_value("#input"), "Anybody?", "the input")
@@ -195,12 +195,13 @@ def _():
 
 @check("an answer without an end is told from one that is complete")
 def _():
-    with served(allowed=("ERR_INCOMPLETE_CHUNKED_ENCODING",)) as (page, server):
-        ready(page)
-        server.script = ["Half", CUT]
-        send(page, "?")
-        turn(page, "lost")
-        ready(page)
+    for end in (CUT, END):
+        with served(allowed=("ERR_INCOMPLETE_CHUNKED_ENCODING",)) as (page, server):
+            ready(page)
+            server.script = ["Half", end]
+            send(page, "?")
+            turn(page, "lost")
+            ready(page)
 
 
 @check("an idle page notices that its server has gone, and that it is back")

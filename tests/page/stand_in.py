@@ -60,7 +60,7 @@ class StandIn:
         #: A refusal of the next chat: status and error object.
         self.refusal = None
         self.props = json.loads(json.dumps(PROPS))
-        #: Pieces of the next answers: deltas or texts, seconds to wait, `CUT`, `HOLD` or an error object.
+        #: Pieces of the next answers: deltas or texts, seconds to wait, `CUT`, `END`, `HOLD` or an error object.
         self.script = ["Hello", " there", "."]
         self.finish = "stop"
         #: What lets an answer go on that is held.
@@ -100,11 +100,15 @@ class Cut:
     """The connection ends here, without an end of the answer."""
 
 
+class End:
+    """The response ends here as if it were complete, which a proxy may make of a connection that was cut."""
+
+
 class Hold:
     """Nothing comes until the check releases it."""
 
 
-CUT, HOLD = Cut(), Hold()
+CUT, END, HOLD = Cut(), End(), Hold()
 
 
 class _Listener(ThreadingHTTPServer):
@@ -187,6 +191,9 @@ class _Handler(BaseHTTPRequestHandler):
                 if step is CUT:
                     self.close_connection = True
                     self.connection.shutdown(socket.SHUT_RDWR)
+                    return
+                if step is END:
+                    self._chunk(b"")
                     return
                 if step is HOLD:
                     self._hold()
