@@ -4,7 +4,8 @@
 //! Reading order: [`Topology`] says what exists, [`effective_cpus`] how much of it we may use,
 //! [`place`] and [`CpuList`] choose a CPU for every worker, [`seats`] does so away from [`Neighbours`],
 //! [`Team`] runs them in regions, [`Ranges`] and [`parts`] say which worker writes what, [`NodeBuffer`]
-//! and [`NodeArena`] hold what they read, [`residency()`] says where that is. [`Runner`] starts programs of a build that the host can only emulate.
+//! and [`NodeArena`] hold what they read, [`residency()`] says where that is. [`Ticks`] and [`throttling()`] tell who
+//! else had the CPUs meanwhile. [`Runner`] starts programs of a build that the host can only emulate.
 //!
 //! This is one of the two crates where `unsafe` may live: here it wraps system calls and hands each
 //! worker its own mutable part of a region, so that callers need none.
@@ -12,6 +13,7 @@
 mod arena;
 mod cores;
 mod cpu_list;
+mod cpu_time;
 mod effective;
 mod error;
 mod file_map;
@@ -33,9 +35,10 @@ mod topology;
 pub use arena::{NodeArena, NodeSlice};
 pub use cores::{ArmCore, Core, CoreKind, core_kinds, without_releases};
 pub use cpu_list::CpuList;
+pub use cpu_time::{ThreadTime, Ticks, run_delays};
 pub use effective::{
-    cpu_quota, cpu_quota_of, effective_cpus, memory_left_bytes, surplus, throttled_periods,
-    usable_memory_bytes, whole_cpus,
+    Throttling, cpu_quota, cpu_quota_of, effective_cpus, memory_left_bytes, surplus,
+    throttled_periods, throttling, usable_memory_bytes, whole_cpus,
 };
 pub use error::MachineError;
 pub use file_map::FileMap;

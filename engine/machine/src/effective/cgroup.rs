@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::taken::Throttling;
+
 /// The directories of this process' cgroup that a controller governs, from its own up to the mount.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Hierarchy {
@@ -132,6 +134,27 @@ impl Hierarchy {
             .iter()
             .filter_map(count)
             .reduce(u64::saturating_add)
+    }
+
+    /// The same with the time that it cost.
+    pub(super) fn throttling(&self, read: &impl Fn(&Path) -> Option<String>) -> Option<Throttling> {
+        let taken = |directory: &PathBuf| {
+            let statistics = read(&directory.join("cpu.stat"))?;
+            let nanoseconds = match self.version {
+                Version::Two => field(&statistics, "throttled_usec")?.saturating_mul(1000),
+                Version::One => field(&statistics, "throttled_time")?,
+            };
+            let periods = field(&statistics, "nr_throttled")?;
+            Some(Throttling {
+                periods,
+                nanoseconds,
+            })
+        };
+        let sum = |one: Throttling, other: Throttling| Throttling {
+            periods: one.periods.saturating_add(other.periods),
+            nanoseconds: one.nanoseconds.saturating_add(other.nanoseconds),
+        };
+        self.directories.iter().filter_map(taken).reduce(sum)
     }
 }
 
@@ -286,6 +309,31 @@ mod tests {
         let none = Hierarchy::find("0::/c\n", V2_MOUNT).unwrap();
         assert_eq!(none.quota(&|_: &Path| None), None);
         assert_eq!(none.throttled_periods(&|_: &Path| None), None);
+    }
+
+    #[test]
+    fn time_that_quotas_took_is_counted_in_both_versions() {
+        let read = |path: &Path| {
+            let text = match path.to_str()? {
+                "/sys/fs/cgroup/a/b/cpu.stat" => "nr_throttled 2\nthrottled_usec 5\n",
+                "/sys/fs/cgroup/a/cpu.stat" => "nr_throttled 40\nthrottled_usec 1\n",
+                "/sys/fs/cgroup/cpu.stat" => "usage_usec 5\n",
+                "/sys/fs/cgroup/cpu/x/cpu.stat" => "nr_throttled 3\nthrottled_time 700\n",
+                _ => return None,
+            };
+            Some(text.to_owned())
+        };
+        let taken = |cgroups, mounts| Hierarchy::find(cgroups, mounts).unwrap().throttling(&read);
+        let of = |periods, nanoseconds| {
+            Some(Throttling {
+                periods,
+                nanoseconds,
+            })
+        };
+        assert_eq!(taken("0::/a/b\n", V2_MOUNT), of(42, 6000));
+        let v1_mount = "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n";
+        assert_eq!(taken("1:cpu:/x\n", v1_mount), of(3, 700));
+        assert_eq!(taken("0::/c\n", V2_MOUNT), None);
     }
 
     #[test]

@@ -4,10 +4,12 @@
 
 mod cgroup;
 mod nodes;
+mod taken;
 
 use std::path::Path;
 
 use cgroup::Hierarchy;
+pub use taken::Throttling;
 
 use crate::host_memory::total_memory_bytes;
 use crate::{Topology, pin};
@@ -64,6 +66,12 @@ pub fn memory_left_bytes() -> Option<u64> {
 /// above it; `None` where the kernel does not count them. A sample during which it grew is worthless.
 pub fn throttled_periods() -> Option<u64> {
     Hierarchy::of_this_process()?.throttled_periods(&cgroup::read_file)
+}
+
+/// What the quotas of this process' cgroup and those above it have taken so far; `None` where the kernel does not
+/// count it.
+pub fn throttling() -> Option<Throttling> {
+    Hierarchy::of_this_process()?.throttling(&cgroup::read_file)
 }
 
 /// CPUs that can be busy at once under a quota: `cpus`, but no more than the quota, rounded down; at

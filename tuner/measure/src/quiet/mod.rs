@@ -2,7 +2,6 @@
 //! the hypervisor took, load from others and workers off their CPUs all make a sample worthless;
 //! none of them shows in the sample itself.
 
-mod counters;
 mod programs;
 pub mod wait;
 
@@ -10,8 +9,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use counters::{Ticks, Worker, read_ticks, read_workers};
-use sysinfer_machine::throttled_periods;
+use sysinfer_machine::{ThreadTime, Ticks, throttled_periods};
 use sysinfer_probe::{Disturbance, VoidKind};
 
 /// Others may use this share of the CPUs: the noise of an idle host.
@@ -42,7 +40,7 @@ pub struct Watch {
 struct Counters {
     throttled: Option<u64>,
     ticks: Option<Ticks>,
-    workers: Vec<Worker>,
+    workers: Vec<ThreadTime>,
 }
 
 /// The counters at the start of a sample, and at the start of the time that is looked at for load:
@@ -86,8 +84,8 @@ impl Counters {
         let proc = Path::new("/proc");
         Self {
             throttled: throttled_periods(),
-            ticks: read_ticks(proc),
-            workers: read_workers(proc),
+            ticks: Ticks::read(proc),
+            workers: ThreadTime::of_workers(proc),
         }
     }
 }
@@ -117,7 +115,7 @@ fn throttling(before: Option<u64>, after: Option<u64>) -> Option<Disturbance> {
 
 /// A worker of a pinned team that worked during the sample and is on another CPU than before, or on
 /// none of the team's: its pin was taken away, as when the cpuset changes.
-fn migration(before: &[Worker], after: &[Worker], team: &[usize]) -> Option<Disturbance> {
+fn migration(before: &[ThreadTime], after: &[ThreadTime], team: &[usize]) -> Option<Disturbance> {
     if team.is_empty() {
         return None;
     }
@@ -176,14 +174,16 @@ fn available(cpus: usize, seconds: f64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::counters::tests::{TWO_CPUS, ticks};
     use super::*;
+
+    const TWO_CPUS: &str =
+        "cpu  10 1 2 1000 50 3 4 5 0 0\ncpu0 5 0 1 500 25 1 2 2 0 0\ncpu1 5 1 1 500 25 2 2 3 0 0\n";
 
     fn counters(throttled: u64, text: &str, own: u64, cpu: usize) -> Counters {
         Counters {
             throttled: Some(throttled),
-            ticks: Some(ticks(text, own)),
-            workers: vec![Worker {
+            ticks: Ticks::parse(text, own),
+            workers: vec![ThreadTime {
                 thread: 7,
                 name: "sysinfer-w1".into(),
                 cpu,

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use sysinfer_machine::ThreadTime;
+
 use super::TICKS_PER_SECOND;
-use super::counters::parse_thread;
 
 /// Programs that are looked at; a host with more is busy enough.
 const MAX_PROGRAMS: usize = 32_768;
@@ -35,7 +36,7 @@ pub(super) fn read_times(proc: &Path, own: u32) -> Times {
         let id: u32 = entry.file_name().to_str()?.parse().ok()?;
         // Whoever has ended meanwhile has none.
         let stat = std::fs::read(entry.path().join("stat")).ok()?;
-        let main = parse_thread(&String::from_utf8_lossy(&stat))?;
+        let main = ThreadTime::parse(&String::from_utf8_lossy(&stat))?;
         (id != own).then_some((id, (main.name, main.ticks)))
     };
     entries.take(MAX_PROGRAMS).filter_map(read).collect()
