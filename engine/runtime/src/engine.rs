@@ -363,6 +363,11 @@ impl Engine {
             .try_for_each(|entry| entry.sequence.reserve(entry.tokens.len()))
     }
 
+    /// Why workers of a team are not where the plan wants them; `None`: all are.
+    pub fn refused_pins(&self) -> Option<String> {
+        self.teams.refused_pins()
+    }
+
     /// What became of pinning, and on which nodes the KV cache is where there are several, in one line.
     pub fn pins(&self) -> String {
         let pins = self.teams.pins(&self.plan);

@@ -71,6 +71,20 @@ impl Teams {
             .max(self.prefill.as_ref().map_or(0, Team::threads))
     }
 
+    /// Why workers are not pinned that should be.
+    pub(crate) fn refused_pins(&self) -> Option<String> {
+        let teams = [Some(&self.decode), self.prefill.as_ref()];
+        teams
+            .into_iter()
+            .flatten()
+            .find_map(|team| match team.pinned() {
+                PinReport::Refused { workers, why } => {
+                    Some(format!("{workers} threads could not be pinned ({why})"))
+                }
+                PinReport::NotAsked | PinReport::AllPinned => None,
+            })
+    }
+
     /// What became of pinning, in one line.
     pub(crate) fn pins(&self, plan: &Plan) -> String {
         let decode = describe("decode", &plan.decode, &self.decode);

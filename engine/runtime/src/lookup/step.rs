@@ -22,6 +22,7 @@ pub struct Lookup {
     controller: Controller,
     clock: Clock,
     drafts: bool,
+    last: Option<Outcome>,
 }
 
 /// What one answer is drafted from, and how that went. It belongs to one sequence from the end of its
@@ -104,6 +105,7 @@ impl Lookup {
             controller: Controller::default(),
             clock,
             drafts: true,
+            last: None,
         }
     }
 
@@ -128,6 +130,11 @@ impl Lookup {
             true => DECODE_ROWS,
             false => 0,
         }
+    }
+
+    /// What the last step came to that did not fail.
+    pub fn last_step(&self) -> Option<Outcome> {
+        self.last
     }
 
     /// What steps took so far.
@@ -191,12 +198,14 @@ impl Lookup {
             }
             first_row += count;
         }
-        self.controller.note(Outcome {
+        let outcome = Outcome {
             sequences: turns.len(),
             rows,
             tokens,
             took,
-        });
+        };
+        self.controller.note(outcome);
+        self.last = Some(outcome);
         Ok(spoilt)
     }
 
