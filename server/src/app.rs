@@ -11,10 +11,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::normalize_path::NormalizePath;
 
 use crate::error::ApiError;
+use crate::metrics::http::count;
 use crate::openapi::Endpoint;
 use crate::routes::description::Document;
 use crate::routes::{
-    apply_template, chat, completions, description, embeddings, health, models, ollama, page,
+    apply_template, chat, completions, description, embeddings, health, metrics, models, ollama,
+    page,
     props, responses, tokenize,
 };
 use crate::state::ServerState;
@@ -69,6 +71,7 @@ fn endpoints() -> Vec<Endpoint> {
             apply_template::described(),
         ),
         Endpoint::get("/props", props::props, props::described()),
+        Endpoint::get("/metrics", metrics::metrics, metrics::described()),
         Endpoint::get(
             "/openapi.json",
             description::description,
@@ -112,6 +115,7 @@ pub fn app(state: Arc<ServerState>) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(ollama::in_its_form))
         .layer(from_fn_with_state(Arc::clone(&state), observe::observe))
+        .layer(from_fn_with_state(Arc::clone(&state), count))
         .with_state(state);
     // A slash at the end means nothing, on any path.
     Router::new().fallback_service(NormalizePath::trim_trailing_slash(routes))

@@ -6,6 +6,8 @@
 //! [`tools`], and which [`render`] turns into JSON or server-sent events. [`app`] shows all routes on
 //! one screen, [`start`] what happens before the first request.
 //!
+//! What happens is measured on the way: [`metrics`], and [`rate`], which compares with the profile.
+//!
 //! The scheduler knows no HTTP, the routes know no engine: tests drive either side alone, with a
 //! scripted backend. Environment variables are read in [`environment`] only.
 #![forbid(unsafe_code)]
@@ -24,6 +26,7 @@ pub mod http_threads;
 pub mod intake;
 pub mod keys;
 pub mod listen;
+pub mod metrics;
 pub mod network_arguments;
 pub mod observe;
 pub mod openapi;
@@ -31,6 +34,7 @@ pub mod plan_choice;
 pub mod profile_use;
 pub mod program;
 pub mod prompt;
+pub mod rate;
 pub mod reading;
 pub mod reload;
 pub mod render;

@@ -5,7 +5,11 @@ use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
 use sysinfer_engine::lookup::Rows;
-use sysinfer_profiles::{Profile, StepEvidence};
+use sysinfer_engine::{Engine, Plan};
+use sysinfer_profiles::{LengthEvidence, Profile, StepEvidence};
+
+use crate::rate::differences::differences;
+use crate::rate::{Tuned, TunedSteps};
 
 /// Who set a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +59,13 @@ pub struct MeasuredSteps {
     /// Fingerprint of the model that took them.
     model: String,
     steps: Vec<StepEvidence>,
+    lengths: Vec<LengthEvidence>,
+    /// Tokens that runs of `lengths` begin behind.
+    prompt_tokens: usize,
+    /// Bytes of keys and values of a token, by which their types are told apart.
+    token_bytes: u64,
+    /// What was run; `None`: nothing was measured.
+    plan: Option<Plan>,
 }
 
 impl From<&Profile> for MeasuredSteps {
@@ -62,6 +73,10 @@ impl From<&Profile> for MeasuredSteps {
         Self {
             model: profile.model.fingerprint.clone(),
             steps: profile.evidence.steps.clone(),
+            lengths: profile.evidence.lengths.clone(),
+            prompt_tokens: profile.evidence.prompt_tokens,
+            token_bytes: profile.model.kv_bytes_per_position,
+            plan: Some(profile.plan.clone()),
         }
     }
 }
@@ -72,6 +87,31 @@ impl MeasuredSteps {
         match self.model == fingerprint {
             true => &self.steps,
             false => &[],
+        }
+    }
+
+    /// What decode steps of an engine take when tuned, and how what it runs differs from what was measured.
+    pub fn tuned(&self, engine: &Engine) -> Tuned {
+        let (info, running) = (engine.info(), engine.plan());
+        let tuned = Tuned {
+            cpus: running.decode.cpus.clone(),
+            threads: running.decode.threads,
+            ..Tuned::default()
+        };
+        let Some(measured) = self
+            .plan
+            .as_ref()
+            .filter(|_| self.model == info.fingerprint)
+        else {
+            return tuned;
+        };
+        let cache = engine.precision().cache.name();
+        let differs = info.kv_bytes_per_position != self.token_bytes;
+        let cache = differs.then(|| format!("keys and values in {cache}, not as measured"));
+        Tuned {
+            steps: TunedSteps::new(&self.steps, &self.lengths, self.prompt_tokens),
+            difference: differences(running, measured, engine.refused_pins(), cache),
+            ..tuned
         }
     }
 }
@@ -143,6 +183,7 @@ mod tests {
         let measured = MeasuredSteps {
             model: "a".into(),
             steps: vec![step(1, 0, 2.5)],
+            ..MeasuredSteps::default()
         };
         assert_eq!(measured.of("a").len(), 1);
         assert!(measured.of("b").is_empty());

@@ -111,6 +111,9 @@ fn start(arguments: Arguments, program: Program) -> anyhow::Result<()> {
         network.drain(),
     );
     let runtime = runtime(spare.clone()).context("cannot start the HTTP threads")?;
+    state
+        .watch_rate(spare.clone())
+        .context("cannot start the thread that measures")?;
     let applied = profile.as_ref().and_then(ProfileUse::applied);
     let serving = applied.and_then(|profile| profile.serving.as_ref());
     let request = LoadRequest {

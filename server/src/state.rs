@@ -11,10 +11,12 @@ use crate::cors::Origins;
 use crate::error::ApiError;
 use crate::intake::Intake;
 use crate::keys::Keys;
+use crate::metrics::{Metrics, Now};
 use crate::observe::AccessLog;
 use crate::prompt::PromptEncoder;
 use crate::prompt::text::TextEncoder;
-use crate::scheduler::Queue;
+use crate::rate::{Rate, Tuned, watch};
+use crate::scheduler::{Meters, Queue};
 use crate::validate::Defaults;
 
 /// Known before the model is loaded.
@@ -48,6 +50,10 @@ pub struct ServedModel {
     pub grammars: Option<Grammars>,
     /// Tokens that prompt and answer may have together.
     pub context_tokens: usize,
+    /// Jobs that the engine works on at once at most.
+    pub parallel: usize,
+    /// What decode steps take when tuned.
+    pub tuned: Tuned,
     /// Token ids are below this.
     pub vocabulary_size: usize,
     /// The model's facts, as Ollama's clients ask for them.
@@ -105,6 +111,28 @@ pub enum Status {
     Failed,
 }
 
+impl Status {
+    /// All of them.
+    const ALL: [Self; 5] = [
+        Self::Loading,
+        Self::Ready,
+        Self::Draining,
+        Self::CutOff,
+        Self::Failed,
+    ];
+
+    /// Its name in labels.
+    fn name(self) -> &'static str {
+        match self {
+            Status::Loading => "loading",
+            Status::Ready => "ready",
+            Status::Draining => "draining",
+            Status::CutOff => "cut_off",
+            Status::Failed => "failed",
+        }
+    }
+}
+
 /// Shared by all handlers and the engine thread.
 pub struct ServerState {
     /// Known before the model is loaded.
@@ -113,6 +141,10 @@ pub struct ServerState {
     pub queue: Queue,
     /// Room for bodies, and permits to turn them into prompts.
     pub intake: Intake,
+    /// What `GET /metrics` shows.
+    pub metrics: Arc<Metrics>,
+    /// How fast answers are decoded.
+    pub rate: Arc<Rate>,
     model: OnceLock<ServedModel>,
     status: AtomicU8,
 }
@@ -120,12 +152,21 @@ pub struct ServerState {
 impl ServerState {
     /// A server that is loading.
     pub fn new(settings: Settings) -> Arc<Self> {
-        let queue = Queue::new(settings.queue_limit);
+        let statuses = Status::ALL.map(Status::name);
+        let metrics = Metrics::new(&settings.model_name, settings.queue_limit, &statuses);
+        let rate = Rate::default();
+        let queue = Queue::new(settings.queue_limit).measured_by(Meters {
+            jobs: Arc::clone(metrics.jobs()),
+            steps: metrics.steps().clone(),
+            tally: Arc::clone(rate.tally()),
+        });
         let status = AtomicU8::new(Status::Loading as u8);
         Arc::new(Self {
             settings,
             queue,
             intake: Intake::default(),
+            metrics: Arc::new(metrics),
+            rate: Arc::new(rate),
             model: OnceLock::new(),
             status,
         })
@@ -133,6 +174,10 @@ impl ServerState {
 
     /// The model is there: serves requests from now on, unless the server is stopping already.
     pub fn set_ready(&self, model: ServedModel) {
+        let (kind, quantisation) = (&model.facts.architecture, &model.facts.quantisation);
+        let (context, parallel) = (model.context_tokens, model.parallel);
+        self.metrics.loaded(kind, quantisation, context, parallel);
+        self.rate.begin(model.tuned.clone());
         if self.model.set(model).is_ok() {
             let (from, to) = (Status::Loading as u8, Status::Ready as u8);
             // Fails only when draining or failed came first, which must stand.
@@ -163,15 +208,28 @@ impl ServerState {
     /// What can be expected now.
     pub fn status(&self) -> Status {
         let now = self.status.load(Ordering::Acquire);
-        let all = [
-            Status::Loading,
-            Status::Ready,
-            Status::Draining,
-            Status::CutOff,
-        ];
-        all.into_iter()
+        (Status::ALL.into_iter())
             .find(|status| *status as u8 == now)
             .unwrap_or(Status::Failed)
+    }
+
+    /// Starts the thread that keeps [`Self::rate`] and [`Self::metrics`] up to date, on `spare` CPUs if there are any.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn watch_rate(&self, spare: Vec<usize>) -> std::io::Result<()> {
+        let metrics = Arc::clone(&self.metrics);
+        let upkeep = Box::new(move || metrics.upkeep());
+        watch::start(Arc::clone(&self.rate), upkeep, spare)
+    }
+
+    /// What `GET /metrics` shows now.
+    pub fn metrics_text(&self) -> String {
+        self.metrics.text(&Now {
+            waiting: self.queue.len(),
+            status: self.status().name(),
+            rate: self.rate.now(),
+        })
     }
 
     /// The model, if requests are served.

@@ -131,6 +131,16 @@ impl Answer {
         self.cached = cached;
     }
 
+    /// So many tokens of the prompt did not have to be computed.
+    pub fn cached(&self) -> usize {
+        self.cached
+    }
+
+    /// Tokens that it has, the end token included.
+    pub fn generated(&self) -> usize {
+        self.generated
+    }
+
     /// Whether it has ended.
     pub fn is_over(&self) -> bool {
         self.ended.is_some()

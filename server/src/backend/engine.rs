@@ -7,6 +7,7 @@
 //! come together and begin alike, one computes what they have in common. What goes into a step is decided in
 //! `step`.
 
+use sysinfer_engine::kv::CacheUse;
 use sysinfer_engine::{Drafter, Engine, EngineError, Lookup, Sequence};
 
 use super::answer::{Answer, Vocabulary};
@@ -15,7 +16,7 @@ use super::inspector::Inspector;
 use super::live::Live;
 use crate::scheduler::compose::StepLimits;
 use crate::scheduler::{
-    Backend, BackendError, Event, Job, JobId, NotAdmitted, ValidInputs, ValidJob,
+    Backend, BackendError, Event, Job, JobId, NotAdmitted, StepReport, ValidInputs, ValidJob,
 };
 
 /// Tokens that a prompt must have in common with one that is being computed to wait for it.
@@ -42,6 +43,8 @@ pub struct EngineBackend {
     /// as they have it; nor do they what others have, since they need the states of all their tokens.
     pub(super) embeddings: Vec<Embedding>,
     pub(super) inspector: Option<Inspector>,
+    /// Of the last step.
+    pub(super) report: Option<StepReport>,
 }
 
 impl EngineBackend {
@@ -55,6 +58,7 @@ impl EngineBackend {
             live: Vec::new(),
             embeddings: Vec::new(),
             inspector: None,
+            report: None,
         }
     }
 
@@ -182,6 +186,14 @@ impl Backend for EngineBackend {
         if !spoilt {
             self.engine.keep(sequence);
         }
+    }
+
+    fn report(&self) -> Option<StepReport> {
+        self.report
+    }
+
+    fn cache_use(&self) -> Option<CacheUse> {
+        Some(self.engine.cache_use())
     }
 }
 

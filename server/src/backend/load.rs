@@ -160,6 +160,7 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
             .iter()
             .map(|known| format!("memory: {}", known.words())),
     );
+    let tuned = request.measured.tuned(&engine);
     let turns = template_choice::turns(&template, &info.architecture);
     let grammars = grammars(&tokenizer, info.vocabulary_size);
     let text = ModelText::from(Arc::clone(&tokenizer));
@@ -181,6 +182,8 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, LoadError> {
         text: Arc::new(text),
         grammars,
         context_tokens: capacity.context_tokens,
+        parallel: capacity.parallel,
+        tuned,
         vocabulary_size,
         facts: ModelFacts::from(&info),
         props,

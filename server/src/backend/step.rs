@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use sysinfer_engine::EngineError;
+use sysinfer_engine::{Drafts, EngineError};
 
 use super::embedding::Embedding;
 use super::engine::EngineBackend;
 use super::inspector::Inspector;
 use super::live::{Live, Part};
 use crate::scheduler::compose::{Pace, divide};
-use crate::scheduler::{BackendError, Event, JobId};
+use crate::scheduler::{BackendError, Event, JobId, StepReport};
 
 /// Rows of the next step that each job gets for what it reads.
 type Shares = BTreeMap<JobId, usize>;
@@ -23,13 +23,59 @@ impl EngineBackend {
         &mut self,
         emit: &mut dyn FnMut(JobId, Event),
     ) -> Result<(), EngineError> {
+        self.report = None;
         let shares = self.shares();
         let mut parts = self.parts(&shares);
         self.make_room(&mut parts, emit);
         self.begin_inputs(&shares, emit);
+        let (planned, before) = (self.planned(&parts), self.drawn());
         self.run(&parts, emit)?;
+        self.report = self.lookup.last_step().map(|outcome| {
+            let (drafts, generated) = self.drawn();
+            StepReport {
+                drafts: Drafts {
+                    drafted: drafts.drafted - before.0.drafted,
+                    accepted: drafts.accepted - before.0.accepted,
+                },
+                prompt_rows: outcome.rows.prompt,
+                generated_tokens: generated - before.1,
+                took: outcome.took,
+                ..planned
+            }
+        });
         self.collect_means(emit);
         Ok(())
+    }
+
+    /// What is known of a step of `parts` before it is run.
+    fn planned(&self, parts: &[Option<Part>]) -> StepReport {
+        let mut report = StepReport::default();
+        for (live, part) in self.live.iter().zip(parts) {
+            match part {
+                Some(Part::Next) => {
+                    report.answers += 1;
+                    report.context_tokens += live.sequence.len();
+                }
+                Some(Part::Prompt(tokens)) if *tokens == live.lacking() => {
+                    report.queried_tokens += live.answer.prompt().len();
+                    report.cached_tokens += live.answer.cached();
+                }
+                Some(Part::Prompt(_)) | None => {}
+            }
+        }
+        report
+    }
+
+    /// What all live answers have been drafted and drawn so far.
+    fn drawn(&self) -> (Drafts, usize) {
+        let (mut drafts, mut generated) = (Drafts::default(), 0);
+        for live in &self.live {
+            let of_one = live.drafter.drafts();
+            drafts.drafted += of_one.drafted;
+            drafts.accepted += of_one.accepted;
+            generated += live.answer.generated();
+        }
+        (drafts, generated)
     }
 
     /// Divides the rows that answers leave among all that read.

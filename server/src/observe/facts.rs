@@ -60,6 +60,11 @@ impl RequestFacts {
         }))
     }
 
+    /// When the request arrived, before its body.
+    pub fn began(&self) -> Instant {
+        self.0.began
+    }
+
     /// Sends the id back.
     pub(super) fn write_id(&self, headers: &mut HeaderMap) {
         if let Ok(value) = HeaderValue::from_str(&self.0.id) {

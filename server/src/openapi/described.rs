@@ -65,7 +65,7 @@ enum Answer {
     Named(Cow<'static, str>),
     /// An object of which nothing more is said.
     Object,
-    /// A text: pieces.
+    /// A text, or pieces of one.
     Text,
 }
 

@@ -77,7 +77,7 @@ impl JsonBody {
         T: Send + 'static,
         W: FnOnce(Map<String, Value>) -> Result<T, ApiError> + Send + 'static,
     {
-        let Self { bytes, permit } = self;
+        let Self { bytes, permit, .. } = self;
         let worked = tokio::task::spawn_blocking(move || {
             let worked = object(bytes).and_then(work);
             drop(permit);

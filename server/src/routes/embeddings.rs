@@ -2,7 +2,6 @@
 //! of the model's hidden states over its tokens.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Extension;
 use axum::extract::State;
@@ -73,7 +72,7 @@ pub async fn answer(
     body: JsonBody,
     api: EmbeddingApi,
 ) -> Result<Response, ApiError> {
-    let began = Instant::now();
+    let began = facts.began();
     let asked = {
         let state = Arc::clone(&state);
         body.work(move |body| inputs(&state, body, api)).await?

@@ -90,7 +90,7 @@ pub async fn generate<R: Renderer>(
     } = encoded;
     let prompts = jobs.iter().step_by(per_prompt.max(1));
     let prompt_tokens = prompts.map(|job| job.prompt().len()).sum();
-    let choices = queued(state, jobs)?;
+    let choices = queued(state, jobs, facts.began())?;
     let log = GenerationLog::new(facts, prompt_tokens, choices.waits(), Arc::clone(state));
     let response = match stream {
         true => {
@@ -119,12 +119,12 @@ pub(super) fn refused(refusal: Refusal) -> ApiError {
     }
 }
 
-fn queued(state: &ServerState, jobs: Vec<ValidJob>) -> Result<Choices, ApiError> {
+fn queued(state: &ServerState, jobs: Vec<ValidJob>, began: Instant) -> Result<Choices, ApiError> {
     let (count, limit) = (jobs.len(), state.queue.limit());
     if count > limit {
         return Err(ApiError::invalid(format!(
             "this request asks for {count} answers, and {limit} may wait here; ask for fewer at once"
         )));
     }
-    Ok(state.queue.submit_all(jobs).map_err(refused)?.into())
+    Ok(state.queue.submit_all(jobs, began).map_err(refused)?.into())
 }

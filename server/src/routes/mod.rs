@@ -8,6 +8,7 @@ pub mod description;
 pub mod embeddings;
 pub mod generation;
 pub mod health;
+pub mod metrics;
 pub mod models;
 pub mod ollama;
 pub mod page;

@@ -1,7 +1,10 @@
 //! What runs jobs, one step after another.
 
+use sysinfer_engine::kv::CacheUse;
+
 use super::failure::BackendError;
 use super::outcome::Event;
+use super::report::StepReport;
 use super::work::Job;
 
 /// Names a live job between the worker and the backend.
@@ -35,4 +38,14 @@ pub trait Backend: Send {
 
     /// Forgets a job that was admitted, finished or not. Called once per admitted job.
     fn release(&mut self, id: JobId);
+
+    /// What the last step was made of, if it did not fail and somebody keeps account.
+    fn report(&self) -> Option<StepReport> {
+        None
+    }
+
+    /// What the KV cache is used for now, where there is one.
+    fn cache_use(&self) -> Option<CacheUse> {
+        None
+    }
 }

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::Event;
+use super::outcome::{Finish, FinishReason};
 use super::waits::Wait;
+use crate::metrics::jobs::{End, JobEnd, JobMeter};
 
 /// Events that a job may send beside its tokens: the last text, and the end.
 const EVENTS_BESIDE_TOKENS: usize = 8;
@@ -26,12 +28,15 @@ pub struct EventSender {
     sender: mpsc::Sender<Vec<Event>>,
     kept: Vec<Event>,
     times: Option<Times>,
-    wait: Wait,
+    meter: JobMeter,
 }
 
 /// A way past the worker to the client of a job, for what ends all answers at once.
 #[derive(Debug)]
-pub struct Bypass(mpsc::WeakSender<Vec<Event>>);
+pub struct Bypass {
+    sender: mpsc::WeakSender<Vec<Event>>,
+    end: End,
+}
 
 /// The client's end of a job's events. Dropping it cancels the job.
 #[derive(Debug)]
@@ -48,15 +53,20 @@ struct Times {
     given: Instant,
 }
 
-/// A job's two ends: one for the worker, one for the client.
+/// A job's two ends: one for the worker, one for the client. Nobody measures it.
 pub fn channel(max_tokens: usize) -> (EventSender, Events) {
+    measured_channel(max_tokens, JobMeter::default())
+}
+
+/// The same, of a job that is measured.
+pub fn measured_channel(max_tokens: usize, meter: JobMeter) -> (EventSender, Events) {
     let (sender, receiver) = mpsc::channel(max_tokens.saturating_add(EVENTS_BESIDE_TOKENS));
-    let wait = Wait::begins_now();
+    let wait = meter.wait().clone();
     let sender = EventSender {
         sender,
         kept: Vec::new(),
         times: None,
-        wait: wait.clone(),
+        meter,
     };
     let events = Events {
         receiver,
@@ -67,13 +77,18 @@ pub fn channel(max_tokens: usize) -> (EventSender, Events) {
 }
 
 impl EventSender {
+    /// The engine has taken the job in.
+    pub fn admitted(&self) {
+        self.meter.admitted();
+    }
+
     /// Takes an event, without waiting for the client. The end leaves at once, and all text before it;
     /// text leaves after the step that made it.
     pub fn send(&mut self, event: Event) {
         let is_text = matches!(event, Event::Text { .. });
         self.kept.push(event);
         if !is_text {
-            self.deliver();
+            self.deliver(Instant::now());
         }
     }
 
@@ -87,21 +102,19 @@ impl EventSender {
         let left = match self.times {
             Some(times) if times.next_is_in_time(now) => times.left,
             _ => {
-                self.deliver();
+                self.deliver(now);
                 now
             }
         };
         self.times = Some(Times { left, given: now });
     }
 
-    /// Says that the job waits no longer.
-    pub fn admitted(&self) {
-        self.wait.end();
-    }
-
     /// A way past this end, which does not keep it open.
     pub fn bypass(&self) -> Bypass {
-        Bypass(self.sender.downgrade())
+        Bypass {
+            sender: self.sender.downgrade(),
+            end: self.meter.end().clone(),
+        }
     }
 
     /// Whether nobody listens any more.
@@ -111,31 +124,78 @@ impl EventSender {
 
     /// The channel holds a whole answer, so it is never full; a receiver that has gone is noticed by
     /// [`EventSender::is_cancelled`].
-    fn deliver(&mut self) {
-        if !self.kept.is_empty() {
-            let _ = self.sender.try_send(std::mem::take(&mut self.kept));
+    fn deliver(&mut self, now: Instant) {
+        if self.kept.is_empty() {
+            return;
+        }
+        let events = std::mem::take(&mut self.kept);
+        let is_text = |event: &&Event| matches!(event, Event::Text { .. });
+        let tokens = events.iter().filter(is_text).count();
+        let end = events.last().and_then(job_end);
+        if self.sender.try_send(events).is_err() {
+            return;
+        }
+        self.meter.tokens_left(tokens, now);
+        match end {
+            None => {}
+            Some((end, Some(finish))) => {
+                let (prompt, answer) = (finish.prompt_tokens, finish.completion_tokens);
+                self.meter.finished(end, prompt, answer, now);
+            }
+            Some((end, None)) => drop(self.meter.end().count(end)),
         }
     }
+}
+
+/// How a job ends with an event, if it does, and what a complete answer cost.
+fn job_end(event: &Event) -> Option<(JobEnd, Option<Finish>)> {
+    Some(match event {
+        Event::Text { .. } => return None,
+        Event::Finished(finish) => {
+            let end = match finish.reason {
+                FinishReason::Stop => JobEnd::Stop,
+                FinishReason::Length => JobEnd::Length,
+            };
+            (end, Some(*finish))
+        }
+        Event::Embedded(_) => (JobEnd::Embedded, None),
+        Event::Failed(_) | Event::NotFinite(_) => (JobEnd::Failed, None),
+        Event::CutOff => (JobEnd::CutOff, None),
+    })
 }
 
 impl Drop for EventSender {
     /// What was said before the worker died is part of the answer.
     fn drop(&mut self) {
-        self.deliver();
+        let has_left = self.is_cancelled();
+        self.deliver(Instant::now());
+        // Counts nothing where it has ended.
+        let end = if has_left {
+            JobEnd::Cancelled
+        } else {
+            JobEnd::Failed
+        };
+        self.meter.end().count(end);
     }
 }
 
 impl Bypass {
     /// Whether the worker still has the job.
     pub fn is_open(&self) -> bool {
-        self.0.strong_count() > 0
+        self.sender.strong_count() > 0
     }
 
     /// Ends the answer with [`Event::CutOff`], behind what has been delivered.
     pub fn cut_off(&self) {
-        if let Some(sender) = self.0.upgrade() {
+        if let Some(sender) = self.sender.upgrade() {
+            let has_left = sender.is_closed();
             // As in `deliver`, there is room, or nobody.
             let _ = sender.try_send(vec![Event::CutOff]);
+            self.end.count(if has_left {
+                JobEnd::Cancelled
+            } else {
+                JobEnd::CutOff
+            });
         }
     }
 }

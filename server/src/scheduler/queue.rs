@@ -5,10 +5,13 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::Job;
-use super::events::{Bypass, EventSender, Events, channel};
+use super::events::{Bypass, EventSender, Events, measured_channel};
+use super::meters::Meters;
+use crate::metrics::jobs::JobMeter;
 
 /// Jobs that wait.
 #[derive(Debug)]
@@ -16,6 +19,7 @@ pub struct Queue {
     waiting: Mutex<Waiting>,
     arrived: Condvar,
     limit: usize,
+    meters: Meters,
     /// Times that the worker asked for jobs, between its steps.
     asked: AtomicU64,
     /// Whether it has something to do.
@@ -65,25 +69,41 @@ impl Queue {
             waiting: Mutex::new(waiting),
             arrived: Condvar::new(),
             limit,
+            meters: Meters::default(),
             asked: AtomicU64::new(0),
             is_busy: AtomicBool::new(false),
         }
     }
 
-    /// Puts a job at the end.
+    /// The same, whose jobs are measured.
+    #[must_use]
+    pub fn measured_by(self, meters: Meters) -> Self {
+        Self { meters, ..self }
+    }
+
+    /// What measures its jobs, and what becomes of them.
+    pub fn meters(&self) -> &Meters {
+        &self.meters
+    }
+
+    /// Puts a job at the end, of a request that arrives now.
     ///
     /// # Errors
     /// [`Refusal`] when the queue is full or closed.
     pub fn submit(&self, job: impl Into<Job>) -> Result<Events, Refusal> {
-        let mut events = self.submit_all(vec![job])?;
+        let mut events = self.submit_all(vec![job], Instant::now())?;
         events.pop().ok_or(Refusal::Closed)
     }
 
-    /// Puts all jobs of a request at the end, one behind the other, or none of them.
+    /// Puts all jobs of a request at the end that arrived then, one behind the other, or none of them.
     ///
     /// # Errors
     /// As [`Queue::submit`]: there is no room for all.
-    pub fn submit_all(&self, jobs: Vec<impl Into<Job>>) -> Result<Vec<Events>, Refusal> {
+    pub fn submit_all(
+        &self,
+        jobs: Vec<impl Into<Job>>,
+        arrived: Instant,
+    ) -> Result<Vec<Events>, Refusal> {
         let mut waiting = self.lock();
         if !waiting.open {
             return Err(Refusal::Closed);
@@ -95,7 +115,8 @@ impl Queue {
         let mut all = Vec::with_capacity(jobs.len());
         for job in jobs {
             let job = job.into();
-            let (sender, events) = channel(job.most_events());
+            let meter = JobMeter::new(Arc::clone(&self.meters.jobs), arrived);
+            let (sender, events) = measured_channel(job.most_events(), meter);
             waiting.bypasses.push(sender.bypass());
             waiting.jobs.push_back(Ticket { job, sender });
             all.push(events);
@@ -174,9 +195,11 @@ impl Queue {
         self.abandon();
     }
 
-    /// Jobs that wait now.
+    /// Jobs that wait now, and whose clients wait for them.
     pub fn len(&self) -> usize {
-        self.lock().jobs.len()
+        let waiting = self.lock();
+        let wanted = |ticket: &&Ticket| !ticket.sender.is_cancelled();
+        waiting.jobs.iter().filter(wanted).count()
     }
 
     /// Whether no job waits.
@@ -274,8 +297,9 @@ mod tests {
     #[test]
     fn jobs_of_a_request_wait_together_or_not_at_all() {
         let queue = Queue::new(3);
-        let together =
-            |tokens: &[u32]| queue.submit_all(tokens.iter().map(|at| job(*at)).collect());
+        let together = |tokens: &[u32]| {
+            queue.submit_all(tokens.iter().map(|at| job(*at)).collect(), Instant::now())
+        };
         let _two = together(&[1, 2]).expect("room");
         let refused = together(&[3, 4]).err();
         assert_eq!(refused, Some(Refusal::Full { limit: 3 }));

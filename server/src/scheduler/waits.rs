@@ -22,9 +22,9 @@ impl Wait {
         }))
     }
 
-    /// It is over; only the first time counts.
-    pub fn end(&self) {
-        self.0.took.get_or_init(|| self.0.began.elapsed());
+    /// It is over, and took so long; only the first time counts.
+    pub fn end(&self) -> Duration {
+        *self.0.took.get_or_init(|| self.0.began.elapsed())
     }
 
     /// How long it took; `None` while it lasts.

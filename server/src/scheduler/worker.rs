@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::events::EventSender;
 use super::queue::Ticket;
-use super::{Backend, BackendError, Event, JobId, NotAdmitted, Queue};
+use super::{Backend, BackendError, Event, JobId, Meters, NotAdmitted, Queue};
 
 /// A job that the backend holds.
 struct Live {
@@ -47,9 +47,19 @@ pub fn run(backend: &mut dyn Backend, queue: &Queue) {
         }
         release(backend, &mut live, |job| job.sender.is_cancelled());
         if !live.is_empty() {
-            step(backend, &mut live);
+            show(backend, &live, queue.meters());
+            step(backend, &mut live, queue.meters());
         }
         release(backend, &mut live, |job| job.finished);
+        show(backend, &live, queue.meters());
+    }
+}
+
+/// Shows what is in the engine, before a step and after it.
+fn show(backend: &dyn Backend, live: &[Live], meters: &Meters) {
+    meters.steps.running(live.len());
+    if let Some(now) = backend.cache_use() {
+        meters.steps.cache(now);
     }
 }
 
@@ -61,7 +71,7 @@ fn next(queue: &Queue, idle: bool) -> Option<Ticket> {
     }
 }
 
-fn step(backend: &mut dyn Backend, live: &mut [Live]) {
+fn step(backend: &mut dyn Backend, live: &mut [Live], meters: &Meters) {
     let result = backend.step(&mut |id, event| {
         if let Some(job) = live.iter_mut().find(|job| job.id == id) {
             job.finished |= !matches!(event, Event::Text { .. });
@@ -71,6 +81,10 @@ fn step(backend: &mut dyn Backend, live: &mut [Live]) {
     let now = Instant::now();
     for job in live.iter_mut() {
         job.sender.step_ended(now);
+    }
+    if let Some(report) = backend.report().filter(|_| result.is_ok()) {
+        meters.steps.step(&report);
+        meters.tally.note(&report);
     }
     if let Err(error) = result {
         tracing::error!(%error, "a step failed");

@@ -1,6 +1,7 @@
 //! A server on a scripted backend: every test says what the engine does, step by step.
 #![allow(dead_code, reason = "each test file uses its part of this module")]
 
+pub(crate) mod metrics;
 pub(crate) mod stubborn;
 pub(crate) mod vocabulary;
 
@@ -15,6 +16,7 @@ use axum::body::Body;
 use axum::http::{Request, Response, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use sysinfer_engine::kv::CacheUse;
 use sysinfer_engine::tokenizer::TooManyTokens;
 use sysinfer_engine::{Drafts, NotFinite};
 use sysinfer_server::app::app;
@@ -26,9 +28,10 @@ use sysinfer_server::keys::Keys;
 use sysinfer_server::observe::AccessLog;
 use sysinfer_server::prompt::text::{Reading, TextEncoder};
 use sysinfer_server::prompt::{Conversation, PromptEncoder, PromptError};
+use sysinfer_server::rate::Tuned;
 use sysinfer_server::scheduler::{
     Backend, BackendError, Embedded, Event, Finish, FinishReason, Job, JobId, Logprob, NotAdmitted,
-    TokenLogprobs, ValidInputs, ValidJob, worker,
+    StepReport, TokenLogprobs, ValidInputs, ValidJob, worker,
 };
 use sysinfer_server::state::{ModelFacts, ServedModel, ServerState, Settings};
 use sysinfer_server::tools::format::ChatFormat;
@@ -155,6 +158,19 @@ struct Scripted {
     seen: Arc<Mutex<Seen>>,
     live: Option<(JobId, ValidJob, StopMatcher, usize)>,
     reading: Option<(JobId, ValidInputs, usize)>,
+    report: Option<StepReport>,
+}
+
+/// What a step of the scripted engine takes, as it says itself.
+pub(crate) const STEP_TIME: Duration = Duration::from_millis(10);
+
+/// Of a prompt all tokens but one are computed.
+fn read(tokens: usize) -> StepReport {
+    StepReport {
+        prompt_rows: tokens,
+        took: STEP_TIME,
+        ..StepReport::default()
+    }
 }
 
 impl Backend for Scripted {
@@ -180,6 +196,7 @@ impl Backend for Scripted {
         }
         self.seen.lock().unwrap().steps += 1;
         if let Some((id, inputs, done)) = &mut self.reading {
+            self.report = Some(read(inputs.all()[*done].len()));
             *done += 1;
             match inputs.all()[*done - 1].last() {
                 Some(&PANIC) => panic!("as the test asked"),
@@ -200,6 +217,22 @@ impl Backend for Scripted {
         let Some((id, job, stop, said)) = &mut self.live else {
             return Ok(());
         };
+        let length = job.prompt().len();
+        self.report = Some(match *said {
+            0 => StepReport {
+                queried_tokens: length,
+                cached_tokens: length.min(1),
+                generated_tokens: 1,
+                ..read(length - length.min(1))
+            },
+            said => StepReport {
+                answers: 1,
+                context_tokens: length + said,
+                generated_tokens: 1,
+                took: STEP_TIME,
+                ..StepReport::default()
+            },
+        });
         if *said == 1 {
             match job.prompt()[0] {
                 PANIC => panic!("as the test asked"),
@@ -255,6 +288,16 @@ impl Backend for Scripted {
         self.reading = None;
         self.seen.lock().unwrap().released += 1;
     }
+
+    fn report(&self) -> Option<StepReport> {
+        self.report
+    }
+
+    fn cache_use(&self) -> Option<CacheUse> {
+        let live = usize::from(self.live.is_some());
+        let (limit, kept) = (4, 2);
+        Some(CacheUse { limit, live, kept })
+    }
 }
 
 fn finish(reason: FinishReason, prompt_tokens: usize, completion_tokens: usize) -> Finish {
@@ -288,6 +331,7 @@ pub(crate) struct Options {
     pub(crate) ready: bool,
     pub(crate) prompt: Arc<dyn PromptEncoder>,
     pub(crate) grammars: Option<Grammars>,
+    pub(crate) tuned: Tuned,
 }
 
 impl Default for Options {
@@ -304,6 +348,7 @@ impl Default for Options {
             ready: true,
             prompt: Arc::new(Words),
             grammars: None,
+            tuned: Tuned::default(),
         }
     }
 }
@@ -318,6 +363,7 @@ impl Server {
             seen: Arc::clone(&seen),
             live: None,
             reading: None,
+            report: None,
         };
         let permits = options.gated.then_some(sender);
         Self {
@@ -348,6 +394,8 @@ impl Server {
                 text: Arc::new(Words),
                 grammars: options.grammars,
                 context_tokens: CONTEXT_TOKENS,
+                parallel: 1,
+                tuned: options.tuned,
                 vocabulary_size: 100,
                 facts: ModelFacts {
                     architecture: "llama".into(),

@@ -1,7 +1,6 @@
 //! `POST /api/chat` and `POST /api/generate`.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Extension;
 use axum::extract::State;
@@ -78,7 +77,7 @@ async fn answer(
     kind: Kind,
     read: Read,
 ) -> Result<Response, ApiError> {
-    let began = Instant::now();
+    let began = facts.began();
     let lines = {
         let model = state.settings.model_name.clone();
         move |reading: &Reading| Lines::new(kind, &model, began, reading.reader())
