@@ -17,7 +17,7 @@ TEST_DOCS := python3 -m unittest discover -q -s tests/docs && \
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= cpu_list gguf profile split template tokenizer
 
-.PHONY: help demo test build docs test-docs setup model vocab golden fuzz bench bench-peers test-clients test-deploy lint clean dist dist-all build-arm64 test-arm64 test-arm64-kernels test-arm64-goldens test-page
+.PHONY: help demo test build docs test-docs setup model vocab golden fuzz bench bench-peers test-clients test-deploy lint clean dist dist-all build-arm64 test-arm64 test-arm64-kernels test-arm64-goldens test-page test-metrics
 
 help:
 	@echo "make demo          build, fetch a small model, tune, serve, stream one answer"
@@ -26,6 +26,7 @@ help:
 	@echo "make test-clients  real clients of many makers against the release server: make test-clients ONLY=langchain"
 	@echo "make test-deploy   units, container, Helm chart, balancers, alerts of deploy/: make test-deploy ONLY=haproxy"
 	@echo "make test-page     the page of the server in a real browser: make test-page ONLY=refusals"
+	@echo "make test-metrics  /metrics against what clients measure, and what slows a host down: make test-metrics ONLY=quota"
 	@echo "make build         the release binaries, in target/release"
 	@echo "make vocab         tokenizers against llama.cpp's, chat templates against transformers', on what llama.cpp tests with"
 	@echo "make golden        logits against a folder of known ones: make golden GOLDEN=FOLDER"
@@ -78,6 +79,8 @@ test-deploy: setup
 	@scripts/test_deploy.sh
 test-page: setup
 	@scripts/test_page.sh
+test-metrics: setup
+	@scripts/test_metrics.sh
 
 golden: setup
 	@test -e "$(GOLDEN)/golden.json" || { echo "$(GOLDEN) has no golden.json: make golden GOLDEN=FOLDER"; exit 2; }
