@@ -1,6 +1,7 @@
 //! What all requests for answers have in common: from a body to jobs, from jobs to a response.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
