@@ -1,21 +1,27 @@
 //! What a kernel is: the phase it serves, what it works on, what it promises numerically.
 
+use serde::{Deserialize, Serialize};
 use sysinfer_formats::TensorType;
 
 use crate::isa::Isa;
 use crate::panel::ActivationKind;
 
-/// Which phase a kernel is written for. Either gives right results for any number of rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The two phases of answering, each with kernels and threads of its own. Kernels of either phase give right results
+/// for any number of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Phase {
-    /// Few activation rows; bound by the speed at which weights arrive.
+    /// Tokens one by one: few activation rows, bound by the speed at which weights arrive.
     Decode,
-    /// Many activation rows; bound by arithmetic.
+    /// Prompts: many activation rows, bound by arithmetic.
     Prefill,
 }
 
 impl Phase {
-    /// The word in plans and messages.
+    /// Both, decode first.
+    pub const ALL: [Phase; 2] = [Phase::Decode, Phase::Prefill];
+
+    /// The word in plans, reports and messages.
     pub fn name(self) -> &'static str {
         match self {
             Phase::Decode => "decode",

@@ -51,6 +51,7 @@ pub use precision::{Precision, WeightPrecision};
 pub use sampling::{Sampler, SamplingOptions};
 pub use sequence::Sequence;
 pub use shape::{ModelShape, Product};
+pub use sysinfer_kernels::Phase;
 pub use sysinfer_kernels::attention::CacheType;
 pub use times::{StepTimes, WorkerSeconds};
 pub use tokenizer::Tokenizer;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use sysinfer_kernels::Phase;
 
 use crate::weight_storage::WeightStorage;
 
@@ -52,6 +53,24 @@ pub struct KernelChoice {
     /// Tiles of activation rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefill: Option<String>,
+}
+
+impl KernelChoice {
+    /// The kernel of a phase, if one is named.
+    pub fn of(&self, phase: Phase) -> Option<&str> {
+        match phase {
+            Phase::Decode => self.decode.as_deref(),
+            Phase::Prefill => self.prefill.as_deref(),
+        }
+    }
+
+    /// The same, to change it.
+    pub fn of_mut(&mut self, phase: Phase) -> &mut Option<String> {
+        match phase {
+            Phase::Decode => &mut self.decode,
+            Phase::Prefill => &mut self.prefill,
+        }
+    }
 }
 
 /// Rows that a decode step has room for where nothing else is planned: drafts of prompt-lookup decoding take
@@ -212,6 +231,30 @@ impl Plan {
             blocking: Blocking::default(),
             memory: MemoryPlan::default(),
         }
+    }
+
+    /// The team of a phase.
+    pub fn team(&self, phase: Phase) -> &PhasePlan {
+        match phase {
+            Phase::Decode => &self.decode,
+            Phase::Prefill => &self.prefill,
+        }
+    }
+
+    /// The same, to change it.
+    pub fn team_mut(&mut self, phase: Phase) -> &mut PhasePlan {
+        match phase {
+            Phase::Decode => &mut self.decode,
+            Phase::Prefill => &mut self.prefill,
+        }
+    }
+
+    /// This plan with the team that `donor` has for a phase.
+    #[must_use]
+    pub fn with_team_of(&self, donor: &Plan, phase: Phase) -> Self {
+        let mut plan = self.clone();
+        plan.team_mut(phase).clone_from(donor.team(phase));
+        plan
     }
 
     /// Checks every number against its range.

@@ -424,7 +424,7 @@ impl Probe for EngineProbe<'_> {
     fn cores(&mut self, plan: &Plan, phase: Phase) -> Result<CoreReading, ProbeError> {
         // Another team has the CPUs meanwhile.
         self.decoding = false;
-        let team = phase.team(plan);
+        let team = plan.team(phase);
         let teams = &mut self.cores;
         teams.retain(|own| own.is_for(&plan.decode) || own.is_for(&plan.prefill));
         if !teams.iter().any(|own| own.is_for(team)) {

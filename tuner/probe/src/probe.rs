@@ -1,9 +1,8 @@
 //! The trait through which a search sees a host.
 
-use sysinfer_engine::{Plan, StepTimes};
+use sysinfer_engine::{Phase, Plan, StepTimes};
 
 use crate::cores::CoreReading;
-use crate::phase::Phase;
 use crate::reading::Reading;
 use crate::stage::Stage;
 use crate::work::Work;

@@ -2,11 +2,10 @@
 
 use std::cell::Cell;
 
-use sysinfer_engine::{EngineInfo, Plan};
+use sysinfer_engine::{EngineInfo, Phase, Plan};
 use sysinfer_stats::bootstrap::SplitMix;
 
 use crate::cores::CoreReading;
-use crate::phase::Phase;
 use crate::probe::{Probe, ProbeError};
 use crate::reading::{Point, Reading};
 use crate::voids::{Disturbance, VoidKind};
@@ -128,7 +127,7 @@ impl Probe for Scripted<'_> {
     fn cores(&mut self, plan: &Plan, phase: Phase) -> Result<CoreReading, ProbeError> {
         self.cores += 1;
         let rate = self.cores as f64 / 3.0;
-        let team = phase.team(plan).threads;
+        let team = plan.team(phase).threads;
         Ok(CoreReading {
             arithmetic: Some(rate),
             core_to_core: (team > 1).then_some(10.0 + rate),

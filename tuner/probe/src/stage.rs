@@ -1,6 +1,6 @@
 //! The stages of a run.
 
-use crate::phase::Phase;
+use sysinfer_engine::Phase;
 
 /// The stages of a run, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

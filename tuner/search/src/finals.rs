@@ -62,7 +62,7 @@ impl Run<'_, '_, '_> {
         }
         let before = self.plan.clone();
         self.race_until(stage, stage.title().into(), candidates, work, until)?;
-        if phase.team(&self.plan) != phase.team(&before) {
+        if self.plan.team(phase) != before.team(phase) {
             self.seconds[phase as usize] = Some(before);
         }
         Ok(())
@@ -86,7 +86,7 @@ impl Run<'_, '_, '_> {
 
     /// The plan in force, what was close to it in the races of this phase, and the default's team.
     fn close_candidates(&self, phase: Phase) -> Vec<Candidate> {
-        let team = phase.team(&self.plan);
+        let team = self.plan.team(phase);
         let mut found = vec![Candidate {
             name: "the plan so far".into(),
             reason: "what the stages ended with".into(),
@@ -112,14 +112,14 @@ impl Run<'_, '_, '_> {
                 found.push(Candidate {
                     name: lane.candidate.name.clone(),
                     reason: format!("close in: {}", outcome.title),
-                    rank: (phase.team(&plan).threads, place),
+                    rank: (plan.team(phase).threads, place),
                     plan,
                 });
             }
         }
-        let plan = phase.take_team(&self.plan, self.inputs.default);
+        let plan = self.plan.with_team_of(self.inputs.default, phase);
         if found.iter().all(|other| other.plan != plan) {
-            let team = phase.team(&plan);
+            let team = plan.team(phase);
             found.push(Candidate {
                 name: format!("{} {}", team.threads, team.map),
                 reason: "the default's, which may have left before sizes were known that suit it"

@@ -131,7 +131,7 @@ impl Run<'_, '_, '_> {
     fn tuned(self) -> Tuned {
         let [decode, prefill] = self.seconds;
         let with_team = |second: Option<Plan>, phase: Phase| {
-            let plan = phase.take_team(&self.plan, &second?);
+            let plan = self.plan.with_team_of(&second?, phase);
             (plan != self.plan).then_some(plan)
         };
         Tuned {

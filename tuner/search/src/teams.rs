@@ -49,7 +49,7 @@ impl Run<'_, '_, '_> {
             }
             None => until,
         };
-        let best = phase.team(&self.plan).clone();
+        let best = self.plan.team(phase).clone();
         let maps = [best.map.as_str()];
         let request = &self.inputs.request;
         let mut near = placement::refined(request, best.threads, self.inputs.teams, &maps);
@@ -70,9 +70,9 @@ impl Run<'_, '_, '_> {
 
     /// Thread counts of the best teams, the winner's first.
     fn best_counts(&self, survivors: &[Candidate], phase: Phase) -> Vec<usize> {
-        let mut counts = vec![phase.team(&self.plan).threads];
+        let mut counts = vec![self.plan.team(phase).threads];
         for survivor in survivors {
-            let threads = phase.team(&survivor.plan).threads;
+            let threads = survivor.plan.team(phase).threads;
             if !counts.contains(&threads) && counts.len() < BEST_COUNTS {
                 counts.push(threads);
             }
@@ -85,15 +85,15 @@ impl Run<'_, '_, '_> {
         let Some(outcome) = self.log.outcomes.get(before) else {
             return Vec::new();
         };
-        let winner = phase.team(&self.plan);
+        let winner = self.plan.team(phase);
         let lanes = outcome.best_first().into_iter();
         let best = lanes
-            .filter(|lane| lane.out.is_none() && phase.team(&lane.candidate.plan) != winner)
+            .filter(|lane| lane.out.is_none() && lane.candidate.plan.team(phase) != winner)
             .take(SURVIVORS);
         // Other things than the team may have changed since.
         let with_present = |lane: &Lane| {
             let mut candidate = lane.candidate.clone();
-            candidate.plan = phase.take_team(&self.plan, &lane.candidate.plan);
+            candidate.plan = self.plan.with_team_of(&lane.candidate.plan, phase);
             candidate
         };
         best.map(with_present).collect()
@@ -101,20 +101,20 @@ impl Run<'_, '_, '_> {
 
     /// The best team of a stage's last race besides the one that won.
     pub(super) fn second_best(&self, stage: Stage, phase: Phase) -> Option<Plan> {
-        let winner = phase.team(&self.plan);
+        let winner = self.plan.team(phase);
         let mut outcomes = self.log.outcomes.iter().rev();
         let last = outcomes.find(|outcome| outcome.stage == stage)?;
         let mut lanes = last.best_first().into_iter();
-        let second = lanes.find(|lane| phase.team(&lane.candidate.plan) != winner)?;
+        let second = lanes.find(|lane| lane.candidate.plan.team(phase) != winner)?;
         Some(second.candidate.plan.clone())
     }
 
     /// Teams as candidates, the one in force first.
     fn with_anchor(&self, teams: &TeamSpace, phase: Phase) -> Vec<Candidate> {
         let mut candidates = placement::candidates(teams, &self.plan, phase);
-        let present = phase.team(&self.plan).clone();
+        let present = self.plan.team(phase).clone();
         let twin = candidates.iter().position(|candidate| {
-            let team = phase.team(&candidate.plan);
+            let team = candidate.plan.team(phase);
             team.threads == present.threads && team.cpus == present.cpus
         });
         let anchor = match twin {

@@ -3,8 +3,7 @@
 
 use std::fmt;
 
-use sysinfer_engine::Plan;
-use sysinfer_kernels::Phase;
+use sysinfer_engine::{Phase, Plan};
 
 use super::machine::{Machine, overlapped};
 use super::setting::Setting;

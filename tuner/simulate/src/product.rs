@@ -1,7 +1,6 @@
 //! Products of a step on a simulated host: memory, what cores take of it, and their arithmetic.
 
-use sysinfer_engine::{MatrixShape, Plan, Product};
-use sysinfer_kernels::Phase;
+use sysinfer_engine::{MatrixShape, Phase, Plan, Product};
 use sysinfer_machine::Ranges;
 
 use super::machine::{Machine, overlapped};

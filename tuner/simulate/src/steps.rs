@@ -5,9 +5,8 @@
 //! and the worker that multiplies most. They overlap, but not perfectly: near the point where two
 //! are equal both cost, which `overlapped` makes a smooth knee of.
 
-use sysinfer_engine::Plan;
 use sysinfer_engine::engine::{pass_rows, phase};
-use sysinfer_kernels::Phase;
+use sysinfer_engine::{Phase, Plan};
 use sysinfer_probe::Work;
 
 use super::crew::Crew;

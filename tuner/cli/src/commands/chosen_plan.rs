@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 use sysinfer_engine::{Engine, PhasePlan, Plan};
-use sysinfer_kernels::{Kernel, Phase, table};
+use sysinfer_kernels::{Kernel, table};
 use sysinfer_machine::{CpuList, MapPolicy};
 use sysinfer_measure::host::Host;
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
@@ -59,10 +59,7 @@ pub fn plan(arguments: &PlanArgs, host: &Host) -> anyhow::Result<Plan> {
     for name in &arguments.kernels {
         let kernel = kernel(name)?;
         let choice = plan.kernels.entry(kernel.block.name().into()).or_default();
-        match kernel.phase {
-            Phase::Decode => choice.decode = Some(name.clone()),
-            Phase::Prefill => choice.prefill = Some(name.clone()),
-        }
+        *choice.of_mut(kernel.phase) = Some(name.clone());
     }
     plan.memory.keep_file_cache |= arguments.file.keep_file_cache;
     plan.memory.weights = arguments.file.weights.unwrap_or(plan.memory.weights);
@@ -161,6 +158,7 @@ fn profile_plan(profile: &Profile, arguments: &PlanArgs, host: &Host) -> anyhow:
 
 #[cfg(test)]
 mod tests {
+    use sysinfer_engine::Phase;
     use sysinfer_formats::TensorType;
 
     use super::*;

@@ -218,8 +218,8 @@ fn steps(profile: &Profile) -> Vec<(String, String)> {
 
 fn teams(profile: &Profile) -> String {
     let header = ["phase", "threads", "map", "CPUs", "gain over the default"];
-    let rows = [Phase::Decode, Phase::Prefill].map(|phase| {
-        let team = phase.team(&profile.plan);
+    let rows = Phase::ALL.map(|phase| {
+        let team = profile.plan.team(phase);
         let gain = match phase {
             Phase::Decode => profile.evidence.decode_gain(),
             Phase::Prefill => profile.evidence.prefill_gain(),

@@ -114,7 +114,7 @@ fn drive(
         until: inputs.effort.confirm_until,
     };
     let confirmation = confirm::confirm(session, inputs.default, &tuned, &works, limits)?;
-    let gains = [Phase::Decode, Phase::Prefill].map(|phase| confirmation.factor(phase));
+    let gains = Phase::ALL.map(|phase| confirmation.factor(phase));
     let speed = speed(inputs.info, &works, gains);
     findings.confirmation = Some(confirmation);
     let aim = Aim {

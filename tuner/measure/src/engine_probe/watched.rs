@@ -2,7 +2,6 @@
 
 use sysinfer_engine::Plan;
 use sysinfer_engine::engine::{pass_rows, phase};
-use sysinfer_kernels::Phase;
 use sysinfer_probe::Work;
 
 /// CPUs of the teams that run the work, ascending; none if one of them is not pinned. A step of `width`
@@ -32,10 +31,7 @@ pub(super) fn watched(plan: &Plan, work: &Work, width: usize) -> Vec<usize> {
         Work::Bandwidth => return plan.decode.cpus.clone(),
         Work::Stream { cpus, .. } => return cpus.clone(),
     };
-    let team = |rows: usize| match phase(plan, rows) {
-        Phase::Decode => &plan.decode.cpus,
-        Phase::Prefill => &plan.prefill.cpus,
-    };
+    let team = |rows: usize| &plan.team(phase(plan, rows)).cpus;
     let real = rows.into_iter().filter(|rows| *rows > 0);
     let teams: Vec<&Vec<usize>> = real.map(team).collect();
     // A team that is not pinned may be anywhere.

@@ -221,7 +221,7 @@ impl Duel {
             fate: Fate::Unproven,
         };
         let plan = &self.plans[chosen].1;
-        let fewer = phase.team(plan).threads < phase.team(base).threads;
+        let fewer = plan.team(phase).threads < base.team(phase).threads;
         let is_faster = gap.verdict(ALPHA_LAST) == Verdict::Faster;
         let is_equal = fewer && gap.shift >= 0.0 && gap.interval(ALPHA_LAST).0 >= -TIE;
         if is_faster || is_equal {

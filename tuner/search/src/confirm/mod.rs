@@ -138,13 +138,10 @@ fn judge_phase(
 
 /// `base` with everything of `donor` that concerns one phase.
 fn take_phase(base: &Plan, donor: &Plan, phase: Phase) -> Plan {
-    let mut plan = phase.take_team(base, donor);
+    let mut plan = base.with_team_of(donor, phase);
     for (block_type, from) in &donor.kernels {
         let into = plan.kernels.entry(block_type.clone()).or_default();
-        match phase {
-            Phase::Decode => into.decode.clone_from(&from.decode),
-            Phase::Prefill => into.prefill.clone_from(&from.prefill),
-        }
+        *into.of_mut(phase) = from.of(phase).map(str::to_owned);
     }
     plan.blocking = match phase {
         Phase::Decode => Blocking {

@@ -48,13 +48,9 @@ impl KernelSpace {
 /// Portable kernels are there for CPUs without a better one. Where there is a better one they are
 /// an order of magnitude behind, and one prompt with them would take the time of a whole race.
 pub fn options(block_types: &[String], phase: Phase) -> Vec<KernelOption> {
-    let role = match phase {
-        Phase::Decode => sysinfer_kernels::Phase::Decode,
-        Phase::Prefill => sysinfer_kernels::Phase::Prefill,
-    };
     let of_type = |block_type: &String| {
         let block = TensorType::from_name(block_type)?;
-        let kernels = table::candidates(block, role).map(|runnable| runnable.kernel());
+        let kernels = table::candidates(block, phase).map(|runnable| runnable.kernel());
         let better = kernels.filter(|kernel| kernel.isa != Isa::Portable);
         let names = better.map(|kernel| kernel.name.to_owned()).collect();
         Some(KernelOption {
@@ -74,10 +70,7 @@ pub fn candidates(option: &KernelOption, base: &Plan, phase: Phase) -> Vec<Candi
     let current = base
         .kernels
         .get(&option.block_type)
-        .and_then(|choice| match phase {
-            Phase::Decode => choice.decode.as_deref(),
-            Phase::Prefill => choice.prefill.as_deref(),
-        });
+        .and_then(|choice| choice.of(phase));
     let first = option.names.first().map_or("", String::as_str);
     let current = current.unwrap_or(first);
     let mut names: Vec<&str> = option.names.iter().map(String::as_str).collect();
@@ -85,10 +78,7 @@ pub fn candidates(option: &KernelOption, base: &Plan, phase: Phase) -> Vec<Candi
     let with_kernel = |(place, name): (usize, &&str)| {
         let mut plan = base.clone();
         let choice = plan.kernels.entry(option.block_type.clone()).or_default();
-        match phase {
-            Phase::Decode => choice.decode = Some((*name).into()),
-            Phase::Prefill => choice.prefill = Some((*name).into()),
-        }
+        *choice.of_mut(phase) = Some((*name).into());
         let reason = if *name == current {
             "the present choice"
         } else {
@@ -140,7 +130,7 @@ mod tests {
     #[test]
     fn portable_kernels_do_not_race() {
         let block_types: Vec<String> = ["Q4_0", "Q6_K", "F32"].map(String::from).into();
-        for phase in [Phase::Decode, Phase::Prefill] {
+        for phase in Phase::ALL {
             for option in options(&block_types, phase) {
                 assert!(option.names.len() > 1, "{option:?}");
                 assert!(

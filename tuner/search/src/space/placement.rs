@@ -170,7 +170,7 @@ pub fn baseline(request: &Request<'_>) -> Plan {
 pub fn candidates(space: &TeamSpace, base: &Plan, phase: Phase) -> Vec<Candidate> {
     let with_team = |option: &TeamOption| {
         let mut plan = base.clone();
-        *phase.team_mut(&mut plan) = option.team.clone();
+        *plan.team_mut(phase) = option.team.clone();
         Candidate {
             name: option.name(),
             reason: option.reason_with_twins(),

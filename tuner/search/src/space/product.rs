@@ -40,7 +40,7 @@ impl Product<'_> {
             None => Candidate {
                 name: "default".into(),
                 reason: "the default".into(),
-                rank: (phase.team(self.base).threads, 0),
+                rank: (self.base.team(phase).threads, 0),
                 plan: self.base.clone(),
             },
         };

@@ -257,12 +257,9 @@ fn rates(machine: &Machine, plan: &Plan) -> anyhow::Result<Rates> {
 
 /// What a plan has for one phase, in a few words.
 fn name(plan: &Plan, phase: Phase) -> String {
-    let team = phase.team(plan);
-    let kernels = plan.kernels.values().filter_map(|choice| match phase {
-        Phase::Decode => choice.decode.as_deref(),
-        Phase::Prefill => choice.prefill.as_deref(),
-    });
-    let kernels: Vec<&str> = kernels.collect();
+    let team = plan.team(phase);
+    let kernels = plan.kernels.values();
+    let kernels: Vec<&str> = kernels.filter_map(|choice| choice.of(phase)).collect();
     let blocking = &plan.blocking;
     let sizes = match phase {
         Phase::Decode => format!(

@@ -137,8 +137,8 @@ impl Side {
         for (key, value) in sections {
             flatten(key.to_owned(), &value, &mut facts);
         }
-        for phase in [Phase::Decode, Phase::Prefill] {
-            let cpus = cpu_list(&phase.team(&profile.plan).cpus);
+        for phase in Phase::ALL {
+            let cpus = cpu_list(&profile.plan.team(phase).cpus);
             let cpus = match cpus.is_empty() {
                 true => "not pinned".into(),
                 false => cpus,

@@ -169,7 +169,7 @@ impl Findings {
             let rates: Vec<&Finding> = self.rates.iter().filter(is_it).collect();
             (!rates.is_empty()).then(|| words(phase, &rates)).flatten()
         };
-        let said = [Phase::Decode, Phase::Prefill].into_iter();
+        let said = Phase::ALL.into_iter();
         let said: Vec<String> = said.filter_map(of_phase).collect();
         (!said.is_empty()).then(|| said.join("; "))
     }

@@ -59,7 +59,7 @@ impl Distrust {
                 (default, Kept::Default(other), reason)
             }
         };
-        let phases = [Phase::Decode, Phase::Prefill];
+        let phases = Phase::ALL;
         let settled = Confirmation {
             plan: plan.clone(),
             gain_decode: None,
@@ -131,8 +131,8 @@ impl Distrust {
 
 /// Teams of a plan, in a few words.
 fn words(plan: &Plan) -> String {
-    let phases = [Phase::Decode, Phase::Prefill].map(|phase| {
-        let team = phase.team(plan);
+    let phases = Phase::ALL.map(|phase| {
+        let team = plan.team(phase);
         let threads = match team.threads {
             1 => "1 thread".to_owned(),
             more => format!("{more} threads"),

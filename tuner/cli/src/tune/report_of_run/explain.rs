@@ -209,12 +209,12 @@ fn by_threads(race: &Outcome) -> Vec<(usize, &Lane)> {
         Stage::PrefillTeam => Phase::Prefill,
         _ => Phase::Decode,
     };
-    let map = &phase.team(&race.winner().plan).map;
+    let map = &race.winner().plan.team(phase).map;
     let of_map =
-        |lane: &&Lane| !lane.rates.is_empty() && phase.team(&lane.candidate.plan).map == *map;
+        |lane: &&Lane| !lane.rates.is_empty() && lane.candidate.plan.team(phase).map == *map;
     let lanes = race.lanes.iter().filter(of_map);
     let mut lanes: Vec<(usize, &Lane)> = lanes
-        .map(|lane| (phase.team(&lane.candidate.plan).threads, lane))
+        .map(|lane| (lane.candidate.plan.team(phase).threads, lane))
         .collect();
     lanes.sort_by_key(|(threads, _)| *threads);
     lanes.dedup_by_key(|(threads, _)| *threads);

@@ -124,7 +124,7 @@ impl Ended<'_> {
         let team = |phase: Phase| {
             let fresh = self.fresh(phase);
             let rival = fresh.and_then(|fresh| self.samples.rival(phase, fresh.candidate));
-            let (team, gain) = (phase.team(&found.plan), self.gain(phase));
+            let (team, gain) = (found.plan.team(phase), self.gain(phase));
             Team {
                 threads: team.threads,
                 map: team.map.clone(),
@@ -176,7 +176,7 @@ impl Ended<'_> {
         if self.distrust.is_some() {
             return vec![NOTHING_FOLLOWS.into()];
         }
-        let phases = [Phase::Decode, Phase::Prefill].into_iter();
+        let phases = Phase::ALL.into_iter();
         let contests: Vec<Contest> = phases.filter_map(|phase| self.contest(phase)).collect();
         explain::explain(&Evidence {
             info: self.info,
@@ -220,8 +220,8 @@ fn stage(outcome: &Outcome) -> value::Stage {
             reason: lane.candidate.reason.clone(),
             tokens_per_second: Estimate::of(&lane.rates),
             left_because: lane.out.clone(),
-            threads: phase.team(plan).threads,
-            map: phase.team(plan).map.clone(),
+            threads: plan.team(phase).threads,
+            map: plan.team(phase).map.clone(),
         }
     };
     let mut candidates: Vec<value::Candidate> = outcome.lanes.iter().map(candidate).collect();

@@ -182,7 +182,7 @@ impl Samples {
             readings: readings.len(),
             voids: disturbed(&readings, VOID),
             kept: disturbed(&readings, KEPT),
-            rivals: [Phase::Decode, Phase::Prefill]
+            rivals: Phase::ALL
                 .into_iter()
                 .flat_map(|phase| ["tuned", "runner-up"].map(|candidate| (phase, candidate)))
                 .filter_map(|(phase, candidate)| rival(lines, phase, candidate))

@@ -71,7 +71,7 @@ impl Ended<'_> {
         if self.confirmation.is_none() {
             return format!("{interrupted} before a decision: no plan was chosen");
         }
-        let [decode, prefill] = [Phase::Decode, Phase::Prefill].map(|phase| self.gain(phase));
+        let [decode, prefill] = Phase::ALL.map(|phase| self.gain(phase));
         if (decode, prefill) == (Gain::None, Gain::None) {
             return format!("{the} default plan stays: nothing was proven to be faster");
         }
