@@ -88,7 +88,7 @@ fn render(profile: &Profile) -> String {
             },
             match rows.is_empty() {
                 true => NO_RATES.into(),
-                false => table::throughput(&rows),
+                false => table::whole(&rows),
             },
             match rows.iter().any(Length::is_sampled) {
                 true => format!("\n{DEFINITION}"),

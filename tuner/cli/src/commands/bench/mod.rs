@@ -167,7 +167,7 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<Ending> {
 
 fn print_table(info: &EngineInfo, pins: &str, rows: &[Length], host: &HostRates) {
     println!("{}, {}: {pins}", info.name, info.quantisation);
-    println!("{}", table::throughput(rows));
+    println!("{}", table::whole(rows));
     if rows.iter().any(Length::is_sampled) {
         println!("{DEFINITION}");
     }

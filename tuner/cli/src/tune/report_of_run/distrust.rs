@@ -6,6 +6,7 @@ use sysinfer_journal::cpu_list;
 use sysinfer_probe::Phase;
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 use sysinfer_search::confirm::{Confirmation, Fresh};
+use sysinfer_terminal::wrapped;
 
 /// Widest line of the banner on a terminal, in characters.
 const WIDTH: usize = 78;
@@ -111,16 +112,34 @@ impl Distrust {
         said
     }
 
-    /// Lines between rules, for a terminal.
+    /// What matters of it in lines between rules, for a terminal: the rest is in the report.
     pub fn banner(&self) -> String {
-        let rule = "!".repeat(WIDTH);
-        let mut text = format!("{rule}\n!!  {NOT_TO_BE_TRUSTED}\n");
-        for sentence in self.sentences() {
-            for line in wrapped(&sentence, WIDTH - 4) {
+        let title = format!(" {NOT_TO_BE_TRUSTED} ");
+        let mut text = format!("{title:!^WIDTH$}\n");
+        let paragraphs = [format!("{}.", self.why), self.in_short()];
+        for paragraph in paragraphs {
+            for line in wrapped(&paragraph, WIDTH - 4) {
                 text += &format!("!!  {line}\n");
             }
         }
-        text + &rule + "\n"
+        text + &"!".repeat(WIDTH)
+    }
+
+    /// What became of the plan, and the remedy.
+    fn in_short(&self) -> String {
+        let (kept, remedy) = match &self.kept {
+            Kept::Nothing => ("No profile was written.", ""),
+            Kept::Default(None) => ("The profile keeps the default plan.", ""),
+            Kept::Default(Some(_)) => (
+                "The profile keeps the default plan; the rates shown are those of the plan that was found.",
+                " To keep that one all the same, without new samples: --resume --force-untrusted.",
+            ),
+            Kept::Found => (
+                "The profile has the plan that was found, by --force-untrusted; servers need that option too.",
+                "",
+            ),
+        };
+        format!("{kept} Stop the other load (or raise the quota) and tune again.{remedy}")
     }
 
     /// One line above a table.
@@ -144,25 +163,6 @@ fn words(plan: &Plan) -> String {
         format!("{}: {threads}, {on}", phase.name())
     });
     phases.join("; ")
-}
-
-/// The text in lines of at most so many characters, broken at blanks; a longer word has its own line.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let last = lines.last_mut().filter(|line| {
-            line.is_empty() || line.chars().count() + 1 + word.chars().count() <= width
-        });
-        match last {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            None => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 #[cfg(test)]
@@ -200,7 +200,7 @@ mod tests {
                 Distrust::settle("it rained".into(), Some(&found()), &default, force);
             let settled = settled.expect("a plan");
             assert_eq!(settled.plan.decode.threads, threads);
-            for phase in [Phase::Decode, Phase::Prefill] {
+            for phase in Phase::ALL {
                 assert_eq!(settled.gain(phase), None);
             }
             assert_eq!(settled.decode.margin, None);
@@ -218,21 +218,18 @@ mod tests {
     }
 
     #[test]
-    fn the_banner_comes_first_in_lines_that_fit() {
+    fn the_banner_has_lines_that_fit() {
         let distrust = Distrust {
             why: "280 of 281 samples (100 %) were disturbed: 280 busy".into(),
             kept: Kept::Default(Some("decode: 1 thread, not pinned".into())),
         };
         let banner = distrust.banner();
         let lines: Vec<&str> = banner.lines().collect();
-        assert_eq!(lines[1], "!!  NOT TO BE TRUSTED");
-        assert!(lines[2].contains("280 of 281"), "{banner}");
+        assert!(lines[0].contains("! NOT TO BE TRUSTED !"), "{banner}");
+        assert!(lines[1].contains("280 of 281"), "{banner}");
         assert!(
             lines.iter().all(|line| line.chars().count() <= WIDTH),
             "{banner}"
         );
-        assert_eq!(wrapped("aaaa bb c", 4), ["aaaa", "bb c"]);
-        assert_eq!(wrapped("a bbbbbb c", 4), ["a", "bbbbbb", "c"]);
-        assert_eq!(wrapped("", 4), [""]);
     }
 }

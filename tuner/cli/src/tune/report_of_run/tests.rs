@@ -4,8 +4,8 @@ use sysinfer_engine::lookup::Rows;
 use sysinfer_engine::{EngineInfo, PhasePlan, Plan, StepTimes, WorkerSeconds};
 use sysinfer_machine::HostInfo;
 use sysinfer_probe::{Point, Stage};
-use sysinfer_report::Section;
 use sysinfer_report::value::Disturbed;
+use sysinfer_report::{Length, Section};
 use sysinfer_search::confirm::Fate;
 use sysinfer_search::race::{Lane, Outcome};
 use sysinfer_search::space::{Candidate, Skipped};
@@ -61,6 +61,29 @@ pub(crate) fn sampled_data() -> TableData {
     let passes = vec![pass];
     data.sampled.insert(128, Sampled { passes, rate });
     data
+}
+
+/// The lengths of a run that was not told any, the longest sampled, beside a reference.
+pub(crate) fn eight_lengths() -> Vec<Length> {
+    let about = |median: f64| Estimate {
+        median,
+        low: 0.97 * median,
+        high: 1.02 * median,
+        count: 9,
+    };
+    let row = |power: u32| {
+        let rate = about(999.0 / f64::from(power));
+        Length {
+            total_tokens: 1 << power,
+            decode_tokens_per_second: Some(rate),
+            decode_is_sampled: Some(power == 12),
+            decode_runs: Some(9),
+            reference_tokens_per_second: TABLES[0].at(1 << power),
+            prefill_tokens_per_second: Some(about(1234.5)),
+            ..Length::default()
+        }
+    };
+    (5..=12).map(row).collect()
 }
 
 /// A model of which a decode step reads so many bytes.
