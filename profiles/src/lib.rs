@@ -27,5 +27,6 @@ pub use error::ProfileError;
 pub use gain::Gain;
 pub use length::{LengthEvidence, MAX_RUNS};
 pub use matching::{Difference, HostMatch, Notice};
-pub use schema::{Created, Evidence, HostFacts, MAX_LENGTHS, ModelFacts, Profile, SCHEMA};
+pub use schema::{Created, Evidence, MAX_LENGTHS, ModelFacts, Profile, SCHEMA};
 pub use serving::{Serving, StepEvidence};
+pub use sysinfer_machine::HostInfo;

@@ -22,7 +22,7 @@ pub struct Profile {
     /// Who made the file, when and how.
     pub created: Created,
     /// The host that was measured.
-    pub host: HostFacts,
+    pub host: HostInfo,
     /// The model that was measured.
     pub model: ModelFacts,
     /// What to run.
@@ -44,41 +44,6 @@ pub struct Created {
     pub version: String,
     /// The command line that made it.
     pub command: String,
-}
-
-/// The facts of a host that decide whether a plan carries over.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HostFacts {
-    /// Marketing or implementer name of the processor.
-    pub cpu_model: String,
-    /// `x86_64` or `aarch64`.
-    pub architecture: String,
-    /// Length of SVE vectors on arm64, bits, 0 without SVE; absent: another architecture, or not recorded.
-    /// For the record: no kernel uses SVE, so differences mean nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sve_bits: Option<usize>,
-    /// One line: packages x nodes x cores x threads.
-    pub topology: String,
-    /// Sockets.
-    pub packages: usize,
-    /// NUMA nodes.
-    pub nodes: usize,
-    /// Physical cores that the process may use.
-    pub cores: usize,
-    /// Logical CPUs that the process may use.
-    pub cpus: usize,
-    /// Memory of the host, bytes.
-    pub memory_bytes: u64,
-    /// Base page size, bytes.
-    pub page_bytes: usize,
-    /// CPUs' worth of time that the control group allows; absent: no limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cpu_quota: Option<f64>,
-    /// Kernel release; differences are only noted.
-    pub kernel: String,
-    /// Mode of transparent huge pages; differences are only noted.
-    pub huge_pages: String,
 }
 
 /// The shape of a model, as far as speed depends on it.
@@ -166,26 +131,6 @@ pub struct Evidence {
 
 fn is_zero(count: &usize) -> bool {
     *count == 0
-}
-
-impl From<&HostInfo> for HostFacts {
-    fn from(host: &HostInfo) -> Self {
-        Self {
-            cpu_model: host.cpu_model.clone(),
-            architecture: host.architecture.clone(),
-            sve_bits: host.sve_bits,
-            topology: host.topology.clone(),
-            packages: host.packages,
-            nodes: host.nodes,
-            cores: host.cores,
-            cpus: host.cpus,
-            memory_bytes: host.memory_bytes,
-            page_bytes: host.page_bytes,
-            cpu_quota: host.cpu_quota,
-            kernel: host.kernel.clone(),
-            huge_pages: host.huge_pages.clone(),
-        }
-    }
 }
 
 impl From<&EngineInfo> for ModelFacts {

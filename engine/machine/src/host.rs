@@ -2,20 +2,25 @@
 
 use std::fs::read_to_string;
 
+use serde::{Deserialize, Serialize};
+
 use crate::cores::{core_kinds, cpu_model};
 use crate::host_memory::total_memory_bytes;
 use crate::kernel_text::chosen_word;
 use crate::{Topology, cpu_quota};
 
 /// A host in plain values. The host's name is not among them: it says nothing about speed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HostInfo {
     /// E.g. "AMD EPYC 9654 96-Core Processor", "HiSilicon Kunpeng 920 (TSV110, 0x48/0xd01)", several kinds
     /// of cores with the CPUs of each, or where a topology came from that is not this host's.
     pub cpu_model: String,
     /// "x86_64", "aarch64".
     pub architecture: String,
-    /// [`sve_bits`] of an arm64 host; `None` of any other, or where nobody has looked.
+    /// [`sve_bits`] of an arm64 host; `None` of any other, or where nobody has looked. For the record: no kernel uses
+    /// SVE, so differences mean nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sve_bits: Option<usize>,
     /// [`Topology::summary`].
     pub topology: String,
@@ -32,6 +37,7 @@ pub struct HostInfo {
     /// Base page.
     pub page_bytes: usize,
     /// [`cpu_quota`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_quota: Option<f64>,
     /// Kernel release; empty when unknown.
     pub kernel: String,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use sysinfer_formats::TensorType;
 
 use crate::matrix_shape::MatrixShape;
@@ -10,7 +11,8 @@ use crate::model::forward::Model;
 use crate::precision::Precision;
 
 /// Facts about a loaded model.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EngineInfo {
     /// `general.name`, or the preset.
     pub name: String,

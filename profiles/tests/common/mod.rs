@@ -98,7 +98,7 @@ pub(crate) fn profile() -> Profile {
             version: "0.1.0".into(),
             command: "sysinfer-tune --synthetic llama3-8b".into(),
         },
-        host: (&host()).into(),
+        host: host(),
         model: (&model()).into(),
         plan,
         serving: Some(Serving {

@@ -7,14 +7,14 @@ use std::rc::Rc;
 use serde::Serialize;
 use sysinfer_engine::Plan;
 use sysinfer_machine::CpuList;
-use sysinfer_probe::{Record, Sink, Validity, Work};
+use sysinfer_probe::{Phase, Point, Record, Sink, Validity, Work};
 
 use super::clock::SampleClock;
 
 /// The columns of `samples.csv`.
 #[derive(Serialize)]
 struct Line<'a> {
-    time: String,
+    time: &'a str,
     stage: &'static str,
     candidate: &'a str,
     threads: usize,
@@ -33,12 +33,12 @@ struct Line<'a> {
 }
 
 /// `samples.csv`, flushed after every line.
-pub struct Journal {
+pub struct SamplesCsv {
     writer: csv::Writer<File>,
     clock: Rc<SampleClock>,
 }
 
-impl Journal {
+impl SamplesCsv {
     /// Starts the file; one with samples that is there already is kept under the name
     /// `previous-samples.csv`. Lines have the time of `clock`.
     ///
@@ -68,36 +68,46 @@ impl Journal {
     }
 }
 
-impl Sink for Journal {
+impl Sink for SamplesCsv {
     fn record(&mut self, record: &Record<'_>) -> std::io::Result<()> {
-        let plan = record.plan;
-        let team = if Work::is_of_prompts(record.phase) {
-            &plan.prefill
-        } else {
-            &plan.decode
+        let time = self.clock.time().to_string();
+        for (place, point) in record.points.iter().enumerate() {
+            let line = Line::of(record, place, point, &time);
+            self.writer.serialize(line).map_err(std::io::Error::other)?;
+        }
+        self.writer.flush()
+    }
+}
+
+impl<'a> Line<'a> {
+    fn of(record: &Record<'a>, place: usize, point: &Point, time: &'a str) -> Self {
+        let (plan, phase) = (record.plan, record.work.team_of(place));
+        let (threads, map, cpus) = match (phase, record.work) {
+            (Some(phase), _) => {
+                let team = plan.team(phase);
+                (team.threads, team.map.as_str(), &team.cpus[..])
+            }
+            (None, Work::Stream { cpus, .. }) => (cpus.len(), "", &cpus[..]),
+            (None, _) => (0, "", &[][..]),
         };
-        let stream = record.stream_cpus;
-        let of_plan = |text: String| stream.map_or(text, |_| String::new());
-        let line = Line {
-            time: self.clock.time().to_string(),
+        Self {
+            time,
             stage: record.stage.name(),
             candidate: record.candidate,
-            threads: stream.map_or(team.threads, <[usize]>::len),
-            map: stream.map_or(team.map.as_str(), |_| ""),
-            cpus: cpu_list(stream.unwrap_or(&team.cpus)),
-            kernels: of_plan(kernels(plan, record.phase)),
-            blocking: of_plan(blocking(plan)),
-            phase: record.phase,
-            total_tokens: record.point.total_tokens,
-            tokens: record.point.tokens,
-            seconds: record.point.seconds,
-            tokens_per_second: record.point.tokens_per_second(),
-            gb_per_second: record.point.gb_per_second(),
+            threads,
+            map,
+            cpus: cpu_list(cpus),
+            kernels: phase.map_or_else(String::new, |phase| kernels(plan, phase)),
+            blocking: phase.map_or_else(String::new, |_| blocking(plan)),
+            phase: record.work.phase_of(place),
+            total_tokens: point.total_tokens,
+            tokens: point.tokens,
+            seconds: point.seconds,
+            tokens_per_second: point.tokens_per_second(),
+            gb_per_second: point.gb_per_second(),
             read_gb_per_second: record.read_gb_per_second,
             note: note(record.validity),
-        };
-        self.writer.serialize(line).map_err(std::io::Error::other)?;
-        self.writer.flush()
+        }
     }
 }
 
@@ -119,14 +129,10 @@ pub fn cpu_list(cpus: &[usize]) -> String {
 }
 
 /// `Q4_0=name Q6_K=name` for one phase.
-pub fn kernels(plan: &Plan, phase: &str) -> String {
+pub fn kernels(plan: &Plan, phase: Phase) -> String {
     let named = plan.kernels.iter().filter_map(|(block_type, choice)| {
-        let name = if Work::is_of_prompts(phase) {
-            &choice.prefill
-        } else {
-            &choice.decode
-        };
-        name.as_ref().map(|name| format!("{block_type}={name}"))
+        let name = choice.of(phase)?;
+        Some(format!("{block_type}={name}"))
     });
     named.collect::<Vec<_>>().join(" ")
 }
@@ -143,14 +149,14 @@ pub fn blocking(plan: &Plan) -> String {
 #[cfg(test)]
 mod tests {
     use sysinfer_engine::PhasePlan;
-    use sysinfer_probe::{Point, Stage};
+    use sysinfer_probe::Stage;
 
     use super::*;
 
     #[test]
     fn samples_are_on_disk_at_once_and_old_journals_are_kept() {
         let directory = tempfile::tempdir().expect("directory");
-        let mut journal = Journal::create(directory.path(), Rc::default()).expect("journal");
+        let mut journal = SamplesCsv::create(directory.path(), Rc::default()).expect("journal");
         let team = PhasePlan {
             threads: 3,
             map: "compact".into(),
@@ -163,18 +169,25 @@ mod tests {
             seconds: 2.0,
             bytes: 4e9,
         };
+        let decode = Work::Decode {
+            prompt_tokens: 16,
+            lengths: vec![32],
+        };
+        let stream = Work::Stream {
+            cpus: vec![7],
+            memory_node: None,
+        };
         let record = Record {
             stage: Stage::DecodeTeam,
             candidate: "3 compact",
             plan: &plan,
-            phase: "decode",
-            stream_cpus: None,
-            point: &point,
+            work: &decode,
+            points: &[point],
             read_gb_per_second: Some(10.0),
             validity: &Validity::Valid,
         };
         journal.record(&record).expect("written");
-        let text = std::fs::read_to_string(Journal::path(directory.path())).expect("there");
+        let text = std::fs::read_to_string(SamplesCsv::path(directory.path())).expect("there");
         let mut lines = text.lines();
         let header = lines.next().expect("header");
         assert!(header.starts_with("time,stage,candidate,threads,map,cpus,kernels,blocking,phase"));
@@ -186,12 +199,11 @@ mod tests {
         assert!(line.ends_with(",32,16,2.0,8.0,2.0,10.0,"), "{line}");
         let of_one_thread = Record {
             candidate: "1 threads of node 0",
-            phase: "stream",
-            stream_cpus: Some(&[7]),
+            work: &stream,
             ..record
         };
         journal.record(&of_one_thread).expect("written");
-        let text = std::fs::read_to_string(Journal::path(directory.path())).expect("there");
+        let text = std::fs::read_to_string(SamplesCsv::path(directory.path())).expect("there");
         let line = text.lines().nth(2).expect("a reading");
         assert!(
             line.contains(",1 threads of node 0,1,,7,,,stream,"),
@@ -201,7 +213,7 @@ mod tests {
             "a second journal",
             "a third, after a second without samples",
         ] {
-            Journal::create(directory.path(), Rc::default()).expect(journal);
+            SamplesCsv::create(directory.path(), Rc::default()).expect(journal);
             let kept = std::fs::read_to_string(directory.path().join("previous-samples.csv"));
             assert_eq!(kept.expect(journal), text, "{journal}");
         }

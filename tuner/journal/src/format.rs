@@ -6,11 +6,11 @@
 //! read.
 
 use serde::{Deserialize, Serialize};
-use sysinfer_engine::Plan;
+use sysinfer_engine::{EngineInfo, Plan};
 use sysinfer_probe::{CoreReading, Disturbance, Finding, Phase, Point, Work};
-use sysinfer_profiles::HostFacts;
+use sysinfer_profiles::HostInfo;
 
-use super::facts::{ModelShape, TopologyFacts};
+use super::facts::{TopologyFacts, validate_model};
 
 /// The version of this layout. All since the first are read: the second has one more kind of work, the
 /// third readings of cores, the fourth batches.
@@ -50,7 +50,7 @@ pub struct Header {
     /// The command line, without the name of the program.
     pub arguments: Vec<String>,
     /// The host, as a profile has it.
-    pub host: HostFacts,
+    pub host: HostInfo,
     /// Its CPUs, nodes and caches.
     pub topology: TopologyFacts,
     /// CPUs that can run at once.
@@ -62,7 +62,7 @@ pub struct Header {
     /// Name of the model's file, or of the preset.
     pub source: String,
     /// Shape of the model.
-    pub model: ModelShape,
+    pub model: EngineInfo,
     /// The plan of an untuned host, every kernel named.
     pub default: Plan,
 }
@@ -215,7 +215,7 @@ impl Header {
             ));
         }
         self.topology.validate()?;
-        self.model.validate()?;
+        validate_model(&self.model)?;
         let cpus = self.topology.cpus.len();
         if self.effective_cpus == 0 || self.effective_cpus > cpus {
             return Err(format!(

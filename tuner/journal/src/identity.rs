@@ -6,9 +6,9 @@
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use sysinfer_engine::{EngineInfo, Plan};
-use sysinfer_profiles::HostFacts;
+use sysinfer_profiles::HostInfo;
 
-use crate::facts::{ModelShape, TopologyFacts};
+use crate::facts::TopologyFacts;
 use crate::format::Header;
 
 const REMEDY: &str = "run without --resume to begin anew, or look into it with --replay";
@@ -19,7 +19,7 @@ const MEMORY_TOLERANCE: u64 = 20;
 #[derive(Clone)]
 pub struct Subject {
     /// The host.
-    pub host: HostFacts,
+    pub host: HostInfo,
     /// Its CPUs, nodes and caches.
     pub topology: TopologyFacts,
     /// CPUs that can run at once.
@@ -70,7 +70,7 @@ pub fn check_run(header: &Header, subject: &Subject) -> anyhow::Result<()> {
 }
 
 /// A kernel has a little more or less memory for others after each boot: not another host.
-fn overlook_memory(header: &Header, host: &mut HostFacts, topology: &mut TopologyFacts) {
+fn overlook_memory(header: &Header, host: &mut HostInfo, topology: &mut TopologyFacts) {
     let alike = |a: u64, b: u64| a.abs_diff(b) <= a.max(b) / MEMORY_TOLERANCE;
     if alike(host.memory_bytes, header.host.memory_bytes) {
         host.memory_bytes = header.host.memory_bytes;
@@ -88,7 +88,7 @@ fn overlook_memory(header: &Header, host: &mut HostFacts, topology: &mut Topolog
 /// Names the first difference.
 pub fn check_model(header: &Header, info: &EngineInfo, default: &Plan) -> anyhow::Result<()> {
     let recorded = json!({ "model": header.model, "default": header.default });
-    let present = json!({ "model": ModelShape::from(info), "default": default });
+    let present = json!({ "model": info, "default": default });
     match first_difference(&recorded, &present) {
         Some(difference) => bail!("the journal is of another model: {difference}; {REMEDY}"),
         None => Ok(()),

@@ -26,7 +26,7 @@ pub mod recall;
 pub mod recorder;
 pub mod write;
 
-pub use csv::{Journal, blocking, cpu_list, kernels};
+pub use csv::{SamplesCsv, blocking, cpu_list, kernels};
 
 /// The journal's name in a report directory.
 pub const FILE_NAME: &str = "journal.jsonl";

@@ -7,7 +7,6 @@ use sysinfer_engine::{EngineInfo, Plan};
 use sysinfer_probe::Finding;
 
 use crate::FILE_NAME;
-use crate::facts::ModelShape;
 use crate::format::{FORMAT, Header};
 use crate::identity::{Subject, check_model, check_run};
 use crate::read::{Recorded, read};
@@ -128,7 +127,7 @@ fn header(opened: &Opened<'_>) -> Header {
         instruction_sets: instruction_sets(),
         findings: opened.findings.to_vec(),
         source: opened.source.clone(),
-        model: ModelShape::from(opened.info),
+        model: opened.info.clone(),
         default: opened.default.clone(),
     }
 }

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use sysinfer_engine::Plan;
+use sysinfer_probe::{Retries, Validity};
 
 use super::format::{Cores, Header, Line, Sample};
 
@@ -54,6 +55,22 @@ pub struct Recorded {
     pub whole_bytes: u64,
     /// Whether a torn line was left out.
     pub torn: bool,
+}
+
+impl Recorded {
+    /// Samples that ran, each with its plan and whether it counts, which follows from those before it as it did in
+    /// the run itself.
+    pub fn judged(&self) -> impl Iterator<Item = (&Sample, &Plan, Validity)> {
+        let mut retries = Retries::default();
+        self.samples.iter().filter_map(move |sample| {
+            if sample.refused.is_some() {
+                retries.begin();
+                return None;
+            }
+            let validity = retries.judge(&sample.points, sample.void.as_ref());
+            Some((sample, &self.plans[sample.plan], validity))
+        })
+    }
 }
 
 /// Reads the journal at `path`; `None` if it does not even have a whole header, as that of a run that

@@ -1,10 +1,11 @@
-//! What is kept of a measurement, point by point, and where it goes.
+//! What is kept of a measurement, and where it goes.
 
 use sysinfer_engine::Plan;
 
 use crate::reading::Point;
 use crate::stage::Stage;
 use crate::voids::Disturbance;
+use crate::work::Work;
 
 /// Whether a sample counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,7 +19,14 @@ pub enum Validity {
     Discarded(Disturbance),
 }
 
-/// One point of one run, with what it was measured under.
+impl Validity {
+    /// Whether anything may be done by the sample.
+    pub fn counts(&self) -> bool {
+        !matches!(self, Self::Discarded(_))
+    }
+}
+
+/// One run, with what it was measured under.
 pub struct Record<'a> {
     /// Stage of the search.
     pub stage: Stage,
@@ -26,12 +34,10 @@ pub struct Record<'a> {
     pub candidate: &'a str,
     /// The complete plan.
     pub plan: &'a Plan,
-    /// `decode`, `prefill`, `visit-prompt`, `visit-steps`, `batch`, `bandwidth` or `stream`.
-    pub phase: &'static str,
-    /// CPUs of a reading that the plan has no part in.
-    pub stream_cpus: Option<&'a [usize]>,
+    /// What was run.
+    pub work: &'a Work,
     /// What was timed.
-    pub point: &'a Point,
+    pub points: &'a [Point],
     /// The latest read bandwidth, GB/s.
     pub read_gb_per_second: Option<f64>,
     /// Whether it counts.

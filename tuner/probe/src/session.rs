@@ -7,18 +7,11 @@ use crate::interrupt::Interrupt;
 use crate::probe::{Probe, ProbeError};
 use crate::progress::Progress;
 use crate::reading::{Point, Reading};
-use crate::sample::{Record, Sink, Validity};
+use crate::retries::Retries;
+use crate::sample::{Record, Sink};
 use crate::stage::Stage;
 use crate::voids::Voids;
 use crate::work::Work;
-
-/// How often a disturbed sample is taken before it is accepted as it is.
-const TRIES: usize = 3;
-/// A disturbed run longer than this is accepted: another would cost more than it is worth.
-const LONGEST_RETRY_SECONDS: f64 = 5.0;
-/// After so many discarded samples, a host on which at least half are disturbed is not going to be
-/// quiet, and is measured as it is.
-const PATIENCE: usize = 12;
 
 /// Why measuring stops.
 #[derive(Debug, thiserror::Error)]
@@ -66,10 +59,8 @@ pub struct Session<'a> {
     pub stage: Stage,
     /// Read bandwidth as measured so far, GB/s, best pass of each reading.
     pub bandwidth: Vec<f64>,
-    /// Samples that were thrown away because the host was disturbed.
-    pub discarded: usize,
-    /// Samples that were kept.
-    pub kept: usize,
+    /// Which samples count.
+    pub retries: Retries,
     /// Void samples by reason, thrown away or kept all the same.
     pub voids: Voids,
 }
@@ -91,8 +82,7 @@ impl<'a> Session<'a> {
             clock,
             stage: Stage::Calibration,
             bandwidth: Vec::new(),
-            discarded: 0,
-            kept: 0,
+            retries: Retries::default(),
             voids: Voids::default(),
         }
     }
@@ -102,7 +92,8 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Ctrl-C before or during the run, a plan that is refused, or a failure.
     pub fn take(&mut self, candidate: &str, plan: &Plan, work: &Work) -> Result<Reading, Halt> {
-        for attempt in 1..=TRIES {
+        self.retries.begin();
+        loop {
             if self.interrupt.is_set() {
                 return Err(Halt::Interrupted);
             }
@@ -111,19 +102,29 @@ impl<'a> Session<'a> {
             if let Some(disturbance) = &reading.disturbed {
                 self.voids.count(disturbance.kind);
             }
-            let accepted = self.accepts(&reading, attempt);
-            self.keep(candidate, plan, work, &reading, accepted)?;
-            if accepted {
-                self.kept += 1;
+            let validity = self
+                .retries
+                .judge(&reading.points, reading.disturbed.as_ref());
+            let record = Record {
+                stage: self.stage,
+                candidate,
+                plan,
+                work,
+                points: &reading.points,
+                read_gb_per_second: self.bandwidth.last().copied(),
+                validity: &validity,
+            };
+            self.sink
+                .record(&record)
+                .map_err(|error| Halt::Failed(format!("journal: {error}")))?;
+            if validity.counts() {
                 if let (Work::Decode { .. }, Some(point)) = (work, reading.points.last()) {
                     let roof = self.bandwidth.last().copied();
                     self.progress.reads(point.gb_per_second(), roof);
                 }
                 return Ok(reading);
             }
-            self.discarded += 1;
         }
-        Err(Halt::Failed("no attempt was made".into()))
     }
 
     /// The rate of the longest length of a run; what races compare.
@@ -159,56 +160,5 @@ impl<'a> Session<'a> {
             .fold(0.0, f64::max);
         self.bandwidth.push(best);
         Ok(Some(best))
-    }
-
-    /// Samples taken so far, void ones included.
-    pub fn taken(&self) -> usize {
-        self.kept + self.discarded
-    }
-
-    fn accepts(&self, reading: &Reading, attempt: usize) -> bool {
-        let seconds: f64 = reading
-            .points
-            .iter()
-            .map(|point| point.seconds)
-            .fold(0.0, f64::max);
-        reading.disturbed.is_none()
-            || attempt == TRIES
-            || seconds > LONGEST_RETRY_SECONDS
-            || (self.discarded >= PATIENCE && self.discarded >= self.kept)
-    }
-
-    fn keep(
-        &mut self,
-        candidate: &str,
-        plan: &Plan,
-        work: &Work,
-        reading: &Reading,
-        accepted: bool,
-    ) -> Result<(), Halt> {
-        let validity = match reading.disturbed.clone() {
-            Some(why) if accepted => Validity::Kept(why),
-            Some(why) => Validity::Discarded(why),
-            None => Validity::Valid,
-        };
-        for (index, point) in reading.points.iter().enumerate() {
-            let record = Record {
-                stage: self.stage,
-                candidate,
-                plan,
-                phase: work.phase_of(index),
-                stream_cpus: match work {
-                    Work::Stream { cpus, .. } => Some(cpus),
-                    _ => None,
-                },
-                point,
-                read_gb_per_second: self.bandwidth.last().copied(),
-                validity: &validity,
-            };
-            self.sink
-                .record(&record)
-                .map_err(|error| Halt::Failed(format!("journal: {error}")))?;
-        }
-        Ok(())
     }
 }

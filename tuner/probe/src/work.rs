@@ -1,6 +1,7 @@
 //! What to run once.
 
 use serde::{Deserialize, Serialize};
+use sysinfer_engine::Phase;
 
 /// Decode steps that are not timed, where anything but decoding ran before.
 pub const WARM_STEPS: usize = 2;
@@ -67,19 +68,35 @@ impl Work {
     /// The word in `samples.csv` for one of the points.
     pub fn phase_of(&self, point: usize) -> &'static str {
         match self {
-            Work::Decode { .. } => "decode",
-            Work::Prefill { .. } => "prefill",
-            Work::Visit { .. } if point == 0 => VISIT_PROMPT,
-            Work::Visit { .. } => VISIT_STEPS,
-            Work::Batch { .. } => BATCH,
+            Work::Decode { .. } => Phase::Decode.name(),
+            Work::Prefill { .. } => Phase::Prefill.name(),
+            Work::Visit { .. } if point == 0 => "visit-prompt",
+            Work::Visit { .. } => "visit-steps",
+            Work::Batch { .. } => "batch",
             Work::Bandwidth => "bandwidth",
             Work::Stream { .. } => "stream",
         }
     }
 
-    /// Whether the prefill team does it, going by the word of a point.
-    pub fn is_of_prompts(phase: &str) -> bool {
-        phase == "prefill" || phase == VISIT_PROMPT
+    /// Whose team one of the points is of; `None` where the plan has no part in it.
+    pub fn team_of(&self, point: usize) -> Option<Phase> {
+        match self {
+            Work::Prefill { .. } => Some(Phase::Prefill),
+            Work::Visit { .. } if point == 0 => Some(Phase::Prefill),
+            Work::Decode { .. } | Work::Visit { .. } | Work::Batch { .. } | Work::Bandwidth => {
+                Some(Phase::Decode)
+            }
+            Work::Stream { .. } => None,
+        }
+    }
+
+    /// The phase whose rate is measured, from prompt to end; `None` of anything else.
+    pub fn rate_of(&self) -> Option<Phase> {
+        match self {
+            Work::Decode { .. } => Some(Phase::Decode),
+            Work::Prefill { .. } => Some(Phase::Prefill),
+            Work::Visit { .. } | Work::Batch { .. } | Work::Bandwidth | Work::Stream { .. } => None,
+        }
     }
 
     /// Whether a reading of so many points is whole; Ctrl-C ends decode runs early.
@@ -92,11 +109,3 @@ impl Work {
         }
     }
 }
-
-/// The part of a prompt that a visit reads, in `samples.csv`.
-pub const VISIT_PROMPT: &str = "visit-prompt";
-/// A group of decode steps of a visit.
-pub const VISIT_STEPS: &str = "visit-steps";
-
-/// Steps of many sequences, in `samples.csv`.
-pub const BATCH: &str = "batch";

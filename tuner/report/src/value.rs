@@ -2,7 +2,7 @@
 //! this value; page, summary, charts and tables show it.
 
 use serde::Serialize;
-use sysinfer_profiles::{HostFacts, ModelFacts, Serving};
+use sysinfer_profiles::{HostInfo, ModelFacts, Serving};
 use sysinfer_stats::Estimate;
 
 /// Version of the value; it grows when a field changes its meaning or goes.
@@ -28,7 +28,7 @@ pub struct Report {
     /// The command line.
     pub command: String,
     /// The host that was measured.
-    pub host: HostFacts,
+    pub host: HostInfo,
     /// Instruction sets of it that kernels use.
     pub instruction_sets: Vec<String>,
     /// Length of its SVE vectors, in words; `None` where there is no such thing.

@@ -111,7 +111,7 @@ impl Bench {
         };
         let mut log = Log::default();
         let result = drive(&mut session, &inputs, &mut log);
-        let discarded = session.discarded;
+        let discarded = session.retries.discarded();
         Ended {
             result,
             log,

@@ -7,6 +7,8 @@ mod hwloc;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 /// The part of a machine that this process may use.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Topology {
@@ -24,8 +26,9 @@ pub struct Topology {
     pub source: String,
 }
 
-/// One CPU as the operating system counts them: a hardware thread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One CPU as the operating system counts them: a hardware thread. Written as its numbers in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "[usize; 6]", into = "[usize; 6]")]
 pub struct Cpu {
     /// OS index.
     pub id: usize,
@@ -40,6 +43,32 @@ pub struct Cpu {
     pub node: usize,
     /// Package (socket), counted like cores.
     pub package: usize,
+}
+
+impl From<[usize; 6]> for Cpu {
+    fn from([id, core, smt, cluster, node, package]: [usize; 6]) -> Self {
+        Self {
+            id,
+            core,
+            smt,
+            cluster,
+            node,
+            package,
+        }
+    }
+}
+
+impl From<Cpu> for [usize; 6] {
+    fn from(cpu: Cpu) -> Self {
+        [
+            cpu.id,
+            cpu.core,
+            cpu.smt,
+            cpu.cluster,
+            cpu.node,
+            cpu.package,
+        ]
+    }
 }
 
 /// One NUMA node.

@@ -53,7 +53,7 @@ pub fn run(arguments: &BandwidthArgs) -> anyhow::Result<Ending> {
     };
     let mut survey = Survey::new(survey::jobs(&host.topology, host.effective_cpus));
     let measured = survey.measure(&mut session, &any_plan(&host.topology), limits);
-    let (voids, taken) = (session.voids, session.taken());
+    let (voids, taken) = (session.voids, session.retries.taken());
     progress.finish();
     let ending = match measured {
         Ok(()) => Ending::Complete,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use sysinfer_journal::Journal;
+use sysinfer_journal::SamplesCsv;
 use sysinfer_measure::host::Host;
 use sysinfer_measure::source::Source;
 use sysinfer_probe::Halt;
@@ -177,7 +177,7 @@ fn keep(
         .confirmation
         .map_or(Ok(()), |found| save_profile(output, ended, found, evidence));
     let profile = ended.confirmation.map(|_| output);
-    let written = report_of_run::write(ended, directory, profile, Journal::path(directory));
+    let written = report_of_run::write(ended, directory, profile, SamplesCsv::path(directory));
     saved?;
     written
 }
@@ -247,7 +247,7 @@ mod tests {
         );
         assert!(folder.path().join("summary.md").exists());
         let report = keep(&profile, folder.path(), &ended, evidence).expect("writable");
-        let samples = Journal::path(folder.path()).display().to_string();
+        let samples = SamplesCsv::path(folder.path()).display().to_string();
         assert_eq!(report.files[0], samples);
         let of_report = |path: &&String| **path != samples;
         assert!(

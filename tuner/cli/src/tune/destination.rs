@@ -82,7 +82,7 @@ fn require_writable(profile: &Path) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use sysinfer_journal::Journal;
+    use sysinfer_journal::SamplesCsv;
 
     use super::super::identity::tune_arguments;
     use super::*;
@@ -126,7 +126,7 @@ mod tests {
         let name = |lock: &FolderLock| lock.path().display().to_string();
         assert_eq!(name(&second), format!("{}-2", name(&first)));
         drop(second);
-        std::fs::write(Journal::path(first.path()), "time\n").expect("written");
+        std::fs::write(SamplesCsv::path(first.path()), "time\n").expect("written");
         let third = taken(&line).expect("without samples");
         assert_eq!(name(&third), format!("{}-2", name(&first)));
     }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sysinfer_journal::Journal;
+use sysinfer_journal::SamplesCsv;
 
 /// Longest name of a folder that is made here, bytes; file systems end at 255.
 const LONGEST_NAME: usize = 80;
@@ -32,7 +32,7 @@ pub fn numbered(folder: &Path) -> impl Iterator<Item = PathBuf> {
 
 /// Whether a run has left samples there.
 pub fn has_samples(folder: &Path) -> bool {
-    Journal::path(folder).exists()
+    SamplesCsv::path(folder).exists()
 }
 
 /// Lower-case letters of any script, digits and dots; anything else becomes one hyphen. Never empty,

@@ -13,7 +13,7 @@ use crate::model_arguments::{FileArgs, ModelArgs};
 /// Host and search, as a journal has them.
 pub(crate) fn subject(host: &Host, arguments: &TuneArgs) -> Subject {
     Subject {
-        host: (&host.info).into(),
+        host: host.info.clone(),
         topology: TopologyFacts::from(&host.topology),
         effective_cpus: host.effective_cpus,
         arguments: decisive(arguments),

@@ -54,7 +54,7 @@ pub fn profile(from: &Evidenced<'_>) -> Profile {
             version: env!("CARGO_PKG_VERSION").into(),
             command: from.command.into(),
         },
-        host: from.host.into(),
+        host: from.host.clone(),
         model: from.info.into(),
         plan: from.confirmation.plan.clone(),
         serving: from.concurrency.limits(),

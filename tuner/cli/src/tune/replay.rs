@@ -9,7 +9,6 @@ use anyhow::{Context, anyhow, bail};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 use sysinfer_journal::clock::SampleClock;
-use sysinfer_journal::facts::host_info;
 use sysinfer_journal::format::Header;
 use sysinfer_journal::opening::instruction_sets;
 use sysinfer_journal::read::read;
@@ -61,7 +60,7 @@ pub fn run(path: &Path) -> anyhow::Result<Ending> {
     warn_of_instruction_sets(&header);
     let topology = header.topology.topology();
     let host = Host {
-        info: host_info(&header.host),
+        info: header.host.clone(),
         effective_cpus: header.effective_cpus,
         topology,
     };
@@ -69,7 +68,7 @@ pub fn run(path: &Path) -> anyhow::Result<Ending> {
     let source = arguments.model.required()?;
     let folder = destination::take(&arguments, &host.info.cpu_model, &source.name())?;
     let directory = folder.path();
-    let info = header.model.info();
+    let info = header.model.clone();
     // Before samples of an earlier run are put aside for those of this one.
     table_plan(&arguments, &info, &mut Vec::new())?;
     let clock = Rc::new(SampleClock::default());

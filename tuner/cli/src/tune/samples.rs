@@ -4,7 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use anyhow::Context;
-use sysinfer_journal::Journal;
+use sysinfer_journal::SamplesCsv;
 use sysinfer_journal::clock::SampleClock;
 
 use super::report_of_run::samples::Remembered;
@@ -16,9 +16,9 @@ pub(crate) fn samples_table(
     clock: &Rc<SampleClock>,
 ) -> anyhow::Result<Remembered> {
     let open = if resumed {
-        Journal::replace
+        SamplesCsv::replace
     } else {
-        Journal::create
+        SamplesCsv::create
     };
     let file = open(directory, clock.clone())
         .with_context(|| format!("cannot keep samples in {}", directory.display()))?;

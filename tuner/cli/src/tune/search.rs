@@ -79,7 +79,7 @@ pub(crate) fn search(
         findings: setting.findings,
         map: survey.map(),
         voids: session.voids,
-        taken: session.taken(),
+        taken: session.retries.taken(),
         best_gb_per_second: None,
     };
     Ok(Run {

@@ -1,6 +1,6 @@
 //! Fixed reports: a usual one, and what else may have to be said.
 
-use sysinfer_profiles::{HostFacts, ModelFacts, Serving};
+use sysinfer_profiles::{HostInfo, ModelFacts, Serving};
 use sysinfer_report::value::{
     Candidate, Chosen, Concurrency, Disturbed, LAYOUT, NotTried, Part, PromptPart, Sequences,
     Stage, Step, Team,
@@ -25,7 +25,7 @@ pub(crate) fn usual() -> Report {
         version: "0.1.0".into(),
         date: "2026-11-22T12:00:00Z".into(),
         command: "sysinfer-tune 'my model.gguf'".into(),
-        host: HostFacts {
+        host: HostInfo {
             cpu_model: "Example CPU".into(),
             architecture: "aarch64".into(),
             sve_bits: Some(256),
@@ -172,7 +172,7 @@ pub(crate) fn bare() -> Report {
         prefill_core_to_core_gb_per_second: None,
         decode_drift: None,
         sve: None,
-        host: HostFacts {
+        host: HostInfo {
             cpu_quota: None,
             sve_bits: None,
             ..usual().host

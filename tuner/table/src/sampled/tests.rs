@@ -53,7 +53,7 @@ struct StopAt(usize, Interrupt);
 
 impl Sink for StopAt {
     fn record(&mut self, record: &Record<'_>) -> std::io::Result<()> {
-        if record.phase == sysinfer_probe::VISIT_PROMPT {
+        if matches!(record.work, Work::Visit { .. }) {
             self.0 = self.0.saturating_sub(1);
             if self.0 == 0 {
                 self.1.set();

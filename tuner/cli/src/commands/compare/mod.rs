@@ -23,13 +23,13 @@ const EXAMPLES: &str = "\
 Examples:
   sysinfer-tune compare monday.toml friday.toml
   sysinfer-tune compare sysinfer-profile-report other-report --json
-  sysinfer-tune compare before/samples.csv after/samples.csv";
+  sysinfer-tune compare before/journal.jsonl after/journal.jsonl";
 
 /// Arguments of `compare`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct CompareArgs {
-    /// A profile, a report's directory or a samples.csv: what is compared with
+    /// A profile, a report's directory or its journal.jsonl: what is compared with
     #[arg(value_name = "A")]
     pub first: PathBuf,
     /// The same: what is faster or slower

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use serde::Deserialize;
-use sysinfer_probe::{Phase, Point, VISIT_PROMPT, VISIT_STEPS};
+use sysinfer_engine::Plan;
+use sysinfer_journal::format::Sample;
+use sysinfer_probe::{Phase, Point, Work};
 use sysinfer_stats::between_runs;
 use sysinfer_stats::samples::evenly;
 use sysinfer_table::sampled::rates::sampled;
@@ -13,111 +14,63 @@ use sysinfer_table::{Stops, TableData};
 
 use super::rate::{Key, Rate, named};
 
-/// The stage whose samples make the table.
-const TABLE_STAGE: &str = "table";
-/// What notes of samples begin with that do not count.
-const VOID_NOTES: [&str; 2] = ["discarded", "void"];
-
-/// The columns of `samples.csv` that count here.
-#[derive(Deserialize)]
-pub(super) struct Line {
-    #[serde(default)]
-    time: String,
-    stage: String,
-    threads: Option<String>,
-    map: Option<String>,
-    cpus: Option<String>,
-    kernels: Option<String>,
-    blocking: Option<String>,
-    phase: String,
-    total_tokens: usize,
-    tokens: usize,
-    seconds: f64,
-    tokens_per_second: f64,
-    gb_per_second: Option<f64>,
-    #[serde(default)]
-    note: String,
-}
-
-impl Line {
-    /// Whether it is of the table, and not void.
-    pub(super) fn counts(&self) -> bool {
-        let is_void = VOID_NOTES.iter().any(|word| self.note.starts_with(word));
-        self.stage == TABLE_STAGE && !is_void
-    }
-
-    /// Unix time, seconds; 0 if the file was edited, so that all such lines are of one run.
-    fn time(&self) -> f64 {
-        let time: Option<jiff::Timestamp> = self.time.parse().ok();
-        time.map_or(0.0, |time| time.as_duration().as_secs_f64())
-    }
-}
-
-/// What lines of the stage of the table say, in order.
+/// What samples of the stage of the table say, in order.
 #[derive(Default)]
-pub(super) struct Runs {
-    /// When each line was taken, Unix seconds, and its rate, tokens/s.
+pub(super) struct Runs<'a> {
+    /// When each sample was taken, Unix seconds, and its rate, tokens/s.
     rates: BTreeMap<Key, Vec<(f64, f64)>>,
     /// Read bandwidth, GB/s.
     pub(super) bandwidth: Vec<f64>,
-    /// The plan, by dotted key.
-    pub(super) facts: BTreeMap<String, String>,
+    /// The plan of the table; `None`: it has no rate.
+    pub(super) plan: Option<&'a Plan>,
     /// Decode runs and the steps of sampled passes.
     data: TableData,
     /// Tokens of the prompt that decoding starts from.
     prompt_tokens: usize,
-    /// The stop that steps belong to.
+    /// The stop that the last pass has reached.
     stop: usize,
     /// Prompts of the present pass, whole.
     read: Vec<Point>,
 }
 
-impl Runs {
-    pub(super) fn add(&mut self, line: Line) {
-        let point = Point {
-            total_tokens: line.total_tokens,
-            tokens: line.tokens,
-            seconds: line.seconds,
-            bytes: 0.0,
-        };
-        match line.phase.as_str() {
-            "decode" => {
-                self.prompt_tokens = point.total_tokens.saturating_sub(point.tokens);
-                let runs = self.data.decode.entry(point.total_tokens).or_default();
-                runs.push(point);
-                self.add_rate(Phase::Decode, line);
-            }
-            "prefill" => self.add_rate(Phase::Prefill, line),
-            VISIT_PROMPT => self.stop_at(point, line.time()),
-            VISIT_STEPS => {
-                if let Some(pass) = self.data.passes.last_mut() {
-                    pass.entry(self.stop).or_default().push(point);
+impl<'a> Runs<'a> {
+    /// One more sample, under its plan.
+    pub(super) fn add(&mut self, sample: &Sample, plan: &'a Plan) {
+        let time = sample.time.as_duration().as_secs_f64();
+        match &sample.work {
+            Work::Decode { prompt_tokens, .. } => {
+                self.prompt_tokens = *prompt_tokens;
+                for point in &sample.points {
+                    let runs = self.data.decode.entry(point.total_tokens).or_default();
+                    runs.push(*point);
+                    self.add_rate(Phase::Decode, time, point);
                 }
+                self.plan = Some(plan);
             }
-            "bandwidth" => self.bandwidth.extend(line.gb_per_second),
-            _ => {}
+            Work::Prefill { .. } => {
+                let points = sample.points.iter();
+                points.for_each(|point| self.add_rate(Phase::Prefill, time, point));
+                self.plan = Some(plan);
+            }
+            Work::Visit { .. } => self.add_visit(time, &sample.points),
+            Work::Bandwidth => {
+                let passes = sample.points.iter().map(Point::gb_per_second);
+                self.bandwidth.extend(passes);
+            }
+            Work::Batch { .. } | Work::Stream { .. } => {}
         }
     }
 
-    fn add_rate(&mut self, phase: Phase, line: Line) {
-        let sample = (line.time(), line.tokens_per_second);
-        let samples = self.rates.entry((phase, line.total_tokens)).or_default();
-        samples.push(sample);
-        let name = phase.name();
-        let columns = [
-            (format!("plan.{name}.threads"), line.threads),
-            (format!("plan.{name}.map"), line.map),
-            (format!("plan.{name}.cpus"), line.cpus),
-            (format!("plan.{name}.kernels"), line.kernels),
-            ("plan.blocking".into(), line.blocking),
-        ];
-        let known = columns.into_iter();
-        self.facts
-            .extend(known.filter_map(|(key, value)| Some((key, value?))));
+    fn add_rate(&mut self, phase: Phase, time: f64, point: &Point) {
+        let samples = self.rates.entry((phase, point.total_tokens)).or_default();
+        samples.push((time, point.tokens_per_second()));
     }
 
-    /// Stops of a pass ascend.
-    fn stop_at(&mut self, part: Point, time: f64) {
+    /// A part of a prompt, and steps behind it. Stops of a pass ascend.
+    fn add_visit(&mut self, time: f64, points: &[Point]) {
+        let Some((part, steps)) = points.split_first() else {
+            return;
+        };
         if self.data.passes.is_empty() || part.total_tokens <= self.stop {
             self.data.passes.push(Stops::new());
             self.read.clear();
@@ -128,12 +81,13 @@ impl Runs {
         let whole = Point {
             tokens: part.total_tokens,
             seconds: part.seconds + before.map_or(0.0, |read| read.seconds),
-            ..part
+            ..*part
         };
         self.read.push(whole);
-        let key = (Phase::Prefill, whole.total_tokens);
-        let samples = self.rates.entry(key).or_default();
-        samples.push((time, whole.tokens_per_second()));
+        self.add_rate(Phase::Prefill, time, &whole);
+        if let Some(pass) = self.data.passes.last_mut() {
+            pass.entry(self.stop).or_default().extend_from_slice(steps);
+        }
     }
 
     /// All rates, each with its runs.

@@ -1,27 +1,25 @@
-//! One side of a comparison: a profile, a report's directory, or its samples.
+//! One side of a comparison: a profile, a report's directory, or its journal.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde_json::Value;
-use sysinfer_journal::cpu_list;
-use sysinfer_probe::{Phase, Point};
-use sysinfer_profiles::Profile;
+use sysinfer_engine::Plan;
+use sysinfer_journal::read::{Recorded, read};
+use sysinfer_journal::{FILE_NAME, cpu_list};
+use sysinfer_probe::{Phase, Point, Stage};
 use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
+use sysinfer_profiles::{HostInfo, ModelFacts, Profile};
 use sysinfer_stats::samples::{SampleError, evenly};
 use sysinfer_stats::{between_runs, median_of};
 use sysinfer_table::TableData;
 use sysinfer_table::drift::Drift;
 
 use super::rate::{Key, Rate, named};
-use super::runs::{Line, Runs};
-use crate::tune::report_of_run::samples::Samples;
+use super::runs::Runs;
+use crate::tune::report_of_run::samples::{Samples, Taken};
 
-/// The largest file of samples that is read.
-const LIMIT_BYTES: u64 = 256 << 20;
 /// What is known about one side.
 #[derive(Clone, Debug, Default)]
 pub struct Side {
@@ -40,20 +38,22 @@ pub struct Side {
 }
 
 impl Side {
-    /// Reads a profile (`.toml`), samples (`.csv`), or a directory that has `samples.csv` and perhaps
-    /// the profile, in it or beside it.
+    /// Reads a profile (`.toml`), a journal (`.jsonl`), or a directory that has a journal or the profile, in it or
+    /// beside it.
     ///
     /// # Errors
     /// Nothing of the kind is there, or it cannot be read.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let name = path.display().to_string();
         let extension = path.extension().and_then(|extension| extension.to_str());
-        let mut side = if path.is_dir() {
-            Self::of_directory(path)?
-        } else if extension == Some("csv") {
-            Self::of_samples(path)?
-        } else {
-            Self::of_profile(&Profile::load(path)?)?
+        let mut side = match extension {
+            _ if path.is_dir() => Self::of_directory(path)?,
+            Some("jsonl") => Self::of_journal(path)?,
+            Some("csv") => bail!(
+                "{name} is for people and spreadsheets, and is not read; name the journal.jsonl beside it, the \
+                 report's directory, or a profile"
+            ),
+            _ => Self::of_profile(&Profile::load(path)?)?,
         };
         if side.rates.is_empty() {
             let why = side.distrust.map_or_else(String::new, |why| {
@@ -66,17 +66,17 @@ impl Side {
     }
 
     fn of_directory(directory: &Path) -> anyhow::Result<Self> {
-        let samples = directory.join("samples.csv");
+        let journal = directory.join(FILE_NAME);
+        let measured = match journal.exists() {
+            true => Some(Self::of_journal(&journal)?),
+            false => None,
+        };
         let profile = match profile_of(directory) {
             Some(path) => Some(Self::of_profile(&Profile::load(&path)?)?),
             None => None,
         };
-        let measured = match samples.exists() {
-            true => Some(Self::of_samples(&samples)?),
-            false => None,
-        };
         match (measured, profile) {
-            // A killed run has samples, and the profile of a run before.
+            // A killed run has a journal, and the profile of a run before.
             (Some(measured), Some(profile)) => Ok(Self {
                 rates: match measured.rates.is_empty() {
                     true => profile.rates,
@@ -88,36 +88,47 @@ impl Side {
             }),
             (Some(side), None) | (None, Some(side)) => Ok(side),
             (None, None) => bail!(
-                "{} has neither samples.csv nor a profile; name a report's directory, a profile or a samples.csv",
+                "{} has neither a {FILE_NAME} nor a profile; name a report's directory, its {FILE_NAME}, or a profile",
                 directory.display()
             ),
         }
     }
 
-    fn of_samples(path: &Path) -> anyhow::Result<Self> {
-        let failed = || format!("cannot read the samples of {}", path.display());
-        let file = File::open(path).with_context(failed)?;
-        if file.metadata().with_context(failed)?.len() > LIMIT_BYTES {
+    fn of_journal(path: &Path) -> anyhow::Result<Self> {
+        let Some(recorded) = read(path)? else {
             bail!(
-                "{} is larger than {LIMIT_BYTES} bytes, so it is no journal of samples",
+                "{} has no header: the run ended before its first sample",
                 path.display()
             );
-        }
-        let mut reader = csv::Reader::from_reader(file.take(LIMIT_BYTES));
-        let mut runs = Runs::default();
-        for line in reader.deserialize::<Line>() {
-            let line = line.with_context(failed)?;
-            if line.counts() {
-                runs.add(line);
+        };
+        Self::of_recorded(&recorded)
+            .with_context(|| format!("cannot compare the samples of {}", path.display()))
+    }
+
+    /// What a journal says.
+    ///
+    /// # Errors
+    /// It has a rate that is none.
+    pub fn of_recorded(recorded: &Recorded) -> anyhow::Result<Self> {
+        let (mut runs, mut taken) = (Runs::default(), Vec::new());
+        for (sample, plan, validity) in recorded.judged() {
+            if validity.counts() && sample.stage == Stage::Table.name() {
+                runs.add(sample, plan);
             }
+            taken.push(Taken::of_sample(sample, plan, validity));
         }
+        let samples = Samples::of(&taken);
+        let header = &recorded.header;
+        let facts = match runs.plan {
+            Some(plan) => facts(&header.host, &ModelFacts::from(&header.model), plan)?,
+            None => BTreeMap::new(),
+        };
         Ok(Self {
-            rates: runs.rates().with_context(failed)?,
+            rates: runs.rates()?,
             read_gb_per_second: median_of(runs.bandwidth),
-            facts: runs.facts,
-            distrust: Samples::read(path)
-                .ok()
-                .and_then(|samples| samples.distrust()),
+            facts,
+            distrust: samples.distrust(),
+            drift: samples.drift,
             ..Self::default()
         })
     }
@@ -127,24 +138,9 @@ impl Side {
     /// # Errors
     /// It has a rate that is none.
     pub fn of_profile(profile: &Profile) -> anyhow::Result<Self> {
-        let mut facts = BTreeMap::new();
-        let sections = [
-            ("created", serde_json::to_value(&profile.created)?),
-            ("host", serde_json::to_value(&profile.host)?),
-            ("model", serde_json::to_value(&profile.model)?),
-            ("plan", serde_json::to_value(&profile.plan)?),
-        ];
-        for (key, value) in sections {
-            flatten(key.to_owned(), &value, &mut facts);
-        }
-        for phase in Phase::ALL {
-            let cpus = cpu_list(&profile.plan.team(phase).cpus);
-            let cpus = match cpus.is_empty() {
-                true => "not pinned".into(),
-                false => cpus,
-            };
-            facts.insert(format!("plan.{}.cpus", phase.name()), cpus);
-        }
+        let mut facts = facts(&profile.host, &profile.model, &profile.plan)?;
+        let created = serde_json::to_value(&profile.created)?;
+        flatten("created".into(), &created, &mut facts);
         let mut rates = BTreeMap::new();
         for length in &profile.evidence.lengths {
             for (phase, sampled, of_phase) in [
@@ -205,6 +201,31 @@ fn profile_of(directory: &Path) -> Option<PathBuf> {
     let stem = name.and_then(|name| name.strip_suffix("-report"));
     let beside = stem.map(|stem| directory.with_file_name(format!("{stem}.toml")));
     inside.into_iter().chain(beside).find(|path| path.is_file())
+}
+
+/// Host, model and plan by dotted key.
+fn facts(
+    host: &HostInfo,
+    model: &ModelFacts,
+    plan: &Plan,
+) -> serde_json::Result<BTreeMap<String, String>> {
+    let mut facts = BTreeMap::new();
+    for (key, value) in [
+        ("host", serde_json::to_value(host)?),
+        ("model", serde_json::to_value(model)?),
+        ("plan", serde_json::to_value(plan)?),
+    ] {
+        flatten(key.to_owned(), &value, &mut facts);
+    }
+    for phase in Phase::ALL {
+        let cpus = cpu_list(&plan.team(phase).cpus);
+        let cpus = match cpus.is_empty() {
+            true => "not pinned".into(),
+            false => cpus,
+        };
+        facts.insert(format!("plan.{}.cpus", phase.name()), cpus);
+    }
+    Ok(facts)
 }
 
 /// Leaves of a value by dotted key.

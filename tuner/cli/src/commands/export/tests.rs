@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sysinfer_engine::{PhasePlan, Plan};
 use sysinfer_machine::{CpuList, Topology};
-use sysinfer_profiles::{Created, Evidence, HostFacts, ModelFacts, Profile, SCHEMA};
+use sysinfer_profiles::{Created, Evidence, HostInfo, ModelFacts, Profile, SCHEMA};
 
 use super::placement::set_text;
 use super::*;
@@ -25,7 +25,7 @@ fn profile(decode: PhasePlan, prefill: PhasePlan, (nodes, cpus): (usize, usize))
             version: "0.1.0".into(),
             command: "sysinfer-tune m.gguf".into(),
         },
-        host: HostFacts {
+        host: HostInfo {
             cpu_model: "line\nbreak=1".into(),
             architecture: "aarch64".into(),
             sve_bits: None,

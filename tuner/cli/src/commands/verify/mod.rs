@@ -88,7 +88,7 @@ pub fn run(arguments: &VerifyArgs) -> anyhow::Result<Ending> {
         &recorded,
         &mut data,
     );
-    let discarded = session.discarded;
+    let discarded = session.retries.discarded();
     progress.finish();
     match halted {
         Ok(()) => {}

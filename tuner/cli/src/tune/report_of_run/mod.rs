@@ -55,7 +55,7 @@ impl Ended<'_> {
             version: env!("CARGO_PKG_VERSION").into(),
             date: self.date.clone(),
             command: self.command.clone(),
-            host: self.host.into(),
+            host: self.host.clone(),
             instruction_sets: self.instruction_sets.clone(),
             sve: self.host.sve_bits.map(sve_words),
             model: self.info.into(),
