@@ -15,7 +15,7 @@ use crate::suggest::nearest;
 pub const LIMIT_BYTES: u64 = 128 << 10;
 
 /// Longest quotation of the text in a message, in characters.
-const LONGEST_QUOTE: usize = 400;
+const MAX_QUOTE: usize = 400;
 
 impl Profile {
     /// Reads a profile from TOML. `origin` names the text in errors (a file name).
@@ -137,7 +137,7 @@ fn describe(message: &str) -> String {
 
 /// The beginning of a text: a key or a value can be as long as the file.
 fn shortened(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_QUOTE) {
+    match text.char_indices().nth(MAX_QUOTE) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_owned(),
     }

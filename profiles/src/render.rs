@@ -178,13 +178,13 @@ const KEYS: &[(&str, &str, &str)] = &[
     ),
     (
         "[evidence]",
-        "decode_drift",
-        "what minutes add to the noise of decode rates: 0.05 is about 5 %",
+        "decode_between_runs",
+        "standard deviation of decode rates from run to run, beyond noise: 0.05 is about 5 %",
     ),
-    ("[evidence]", "prefill_drift", "the same for prompts"),
+    ("[evidence]", "prefill_between_runs", "the same for prompts"),
     (
         "[evidence]",
-        "table_spells",
+        "independent_runs",
         "runs of the table that began two minutes or more after one another",
     ),
     (

@@ -110,17 +110,25 @@ pub struct Evidence {
     /// How many of them were void: the host was throttled, busy or taken from us meanwhile.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub void_samples: usize,
-    /// How much the decode rate of one plan drifted in that run: standard deviation of what minutes add to
-    /// its logarithm, beyond the noise of samples close together; 0.05: about 5 %. Absent: not known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decode_drift: Option<f64>,
-    /// The same for prompts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prefill_drift: Option<f64>,
-    /// Runs of the table that began at least two minutes after one another: so many draws of that drift;
-    /// 0: not recorded.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub table_spells: usize,
+    /// Between-run standard deviation of the logarithm of one plan's decode rate in that run, beyond the noise of
+    /// samples close together; 0.05: about 5 %. Absent: not known. Older profiles call it `decode_drift`.
+    #[serde(
+        default,
+        alias = "decode_drift",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub decode_between_runs: Option<f64>,
+    /// The same for prompts, once `prefill_drift`.
+    #[serde(
+        default,
+        alias = "prefill_drift",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub prefill_between_runs: Option<f64>,
+    /// Runs of the table that began at least two minutes after one another: so many draws of what is between runs;
+    /// 0: not recorded. Once `table_spells`.
+    #[serde(default, alias = "table_spells", skip_serializing_if = "is_zero")]
+    pub independent_runs: usize,
     /// One entry for each total length, ascending.
     #[serde(default)]
     pub lengths: Vec<LengthEvidence>,

@@ -15,10 +15,10 @@ pub(crate) fn nearest<'a>(typed: &str, known: &[&'a str]) -> Vec<&'a str> {
 
 /// Levenshtein distance in characters, one row at a time. Long inputs are cut: they match nothing.
 fn distance(left: &str, right: &str) -> usize {
-    const LONGEST: usize = 64;
-    let right: Vec<char> = right.chars().take(LONGEST).collect();
+    const MAX_CHARACTERS: usize = 64;
+    let right: Vec<char> = right.chars().take(MAX_CHARACTERS).collect();
     let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.chars().take(LONGEST).enumerate() {
+    for (i, a) in left.chars().take(MAX_CHARACTERS).enumerate() {
         let mut diagonal = row[0];
         row[0] = i + 1;
         for (j, b) in right.iter().enumerate() {

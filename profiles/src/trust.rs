@@ -6,16 +6,16 @@ use crate::schema::{Evidence, Profile};
 /// From this share of void samples on, a run is not to be trusted.
 const UNTRUSTED_SHARE: f64 = 0.2;
 /// Fewer void samples than this are bad luck, whatever their share.
-const UNTRUSTED_LEAST: usize = 3;
+const MIN_UNTRUSTED: usize = 3;
 /// Longest reason that is repeated, in characters: a file may hold any.
-const LONGEST_REASON: usize = 400;
+const MAX_REASON: usize = 400;
 
 /// What a result is called that nothing may be done by, wherever it is shown.
 pub const NOT_TO_BE_TRUSTED: &str = "NOT TO BE TRUSTED";
 
 /// Whether so many `void` samples among `taken` say that the rest is not to be trusted either.
 pub fn spoil(void: usize, taken: usize) -> bool {
-    void >= UNTRUSTED_LEAST && void as f64 > UNTRUSTED_SHARE * taken as f64
+    void >= MIN_UNTRUSTED && void as f64 > UNTRUSTED_SHARE * taken as f64
 }
 
 /// `280 of 281 samples (100 %) were disturbed`
@@ -56,12 +56,7 @@ fn one_line(text: &str) -> String {
         true => ' ',
         false => character,
     };
-    let line: String = text
-        .trim()
-        .chars()
-        .take(LONGEST_REASON)
-        .map(shown)
-        .collect();
+    let line: String = text.trim().chars().take(MAX_REASON).map(shown).collect();
     line.trim().to_owned()
 }
 
@@ -117,10 +112,7 @@ mod tests {
                 evidence(Some(false), " a\nb\u{1b}[2J\n", 0),
                 Some("a b [2J"),
             ),
-            (
-                evidence(Some(false), &long, 0),
-                Some(&long[..LONGEST_REASON]),
-            ),
+            (evidence(Some(false), &long, 0), Some(&long[..MAX_REASON])),
         ];
         for (evidence, expected) in cases {
             assert_eq!(evidence.distrust().as_deref(), expected);

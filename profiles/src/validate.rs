@@ -5,8 +5,8 @@ use sysinfer_engine::PlanError;
 use crate::schema::Profile;
 use crate::serving::{MAX_PARALLEL, MAX_TOKEN_GAP_MS};
 
-/// Rates that drift by more than this (a logarithm: sevenfold) are none.
-const MAX_DRIFT: f64 = 2.0;
+/// Rates whose runs differ by more than this (a logarithm: sevenfold) are none.
+const MAX_BETWEEN_RUNS: f64 = 2.0;
 
 /// Most rows of a step that is recorded.
 const MAX_ROWS: usize = 65_536;
@@ -32,8 +32,8 @@ impl Profile {
             ("gain_prefill", Some(evidence.gain_prefill)),
             ("gain_prefill_low", evidence.gain_prefill_low),
             ("gain_prefill_high", evidence.gain_prefill_high),
-            ("decode_drift", evidence.decode_drift),
-            ("prefill_drift", evidence.prefill_drift),
+            ("decode_between_runs", evidence.decode_between_runs),
+            ("prefill_between_runs", evidence.prefill_between_runs),
         ];
         let rates = rates
             .into_iter()
@@ -73,12 +73,13 @@ impl Profile {
                 return Err((format!("evidence.{key}"), problem.into()));
             }
         }
-        for (key, drift) in [
-            ("decode_drift", evidence.decode_drift),
-            ("prefill_drift", evidence.prefill_drift),
+        for (key, known) in [
+            ("decode_between_runs", evidence.decode_between_runs),
+            ("prefill_between_runs", evidence.prefill_between_runs),
         ] {
-            if drift.is_some_and(|drift| drift > MAX_DRIFT) {
-                let problem = format!("must be at most {MAX_DRIFT}: 0.05 stands for about 5 %");
+            if known.is_some_and(|known| known > MAX_BETWEEN_RUNS) {
+                let problem =
+                    format!("must be at most {MAX_BETWEEN_RUNS}: 0.05 stands for about 5 %");
                 return Err((format!("evidence.{key}"), problem));
             }
         }

@@ -65,6 +65,21 @@ fn texts_of_several_lines_stay_as_they_are() {
 }
 
 #[test]
+fn keys_of_older_profiles_are_read_under_their_names_of_then() {
+    let text = profile().to_toml().expect("renders");
+    let mut older = text.clone();
+    for (now, then) in [
+        ("decode_between_runs = ", "decode_drift = "),
+        ("prefill_between_runs = ", "prefill_drift = "),
+        ("independent_runs = ", "table_spells = "),
+    ] {
+        assert!(older.contains(now), "{now} is not in\n{text}");
+        older = older.replace(now, then);
+    }
+    assert_eq!(Profile::parse(&older, "test").expect("parses"), profile());
+}
+
+#[test]
 fn a_profile_that_is_not_to_be_trusted_says_so_in_its_first_line() {
     let mut spoilt = profile();
     assert!(spoilt.distrust().is_none());
@@ -173,19 +188,19 @@ const SPOILED: &[Spoiled] = &[
         &["evidence.gain_decode", "NaN"],
     ),
     (
-        "decode_drift = 0.012",
-        "decode_drift = -0.012",
-        &["evidence.decode_drift", "-0.012", "0 or a positive"],
+        "decode_between_runs = 0.012",
+        "decode_between_runs = -0.012",
+        &["evidence.decode_between_runs", "-0.012", "0 or a positive"],
     ),
     (
-        "prefill_drift = 0.02",
-        "prefill_drift = 2.5",
-        &["evidence.prefill_drift", "at most 2", "5 %"],
+        "prefill_between_runs = 0.02",
+        "prefill_between_runs = 2.5",
+        &["evidence.prefill_between_runs", "at most 2", "5 %"],
     ),
     (
-        "table_spells = 4",
-        "table_spells = -4",
-        &["evidence.table_spells", "invalid value"],
+        "independent_runs = 4",
+        "independent_runs = -4",
+        &["evidence.independent_runs", "invalid value"],
     ),
     (
         "decode_runs = [60.5",

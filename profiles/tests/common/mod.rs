@@ -118,9 +118,9 @@ pub(crate) fn profile() -> Profile {
             prompt_tokens: 16,
             samples: 250,
             void_samples: 3,
-            decode_drift: Some(0.012),
-            prefill_drift: Some(0.02),
-            table_spells: 4,
+            decode_between_runs: Some(0.012),
+            prefill_between_runs: Some(0.02),
+            independent_runs: 4,
             lengths: vec![
                 row,
                 LengthEvidence {

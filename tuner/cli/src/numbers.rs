@@ -3,9 +3,9 @@
 use std::str::FromStr;
 
 /// Most numbers that one list may hold.
-const LONGEST: usize = 4096;
+const MAX_COUNT: usize = 4096;
 /// Largest number that makes sense as a count of threads or tokens.
-const LARGEST: usize = 1 << 20;
+const MAX_NUMBER: usize = 1 << 20;
 
 /// Ascending, distinct, positive counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,9 +42,9 @@ impl FromStr for Numbers {
         {
             let (first, last, step) = range(item)?;
             let count = (last - first) / step + 1;
-            if values.len() + count > LONGEST {
+            if values.len() + count > MAX_COUNT {
                 return Err(format!(
-                    "\"{item}\" makes the list longer than {LONGEST} numbers"
+                    "\"{item}\" makes the list longer than {MAX_COUNT} numbers"
                 ));
             }
             values.extend((first..=last).step_by(step));
@@ -77,9 +77,9 @@ fn range(item: &str) -> Result<(usize, usize, usize), String> {
 
 fn number(text: &str, item: &str) -> Result<usize, String> {
     match text.trim().parse() {
-        Ok(value) if (1..=LARGEST).contains(&value) => Ok(value),
+        Ok(value) if (1..=MAX_NUMBER).contains(&value) => Ok(value),
         _ => Err(format!(
-            "\"{item}\": \"{text}\" is not a number from 1 to {LARGEST}"
+            "\"{item}\": \"{text}\" is not a number from 1 to {MAX_NUMBER}"
         )),
     }
 }

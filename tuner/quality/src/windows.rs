@@ -8,7 +8,7 @@
 //! them are predicted from at least half a window: `context - 1 - context / 2` a window.
 
 /// The smallest window that has a token to score.
-pub const SMALLEST_CONTEXT_TOKENS: usize = 4;
+pub const MIN_CONTEXT_TOKENS: usize = 4;
 
 /// Why a text cannot be cut into windows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +33,7 @@ pub enum WindowsError {
         context: usize,
     },
     /// Nothing to score in so small a window.
-    #[error("--context {0} is too small; the least is {SMALLEST_CONTEXT_TOKENS}")]
+    #[error("--context {0} is too small; the least is {MIN_CONTEXT_TOKENS}")]
     TooSmall(usize),
 }
 
@@ -67,7 +67,7 @@ impl Windows {
         context: usize,
         most_tokens: Option<usize>,
     ) -> Result<Self, WindowsError> {
-        if context < SMALLEST_CONTEXT_TOKENS {
+        if context < MIN_CONTEXT_TOKENS {
             return Err(WindowsError::TooSmall(context));
         }
         if let Some(most_tokens) = most_tokens.filter(|most| *most < context) {

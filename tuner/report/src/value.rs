@@ -6,7 +6,7 @@ use sysinfer_profiles::{HostInfo, ModelFacts, Serving};
 use sysinfer_stats::Estimate;
 
 /// Version of the value; it grows when a field changes its meaning or goes.
-pub const LAYOUT: u32 = 3;
+pub const LAYOUT: u32 = 4;
 
 /// See the module. Absent is `null`.
 #[derive(Clone, Debug, Serialize)]
@@ -46,9 +46,9 @@ pub struct Report {
     /// Core-to-core bandwidth beside the prompts, GB/s.
     pub prefill_core_to_core_gb_per_second: Option<Estimate>,
     /// Between-run variance of one plan's decode rate beyond sample noise, as a standard deviation; a share of 1.
-    pub decode_drift: Option<f64>,
+    pub decode_between_runs: Option<f64>,
     /// The same of prefill.
-    pub prefill_drift: Option<f64>,
+    pub prefill_between_runs: Option<f64>,
     /// The decision; `None`: the run ended before it.
     pub chosen: Option<Chosen>,
     /// The command that serves with the profile; `None` where no server should or could.

@@ -9,7 +9,7 @@ use sysinfer_engine::{KernelChoice, Plan};
 use sysinfer_probe::{Halt, Phase, Stage, Work};
 use sysinfer_stats::median;
 
-use super::race::{Lane, Manners, Outcome};
+use super::race::{Lane, Outcome, StopRule};
 use super::staged::Run;
 use super::works::Works;
 use crate::space::Candidate;
@@ -25,13 +25,13 @@ const DECODE_SHARE: f64 = 0.7;
 /// The second look is left out when less than this share of the search's time is left.
 const SECOND_LOOK_SHARE: f64 = 0.1;
 /// How readily each look decides: nothing comes after it, so lanes leave less readily than in stages.
-const LOOKS: [Manners; 2] = [
-    Manners {
+const LOOKS: [StopRule; 2] = [
+    StopRule {
         give_up: 0.0007,
         worth: 0.0005,
         anchor_alpha: None,
     },
-    Manners {
+    StopRule {
         give_up: 0.0004,
         worth: 0.0003,
         anchor_alpha: Some(0.13),
@@ -41,12 +41,12 @@ const LOOKS: [Manners; 2] = [
 impl Run<'_, '_, '_> {
     /// Two looks at each phase; the second one where there is time.
     pub(super) fn finals(&mut self, works: &Works) -> Result<(), Halt> {
-        for (look, manners) in LOOKS.into_iter().enumerate() {
+        for (look, stop_rule) in LOOKS.into_iter().enumerate() {
             let least = if look == 0 { 0.0 } else { SECOND_LOOK_SHARE };
             if self.left_share() < least {
                 break;
             }
-            self.manners = manners;
+            self.stop_rule = stop_rule;
             self.last_look(Stage::DecodeFinal, Phase::Decode, &works.decode)?;
             self.last_look(Stage::PrefillFinal, Phase::Prefill, &works.prefill)?;
         }

@@ -5,7 +5,7 @@ use sysinfer_engine::{Blocking, Plan};
 use sysinfer_probe::{Halt, Session, Stage, WARM_STEPS, Work};
 
 use super::inputs::Inputs;
-use super::race::{Manners, Outcome, Race};
+use super::race::{Outcome, Race, StopRule};
 use super::works::Works;
 use crate::space::blocking;
 
@@ -18,9 +18,9 @@ const RACE_SEQUENCES: [usize; 3] = [6, 12, 24];
 /// A step of all of these takes about so many steps of one.
 const RACE_STEPS: f64 = 8.0;
 /// Most steps of each.
-const MOST_STEPS: usize = 64;
+const MAX_STEPS: usize = 64;
 /// What is in force stays, unless another is ahead by evidence: sizes are few and seldom far apart.
-const MANNERS: Manners = Manners {
+const STOP_RULE: StopRule = StopRule {
     give_up: 0.0,
     worth: 0.0,
     anchor_alpha: Some(0.05),
@@ -47,7 +47,7 @@ pub fn race_decode_rows(
     let Some(room) = room(inputs.info.context_length, inputs.prompt_tokens) else {
         return Ok(None);
     };
-    let steps = (steps as usize).clamp(1, MOST_STEPS).min(room);
+    let steps = (steps as usize).clamp(1, MAX_STEPS).min(room);
     let work = Work::Batch {
         prompt_tokens: inputs.prompt_tokens,
         sequences: RACE_SEQUENCES.to_vec(),
@@ -63,7 +63,7 @@ pub fn race_decode_rows(
         deadline: until.map(|until| now + RACE_SHARE * (until - now)),
         noise,
         eliminates: false,
-        manners: MANNERS,
+        stop_rule: STOP_RULE,
     };
     let outcome = race.run(session, sizes.candidates)?;
     let note = format!(

@@ -73,9 +73,9 @@ impl Outcome {
     }
 }
 
-/// How readily a race decides.
+/// When a race decides.
 #[derive(Clone, Copy, Debug)]
-pub struct Manners {
+pub struct StopRule {
     /// A lane leaves when taking it for the leader would gain less than this on average, as a share
     /// of the rate.
     pub give_up: f64,
@@ -102,7 +102,7 @@ pub struct Race<'a> {
     /// Whether losers leave and a decided race ends; else every candidate is in every round.
     pub eliminates: bool,
     /// How readily lanes leave and the anchor is replaced.
-    pub manners: Manners,
+    pub stop_rule: StopRule,
 }
 
 impl Race<'_> {
@@ -153,15 +153,15 @@ impl Race<'_> {
             round += 1;
             standing = tally.standing(&running(&lanes), self.noise);
             if let Some(standing) = standing.as_ref().filter(|_| self.eliminates) {
-                eliminate(&mut lanes, standing, round, self.manners.give_up);
-                if round >= MIN_ROUNDS.min(self.rounds) && !standing.is_open(self.manners.worth) {
+                eliminate(&mut lanes, standing, round, self.stop_rule.give_up);
+                if round >= MIN_ROUNDS.min(self.rounds) && !standing.is_open(self.stop_rule.worth) {
                     break;
                 }
             }
         }
         drop_unmeasured(&mut lanes);
         let standing = tally.standing(&running(&lanes), self.noise);
-        let (winner, why) = decide(&lanes, standing.as_ref(), self.manners.anchor_alpha);
+        let (winner, why) = decide(&lanes, standing.as_ref(), self.stop_rule.anchor_alpha);
         Ok(Outcome {
             stage: self.stage,
             title: self.title.clone(),

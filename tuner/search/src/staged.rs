@@ -8,7 +8,7 @@ use sysinfer_engine::Plan;
 use sysinfer_probe::{Halt, Phase, Session, Stage, Work};
 
 use super::inputs::Inputs;
-use super::race::{Manners, Outcome, Race};
+use super::race::{Outcome, Race, StopRule};
 use super::works::{SIZING_STEPS, Works};
 use crate::space::blocking::{Limits, Sizes};
 use crate::space::placement::{self};
@@ -54,7 +54,7 @@ const OTHER_SHARE: usize = 2;
 const FINAL_SHARE: usize = 3;
 const ALL_SHARES: usize = 2 * TEAM_SHARE + 7 * OTHER_SHARE + FINAL_SHARE;
 /// Lanes of a stage leave readily: what was close is measured again in the last look, which decides.
-const STAGE_MANNERS: Manners = Manners {
+const STAGE_STOP_RULE: StopRule = StopRule {
     give_up: 0.002,
     worth: 0.0008,
     anchor_alpha: None,
@@ -80,7 +80,7 @@ pub fn search(
         noise: FIRST_NOISE,
         seconds: [None, None],
         rounds: inputs.effort.rounds,
-        manners: STAGE_MANNERS,
+        stop_rule: STAGE_STOP_RULE,
     };
     let limits = Limits {
         l2_bytes: inputs.l2_bytes,
@@ -121,7 +121,7 @@ pub(super) struct Run<'r, 's, 'a> {
     /// Plans of the second best teams, decode first.
     pub(super) seconds: [Option<Plan>; 2],
     /// How readily the next race decides.
-    pub(super) manners: Manners,
+    pub(super) stop_rule: StopRule,
     /// Most rounds of the next race.
     pub(super) rounds: usize,
 }
@@ -279,7 +279,7 @@ impl Run<'_, '_, '_> {
             deadline,
             noise: self.noise,
             eliminates: !self.inputs.exhaustive,
-            manners: self.manners,
+            stop_rule: self.stop_rule,
         }
         .run(self.session, candidates)?;
         self.noise = outcome.noise;

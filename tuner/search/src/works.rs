@@ -10,12 +10,12 @@ const SIZING_PROMPT: usize = 32;
 /// Decode steps of a sample: at least enough to average a few barriers, at most what stays short.
 const STEPS: std::ops::RangeInclusive<usize> = 4..=256;
 /// No sample of a race is longer than this, but for the context that attention is measured at.
-pub const LONGEST_SAMPLE: usize = 512;
+pub const MAX_SAMPLE_TOKENS: usize = 512;
 /// The middle of the usual lengths, 32 to 4096, where factors of two count alike, is 362; this is the
 /// next power of two.
 const MIDDLE_TOKENS: usize = 512;
 /// Tokens of a prompt of a sample.
-const PROMPTS: std::ops::RangeInclusive<usize> = 32..=LONGEST_SAMPLE;
+const PROMPTS: std::ops::RangeInclusive<usize> = 32..=MAX_SAMPLE_TOKENS;
 
 /// The work of the samples, sized so that one takes about the time that the effort allows.
 #[derive(Clone, Debug, PartialEq)]

@@ -17,14 +17,14 @@ const ROUGHLY: f64 = 1.15;
 impl TablePlan {
     /// Fits the table into `seconds`: where decoding to all lengths takes longer, the longest are
     /// sampled, as far as that fits, and what is beyond is left out. One line about each.
-    pub fn fit(&mut self, speed: &Speed, seconds: f64, manner: SamplingLimits) -> Vec<String> {
+    pub fn fit(&mut self, speed: &Speed, seconds: f64, limits: SamplingLimits) -> Vec<String> {
         let mut whole = self.clone();
         let cuts = whole.cut_to_time(speed, seconds);
         if whole.decode_lengths == self.decode_lengths {
             *self = whole;
             return cuts;
         }
-        match self.sampled(speed, seconds, manner, whole.decode_lengths.last()) {
+        match self.sampled(speed, seconds, limits, whole.decode_lengths.last()) {
             Some(mut plan) => {
                 let lines = self.about(&mut plan, speed, seconds);
                 *self = plan;
@@ -43,14 +43,14 @@ impl TablePlan {
         &self,
         speed: &Speed,
         seconds: f64,
-        manner: SamplingLimits,
+        limits: SamplingLimits,
         reached: Option<&usize>,
     ) -> Option<TablePlan> {
         let lengths = &self.decode_lengths;
         let ends = (1..lengths.len()).rev();
         for end in ends.filter(|end| reached.is_none_or(|reached| lengths[*end] > *reached)) {
             for last in (0..end).rev() {
-                let plan = self.split(speed, manner, last, end);
+                let plan = self.split(speed, limits, last, end);
                 let rough = if last == 0 { ROUGHLY } else { 1.0 };
                 if plan.with_one_pass(speed) <= rough * seconds {
                     return Some(plan);
@@ -61,9 +61,9 @@ impl TablePlan {
     }
 
     /// Decodes up to the length of index `last`, samples from there to that of index `end`.
-    fn split(&self, speed: &Speed, manner: SamplingLimits, last: usize, end: usize) -> TablePlan {
+    fn split(&self, speed: &Speed, limits: SamplingLimits, last: usize, end: usize) -> TablePlan {
         let lengths = &self.decode_lengths;
-        let sampling = Sampling::new(lengths[last + 1..=end].to_vec(), manner, speed);
+        let sampling = Sampling::new(lengths[last + 1..=end].to_vec(), limits, speed);
         let mut plan = TablePlan {
             decode_lengths: lengths[..=last].to_vec(),
             sampling: Some(sampling),
@@ -115,14 +115,14 @@ impl TablePlan {
     }
 
     /// The part of a run's time that is worth taking from the search: all lengths, most of them
-    /// sampled where decoding to them does not fit into `usual` seconds. At most a quarter of `limit`,
+    /// sampled where decoding to them does not fit into `usual` seconds. At most a quarter of `limit_seconds`,
     /// at least `usual`.
     pub fn worth_seconds(
         &self,
         speed: &Speed,
         usual: f64,
-        limit: f64,
-        manner: SamplingLimits,
+        limit_seconds: f64,
+        limits: SamplingLimits,
     ) -> f64 {
         let mut whole = self.clone();
         whole.cut_to_time(speed, usual);
@@ -131,9 +131,9 @@ impl TablePlan {
             return usual;
         }
         let decoded = (WORTH_DECODING - 1).min(last - 1);
-        let plan = self.split(speed, manner, decoded, last);
+        let plan = self.split(speed, limits, decoded, last);
         plan.with_one_pass(speed)
-            .min(MAX_RESERVED * limit)
+            .min(MAX_RESERVED * limit_seconds)
             .max(usual)
     }
 
@@ -259,7 +259,7 @@ mod tests {
         kv_bytes_per_position: 131_072.0,
         prompt_growth: 1.05e-4,
     };
-    const MANNER: SamplingLimits = SamplingLimits {
+    const LIMITS: SamplingLimits = SamplingLimits {
         prompt_chunk: 512,
         visit_seconds: 2.0,
     };
@@ -289,7 +289,7 @@ mod tests {
         ];
         for (seconds, decoded, sampled) in cases {
             let mut table = full(3);
-            let lines = table.fit(&LARGE, seconds, MANNER);
+            let lines = table.fit(&LARGE, seconds, LIMITS);
             let lengths = table.sampling.as_ref().map_or(&[][..], |s| &s.lengths);
             let found = (table.decode_lengths.last(), lengths.last());
             assert_eq!(
@@ -316,7 +316,7 @@ mod tests {
             ..LARGE
         };
         let worth = |speed: &Speed, repeat: usize, limit: f64| {
-            full(repeat).worth_seconds(speed, 0.15 * limit, limit, MANNER)
+            full(repeat).worth_seconds(speed, 0.15 * limit, limit, LIMITS)
         };
         assert_eq!(worth(&small, 3, 900.0), 135.0);
         let large = worth(&LARGE, 3, 900.0);

@@ -22,7 +22,7 @@ pub struct TableData {
     /// Prompts, by length.
     pub prefill: BTreeMap<usize, Vec<Point>>,
     /// What the host gave beside each run.
-    pub beside: Beside,
+    pub baseline: HostBaseline,
 }
 
 impl TableData {
@@ -67,7 +67,7 @@ pub struct Sampled {
 
 /// Readings beside the runs of a [`TableData`], in their order.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Beside {
+pub struct HostBaseline {
     decode: BTreeMap<usize, Vec<CoreReading>>,
     prefill: BTreeMap<usize, Vec<CoreReading>>,
     /// When each run of the table began, seconds of the session's clock.
@@ -78,7 +78,7 @@ pub struct Beside {
     stops: Vec<BTreeMap<usize, CoreReading>>,
 }
 
-impl Beside {
+impl HostBaseline {
     /// Of one more run of this phase up to this length.
     pub fn push(&mut self, phase: Phase, total_tokens: usize, reading: CoreReading) {
         let lengths = match phase {
@@ -113,9 +113,9 @@ impl TableData {
     pub fn decode_cores(&self, total_tokens: usize) -> Vec<CoreReading> {
         let runs = self.decode_runs(total_tokens).len();
         if !self.is_sampled(total_tokens) {
-            return first(self.beside.decode.get(&total_tokens), runs);
+            return first(self.baseline.decode.get(&total_tokens), runs);
         }
-        let passes = self.passes.iter().zip(&self.beside.stops);
+        let passes = self.passes.iter().zip(&self.baseline.stops);
         let reached = passes.filter(|(stops, _)| stops.contains_key(&total_tokens));
         let readings = reached.map(|(_, readings)| {
             let (mut tokens, mut sum) = (0, CoreReading::ZERO);
@@ -132,7 +132,7 @@ impl TableData {
     /// The cores of the prompts' team beside each prompt of this length.
     pub fn prefill_cores(&self, total_tokens: usize) -> Vec<CoreReading> {
         let prompts = self.prefill.get(&total_tokens).map_or(0, Vec::len);
-        first(self.beside.prefill.get(&total_tokens), prompts)
+        first(self.baseline.prefill.get(&total_tokens), prompts)
     }
 
     /// The same beside all prompts, by length.
@@ -146,19 +146,19 @@ impl TableData {
     /// When each run of the table began, seconds of the session's clock; a length's runs are the first of
     /// these where none was cut for time.
     pub fn starts(&self) -> &[f64] {
-        &self.beside.starts
+        &self.baseline.starts
     }
 
     /// Read bandwidth before each run of the table, GB/s; a length's runs are the first of these where no
     /// run was cut for time.
-    pub fn memory_beside(&self) -> &[Option<f64>] {
-        &self.beside.memory
+    pub fn bandwidth_by_run(&self) -> &[Option<f64>] {
+        &self.baseline.memory
     }
 
     /// What the chosen decode team read before each run, GB/s, as far as it could: the roof of these very
     /// points.
     pub fn bandwidth(&self) -> Vec<f64> {
-        self.beside.memory.iter().flatten().copied().collect()
+        self.baseline.memory.iter().flatten().copied().collect()
     }
 }
 
@@ -197,8 +197,8 @@ mod tests {
         data.decode.insert(32, vec![POINT; 2]);
         let unknown = CoreReading::default();
         for (phase, length) in [(Phase::Prefill, 512), (Phase::Decode, 32)] {
-            data.beside.push(phase, length, reading(40.0));
-            data.beside.push(phase, length, unknown);
+            data.baseline.push(phase, length, reading(40.0));
+            data.baseline.push(phase, length, unknown);
         }
         assert_eq!(data.prefill_cores(512), [reading(40.0), unknown]);
         assert_eq!(data.decode_cores(32), [reading(40.0), unknown]);
@@ -218,10 +218,10 @@ mod tests {
         ] {
             let points = stops.iter().map(|stop| (*stop, vec![POINT]));
             data.passes.push(points.collect());
-            data.beside.push_pass();
+            data.baseline.push_pass();
             for (place, stop) in stops.iter().enumerate() {
                 let found = reading(base + 2.0 * place as f64);
-                data.beside.push_stop(*stop, found);
+                data.baseline.push_stop(*stop, found);
             }
         }
         for length in [512, 1024] {

@@ -11,7 +11,7 @@ const MAX_GROUP_STEPS: usize = 32;
 /// Steps at a stop make at most this part of its context, so that they are of one context.
 pub(crate) const PART_OF_CONTEXT: usize = 4;
 /// The least room at a stop: a token to start from, untimed steps, one step for each group.
-pub(crate) const SHORTEST: usize = 1 + WARM_STEPS + GROUPS;
+pub(crate) const MIN_ROOM: usize = 1 + WARM_STEPS + GROUPS;
 
 /// How lengths would be sampled that cannot be decoded all the way.
 #[derive(Clone, Copy, Debug)]
@@ -47,11 +47,11 @@ pub struct Visit {
 
 impl Sampling {
     /// For these lengths, ascending, with groups sized by the time of a step.
-    pub fn new(lengths: Vec<usize>, manner: SamplingLimits, speed: &Speed) -> Self {
-        let steps = manner.visit_seconds / (GROUPS as f64 * speed.step_seconds.max(1e-9));
+    pub fn new(lengths: Vec<usize>, limits: SamplingLimits, speed: &Speed) -> Self {
+        let steps = limits.visit_seconds / (GROUPS as f64 * speed.step_seconds.max(1e-9));
         Self {
             lengths,
-            prompt_chunk: manner.prompt_chunk.max(1),
+            prompt_chunk: limits.prompt_chunk.max(1),
             group_steps: (steps as usize).clamp(1, MAX_GROUP_STEPS),
         }
     }

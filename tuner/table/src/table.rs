@@ -35,7 +35,8 @@ pub fn measure(
     let (mut cuts, mut last_pass_seconds) = (Vec::new(), None);
     for run in 0..table.repeat {
         let started = (session.clock)();
-        data.beside.push_run(started, session.read_bandwidth(plan)?);
+        data.baseline
+            .push_run(started, session.read_bandwidth(plan)?);
         if let Some(longest) = table.decode_lengths.last() {
             decode(session, plan, table, data)?;
             let seconds = speed.decode_seconds(table.prompt_tokens, *longest);
@@ -95,13 +96,13 @@ fn prefill(
             )));
         }
         let reading = session.take("chosen", plan, &Work::Prefill { tokens })?;
-        let beside = cores.next(session)?;
+        let of_cores = cores.next(session)?;
         last = reading.points.last().map(|point| (tokens, point.seconds));
         data.prefill
             .entry(tokens)
             .or_default()
             .extend(&reading.points);
-        data.beside.push(Phase::Prefill, tokens, beside);
+        data.baseline.push(Phase::Prefill, tokens, of_cores);
         session.progress.advance(
             units(speed.prefill_seconds(tokens)),
             &format!("prompt of {tokens}"),
@@ -128,13 +129,14 @@ fn decode(
     };
     let mut cores = CoreReadings::start(session, plan, Phase::Decode)?;
     let reading = session.take("chosen", plan, &work)?;
-    let beside = cores.next(session)?;
+    let of_cores = cores.next(session)?;
     for point in &reading.points {
         data.decode
             .entry(point.total_tokens)
             .or_default()
             .push(*point);
-        data.beside.push(Phase::Decode, point.total_tokens, beside);
+        data.baseline
+            .push(Phase::Decode, point.total_tokens, of_cores);
     }
     let complete = reading.points.len() == table.decode_lengths.len();
     if complete {

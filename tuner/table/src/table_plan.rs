@@ -1,6 +1,6 @@
 //! What a table is to measure, and how long that takes.
 
-use crate::sampling::{GROUPS, PART_OF_CONTEXT, SHORTEST, Sampling, Visit};
+use crate::sampling::{GROUPS, MIN_ROOM, PART_OF_CONTEXT, Sampling, Visit};
 use crate::speed::Speed;
 
 /// What the table shall measure.
@@ -52,7 +52,7 @@ impl TablePlan {
             last = *target;
         }
         let mut whole_chunks = 0;
-        let stops = contexts.into_iter().filter(|total| *total >= SHORTEST);
+        let stops = contexts.into_iter().filter(|total| *total >= MIN_ROOM);
         stops
             .map(|total_tokens| {
                 let room = (total_tokens / PART_OF_CONTEXT / GROUPS).max(1);
@@ -193,12 +193,12 @@ mod tests {
             kv_bytes_per_position: 0.0,
             prompt_growth: 0.0,
         };
-        let manner = SamplingLimits {
+        let limits = SamplingLimits {
             prompt_chunk: 512,
             visit_seconds: 2.0,
         };
         for (step_seconds, expected) in [(0.5, 1), (0.15, 1), (0.02, 8), (0.001, 32), (0.0, 32)] {
-            let sampling = Sampling::new(vec![64], manner, &speed(step_seconds));
+            let sampling = Sampling::new(vec![64], limits, &speed(step_seconds));
             assert_eq!(sampling.group_steps, expected, "{step_seconds}");
         }
     }

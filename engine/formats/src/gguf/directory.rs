@@ -7,7 +7,7 @@ use super::names::NameOrder;
 use crate::tensor_type::TensorType;
 
 /// A name of one character, one dimension, type and offset.
-pub(super) const SMALLEST_ENTRY_BYTES: u64 = (8 + 1) + 4 + 8 + 4 + 8;
+pub(super) const MIN_ENTRY_BYTES: u64 = (8 + 1) + 4 + 8 + 4 + 8;
 /// `GGML_MAX_DIMS`.
 pub(super) const MAX_DIMENSIONS: u32 = 4;
 

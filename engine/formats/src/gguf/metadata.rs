@@ -10,7 +10,7 @@ use super::names::NameOrder;
 use super::value::Value;
 
 /// A key of one character (length and byte), a type, a value of one byte.
-pub(super) const SMALLEST_ENTRY_BYTES: u64 = 8 + 1 + 4 + 1;
+pub(super) const MIN_ENTRY_BYTES: u64 = 8 + 1 + 4 + 1;
 
 const STRING: &str = "a UTF-8 string";
 const UNSIGNED: &str = "a non-negative integer";

@@ -61,11 +61,11 @@ impl<'a> Gguf<'a> {
         let version = read_version(&mut cursor)?;
         let tensor_limit = CountLimit {
             most: MAX_ENTRIES,
-            smallest_entry_bytes: directory::SMALLEST_ENTRY_BYTES,
+            smallest_entry_bytes: directory::MIN_ENTRY_BYTES,
         };
         let metadata_limit = CountLimit {
             most: MAX_ENTRIES,
-            smallest_entry_bytes: metadata::SMALLEST_ENTRY_BYTES,
+            smallest_entry_bytes: metadata::MIN_ENTRY_BYTES,
         };
         let tensor_count = cursor.count(tensor_limit, format_args!("the tensor count"))?;
         let key_count = cursor.count(metadata_limit, format_args!("the metadata key count"))?;

@@ -12,7 +12,7 @@ use super::QueryRow;
 /// Differences of scores beyond this weigh exactly nothing: `exp` is 0 below -87.
 const NO_WEIGHT: f32 = 88.0;
 /// Beyond this length what is kept of a key in f16 may be infinite.
-const LONGEST: f32 = 30_000.0;
+const MAX_LENGTH: f32 = 30_000.0;
 
 /// An upper bound of a vector's length that holds for what any [`super::CacheType`] keeps of it too,
 /// and for its products as they are summed; infinite where there is none.
@@ -29,7 +29,7 @@ pub fn longest(vector: &[f32]) -> f32 {
     // Rounding to eight bits moves a block by at most sqrt(32) half steps of 1/127 of its largest
     // value, 2.3 % of its length; what is too small for an exponent, by less than the constant.
     let length = square.sqrt() * 1.05 + 1e-3;
-    if length < LONGEST {
+    if length < MAX_LENGTH {
         length
     } else {
         f32::INFINITY

@@ -14,7 +14,7 @@ pub use arm_core::ArmCore;
 use crate::CpuList;
 
 /// Longer names are cut: x86 has room for 48 characters.
-const LONGEST_NAME: usize = 100;
+const MAX_NAME: usize = 100;
 
 /// What a core is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,7 +198,7 @@ impl<'a> Fields<'a> {
         let name = || {
             let name = self.model_name.unwrap_or_default();
             let printable = name.chars().filter(|c| !c.is_control());
-            Core::Named(printable.take(LONGEST_NAME).collect())
+            Core::Named(printable.take(MAX_NAME).collect())
         };
         match arm.map_or_else(name, Core::Arm) {
             Core::Named(name) if name.is_empty() => Core::Unknown,

@@ -15,7 +15,7 @@ const MIN_SAMPLES: usize = 2;
 /// A sample counts during so many steps: sequences grow, and hosts get other things to do.
 const LIFETIME_STEPS: u64 = 512;
 /// What is left of a step's time for the rows of a prompt, at least: their part cannot be nothing.
-const LEAST_PROMPT_PART: f64 = 0.1;
+const MIN_PROMPT_PART: f64 = 0.1;
 /// What a row is assumed to add to a step, as a part of a step of one row, until it is measured.
 const ASSUMED_ROW_COST: f64 = 0.12;
 
@@ -63,7 +63,7 @@ impl StepCosts {
         if rows.prompt > 0 {
             // Weights are read once for both kinds of rows.
             let decode = self.expected(rows.decode.max(1)).unwrap_or(0.0);
-            let added = (seconds - decode).max(seconds * LEAST_PROMPT_PART);
+            let added = (seconds - decode).max(seconds * MIN_PROMPT_PART);
             keep(&mut self.prompts, (self.steps, rows.prompt, added));
         } else if let Some(samples) = self.samples.get_mut(rows.decode.wrapping_sub(1)) {
             keep(samples, (self.steps, seconds));

@@ -8,7 +8,7 @@ const SHORT: usize = 2;
 /// Latest places of a long n-gram that are compared; of a short one, half as many.
 const MAX_PLACES: usize = 8;
 /// Longest match that is told from longer ones when places are compared.
-const LONGEST_COMPARED: usize = 32;
+const MAX_COMPARED: usize = 32;
 
 /// The place that the end of the sequence matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl NgramIndex {
             length: at.length + 1,
         });
         self.current = match followed {
-            Some(at) if at.length >= LONGEST_COMPARED => Some(at),
+            Some(at) if at.length >= MAX_COMPARED => Some(at),
             other => self.longest(other),
         };
     }
@@ -143,7 +143,7 @@ impl NgramIndex {
     fn common_before(&self, next: usize) -> usize {
         let there = self.tokens[..next].iter().rev();
         let here = self.tokens.iter().rev();
-        let pairs = there.zip(here).take(LONGEST_COMPARED);
+        let pairs = there.zip(here).take(MAX_COMPARED);
         pairs.take_while(|(there, here)| there == here).count()
     }
 }

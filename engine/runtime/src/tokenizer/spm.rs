@@ -131,13 +131,13 @@ impl Spm {
     /// has. What a token cannot be found for is written in bytes, or stands, character by character, for
     /// the unknown token; without either, text may vanish.
     pub(super) fn fewest_tokens(&self, text: &str) -> usize {
-        const LONGEST_CHARACTER: usize = 4;
+        const MAX_CHARACTER_BYTES: usize = 4;
         if self.unknown.is_none() && self.bytes.contains(&None) {
             return 0;
         }
         let spaces = text.bytes().filter(|byte| *byte == b' ').count();
         let spelled = text.len() + spaces * (SPACE.len() - 1);
-        spelled.div_ceil(self.longest_bytes.max(LONGEST_CHARACTER))
+        spelled.div_ceil(self.longest_bytes.max(MAX_CHARACTER_BYTES))
     }
 
     /// Merges neighbours as long as their union is a token.

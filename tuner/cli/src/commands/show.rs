@@ -10,7 +10,7 @@ use sysinfer_profiles::trust::NOT_TO_BE_TRUSTED;
 use sysinfer_profiles::{LengthEvidence, Profile, StepEvidence};
 use sysinfer_report::Length;
 use sysinfer_stats::Estimate;
-use sysinfer_table::drift::Drift;
+use sysinfer_table::between_runs::BetweenRuns;
 use sysinfer_table::sampled::DEFINITION;
 use sysinfer_terminal::gigabytes;
 
@@ -81,9 +81,8 @@ fn render(profile: &Profile) -> String {
                     evidence.void_samples
                 ),
             },
-            match Drift::from(evidence).words() {
-                Some(known) =>
-                    format!("; rates of one plan drifted from minute to minute by {known}"),
+            match BetweenRuns::from(evidence).words() {
+                Some(known) => format!("; standard deviation between runs {known}"),
                 None => String::new(),
             },
             match rows.is_empty() {
@@ -438,8 +437,8 @@ mod tests {
         prompt_tokens = 16
         samples = 1094
         void_samples = 40
-        decode_drift = 0.0125
-        prefill_drift = 0.031
+        decode_between_runs = 0.0125
+        prefill_between_runs = 0.031
         lengths = [{ total_tokens = 512, samples = 2, decode_tokens_per_second = 61.25, decode_low = 60.5, decode_high = 62.0, decode_runs = [60.5, 62.0], decode_arithmetic_gmac_per_second = 2611.5, decode_gb_per_second = 271.3, percent_of_read_bandwidth = 66.2, prefill_tokens_per_second = 410.0, time_to_first_token_ms = 78.0, reference_tokens_per_second = 25.93 }, { total_tokens = 4096, sampled = true, samples = 84, decode_tokens_per_second = 40.5, decode_low = 39.25, decode_high = 41.75, decode_runs = [40.5] }]
     "#;
 
@@ -453,7 +452,7 @@ mod tests {
             "sysinfer-tune m.gguf",
             "Example, aarch64",
             "62.00  (cores: 26",
-            "drifted from minute to minute by decode 1.2 %, prefill 3.1 %",
+            "standard deviation between runs decode 1.2 %, prefill 3.1 %",
             "2 packages",
             "CPUs 96, cores 96, nodes 4",
             "95.50 CPUs",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sysinfer_journal::SamplesCsv;
 
 /// Longest name of a folder that is made here, bytes; file systems end at 255.
-const LONGEST_NAME: usize = 80;
+const MAX_NAME_BYTES: usize = 80;
 
 /// `ROOT/HOST/DATE-MODEL`. `date` is RFC 3339, of which the day counts.
 pub fn in_collection(root: &Path, host: &str, date: &str, model: &str) -> PathBuf {
@@ -45,7 +45,7 @@ fn slug(text: &str) -> String {
             continue;
         }
         let c = if kept { c } else { '-' };
-        if out.len() + c.len_utf8() > LONGEST_NAME {
+        if out.len() + c.len_utf8() > MAX_NAME_BYTES {
             break;
         }
         out.push(c);
@@ -87,7 +87,7 @@ mod tests {
             let (host, model) = (host.repeat(999), model.repeat(999));
             let long = in_collection(Path::new("r"), &host, "2026", &model);
             let lengths: Vec<usize> = long.iter().skip(1).map(|name| name.len()).collect();
-            let is_full = |length: &usize| (LONGEST_NAME - 2..=LONGEST_NAME).contains(length);
+            let is_full = |length: &usize| (MAX_NAME_BYTES - 2..=MAX_NAME_BYTES).contains(length);
             assert!(lengths.iter().all(is_full), "{long:?}");
         }
         assert_eq!(beside(Path::new("a/b.toml")), Path::new("a/b-report"));

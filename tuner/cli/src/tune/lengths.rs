@@ -11,7 +11,7 @@ use sysinfer_table::TablePlan;
 use super::arguments::TuneArgs;
 
 /// Steps that every decode run must have room for.
-const SHORTEST_RUN: usize = 4;
+const MIN_RUN_STEPS: usize = 4;
 
 /// Lengths of the table within the model's context, and a remark about each cut.
 ///
@@ -52,7 +52,7 @@ pub(crate) fn table_plan(
 /// # Errors
 /// Names the limits.
 pub fn check_prompt(prompt_tokens: usize, context_length: usize) -> anyhow::Result<()> {
-    let most = context_length.saturating_sub(SHORTEST_RUN);
+    let most = context_length.saturating_sub(MIN_RUN_STEPS);
     if prompt_tokens == 0 || prompt_tokens > most {
         bail!(
             "--prompt {prompt_tokens}: the prompt must have 1 to {most} tokens, as the model's context has {context_length}"
@@ -63,7 +63,7 @@ pub fn check_prompt(prompt_tokens: usize, context_length: usize) -> anyhow::Resu
 
 /// Positions for the longest run: of the table, or of a race's sample.
 pub(super) fn capacity(table: &TablePlan) -> usize {
-    table.longest_tokens().max(works::LONGEST_SAMPLE) + works::LONGEST_SAMPLE
+    table.longest_tokens().max(works::MAX_SAMPLE_TOKENS) + works::MAX_SAMPLE_TOKENS
 }
 
 #[cfg(test)]

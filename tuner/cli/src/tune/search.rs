@@ -131,7 +131,7 @@ fn drive(
     let plan = findings.plan(inputs.default);
     if let Some(limit) = limit_seconds {
         let left = (limit - (session.clock)()).max(0.0);
-        let cuts = table.fit(&speed, left, manner(inputs, &plan));
+        let cuts = table.fit(&speed, left, sampling_limits(inputs, &plan));
         cuts.iter().for_each(|line| session.progress.note(line));
         findings.remarks.extend(cuts);
     }
@@ -201,17 +201,17 @@ fn reserve(inputs: &mut Inputs<'_>, works: &Works, table: &TablePlan, limit_seco
         return;
     };
     let speed = speed(inputs.info, works, [1.0; 2]);
-    let manner = manner(inputs, inputs.default);
+    let limits = sampling_limits(inputs, inputs.default);
     let many = search_many::SHARE * limit;
     let usual = limit - confirm_until - many;
-    let left = limit - many - table.worth_seconds(&speed, usual, limit, manner);
+    let left = limit - many - table.worth_seconds(&speed, usual, limit, limits);
     let share = left / confirm_until;
     inputs.effort.confirm_until = Some(left);
     inputs.effort.search_until = inputs.effort.search_until.map(|until| share * until);
 }
 
 /// How the table's longest lengths are sampled under a plan.
-fn manner(inputs: &Inputs<'_>, plan: &Plan) -> SamplingLimits {
+fn sampling_limits(inputs: &Inputs<'_>, plan: &Plan) -> SamplingLimits {
     SamplingLimits {
         prompt_chunk: pass_rows(plan),
         visit_seconds: VISIT_SAMPLES * inputs.effort.sample_seconds,

@@ -20,9 +20,9 @@ const STOLEN_SHARE: f64 = 0.02;
 const TICK_ERROR: u64 = 2;
 /// Kernels count CPU time in ticks, so that load cannot be seen in less time than this: shorter
 /// samples are judged together with those just before them.
-const SHORTEST_SECONDS: f64 = 0.1;
+const MIN_SECONDS: f64 = 0.1;
 /// What was longer ago says nothing about a sample.
-const LONGEST_WINDOW: Duration = Duration::from_secs(1);
+const MAX_WINDOW: Duration = Duration::from_secs(1);
 /// `USER_HZ`, the unit of `/proc/stat` for programs, is 100 on every architecture Linux runs on
 /// but two that are not ours.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -57,7 +57,7 @@ impl Watch {
         self.team = team.to_vec();
         let now = Instant::now();
         self.earlier
-            .retain(|(at, _)| now.duration_since(*at) <= LONGEST_WINDOW);
+            .retain(|(at, _)| now.duration_since(*at) <= MAX_WINDOW);
         self.earlier.push_back((now, Counters::read()));
     }
 
@@ -67,7 +67,7 @@ impl Watch {
         let (_, sample) = self.earlier.back()?;
         let seconds = |at: &Instant| at.elapsed().as_secs_f64();
         let mut latest = self.earlier.iter().rev();
-        let long_enough = latest.find(|(at, _)| seconds(at) >= SHORTEST_SECONDS);
+        let long_enough = latest.find(|(at, _)| seconds(at) >= MIN_SECONDS);
         // Without one, load cannot be judged; throttling can.
         let (at, window) = long_enough.or(self.earlier.back())?;
         let start = Start {
@@ -169,7 +169,7 @@ fn others_ticks(before: &Ticks, after: &Ticks, cpus: &[usize]) -> u64 {
 
 /// Ticks that so many CPUs had; `None` for a sample too short to be judged.
 fn available(cpus: usize, seconds: f64) -> Option<f64> {
-    (seconds >= SHORTEST_SECONDS && cpus > 0).then_some(seconds * TICKS_PER_SECOND * cpus as f64)
+    (seconds >= MIN_SECONDS && cpus > 0).then_some(seconds * TICKS_PER_SECOND * cpus as f64)
 }
 
 #[cfg(test)]

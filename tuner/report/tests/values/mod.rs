@@ -58,8 +58,8 @@ pub(crate) fn usual() -> Report {
         read_gb_per_second_best: Some(21.5),
         prefill_arithmetic_gmac_per_second: Some(estimate(50.0, 0.1, 3)),
         prefill_core_to_core_gb_per_second: Some(estimate(25.0, 0.1, 3)),
-        decode_drift: Some(0.021),
-        prefill_drift: None,
+        decode_between_runs: Some(0.021),
+        prefill_between_runs: None,
         chosen: Some(Chosen {
             decode: team(Some(1.1)),
             prefill: team(None),
@@ -170,7 +170,7 @@ pub(crate) fn bare() -> Report {
         read_gb_per_second_best: None,
         prefill_arithmetic_gmac_per_second: None,
         prefill_core_to_core_gb_per_second: None,
-        decode_drift: None,
+        decode_between_runs: None,
         sve: None,
         host: HostInfo {
             cpu_quota: None,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sysinfer_engine::{Blocking, PhasePlan, Plan};
 
 /// Most sizes of one list.
-const LONGEST: usize = 64;
+const MAX_SIZES: usize = 64;
 
 /// Sizes that the user asked for, field by field; `None`: those derived from the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -79,10 +79,10 @@ fn sizes(list: &str) -> Result<Vec<usize>, String> {
         text.parse::<usize>()
             .map_err(|_| format!("\"{text}\" is not a size"))
     };
-    let sizes = list.split(',').take(LONGEST + 1).map(size);
+    let sizes = list.split(',').take(MAX_SIZES + 1).map(size);
     let sizes: Vec<usize> = sizes.collect::<Result<_, _>>()?;
-    if sizes.len() > LONGEST {
-        return Err(format!("a list of sizes has at most {LONGEST}"));
+    if sizes.len() > MAX_SIZES {
+        return Err(format!("a list of sizes has at most {MAX_SIZES}"));
     }
     Ok(sizes)
 }

@@ -11,7 +11,7 @@ const COLOURS: [RGBColor; 2] = [RGBColor(0x1f, 0x5f, 0xa8), RGBColor(0xc4, 0x5a,
 /// Width of a class, percent.
 const CLASS: f64 = 0.25;
 /// Losses beyond this are counted in the last class, percent.
-const MOST: f64 = 5.0;
+const MAX_GAP: f64 = 5.0;
 
 /// The plot as SVG text.
 ///
@@ -43,7 +43,7 @@ fn draw(
         .margin(16)
         .x_label_area_size(48)
         .y_label_area_size(56)
-        .build_cartesian_2d(0.0..MOST, 0.0..top)?;
+        .build_cartesian_2d(0.0..MAX_GAP, 0.0..top)?;
     chart
         .configure_mesh()
         .x_desc("loss, percent of the best rate (the last class: all above)")
@@ -83,7 +83,7 @@ fn draw(
 }
 
 fn counts(subject: &Subject, trials: &[Trial], phase: usize) -> Vec<usize> {
-    let classes = (MOST / CLASS) as usize;
+    let classes = (MAX_GAP / CLASS) as usize;
     let mut counts = vec![0; classes];
     for trial in trials {
         let loss = 100.0 * (1.0 - trial.rates[phase] / subject.best_rates[phase]);

@@ -25,7 +25,7 @@ const DECODE_TOKENS: usize = 1024;
 /// Prompt that they are judged by.
 const PREFILL_TOKENS: usize = 512;
 /// Longest length of the table that the search is told of.
-const LONGEST_TOKENS: usize = 4096;
+const MAX_TOKENS: usize = 4096;
 
 /// True rates of a plan in the two phases, tokens/s, decode first.
 pub type Rates = [f64; 2];
@@ -172,7 +172,7 @@ impl Subject {
             info: &self.machine.shape.info,
             l2_bytes: self.host.host.topology.caches.l2_bytes,
             prompt_tokens: PROMPT_TOKENS,
-            longest_tokens: LONGEST_TOKENS,
+            longest_tokens: MAX_TOKENS,
             effort: effort(),
         };
         let works = works::calibrate(&mut session, &inputs)?;

@@ -53,7 +53,7 @@ pub fn pass(
     let mut step_cores = CoreReadings::start(session, plan, Phase::Decode)?;
     let place = data.passes.len();
     data.passes.push(Stops::new());
-    data.beside.push_pass();
+    data.baseline.push_pass();
     let mut read = vec![Read {
         cores: CoreReading::ZERO,
         ..Read::default()
@@ -83,14 +83,15 @@ pub fn pass(
                 break;
             }
         };
-        let (whole, beside) = add(&mut read, visit, &prompt, of_prompt);
+        let (whole, of_cores) = add(&mut read, visit, &prompt, of_prompt);
         if table.prefill_lengths.contains(&visit.total_tokens) {
             let rows = data.prefill.entry(visit.total_tokens).or_default();
             rows.push(whole);
-            data.beside.push(Phase::Prefill, visit.total_tokens, beside);
+            data.baseline
+                .push(Phase::Prefill, visit.total_tokens, of_cores);
         }
         data.passes[place].insert(visit.total_tokens, groups);
-        data.beside.push_stop(visit.total_tokens, of_steps);
+        data.baseline.push_stop(visit.total_tokens, of_steps);
         taken += (session.clock)() - started;
         estimated += visit.seconds(speed);
         let units = (1000.0 * visit.seconds(speed)).ceil() as u64;
@@ -124,7 +125,7 @@ fn add(
     read: &mut Vec<Read>,
     visit: &Visit,
     part: &Point,
-    beside: CoreReading,
+    of_cores: CoreReading,
 ) -> (Point, CoreReading) {
     let before = read.iter().find(|read| read.tokens == visit.from_tokens);
     let before = before.copied().unwrap_or_default();
@@ -132,7 +133,7 @@ fn add(
         tokens: visit.total_tokens,
         seconds: before.seconds + part.seconds,
         bytes: before.bytes + part.bytes,
-        cores: before.cores.plus(part.seconds, beside),
+        cores: before.cores.plus(part.seconds, of_cores),
     };
     read.push(whole);
     let point = Point {

@@ -206,11 +206,11 @@ fn sampled_from(
         step_seconds: 1.0 / session.rate("first steps", plan, &first)?.max(1e-9),
         ..UNKNOWN_SPEED
     };
-    let manner = SamplingLimits {
+    let limits = SamplingLimits {
         prompt_chunk: pass_rows(plan),
         visit_seconds: VISIT_SECONDS,
     };
-    table.sampling = Some(Sampling::new(sampled, manner, &speed));
+    table.sampling = Some(Sampling::new(sampled, limits, &speed));
     table.decode_lengths = decoded;
     Ok(speed)
 }

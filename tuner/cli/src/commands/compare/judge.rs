@@ -56,7 +56,7 @@ pub fn judge(first: &Side, second: &Side) -> Judged {
         .collect();
     // What is not known of one side is taken to be as on the other: mostly they are of one host.
     let between_runs = |side: &Side, other: &Side, key: Key| {
-        let known = side.drift.of(key.0).or(other.drift.of(key.0));
+        let known = side.between_runs.of(key.0).or(other.between_runs.of(key.0));
         known.unwrap_or(0.0)
     };
     let pairs: Vec<Pair> = both

@@ -134,7 +134,7 @@ fn bandwidth(sides: [&Side; 2], [first, second]: [&str; 2]) -> Option<String> {
 
 /// What intervals allow for.
 fn between_runs(sides: [&Side; 2], [first, second]: [&str; 2]) -> String {
-    let known = sides.map(|side| side.drift.words());
+    let known = sides.map(|side| side.between_runs.words());
     if known.iter().all(Option::is_none) {
         return "note: no side says what its host's runs differ by from minute to minute, so intervals do not \
                 allow for it"
@@ -179,8 +179,8 @@ pub fn json(first: &Side, second: &Side, judged: &Judged) -> Value {
             "trusted": side.distrust.is_none(),
             "not_trusted_because": side.distrust,
             "read_gb_per_second": side.read_gb_per_second,
-            "decode_between_runs": side.drift.decode,
-            "prefill_between_runs": side.drift.prefill,
+            "decode_between_runs": side.between_runs.decode,
+            "prefill_between_runs": side.between_runs.prefill,
         })
     };
     let rate = |rate: &Summary, sampled: bool| {

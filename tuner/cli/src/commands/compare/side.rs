@@ -14,7 +14,7 @@ use sysinfer_profiles::{HostInfo, ModelFacts, Profile};
 use sysinfer_stats::samples::{SampleError, evenly};
 use sysinfer_stats::{between_runs, median_of};
 use sysinfer_table::TableData;
-use sysinfer_table::drift::Drift;
+use sysinfer_table::between_runs::BetweenRuns;
 
 use super::rate::{Key, Rate, named};
 use super::runs::Runs;
@@ -34,7 +34,7 @@ pub struct Side {
     /// Read bandwidth, GB/s.
     pub read_gb_per_second: Option<f64>,
     /// Standard deviation between runs of its host, as its profile says.
-    pub drift: Drift,
+    pub between_runs: BetweenRuns,
 }
 
 impl Side {
@@ -128,7 +128,7 @@ impl Side {
             read_gb_per_second: median_of(runs.bandwidth),
             facts,
             distrust: samples.distrust(),
-            drift: samples.drift,
+            between_runs: samples.between_runs,
             ..Self::default()
         })
     }
@@ -148,7 +148,7 @@ impl Side {
                 (Phase::Prefill, false, length.prefill_rates()),
             ] {
                 if !of_phase.is_empty() {
-                    let runs = evenly(of_phase.len(), profile.evidence.table_spells);
+                    let runs = evenly(of_phase.len(), profile.evidence.independent_runs);
                     let key = (phase, length.total_tokens);
                     let rate = Rate::new(&of_phase, &runs, sampled);
                     rates.insert(key, rate.with_context(|| named(key))?);
@@ -161,7 +161,7 @@ impl Side {
             facts,
             rates,
             read_gb_per_second: profile.evidence.read_gb_per_second,
-            drift: Drift::from(&profile.evidence),
+            between_runs: BetweenRuns::from(&profile.evidence),
         })
     }
 

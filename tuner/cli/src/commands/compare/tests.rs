@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sysinfer_probe::Phase;
 use sysinfer_stats::Verdict;
 use sysinfer_stats::samples::evenly;
-use sysinfer_table::drift::Drift;
+use sysinfer_table::between_runs::BetweenRuns;
 
 use super::rate::{Key, Rate};
 use super::*;
@@ -140,9 +140,9 @@ fn what_runs_differ_by_is_no_difference() {
             DECODE_32,
             Rate::new(&[rate; 6], &evenly(6, runs), false).expect("rates"),
         )]),
-        drift: Drift {
+        between_runs: BetweenRuns {
             prefill,
-            ..Drift::default()
+            ..BetweenRuns::default()
         },
         ..Side::default()
     };

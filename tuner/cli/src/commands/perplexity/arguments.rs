@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use sysinfer_engine::CacheType;
-use sysinfer_quality::windows::SMALLEST_CONTEXT_TOKENS;
+use sysinfer_quality::windows::MIN_CONTEXT_TOKENS;
 
 use crate::commands::chosen_plan::PlanArgs;
 
@@ -49,7 +49,7 @@ pub struct PerplexityArgs {
     pub text: PathBuf,
     /// Tokens of a window
     #[arg(long, value_name = "TOKENS", default_value_t = 512,
-        value_parser = clap::value_parser!(u32).range(SMALLEST_CONTEXT_TOKENS as i64..=MAX_CONTEXT_TOKENS as i64))]
+        value_parser = clap::value_parser!(u32).range(MIN_CONTEXT_TOKENS as i64..=MAX_CONTEXT_TOKENS as i64))]
     pub context: u32,
     /// Score the windows of at most so many tokens of the text [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

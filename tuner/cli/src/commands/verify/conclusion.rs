@@ -86,7 +86,7 @@ impl Findings {
         Self {
             rates: rates.collect(),
             judged,
-            knows_between_runs: recorded.drift.words().is_some(),
+            knows_between_runs: recorded.between_runs.words().is_some(),
         }
     }
 

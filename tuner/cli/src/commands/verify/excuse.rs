@@ -59,7 +59,7 @@ impl Baseline {
             over(recorded.as_ref().and_then(part), &now)
         };
         Self([
-            over(evidence.read_gb_per_second, data.memory_beside()),
+            over(evidence.read_gb_per_second, data.bandwidth_by_run()),
             cores(|reading| reading.arithmetic),
             cores(|reading| reading.core_to_core),
         ])

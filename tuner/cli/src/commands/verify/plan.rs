@@ -10,9 +10,9 @@ use sysinfer_table::{Sampling, SamplingLimits, Speed, TablePlan, join};
 use super::arguments::VerifyArgs;
 
 /// With `--quick`, longer lengths are left out.
-const QUICK_LONGEST: usize = 256;
+const MAX_QUICK_TOKENS: usize = 256;
 /// A sampled pass that takes longer is not made unasked, seconds.
-const LONGEST_PASS_SECONDS: f64 = 60.0;
+const MAX_PASS_SECONDS: f64 = 60.0;
 /// Time of decode steps at a context of a sampled pass, as a usual run takes it, seconds.
 const VISIT_SECONDS: f64 = 2.0;
 
@@ -20,7 +20,7 @@ const VISIT_SECONDS: f64 = 2.0;
 pub(super) fn table_plan(arguments: &VerifyArgs, profile: &Profile) -> anyhow::Result<TablePlan> {
     let asked = |length: usize| match &arguments.lengths {
         Some(lengths) => lengths.values().contains(&length),
-        None => !arguments.quick || length <= QUICK_LONGEST,
+        None => !arguments.quick || length <= MAX_QUICK_TOKENS,
     };
     let recorded = |has: fn(&LengthEvidence) -> bool| {
         let lengths = profile.evidence.lengths.iter().filter(|length| has(length));
@@ -82,17 +82,17 @@ pub(super) fn table_plan(arguments: &VerifyArgs, profile: &Profile) -> anyhow::R
 }
 
 fn sampling(profile: &Profile, lengths: Vec<usize>) -> Sampling {
-    let manner = SamplingLimits {
+    let limits = SamplingLimits {
         prompt_chunk: pass_rows(&profile.plan),
         visit_seconds: VISIT_SECONDS,
     };
-    Sampling::new(lengths, manner, &speed(profile))
+    Sampling::new(lengths, limits, &speed(profile))
 }
 
 /// Leaves sampled lengths and their prompts out if a pass takes too long, and says so.
 fn without_long_pass(plan: &mut TablePlan, speed: &Speed) -> Option<String> {
     let seconds = plan.pass_seconds(speed);
-    if seconds <= LONGEST_PASS_SECONDS {
+    if seconds <= MAX_PASS_SECONDS {
         return None;
     }
     let sampling = plan.sampling.take()?;
@@ -141,7 +141,7 @@ mod tests {
             kv_bytes_per_position: 0.0,
             prompt_growth: 0.0,
         };
-        let manner = SamplingLimits {
+        let limits = SamplingLimits {
             prompt_chunk: 512,
             visit_seconds: 2.0,
         };
@@ -152,7 +152,7 @@ mod tests {
                 decode_lengths: vec![32, 64],
                 prefill_lengths: vec![32, 64, 512, 4096],
                 repeat: 3,
-                sampling: Some(Sampling::new(vec![512, 4096], manner, &speed)),
+                sampling: Some(Sampling::new(vec![512, 4096], limits, &speed)),
             };
             let line = without_long_pass(&mut plan, &speed);
             assert_eq!(plan.sampling.is_some(), stays);

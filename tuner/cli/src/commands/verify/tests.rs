@@ -11,7 +11,7 @@ use sysinfer_stats::bootstrap::SplitMix;
 use sysinfer_stats::samples::evenly;
 use sysinfer_stats::{between_runs, median, median_of};
 use sysinfer_table::Task;
-use sysinfer_table::drift::Drift;
+use sysinfer_table::between_runs::BetweenRuns;
 
 use sysinfer_table::Speed;
 
@@ -285,9 +285,9 @@ fn recorded(host: Host, seed: u64) -> Evidence {
         gain_decode: 1.0,
         gain_prefill: 1.0,
         prompt_tokens: 16,
-        decode_drift: recorded_drift(host, seed, 0),
-        prefill_drift: recorded_drift(host, seed, 1),
-        table_spells: between_runs::count(data.starts().iter().copied()),
+        decode_between_runs: recorded_drift(host, seed, 0),
+        prefill_between_runs: recorded_drift(host, seed, 1),
+        independent_runs: between_runs::count(data.starts().iter().copied()),
         lengths: LENGTHS.iter().map(length).collect(),
         ..Evidence::default()
     }
@@ -303,12 +303,12 @@ fn recorded_side(evidence: &Evidence) -> Side {
         ]
     });
     let rate = |rates: Vec<f64>| {
-        let runs = evenly(rates.len(), evidence.table_spells);
+        let runs = evenly(rates.len(), evidence.independent_runs);
         Rate::new(&rates, &runs, false).expect("rates")
     };
     Side {
         rates: lengths.map(|(key, rates)| (key, rate(rates))).collect(),
-        drift: Drift::from(evidence),
+        between_runs: BetweenRuns::from(evidence),
         ..Side::default()
     }
 }

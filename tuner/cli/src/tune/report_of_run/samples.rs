@@ -12,8 +12,8 @@ use sysinfer_journal::{SamplesCsv, blocking, cpu_list, kernels};
 use sysinfer_probe::{Phase, Point, Record, Sink, Stage, Validity, Work};
 use sysinfer_profiles::trust::{counted, spoil};
 use sysinfer_report::value::Disturbed;
-use sysinfer_stats::{Estimate, between_runs};
-use sysinfer_table::drift::Drift;
+use sysinfer_stats::{Estimate, between_runs::deviation};
+use sysinfer_table::between_runs::BetweenRuns;
 
 /// What the samples of a run tell.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,8 +26,8 @@ pub struct Samples {
     pub kept: Vec<Disturbed>,
     /// Plans that were held against the default.
     pub rivals: Vec<Rival>,
-    /// How much rates of one plan drifted between minutes.
-    pub drift: Drift,
+    /// How much rates of one plan differ between runs.
+    pub between_runs: BetweenRuns,
 }
 
 /// A plan that was held against the default in one phase, in the rounds of the confirmation.
@@ -158,9 +158,9 @@ impl Samples {
                 .flat_map(|phase| ["tuned", "runner-up"].map(|candidate| (phase, candidate)))
                 .filter_map(|(phase, candidate)| rival(taken, phase, candidate))
                 .collect(),
-            drift: Drift {
-                decode: drift(taken, Phase::Decode),
-                prefill: drift(taken, Phase::Prefill),
+            between_runs: BetweenRuns {
+                decode: between_runs(taken, Phase::Decode),
+                prefill: between_runs(taken, Phase::Prefill),
             },
         }
     }
@@ -229,7 +229,7 @@ fn rival(taken: &[Taken], phase: Phase, candidate: &str) -> Option<Rival> {
 }
 
 /// Of samples of the same plan and lengths, whatever stage took them.
-fn drift(taken: &[Taken], phase: Phase) -> Option<f64> {
+fn between_runs(taken: &[Taken], phase: Phase) -> Option<f64> {
     let mut series: BTreeMap<_, Vec<(f64, f64)>> = BTreeMap::new();
     for (sample, rate) in valid(taken, phase) {
         for point in &rate.points {
@@ -238,7 +238,7 @@ fn drift(taken: &[Taken], phase: Phase) -> Option<f64> {
             series.entry(same).or_default().push(found);
         }
     }
-    between_runs::deviation(series.values().map(Vec::as_slice))
+    deviation(series.values().map(Vec::as_slice))
 }
 
 /// Readings of one reason, while they are counted.
@@ -400,8 +400,8 @@ mod tests {
             })
             .collect();
         let samples = Samples::of(&all);
-        let drift = samples.drift.decode.expect("one plan, ten minutes");
-        assert!((0.1..0.16).contains(&drift), "{drift}");
-        assert_eq!(samples.drift.prefill, None);
+        let found = samples.between_runs.decode.expect("one plan, ten minutes");
+        assert!((0.1..0.16).contains(&found), "{found}");
+        assert_eq!(samples.between_runs.prefill, None);
     }
 }

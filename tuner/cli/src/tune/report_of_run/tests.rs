@@ -10,8 +10,8 @@ use sysinfer_search::confirm::Fate;
 use sysinfer_search::race::{Lane, Outcome};
 use sysinfer_search::space::{Candidate, Skipped};
 use sysinfer_search::staged::Log;
+use sysinfer_table::between_runs::BetweenRuns;
 use sysinfer_table::concurrency::Concurrency;
-use sysinfer_table::drift::Drift;
 use sysinfer_table::sampled::DEFINITION;
 use sysinfer_table::split::{Split, Under};
 use sysinfer_table::{Sampled, TableData};
@@ -264,7 +264,7 @@ fn samples() -> Samples {
         count: 5,
     };
     Samples {
-        drift: Drift {
+        between_runs: BetweenRuns {
             decode: Some(0.021),
             prefill: None,
         },
