@@ -59,4 +59,4 @@ pub fn run(arguments: &CompareArgs) -> anyhow::Result<Ending> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

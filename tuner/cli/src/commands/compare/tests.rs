@@ -2,40 +2,123 @@
 
 use std::collections::BTreeMap;
 
-use sysinfer_probe::Phase;
+use sysinfer_engine::{PhasePlan, Plan};
+use sysinfer_journal::facts::TopologyFacts;
+use sysinfer_journal::format::{FORMAT, Header, Sample};
+use sysinfer_journal::read::Recorded;
+use sysinfer_journal::write::Writer;
+use sysinfer_machine::Topology;
+use sysinfer_probe::{Disturbance, Phase, Point, VoidKind, Work};
 use sysinfer_stats::Verdict;
 use sysinfer_stats::samples::evenly;
 use sysinfer_table::between_runs::BetweenRuns;
 
 use super::rate::{Key, Rate};
 use super::*;
+use crate::tune::report_of_run::tests::{host, info};
 
-const HEADER: &str = "time,stage,candidate,threads,map,cpus,kernels,blocking,phase,total_tokens,\
-                      tokens,seconds,tokens_per_second,gb_per_second,read_gb_per_second,note\n";
 const DECODE_32: Key = (Phase::Decode, 32);
 
-/// A table of this decode rate, a run every three minutes.
-fn samples(threads: usize, decode: &[f64], note: &str) -> String {
-    let mut text = HEADER.to_owned();
-    text += "t,calibration,x,1,compact,0,k,b,decode,32,16,1.0,999.0,1.0,,\n";
-    text += &format!("t,table,x,{threads},compact,0-1,k,b,bandwidth,0,0,1.0,0.0,{threads}0.0,,\n");
-    for (run, rate) in decode.iter().enumerate() {
-        let minute = 3 * run;
-        text += &format!(
-            "2026-11-23T10:{minute:02}:00Z,table,chosen,{threads},compact,0-1,k,b,decode,32,16,1.0,{rate},1.0,9.0,{note}\n"
-        );
+/// A sample of a stage, so many seconds after the first.
+pub(crate) fn sample(stage: &str, second: i64, work: Work, points: Vec<Point>) -> Sample {
+    Sample {
+        stage: stage.into(),
+        candidate: "chosen".into(),
+        plan: 0,
+        work,
+        points,
+        void: None,
+        refused: None,
+        clock_seconds: second as f64,
+        time: jiff::Timestamp::from_second(1_800_000_000 + second).expect("a time"),
     }
-    text + "t,table,chosen,2,compact,0-1,k,b,decode,32,16,1.0,1.0,1.0,9.0,discarded: other load\n"
 }
 
-fn side(text: &str) -> anyhow::Result<Side> {
-    let directory = tempfile::tempdir()?;
-    std::fs::write(directory.path().join("samples.csv"), text)?;
-    let side = Side::load(directory.path())?;
-    Ok(Side {
+/// One run of decoding to 32 tokens, or one prompt.
+pub(crate) fn run_of(phase: Phase, second: i64, point: Point) -> Sample {
+    let work = match phase {
+        Phase::Decode => Work::Decode {
+            prompt_tokens: point.total_tokens - point.tokens.min(point.total_tokens),
+            lengths: vec![point.total_tokens],
+        },
+        Phase::Prefill => Work::Prefill {
+            tokens: point.total_tokens,
+        },
+    };
+    sample("table", second, work, vec![point])
+}
+
+/// A journal of these samples, all under one plan.
+pub(crate) fn journal(plan: &Plan, samples: Vec<Sample>) -> Recorded {
+    Recorded {
+        header: Header {
+            format: FORMAT,
+            version: "0.1.0".into(),
+            date: "2026-11-23T10:00:00Z".into(),
+            arguments: Vec::new(),
+            host: host(),
+            topology: TopologyFacts::from(&Topology::flat(&[0, 1])),
+            effective_cpus: 2,
+            instruction_sets: Vec::new(),
+            findings: Vec::new(),
+            source: "m.gguf".into(),
+            model: info(1_000_000_000),
+            default: Plan::with_threads(PhasePlan::unpinned(2)),
+        },
+        plans: vec![plan.clone()],
+        samples,
+        cores: Vec::new(),
+        whole_bytes: 0,
+        torn: false,
+    }
+}
+
+/// One decode run of this rate: `seconds` of steps.
+fn decoded(second: i64, rate: f64, seconds: f64) -> Sample {
+    let point = Point {
+        total_tokens: 32,
+        tokens: (rate * seconds).round() as usize,
+        seconds,
+        bytes: 1e9,
+    };
+    run_of(Phase::Decode, second, point)
+}
+
+/// A table of this decode rate, a run every three minutes; of a disturbed host, runs long enough to count all the
+/// same.
+fn samples(threads: usize, decode: &[f64], disturbed: bool) -> Recorded {
+    let busy = Disturbance::new(VoidKind::Busy, "other load took 90 % of the CPUs");
+    let mut plan = Plan::with_threads(PhasePlan::unpinned(2));
+    plan.decode.threads = threads;
+    let read = Point {
+        seconds: 1.0,
+        bytes: 1e10 * threads as f64,
+        ..Point::default()
+    };
+    let mut all = vec![
+        sample("calibration", 0, Work::Prefill { tokens: 8 }, vec![read]),
+        sample("table", 0, Work::Bandwidth, vec![read]),
+    ];
+    for (run, rate) in decode.iter().enumerate() {
+        let seconds = if disturbed { 6.0 } else { 1.0 };
+        let taken = decoded(180 * run as i64, *rate, seconds);
+        all.push(Sample {
+            void: disturbed.then(|| busy.clone()),
+            ..taken
+        });
+    }
+    all.push(Sample {
+        void: Some(busy),
+        ..decoded(600, 5.0, 1.0)
+    });
+    journal(&plan, all)
+}
+
+fn side(recorded: &Recorded) -> Side {
+    Side {
         name: "report".into(),
-        ..side
-    })
+        ..Side::of_recorded(recorded).expect("rates")
+    }
 }
 
 /// The text about both.
@@ -68,11 +151,10 @@ fn verdict(first: &Side, second: &Side, key: Key) -> Verdict {
 
 #[test]
 fn samples_of_the_table_are_compared_with_their_plans() {
-    let first = side(&samples(2, &[100.0, 101.0, 99.0], "")).expect("samples");
-    let second = side(&samples(4, &[120.0, 121.0, 119.0], "kept although busy")).expect("samples");
+    let first = side(&samples(2, &[100.0, 101.0, 99.0], false));
     let second = Side {
         distrust: None,
-        ..second
+        ..side(&samples(4, &[120.0, 121.0, 119.0], true))
     };
     insta::assert_snapshot!(said(&first, &second));
     let json = format!(
@@ -89,9 +171,8 @@ fn samples_of_the_table_are_compared_with_their_plans() {
 
 #[test]
 fn rates_of_a_disturbed_run_are_not_compared_in_silence() {
-    let quiet = side(&samples(2, &[100.0, 101.0, 99.0], "")).expect("samples");
-    let note = "kept although other load took 90 % of the CPUs";
-    let disturbed = side(&samples(2, &[120.0, 121.0, 119.0], note)).expect("samples");
+    let quiet = side(&samples(2, &[100.0, 101.0, 99.0], false));
+    let disturbed = side(&samples(2, &[120.0, 121.0, 119.0], true));
     let warning = "B is NOT TO BE TRUSTED: 4 of 6 samples (67 %) were disturbed.";
     let both = said(&quiet, &disturbed);
     assert!(
@@ -104,20 +185,26 @@ fn rates_of_a_disturbed_run_are_not_compared_in_silence() {
 #[test]
 fn sampled_lengths_are_put_together_again_and_marked() {
     let with_pass = |step: f64| {
-        let mut text = samples(2, &[16.0, 16.0], "");
+        let mut recorded = samples(2, &[16.0, 16.0], false);
         for (from, total) in [(0, 32), (0, 512), (512, 1024)] {
-            let tokens = total - from;
-            let mut line = |phase: &str, end: usize, tokens: usize, seconds: f64| {
-                text += &format!(
-                    "t,table,chosen,2,compact,0-1,k,b,{phase},{end},{tokens},{seconds},1.0,1.0,9.0,\n"
-                );
+            let point = |total_tokens, tokens, seconds| Point {
+                total_tokens,
+                tokens,
+                seconds,
+                bytes: 1e9,
             };
-            line("visit-prompt", total, tokens, 0.01 * tokens as f64);
-            for group in (0..12).rev() {
-                line("visit-steps", total - group, 1, step);
-            }
+            let read = point(total, total - from, 0.01 * (total - from) as f64);
+            let steps = (0..12).rev().map(|left| point(total - left, 1, step));
+            let work = Work::Visit {
+                from_tokens: from,
+                total_tokens: total,
+                groups: 12,
+                group_steps: 1,
+            };
+            let points = std::iter::once(read).chain(steps).collect();
+            recorded.samples.push(sample("table", 700, work, points));
         }
-        side(&text).expect("samples")
+        side(&recorded)
     };
     let (first, second) = (with_pass(0.1), with_pass(0.2));
     // 16 steps in one second are decoded, the rest is at ten steps a second.
@@ -169,24 +256,50 @@ fn what_runs_differ_by_is_no_difference() {
 
 #[test]
 fn what_cannot_be_compared_says_why() {
-    let empty = side(HEADER).expect_err("no samples").to_string();
-    assert!(empty.contains("nothing to compare"), "{empty}");
-    assert!(side("a,b\n1,2\n").is_err());
-    let directory = tempfile::tempdir().expect("directory");
-    let nothing = Side::load(directory.path())
-        .expect_err("no files")
-        .to_string();
+    let folder = tempfile::tempdir().expect("a folder");
+    let refused = |path: &std::path::Path| format!("{:#}", Side::load(path).expect_err("refused"));
+    let nothing = refused(folder.path());
     assert!(
-        nothing.contains("neither samples.csv nor a profile"),
+        nothing.contains("neither a journal.jsonl nor a profile"),
         "{nothing}"
     );
-    assert!(Side::load(&directory.path().join("none.toml")).is_err());
-    for wrong in ["0.0", "-1", "NaN", "inf"] {
-        let text = samples(2, &[100.0], "").replace(",100,", &format!(",{wrong},"));
-        let refused = format!("{:#}", side(&text).expect_err("no rate"));
-        assert!(
-            refused.contains("decode 32") && refused.contains("is no rate"),
-            "{refused}"
-        );
+    let table = folder.path().join("samples.csv");
+    std::fs::write(&table, "time,stage\n").expect("written");
+    assert!(refused(&table).contains("name the journal.jsonl beside it"));
+    let path = folder.path().join("journal.jsonl");
+    let recorded = samples(2, &[16.0], false);
+    let (header, plan) = (&recorded.header, &recorded.plans[0]);
+    let mut writer = Writer::create(&path, header).expect("writable");
+    assert!(refused(&path).contains("nothing to compare"));
+    for sample in recorded
+        .samples
+        .iter()
+        .filter(|sample| sample.stage == "table")
+    {
+        writer.sample(plan, sample.clone()).expect("writable");
+    }
+    let read = Side::load(folder.path()).expect("a journal without a profile");
+    assert_eq!(read.rates[&DECODE_32].summary.median, 16.0);
+    std::fs::write(&path, "{}\n").expect("written");
+    assert!(refused(folder.path()).contains("line 1"));
+    assert!(Side::load(&folder.path().join("none.toml")).is_err());
+    let no_time = journal(plan, vec![decoded(0, 100.0, 0.0)]);
+    let refused = format!("{:#}", Side::of_recorded(&no_time).expect_err("no rate"));
+    assert!(
+        refused.contains("decode 32") && refused.contains("is no rate"),
+        "{refused}"
+    );
+}
+
+/// Of a run that is in the repository, and whose journal is of an older format.
+#[test]
+fn reports_of_the_repository_are_compared() {
+    let reports = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../reports");
+    let load = |path: &str| Side::load(&reports.join(path)).expect(path);
+    let first = load("amd-epyc-2-cores/2026-11-23-llama3-8b-q4_0-random");
+    let second = load("amd-epyc-avx-vnni-2-cores/2026-11-23-llama3-8b-q4_0-random");
+    let simulated = load("simulated-kunpeng-920-reference/llama3-8b-q4_0-48-cores");
+    for other in [&second, &simulated] {
+        assert_eq!(verdict(&first, other, DECODE_32), Verdict::Faster);
     }
 }

@@ -17,6 +17,7 @@ use sysinfer_table::Speed;
 
 use super::*;
 use crate::commands::compare::rate::Rate;
+use crate::commands::compare::tests::{journal, run_of};
 
 const LENGTHS: [usize; 8] = [32, 64, 128, 256, 512, 1024, 2048, 4096];
 /// Time of a decode run, and of a prompt: with them, a table's runs begin 30 seconds after one another.
@@ -521,28 +522,22 @@ fn a_faster_host_holds() {
     assert!(holds && why.contains("Faster at"), "{why}");
 }
 
-/// `samples.csv` of a table with these rates, in the seconds at which its runs began.
-fn csv(rates: &[(Phase, usize, Vec<f64>)], starts: &[f64]) -> String {
-    let mut text =
-        "time,stage,threads,map,cpus,kernels,blocking,phase,total_tokens,tokens,seconds,\
-                    tokens_per_second,gb_per_second,note\n"
-            .to_owned();
+/// A side that `compare` has read from the journal of a table with these rates, in the seconds at which its runs
+/// began.
+fn loaded(rates: &[(Phase, usize, Vec<f64>)], starts: &[f64]) -> Side {
+    let mut samples = Vec::new();
     for (phase, length, runs) in rates {
         for (rate, start) in runs.iter().zip(starts) {
-            let time = jiff::Timestamp::from_second(1_000_000 + *start as i64).expect("a time");
-            let name = phase.name();
-            text += &format!("{time},table,2,none,,k,b,{name},{length},16,1.0,{rate},1.0,\n");
+            let point = Point {
+                total_tokens: *length,
+                tokens: *length,
+                seconds: *length as f64 / rate,
+                bytes: 1e9,
+            };
+            samples.push(run_of(*phase, *start as i64, point));
         }
     }
-    text
-}
-
-/// A side that `compare` has read from a file.
-fn loaded(text: &str) -> Side {
-    let file = tempfile::Builder::new().suffix(".csv").tempfile();
-    let file = file.expect("a file");
-    std::fs::write(file.path(), text).expect("written");
-    Side::load(file.path()).expect("samples")
+    Side::of_recorded(&journal(&plan(), samples)).expect("rates")
 }
 
 #[test]
@@ -581,10 +576,7 @@ fn compare_judges_as_verify_does() {
             .iter()
             .map(|(length, runs)| (Phase::Prefill, *length, rates(runs)));
         let after: Vec<_> = decode.chain(prefill).collect();
-        let compared = judge(
-            &loaded(&csv(&before, &[0.0; 3])),
-            &loaded(&csv(&after, data.starts())),
-        );
+        let compared = judge(&loaded(&before, &[0.0; 3]), &loaded(&after, data.starts()));
         let rows = compared.rows.iter();
         let compared: Vec<Verdict> = rows.map(|row| compared.verdict(row)).collect();
         assert_eq!(verified, compared, "seed {seed}");

@@ -107,7 +107,7 @@ pub(crate) fn info(decode_bytes: u64) -> EngineInfo {
     }
 }
 
-fn host() -> HostInfo {
+pub(crate) fn host() -> HostInfo {
     HostInfo {
         cpu_model: format!("CPU {HOSTILE}"),
         architecture: "x86_64".into(),
