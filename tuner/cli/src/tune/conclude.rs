@@ -8,15 +8,13 @@ use sysinfer_measure::host::Host;
 use sysinfer_measure::source::Source;
 use sysinfer_probe::Halt;
 use sysinfer_profiles::store::save_atomic;
-use sysinfer_report::{Length, Report};
-use sysinfer_search::confirm::Confirmation;
+use sysinfer_report::Report;
 use sysinfer_table::TableData;
-use sysinfer_table::concurrency::Concurrency;
 
 use super::arguments::TuneArgs;
 use super::findings::{Findings, Run};
 use super::last_lines::results;
-use super::profile::{self, Evidenced};
+use super::profile::profile;
 use super::report_of_run::conditions::Conditions;
 use super::report_of_run::distrust::Distrust;
 use super::report_of_run::{self, Ended, reference, rows};
@@ -99,17 +97,8 @@ pub fn conclude(
     };
     // Evidence of a profile is what was measured under its plan.
     let is_of_plan = measured.as_ref() == ended.confirmation.map(|found| &found.plan);
-    let (nothing, no_steps) = (TableData::default(), Concurrency::default());
-    let evidence = match is_of_plan {
-        true => UnderPlan::all_of(&ended, &data),
-        false => UnderPlan {
-            rows: &[],
-            data: &nothing,
-            concurrency: &no_steps,
-            read_gb_per_second: None,
-        },
-    };
-    let report = keep(arguments.output(), directory, &ended, &evidence)
+    let evidence = is_of_plan.then_some(&data);
+    let report = keep(arguments.output(), directory, &ended, evidence)
         .map_err(|error| behind(run.halted.as_ref(), error))?;
     results(arguments.format, &report, &ended)?;
     match run.halted {
@@ -141,43 +130,19 @@ fn on_the_teams_nodes(mut conditions: Conditions, findings: &Findings, host: &Ho
     conditions
 }
 
-/// What was measured under the plan of the profile.
-struct UnderPlan<'a> {
-    /// The table.
-    rows: &'a [Length],
-    /// The runs behind it.
-    data: &'a TableData,
-    /// Steps of many sequences.
-    concurrency: &'a Concurrency,
-    /// Read bandwidth of its decode team.
-    read_gb_per_second: Option<f64>,
-}
-
-impl<'a> UnderPlan<'a> {
-    /// All that the run has.
-    fn all_of(ended: &'a Ended<'_>, data: &'a TableData) -> Self {
-        Self {
-            rows: &ended.rows,
-            data,
-            concurrency: &ended.concurrency,
-            read_gb_per_second: ended.roof(),
-        }
-    }
-}
-
 /// Writes profile and report, and returns what the report says. The profile goes first, as what the run is for;
 /// neither is lost because the other cannot be written.
 fn keep(
     output: &Path,
     directory: &Path,
     ended: &Ended<'_>,
-    evidence: &UnderPlan<'_>,
+    evidence: Option<&TableData>,
 ) -> anyhow::Result<Report> {
-    let saved = ended
-        .confirmation
-        .map_or(Ok(()), |found| save_profile(output, ended, found, evidence));
-    let profile = ended.confirmation.map(|_| output);
-    let written = report_of_run::write(ended, directory, profile, SamplesCsv::path(directory));
+    let saved = ended.confirmation.map_or(Ok(()), |found| {
+        save_atomic(output, &profile(ended, found, evidence))
+    });
+    let kept = ended.confirmation.map(|_| output);
+    let written = report_of_run::write(ended, directory, kept, SamplesCsv::path(directory));
     saved?;
     written
 }
@@ -188,30 +153,6 @@ fn behind(halted: Option<&Halt>, error: anyhow::Error) -> anyhow::Error {
         Some(halt) => error.context(format!("measuring had stopped: {halt}")),
         None => error,
     }
-}
-
-fn save_profile(
-    path: &Path,
-    ended: &Ended<'_>,
-    found: &Confirmation,
-    evidence: &UnderPlan<'_>,
-) -> anyhow::Result<()> {
-    let profile = profile::profile(&Evidenced {
-        host: ended.host,
-        info: ended.info,
-        confirmation: found,
-        distrust: ended.distrust.as_ref().map(|distrust| &distrust.why[..]),
-        rows: evidence.rows,
-        data: evidence.data,
-        read_gb_per_second: evidence.read_gb_per_second,
-        conditions: &ended.conditions,
-        samples: &ended.samples,
-        concurrency: evidence.concurrency,
-        prompt_tokens: ended.prompt_tokens,
-        date: &ended.date,
-        command: &ended.command,
-    });
-    Ok(save_atomic(path, &profile)?)
 }
 
 /// The command line as it could be typed again.
@@ -231,7 +172,7 @@ mod tests {
     fn profile_and_report_are_not_lost_with_each_other() {
         let planted = Planted::new();
         let (ended, data) = (planted.ended(), data());
-        let evidence = &UnderPlan::all_of(&ended, &data);
+        let evidence = Some(&data);
         let folder = tempfile::tempdir().expect("a folder");
         let (profile, nowhere) = (folder.path().join("p.toml"), folder.path().join("nowhere"));
         let error = keep(&profile, &nowhere, &ended, evidence).expect_err("no such folder");

@@ -1,7 +1,5 @@
 //! The decision and its measurements, as a profile.
 
-use sysinfer_engine::EngineInfo;
-use sysinfer_machine::HostInfo;
 use sysinfer_probe::{CoreReading, Phase, Point};
 use sysinfer_profiles::{Created, Evidence, LengthEvidence, Profile, SCHEMA};
 use sysinfer_report::Length;
@@ -10,72 +8,51 @@ use sysinfer_stats::{Estimate, between_runs, median_of};
 use sysinfer_table::TableData;
 use sysinfer_table::concurrency::Concurrency;
 
-use super::report_of_run::conditions::Conditions;
-use super::report_of_run::samples::Samples;
+use super::report_of_run::Ended;
 
-/// What the profile is made from.
-pub struct Evidenced<'a> {
-    /// The host that was measured.
-    pub host: &'a HostInfo,
-    /// The model that was measured.
-    pub info: &'a EngineInfo,
-    /// The plan and its gain.
-    pub confirmation: &'a Confirmation,
-    /// Why the run is not to be trusted, if so.
-    pub distrust: Option<&'a str>,
-    /// The measured table, as far as it was measured under that plan.
-    pub rows: &'a [Length],
-    /// The runs behind the table.
-    pub data: &'a TableData,
-    /// Read bandwidth of the run, GB/s, if it could be read.
-    pub read_gb_per_second: Option<f64>,
-    /// How many samples there were, and how many void ones.
-    pub conditions: &'a Conditions,
-    /// What single samples tell of the host's minutes.
-    pub samples: &'a Samples,
-    /// Steps of many sequences.
-    pub concurrency: &'a Concurrency,
-    /// Tokens of the prompt of decode runs.
-    pub prompt_tokens: usize,
-    /// RFC 3339 time.
-    pub date: &'a str,
-    /// The command line.
-    pub command: &'a str,
-}
-
-/// The profile, with measurements rounded to what they are worth.
-pub fn profile(from: &Evidenced<'_>) -> Profile {
-    let gain = |phase| from.confirmation.gain(phase).as_ref().and_then(known_gain);
+/// The profile of a run that ended with a decision, with measurements rounded to what they are worth. `data` are the
+/// runs behind the table, as far as that was measured under the plan of the decision: of another plan nothing is
+/// evidence.
+pub fn profile(ended: &Ended<'_>, found: &Confirmation, data: Option<&TableData>) -> Profile {
+    let gain = |phase| found.gain(phase).as_ref().and_then(known_gain);
     let (decode, prefill) = (gain(Phase::Decode), gain(Phase::Prefill));
+    let concurrency = data.map(|_| &ended.concurrency);
+    let runs = data.map_or(0, |data| between_runs::count(data.starts().iter().copied()));
+    let lengths = data.map(|data| ended.rows.iter().map(|row| length(row, data)).collect());
+    let known = &ended.samples.between_runs;
     Profile {
         schema: SCHEMA,
         created: Created {
-            date: from.date.into(),
+            date: ended.date.clone(),
             version: env!("CARGO_PKG_VERSION").into(),
-            command: from.command.into(),
+            command: ended.command.clone(),
         },
-        host: from.host.clone(),
-        model: from.info.into(),
-        plan: from.confirmation.plan.clone(),
-        serving: from.concurrency.limits(),
+        host: ended.host.clone(),
+        model: ended.info.into(),
+        plan: found.plan.clone(),
+        serving: concurrency.and_then(Concurrency::limits),
         evidence: Evidence {
-            read_gb_per_second: from.read_gb_per_second.map(rounded),
-            trusted: Some(from.distrust.is_none()),
-            not_trusted_because: from.distrust.unwrap_or_default().into(),
+            read_gb_per_second: data.and_then(|_| ended.roof()).map(rounded),
+            trusted: Some(ended.distrust.is_none()),
+            not_trusted_because: ended
+                .distrust
+                .as_ref()
+                .map(|it| it.why.clone())
+                .unwrap_or_default(),
             gain_decode: decode.map_or(1.0, |gain| gain.median),
             gain_decode_low: decode.map(|gain| gain.low),
             gain_decode_high: decode.map(|gain| gain.high),
             gain_prefill: prefill.map_or(1.0, |gain| gain.median),
             gain_prefill_low: prefill.map(|gain| gain.low),
             gain_prefill_high: prefill.map(|gain| gain.high),
-            prompt_tokens: from.prompt_tokens,
-            samples: from.conditions.taken,
-            void_samples: from.conditions.voids.total(),
-            decode_between_runs: from.samples.between_runs.decode.map(rounded),
-            prefill_between_runs: from.samples.between_runs.prefill.map(rounded),
-            independent_runs: between_runs::count(from.data.starts().iter().copied()),
-            lengths: from.rows.iter().map(|row| length(row, from.data)).collect(),
-            steps: from.concurrency.evidence(),
+            prompt_tokens: ended.prompt_tokens,
+            samples: ended.conditions.taken,
+            void_samples: ended.conditions.voids.total(),
+            decode_between_runs: known.decode.map(rounded),
+            prefill_between_runs: known.prefill.map(rounded),
+            independent_runs: runs,
+            lengths: lengths.unwrap_or_default(),
+            steps: concurrency.map(Concurrency::evidence).unwrap_or_default(),
         },
     }
 }
@@ -144,28 +121,20 @@ fn rounded(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tune::report_of_run::distrust::{Distrust, Kept};
     use crate::tune::report_of_run::tests::{Planted, data, unproven};
 
     fn written(distrust: Option<&str>, gain: Option<Estimate>) -> Profile {
         let mut planted = Planted::new();
         let found = planted.confirmation.as_mut().expect("planted");
         found.gain_decode = gain;
-        let ended = planted.ended();
-        let profile = profile(&Evidenced {
-            host: ended.host,
-            info: ended.info,
-            confirmation: ended.confirmation.expect("planted"),
-            distrust,
-            rows: &ended.rows,
-            data: &data(),
-            read_gb_per_second: ended.roof(),
-            conditions: &ended.conditions,
-            samples: &ended.samples,
-            concurrency: &ended.concurrency,
-            prompt_tokens: 16,
-            date: "2026-11-22T12:00:00Z",
-            command: "sysinfer-tune m.gguf",
+        let mut ended = planted.ended();
+        ended.distrust = distrust.map(|why| Distrust {
+            why: why.into(),
+            kept: Kept::Found,
         });
+        let found = ended.confirmation.expect("planted");
+        let profile = profile(&ended, found, Some(&data()));
         let text = profile.to_toml().expect("renders");
         let again = Profile::parse(&text, "test").expect("parses");
         assert_eq!(again, profile);
@@ -178,6 +147,17 @@ mod tests {
         let spoilt = written(Some("it rained"), None);
         assert_eq!(spoilt.evidence.trusted, Some(false));
         assert_eq!(spoilt.distrust().as_deref(), Some("it rained"));
+    }
+
+    #[test]
+    fn of_another_plan_nothing_is_evidence() {
+        let planted = Planted::new();
+        let ended = planted.ended();
+        let profile = profile(&ended, ended.confirmation.expect("planted"), None);
+        let evidence = profile.evidence;
+        assert!(evidence.lengths.is_empty() && evidence.steps.is_empty());
+        assert_eq!((evidence.read_gb_per_second, profile.serving), (None, None));
+        assert_eq!(evidence.samples, ended.conditions.taken);
     }
 
     #[test]
