@@ -1,9 +1,10 @@
 //! Read bandwidth: the roof that every rate is held against.
 //!
 //! [`team`] reads as the decode team does, between the stages of a run; [`nodes`] reads the memory of
-//! chosen nodes with threads on chosen CPUs.
+//! chosen nodes with threads on chosen CPUs, both by the passes of `streaming`.
 
 pub mod nodes;
+mod streaming;
 pub mod team;
 
 pub use nodes::NodeReader;

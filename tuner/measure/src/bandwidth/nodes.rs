@@ -4,11 +4,11 @@
 //! on its own CPUs, which puts it there where the system does not.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
-use sysinfer_machine::{NodeBuffer, Pages, Ranges, Team, Topology, effective_cpus, parts};
+use sysinfer_machine::{NodeBuffer, Pages, Ranges, Team, Topology, effective_cpus};
 use sysinfer_probe::Point;
 
+use super::streaming::{pass, write};
 use super::{GRAIN_BYTES, MIN_BYTES, require_beyond_caches};
 use crate::own_team::own_team;
 
@@ -104,12 +104,7 @@ impl NodeReader {
         let writers = found.cpus.len().min(self.effective_cpus);
         let mut team = self.team(&found.cpus[..writers])?;
         let ranges = Ranges::split(self.bytes, GRAIN_BYTES, writers);
-        team.enter(|lead| {
-            // Any value but zero: pages that were never written are all the same zero page.
-            lead.run(parts::ranges(&mut buffer[..], &ranges), |worker, share| {
-                share.fill(worker as u8 | 1);
-            });
-        });
+        write(&mut team, &mut buffer, &ranges);
         Ok(buffer)
     }
 
@@ -137,25 +132,6 @@ fn shares(memory: &[usize], bytes: usize) -> Vec<std::ops::Range<usize>> {
         .map(next)
         .map(Option::unwrap_or_default)
         .collect()
-}
-
-fn pass(team: &mut Team, slices: &[&[u8]]) -> Point {
-    let mut checksums = vec![0u64; slices.len()];
-    let started = Instant::now();
-    team.enter(|lead| {
-        lead.run(parts::each(&mut checksums), |worker, checksum| {
-            *checksum = sysinfer_kernels::stream::read(slices[worker]);
-        });
-    });
-    let seconds = started.elapsed().as_secs_f64();
-    std::hint::black_box(checksums);
-    let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
-    Point {
-        total_tokens: 0,
-        tokens: 0,
-        seconds,
-        bytes: bytes as f64,
-    }
 }
 
 /// The last-level caches of one node.

@@ -4,12 +4,11 @@
 //! weights do; then all stream their shares at once, several times. Huge pages, no cache: the
 //! buffer is several times the last-level cache.
 
-use std::time::Instant;
-
 use sysinfer_engine::PhasePlan;
-use sysinfer_machine::{NodeBuffer, Pages, Ranges, Team, Topology, effective_cpus, parts};
+use sysinfer_machine::{NodeBuffer, Pages, Ranges, Team, Topology, effective_cpus};
 use sysinfer_probe::Point;
 
+use super::streaming::{pass, write};
 use super::{GRAIN_BYTES, MIN_BYTES, require_beyond_caches};
 use crate::own_team::own_team;
 
@@ -61,7 +60,7 @@ impl TeamReader {
             buffer,
             shares,
         };
-        reader.fill();
+        write(&mut reader.team, &mut reader.buffer, &reader.shares);
         reader.pass();
         Ok(reader)
     }
@@ -76,44 +75,10 @@ impl TeamReader {
         (0..PASSES).map(|_| self.pass()).collect()
     }
 
-    fn fill(&mut self) {
-        let Self {
-            team,
-            buffer,
-            shares,
-            ..
-        } = self;
-        team.enter(|lead| {
-            lead.run(parts::ranges(&mut buffer[..], shares), |worker, share| {
-                // Any value but zero: pages that were never written are all the same zero page.
-                share.fill(worker as u8 | 1);
-            });
-        });
-    }
-
     fn pass(&mut self) -> Point {
-        let Self {
-            team,
-            buffer,
-            shares,
-            ..
-        } = self;
-        let bytes: &[u8] = buffer;
-        let mut checksums = vec![0u64; shares.len()];
-        let started = Instant::now();
-        team.enter(|lead| {
-            lead.run(parts::each(&mut checksums), |worker, checksum| {
-                *checksum = sysinfer_kernels::stream::read(&bytes[shares.get(worker)]);
-            });
-        });
-        let seconds = started.elapsed().as_secs_f64();
-        std::hint::black_box(checksums);
-        Point {
-            total_tokens: 0,
-            tokens: 0,
-            seconds,
-            bytes: bytes.len() as f64,
-        }
+        let bytes: &[u8] = &self.buffer;
+        let slices: Vec<&[u8]> = self.shares.iter().map(|share| &bytes[share]).collect();
+        pass(&mut self.team, &slices)
     }
 }
 
