@@ -91,7 +91,6 @@ pub struct Sample {
     /// Seconds since the run began, at the end of the sample.
     pub clock_seconds: f64,
     /// RFC 3339 time of the same.
-    #[serde(with = "rfc3339")]
     pub time: jiff::Timestamp,
 }
 
@@ -105,26 +104,6 @@ pub struct Cores {
     pub phase: Phase,
     /// What was found.
     pub reading: CoreReading,
-}
-
-/// Times as text.
-mod rfc3339 {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(
-        time: &jiff::Timestamp,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(time)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<jiff::Timestamp, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(D::Error::custom)
-    }
 }
 
 impl Sample {

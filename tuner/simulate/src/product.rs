@@ -78,23 +78,16 @@ impl Machine {
     fn core_seconds(&self, plan: &Plan, matrix: &MatrixShape, role: Phase) -> f64 {
         let compute = &self.description.compute;
         let choice = plan.kernels.get(matrix.block.name());
-        let (name, usual, word) = match role {
-            Phase::Decode => (
-                choice.and_then(|c| c.decode.as_ref()),
-                compute.decode_gmac_per_second,
-                "decode",
-            ),
-            Phase::Prefill => (
-                choice.and_then(|c| c.prefill.as_ref()),
-                compute.prefill_gmac_per_second,
-                "prefill",
-            ),
+        let name = choice.and_then(|choice| choice.of(role));
+        let usual = match role {
+            Phase::Decode => compute.decode_gmac_per_second,
+            Phase::Prefill => compute.prefill_gmac_per_second,
         };
         let mut listed = self.description.kernels.iter();
         let listed = listed.find(|kernel| {
             kernel.block == matrix.block.name()
-                && kernel.role == word
-                && name.is_none_or(|name| kernel.name == *name)
+                && kernel.role == role.name()
+                && name.is_none_or(|name| kernel.name == name)
         });
         let clocks = self.description.clocks();
         let seconds = listed.and_then(|kernel| kernel.seconds(matrix, clocks));
