@@ -7,8 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 use sysinfer_engine::{EngineInfo, Plan};
+use sysinfer_machine::HostInfo;
 use sysinfer_probe::{CoreReading, Disturbance, Finding, Phase, Point, Work};
-use sysinfer_profiles::HostInfo;
 
 use super::facts::{TopologyFacts, validate_model};
 

@@ -6,7 +6,7 @@
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use sysinfer_engine::{EngineInfo, Plan};
-use sysinfer_profiles::HostInfo;
+use sysinfer_machine::HostInfo;
 
 use crate::facts::TopologyFacts;
 use crate::format::Header;

@@ -1,6 +1,6 @@
 //! When requests are sent, by seed: the same seed gives the same times.
 
-use sysinfer_stats::bootstrap::SplitMix;
+use sysinfer_random::SplitMix64;
 
 /// How requests arrive at the server.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,7 +22,7 @@ pub enum Arrivals {
 /// Arrival times of a Poisson process, seconds from the start, ascending, without end.
 #[derive(Clone, Debug)]
 pub struct Poisson {
-    random: SplitMix,
+    random: SplitMix64,
     rate: f64,
     seconds: f64,
 }
@@ -31,7 +31,7 @@ impl Poisson {
     /// `rate` requests per second on average.
     pub fn new(rate: f64, seed: u64) -> Self {
         Self {
-            random: SplitMix(seed),
+            random: SplitMix64(seed),
             rate,
             seconds: 0.0,
         }

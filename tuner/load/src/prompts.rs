@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
-use sysinfer_stats::bootstrap::SplitMix;
+use sysinfer_random::SplitMix64;
 
 use super::endpoint::Endpoint;
 
@@ -92,7 +92,7 @@ impl Prompts {
         match self {
             Self::Listed(prompts) => prompts[(index % prompts.len() as u64) as usize].clone(),
             Self::Random { words, seed } => {
-                let mut random = SplitMix(seed.wrapping_mul(0x9E37_79B9).wrapping_add(index));
+                let mut random = SplitMix64(seed.wrapping_mul(0x9E37_79B9).wrapping_add(index));
                 let words = (0..*words).map(|_| WORDS[random.below(WORDS.len())]);
                 Prompt::Text(words.collect::<Vec<_>>().join(" "))
             }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use sysinfer_engine::{EngineInfo, Phase, Plan};
-use sysinfer_stats::bootstrap::SplitMix;
+use sysinfer_random::SplitMix64;
 
 use crate::cores::CoreReading;
 use crate::probe::{Probe, ProbeError};
@@ -21,7 +21,7 @@ pub struct Scripted<'a> {
     /// Runs are slower than the truth by up to this share: noise only ever adds time.
     pub noise: f64,
     /// Draws the noise.
-    pub random: SplitMix,
+    pub random: SplitMix64,
     /// Seconds since the start.
     pub time: &'a Cell<f64>,
     /// Seconds at which the host halves its speed for a while, and how long.
@@ -37,7 +37,7 @@ pub struct Scripted<'a> {
 impl<'a> Scripted<'a> {
     /// A machine that nothing disturbs.
     pub fn new(truth: Truth, noise: f64, seed: u64, time: &'a Cell<f64>) -> Self {
-        let random = SplitMix(seed);
+        let random = SplitMix64(seed);
         Self {
             truth,
             noise,

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use sysinfer_engine::Plan;
 use sysinfer_engine::engine::pass_rows;
 use sysinfer_probe::{Disturbance, Point, Probe, ProbeError, Reading, VoidKind, WARM_STEPS, Work};
-use sysinfer_stats::bootstrap::SplitMix;
+use sysinfer_random::SplitMix64;
 
 use super::machine::Machine;
 
@@ -24,7 +24,7 @@ pub struct SimulatedProbe<'a> {
     machine: &'a Machine,
     /// Virtual seconds since the start.
     time: &'a Cell<f64>,
-    random: SplitMix,
+    random: SplitMix64,
     /// The drift now (logarithm of a factor on time) and when it was drawn.
     drift: (f64, f64),
     plan: Option<Plan>,
@@ -40,7 +40,7 @@ impl<'a> SimulatedProbe<'a> {
     /// Noise from the host file's seed and `run`: equal numbers give equal samples.
     pub fn new(machine: &'a Machine, run: u64, time: &'a Cell<f64>) -> Self {
         let seed = machine.description.seed ^ run.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let mut random = SplitMix(seed);
+        let mut random = SplitMix64(seed);
         let drift = machine.description.noise.drift_sigma * normal(&mut random);
         Self {
             machine,
@@ -262,12 +262,12 @@ fn is_reading(work: &Work) -> bool {
 }
 
 /// In `0..1`.
-fn uniform(random: &mut SplitMix) -> f64 {
+fn uniform(random: &mut SplitMix64) -> f64 {
     (random.next_bits() >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// Standard normal (Box and Muller 1958).
-fn normal(random: &mut SplitMix) -> f64 {
+fn normal(random: &mut SplitMix64) -> f64 {
     let radius = (-2.0 * (1.0 - uniform(random)).ln()).sqrt();
     radius * (std::f64::consts::TAU * uniform(random)).cos()
 }

@@ -84,17 +84,17 @@ pub fn count(seconds: impl IntoIterator<Item = f64>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bootstrap::SplitMix;
+    use sysinfer_random::SplitMix64;
 
     /// Logarithms that are close to normal: the sum of twelve uniform numbers.
-    fn normal(random: &mut SplitMix) -> f64 {
+    fn normal(random: &mut SplitMix64) -> f64 {
         let uniform = |_| random.below(1 << 20) as f64 / f64::from(1 << 20);
         (0..12).map(uniform).sum::<f64>() - 6.0
     }
 
     /// A run every ten seconds for an hour: noise of 5 %, and `of_run` anew every two minutes.
     fn series(of_run: f64) -> Vec<(f64, f64)> {
-        let mut random = SplitMix(7);
+        let mut random = SplitMix64(7);
         let mut of_this_run = 0.0;
         let run = |index: usize| {
             if index.is_multiple_of(12) {

@@ -3,6 +3,8 @@
 //! Rates of a busy host are not normally distributed, so no formula gives the uncertainty of a
 //! median of five: drawing again from the samples does, with no assumption but their independence.
 
+use sysinfer_random::SplitMix64;
+
 use super::summary::median;
 
 const RESAMPLES: usize = 1000;
@@ -12,7 +14,7 @@ const RESAMPLES: usize = 1000;
 /// The generator has a fixed seed: the same samples always give the same interval, so a search can
 /// be repeated from its samples.
 pub fn median_interval(samples: &[f64]) -> (f64, f64) {
-    let mut random = SplitMix(0x5EED);
+    let mut random = SplitMix64(0x5EED);
     let mut medians: Vec<f64> = (0..RESAMPLES)
         .map(|_| median(&redraw(samples, &mut random)))
         .collect();
@@ -23,31 +25,11 @@ pub fn median_interval(samples: &[f64]) -> (f64, f64) {
     )
 }
 
-fn redraw(samples: &[f64], random: &mut SplitMix) -> Vec<f64> {
+fn redraw(samples: &[f64], random: &mut SplitMix64) -> Vec<f64> {
     samples
         .iter()
         .map(|_| samples[random.below(samples.len())])
         .collect()
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): small, seedable, good enough to draw indices and tokens.
-#[derive(Clone, Debug)]
-pub struct SplitMix(pub u64);
-
-impl SplitMix {
-    /// The next 64 bits.
-    pub fn next_bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number in `0..limit`; 0 when `limit` is 0. The bias of the remainder is below 2^-40 here.
-    pub fn below(&mut self, limit: usize) -> usize {
-        (self.next_bits() % limit.max(1) as u64) as usize
-    }
 }
 
 #[cfg(test)]
@@ -57,8 +39,8 @@ mod tests {
     #[test]
     fn the_interval_holds_the_truth_and_shrinks_with_less_noise() {
         let noisy = |scale: f64, noise: f64, seed: u64| -> Vec<f64> {
-            let mut random = SplitMix(seed);
-            let unit = |random: &mut SplitMix| random.below(1001) as f64 / 500.0 - 1.0;
+            let mut random = SplitMix64(seed);
+            let unit = |random: &mut SplitMix64| random.below(1001) as f64 / 500.0 - 1.0;
             (0..9)
                 .map(|_| scale * (1.0 + noise * unit(&mut random)))
                 .collect()

@@ -2,8 +2,8 @@
 //! `docs/en/comparing.md`, with a planted change, thousands of times. The table there has these figures.
 
 use rayon::prelude::*;
+use sysinfer_random::SplitMix64;
 use sysinfer_stats::between_runs;
-use sysinfer_stats::bootstrap::SplitMix;
 use sysinfer_stats::comparison::{ALPHA, MARGIN};
 use sysinfer_stats::family::{Pair, alpha_of_each, noise_of_others};
 use sysinfer_stats::samples::evenly;
@@ -43,20 +43,20 @@ const PLAIN: Truth = Truth {
 };
 
 /// The sum of twelve uniform numbers is close enough to a normal one.
-fn normal(random: &mut SplitMix) -> f64 {
+fn normal(random: &mut SplitMix64) -> f64 {
     let uniform = |_| random.below(1 << 20) as f64 / f64::from(1 << 20);
     (0..12).map(uniform).sum::<f64>() - 6.0
 }
 
 /// A standard deviation as it is known with the degrees of freedom of a recorded one.
-fn estimated(truth: f64, random: &mut SplitMix) -> f64 {
+fn estimated(truth: f64, random: &mut SplitMix64) -> f64 {
     let freedom = between_runs::FREEDOM as usize;
     let squares: f64 = (0..freedom).map(|_| normal(random).powi(2)).sum();
     truth * (squares / freedom as f64).sqrt()
 }
 
 fn drawn(truth: &Truth, seed: u64) -> Vec<Pair> {
-    let mut random = SplitMix(seed.wrapping_mul(0x9E37_79B9) ^ 0x00C0_FFEE);
+    let mut random = SplitMix64(seed.wrapping_mul(0x9E37_79B9) ^ 0x00C0_FFEE);
     let known = estimated(truth.between, &mut random);
     let sides: Vec<(Vec<usize>, Vec<f64>)> = (0..2)
         .map(|side| {
@@ -258,7 +258,7 @@ fn pairs_of_rounds_keep_the_level_where_the_noise_is_known_from_before() {
             freedom: 8.0,
         };
         let found = share(|seed| {
-            let mut random = SplitMix(seed ^ 0xBEEF_0000);
+            let mut random = SplitMix64(seed ^ 0xBEEF_0000);
             let pairs: Vec<f64> = (0..rounds).map(|_| 0.03 * normal(&mut random)).collect();
             let scale = Scale::robust([&pairs[..]], before);
             is_different(Comparison::paired(&pairs, scale).verdict(ALPHA))

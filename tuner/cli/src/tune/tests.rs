@@ -22,9 +22,9 @@ use sysinfer_probe::scripted::{Scripted, info};
 use sysinfer_probe::{
     CoreReading, Interrupt, Nowhere, Phase, Probe, ProbeError, Reading, Silent, Work,
 };
+use sysinfer_random::SplitMix64;
 use sysinfer_search::space::kernels::KernelSpace;
 use sysinfer_search::space::placement;
-use sysinfer_stats::bootstrap::SplitMix;
 use sysinfer_table::TableData;
 
 use super::arguments::TuneArgs;
@@ -160,7 +160,7 @@ fn wherever_a_journal_is_cut_no_whole_sample_is_lost_or_taken_twice() {
     assert!(run.halted.is_none() && run.findings.confirmation.is_some());
     assert_eq!(samples(&world.path()), taken, "refusals are samples too");
     let whole = std::fs::read(world.path()).expect("written");
-    let mut random = SplitMix(3);
+    let mut random = SplitMix64(3);
     for cut in (0..8)
         .map(|_| random.below(whole.len()))
         .chain([whole.len()])

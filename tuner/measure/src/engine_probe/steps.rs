@@ -2,7 +2,7 @@
 
 use sysinfer_engine::{Engine, EngineError, Entry, Sequence, Wanted};
 use sysinfer_probe::ProbeError;
-use sysinfer_stats::bootstrap::SplitMix;
+use sysinfer_random::SplitMix64;
 
 /// Every run draws its prompt from this seed: all plans read the same tokens.
 const PROMPT_SEED: u64 = 1;
@@ -38,7 +38,7 @@ pub(super) fn step(
 
 /// The first `tokens` of an endless fixed sequence of ordinary token ids.
 pub fn prompt(tokens: usize, vocabulary_size: usize) -> Vec<u32> {
-    let mut random = SplitMix(PROMPT_SEED);
+    let mut random = SplitMix64(PROMPT_SEED);
     let ordinary = vocabulary_size.saturating_sub(FIRST_ORDINARY_TOKEN);
     let first = if ordinary == 0 {
         0

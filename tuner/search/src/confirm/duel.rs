@@ -276,7 +276,7 @@ fn is_told_apart(gap: &Comparison) -> bool {
 mod tests {
     use rayon::prelude::*;
     use sysinfer_engine::PhasePlan;
-    use sysinfer_stats::bootstrap::SplitMix;
+    use sysinfer_random::SplitMix64;
 
     use super::*;
 
@@ -322,7 +322,7 @@ mod tests {
     fn share_taken(gain: f64) -> f64 {
         const DUELS: u64 = 1000;
         let taken = |seed: &u64| {
-            let mut random = SplitMix(*seed);
+            let mut random = SplitMix64(*seed);
             let mut noise = || {
                 let uniform = |_| random.below(1 << 20) as f64 / f64::from(1 << 20);
                 0.03 * ((0..12).map(uniform).sum::<f64>() - 6.0) / std::f64::consts::SQRT_2

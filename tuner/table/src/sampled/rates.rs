@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use sysinfer_probe::Point;
-use sysinfer_stats::bootstrap::SplitMix;
+use sysinfer_random::SplitMix64;
 use sysinfer_stats::robust::hodges_lehmann;
 use sysinfer_stats::{Estimate, median};
 
@@ -195,7 +195,7 @@ fn interval(
     for (context, groups) in passes.iter().flat_map(|stops| stops.range(..=length)) {
         pooled.entry(*context).or_default().extend(groups);
     }
-    let mut random = SplitMix(0x5EED);
+    let mut random = SplitMix64(0x5EED);
     let mut rates: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
             let (seconds, _) = begun.at(random.below(begun.runs.len()));
@@ -232,7 +232,7 @@ mod tests {
     }
 
     fn data(truth: Truth, decoded: &[usize], stops: &[usize], noise: f64) -> TableData {
-        let mut random = SplitMix(9);
+        let mut random = SplitMix64(9);
         let mut data = TableData::default();
         for length in decoded {
             let run = steps(truth, PROMPT, *length);

@@ -9,7 +9,7 @@ use sysinfer_probe::scripted::Scripted;
 use sysinfer_probe::{
     Halt, Interrupt, Nowhere, Probe, Reading, Record, Session, Silent, Sink, Stage, Work,
 };
-use sysinfer_stats::bootstrap::SplitMix;
+use sysinfer_random::SplitMix64;
 
 use crate::data::TableData;
 use crate::sampling::Sampling;
@@ -71,7 +71,7 @@ fn measured(
 ) -> (TableData, Result<Vec<String>, Halt>, f64) {
     let (time, progress) = (Cell::new(0.0), Silent);
     let mut probe = Scripted {
-        random: SplitMix(1),
+        random: SplitMix64(1),
         ..Scripted::new(truth, 0.0, 1, &time)
     };
     let clock = || time.get();

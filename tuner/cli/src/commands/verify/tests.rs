@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use sysinfer_engine::{PhasePlan, Plan};
 use sysinfer_probe::{CoreReading, Interrupt, Point, Probe, ProbeError, Reading, Silent, Work};
 use sysinfer_profiles::{Evidence, LengthEvidence};
-use sysinfer_stats::bootstrap::SplitMix;
+use sysinfer_random::SplitMix64;
 use sysinfer_stats::samples::evenly;
 use sysinfer_stats::{between_runs, median, median_of};
 use sysinfer_table::Task;
@@ -67,7 +67,7 @@ const QUIET: Host = Host {
 
 struct Scripted<'t> {
     host: Host,
-    random: SplitMix,
+    random: SplitMix64,
     memory: f64,
     cores: f64,
     /// Seconds since it began.
@@ -80,7 +80,7 @@ impl<'t> Scripted<'t> {
     fn new(host: Host, seed: u64, time: &'t Cell<f64>) -> Self {
         let mut scripted = Self {
             host,
-            random: SplitMix(seed),
+            random: SplitMix64(seed),
             memory: 1.0,
             cores: host.cores,
             time,
