@@ -83,7 +83,7 @@ def near(found, wanted, what):
 def same_quantile(ours, client, what):
     """Whether the client's median is in the bucket of ours, which is all that a histogram knows."""
     low, high, between = ours.quantile(0.5)
-    median = statistics.median(client)
+    median = statistics.median_low(client)
     line = f"{what} {between * 1000:.2f} of {median * 1000:.2f} ms ({100 * (between / median - 1):+.1f} %)"
     assert low * (1 - TOLERANCE) <= median <= high * (1 + TOLERANCE), f"{line}, in {low} to {high}"
     return line
