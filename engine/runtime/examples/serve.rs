@@ -147,10 +147,13 @@ fn prompts() -> Receiver<String> {
     let (sender, receiver) = sync_channel(AT_ONCE);
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
-            match line {
-                Ok(line) if sender.send(line).is_ok() => {}
-                Ok(_) => return,
+            let line = match line {
+                Ok(line) => line,
                 Err(error) => return eprintln!("standard input: {error}"),
+            };
+            // Nobody takes prompts any more.
+            if sender.send(line).is_err() {
+                return;
             }
         }
     });

@@ -129,7 +129,7 @@ impl Ended<'_> {
                 threads: team.threads,
                 map: team.map.clone(),
                 cpus: cpu_list(&team.cpus),
-                kernels: kernels(&found.plan, phase.name()),
+                kernels: kernels(&found.plan, phase),
                 gain: match gain {
                     Gain::Proven { ratio, .. } => Some(ratio),
                     Gain::None | Gain::Unproven { .. } | Gain::NoInterval { .. } => None,
