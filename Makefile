@@ -77,8 +77,10 @@ test-clients: setup
 
 test-deploy: setup
 	@scripts/test_deploy.sh
+
 test-page: setup
 	@scripts/test_page.sh
+
 test-metrics: setup
 	@scripts/test_metrics.sh
 

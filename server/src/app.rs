@@ -16,8 +16,7 @@ use crate::openapi::Endpoint;
 use crate::routes::description::Document;
 use crate::routes::{
     apply_template, chat, completions, description, embeddings, health, metrics, models, ollama,
-    page,
-    props, responses, tokenize,
+    page, props, responses, tokenize,
 };
 use crate::state::ServerState;
 use crate::{auth, observe};
