@@ -218,15 +218,12 @@ async fn refusals_are_counted_by_their_status_and_are_no_jobs() {
     };
     let counts = [400, 401, 404, 405, 408, 413, 415, 429, 503].map(refused);
     assert_eq!(counts, [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
-    let ends = exported
+    let mut ends = exported
         .values
         .iter()
         .filter(|(name, _)| name.contains("finished"));
     assert!(ends.clone().count() >= 10);
-    assert!(
-        ends.into_iter().all(|(_, count)| *count == 0.0),
-        "none has ended"
-    );
+    assert!(ends.all(|(_, count)| *count == 0.0), "none has ended");
 }
 
 #[tokio::test]

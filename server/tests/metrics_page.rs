@@ -69,7 +69,7 @@ fn the_chinese_table_has_the_same_metrics() {
     let found: Vec<Vec<String>> = text
         .lines()
         .filter(|line| line.starts_with("| `sysinfer_") || line.starts_with("| `vllm:"))
-        .map(|line| cells(line))
+        .map(cells)
         .collect();
     assert_eq!(found.len(), ROWS.len());
     for (found, row) in found.iter().zip(ROWS) {
