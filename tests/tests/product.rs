@@ -34,10 +34,12 @@ fn profile() -> &'static Path {
             .expect("the tuner starts");
         assert!(output.status.success(), "{}", said(&output));
         let text = said(&output);
-        assert!(
-            text.contains("sysinfer-server"),
-            "the next command is not named:\n{text}"
-        );
+        // On a busy host the run is not to be trusted, and to serve by it is not what comes next.
+        let next = match text.contains("NOT TO BE TRUSTED") {
+            true => "tune again",
+            false => "sysinfer-server",
+        };
+        assert!(text.contains(next), "what comes next is not said:\n{text}");
         for file in [
             "samples.csv",
             "throughput.csv",
