@@ -81,7 +81,7 @@ pub fn summary(rows: &[Length]) -> String {
 /// All of both phases, a table for each that was measured.
 pub fn whole(rows: &[Length]) -> String {
     let of = |measured: fn(&Length) -> bool| -> Vec<Length> {
-        rows.iter().copied().filter(|row| measured(row)).collect()
+        rows.iter().copied().filter(&measured).collect()
     };
     let decode = of(|row| row.decode_tokens_per_second.is_some());
     let prefill = of(|row| row.prefill_tokens_per_second.is_some());
