@@ -39,7 +39,7 @@ pub struct NetworkArguments {
     #[arg(long, value_name = "FILE", requires = "tls_cert", value_hint = ValueHint::FilePath)]
     pub tls_key: Option<PathBuf>,
 
-    /// Pages of this site may use the API in a browser: https://chat.example.com, or none for the server's
+    /// Pages of this site may use the API in a browser: `https://chat.example.com`, or none for the server's
     /// own page only; may be given several times [default: *, all]
     #[arg(long = "cors-origin", value_name = "ORIGIN", value_parser = str::parse::<cors::Asked>)]
     pub cors_origins: Vec<cors::Asked>,

@@ -117,8 +117,10 @@ async fn endpoints_answer_as_is_said() {
             request.body(Body::from(body.to_owned())).unwrap()
         };
         let json = ("content-type", "application/json");
+        let failed = Server::start(Options::default());
+        failed.state.set_failed();
         let large = "x".repeat(9 << 20);
-        for server in [&ready, &loading, &guarded, &full] {
+        for server in [&ready, &loading, &guarded, &full, &failed] {
             for path in &paths {
                 let mut requests = vec![
                     sent(path, &[], "{}"),
