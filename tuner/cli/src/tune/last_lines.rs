@@ -201,7 +201,7 @@ mod tests {
             let widest = words.map(|line| line.chars().count()).max();
             assert!(widest <= Some(WIDTH), "{untrusted}, {remarks}:\n{text}");
             for needed in [
-                " 32 ",
+                "│     32 ",
                 "4096",
                 "demo/report/report.html",
                 "demo/profile.toml",
@@ -216,5 +216,6 @@ mod tests {
     #[test]
     fn the_screens_of_a_run_read_well() {
         insta::assert_snapshot!("trusted", printed(false, 1));
+        insta::assert_snapshot!("untrusted", printed(true, 1));
     }
 }
