@@ -292,6 +292,7 @@ mod tests {
             ),
             ("s m.gguf --max-body 1G", "64KiB to 64MiB"),
             ("s m.gguf --max-connections 0", "--max-connections"),
+            ("s m.gguf --max-connections 4097", "--max-connections"),
             ("s m.gguf --header-timeout 0", "--header-timeout"),
         ];
         for (line, wanted) in cases {

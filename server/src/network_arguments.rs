@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::{Args, ValueHint};
 
+use crate::connections::MAX_CONNECTIONS;
 use crate::cors;
 use crate::intake::{LARGE_BYTES_TOGETHER, SMALL_BYTES};
 use crate::program::Program;
@@ -51,7 +52,7 @@ pub struct NetworkArguments {
 
     /// Connections at once; beyond, those that wait longest for their clients are closed
     /// [default: 4096, or what `ulimit -n` leaves]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_CONNECTIONS as i64))]
     pub max_connections: Option<u32>,
 
     /// Largest body of a request

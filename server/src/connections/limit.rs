@@ -4,7 +4,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Most connections, however many descriptors there are: what a client has sent of a head takes 64 KiB at
 /// most, so that all of them take 256 MiB.
-const MOST_CONNECTIONS: u64 = 4096;
+pub const MAX_CONNECTIONS: u64 = 4096;
 
 /// Descriptors for everything else: files of the model, event queues, processes that render templates.
 const OTHER_DESCRIPTORS: u64 = 128;
@@ -22,7 +22,7 @@ pub(super) fn raise() -> usize {
         Err(_) => limit.current,
     };
     let connections = connections(descriptors);
-    if (connections as u64) < MOST_CONNECTIONS {
+    if (connections as u64) < MAX_CONNECTIONS {
         tracing::info!(
             "at most {connections} connections at once, for want of file descriptors; see ulimit -n"
         );
@@ -33,8 +33,8 @@ pub(super) fn raise() -> usize {
 /// Connections of a process that may have `descriptors`, or any number.
 fn connections(descriptors: Option<u64>) -> usize {
     let free = |descriptors: u64| descriptors - OTHER_DESCRIPTORS.min(descriptors / 2);
-    let connections = descriptors.map_or(MOST_CONNECTIONS, free);
-    connections.clamp(1, MOST_CONNECTIONS) as usize
+    let connections = descriptors.map_or(MAX_CONNECTIONS, free);
+    connections.clamp(1, MAX_CONNECTIONS) as usize
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ use tokio::time::timeout;
 use crate::error::ApiError;
 use crate::tls::Tls;
 pub use client::Client;
+pub use limit::MAX_CONNECTIONS;
 use socket::{Socket, hung_up, linger};
 use turn::Turn;
 use waiting::{Place, Waiting};
@@ -263,7 +264,7 @@ async fn in_time<T>(
 ) -> Result<T, String> {
     match timeout(limit, work).await {
         Ok(worked) => worked.map_err(|error| error.to_string()),
-        Err(_) => Err("nothing came to encrypt with in time".to_owned()),
+        Err(_) => Err("the TLS handshake took too long".to_owned()),
     }
 }
 
