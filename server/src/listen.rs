@@ -61,6 +61,8 @@ pub fn keys(
     let mut given = arguments.api_keys.clone();
     if given.is_empty() && arguments.api_key_file.is_none() {
         given.extend(of_environment);
+    } else if of_environment.is_some() {
+        tracing::info!("SYSINFER_API_KEY is not accepted: the command line says which keys are");
     }
     Ok(Arc::new(Keys::new(given, arguments.api_key_file.clone())?))
 }
