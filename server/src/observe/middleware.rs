@@ -1,7 +1,6 @@
 //! What every request passes through first.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -11,7 +10,7 @@ use axum::response::Response;
 use crate::error::Refused;
 use crate::state::ServerState;
 
-use super::facts::{LoggedElsewhere, RequestFacts};
+use super::facts::{Facts, LoggedElsewhere, RequestFacts};
 
 /// Paths that probes ask every few seconds.
 const PROBES: [&str; 3] = ["/health", "/ready", "/live"];
@@ -31,11 +30,7 @@ pub async fn observe(
         let refused = response.extensions().get::<Refused>();
         let reason = refused.map_or("", |Refused(error)| error.message());
         let RequestFacts(known) = &facts;
-        let (what, took) = (
-            format!("{} {}", known.method, known.path),
-            known.began.elapsed(),
-        );
-        log(&what, &known.id, status, took, reason);
+        log(known, status, reason);
         if let Some(log) = &state.settings.access_log {
             log.write(known.line(status.as_u16(), reason));
         }
@@ -45,9 +40,11 @@ pub async fn observe(
 
 /// Probes come every few seconds, so successes other than answers are for debugging only. Busy and
 /// loading (429, 503) are no faults; a 500 is ours.
-fn log(what: &str, id: &str, status: StatusCode, took: Duration, reason: &str) {
-    let is_probe = PROBES.iter().any(|path| what.ends_with(path));
-    let (status, milliseconds) = (status.as_u16(), took.as_millis() as u64);
+fn log(known: &Facts, status: StatusCode, reason: &str) {
+    let is_probe = PROBES.contains(&known.path.as_str());
+    let what = format!("{} {}", known.method, known.path);
+    let milliseconds = known.began.elapsed().as_millis() as u64;
+    let (id, status) = (known.id.as_str(), status.as_u16());
     if status == 500 {
         tracing::error!(id, status, milliseconds, reason, "{what}");
     } else if status >= 400 && !is_probe {
