@@ -1,4 +1,5 @@
-//! The only file that reads environment variables: what they may say, and what it means here.
+//! The only file that reads environment variables, beside `service_manager`, where those of sd_notify(3) are:
+//! what they may say, and what it means here.
 //!
 //! The OpenMP names are those of the original's guide; their meaning follows libgomp's manual.
 

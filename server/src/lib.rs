@@ -9,7 +9,8 @@
 //! What happens is measured on the way: [`metrics`], and [`rate`], which compares with the profile.
 //!
 //! The scheduler knows no HTTP, the routes know no engine: tests drive either side alone, with a
-//! scripted backend. Environment variables are read in [`environment`] only.
+//! scripted backend. Environment variables are read in [`environment`] only, those of a service manager
+//! in [`service_manager`].
 #![forbid(unsafe_code)]
 
 pub mod api;

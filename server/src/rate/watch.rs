@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sysinfer_machine::confine_to;
+use crate::http_threads::keep_on;
 
 use super::now::Rate;
 use super::readings::Readings;
@@ -22,8 +22,7 @@ pub type Upkeep = Box<dyn Fn() + Send>;
 /// The system gives no thread.
 pub fn start(rate: Arc<Rate>, upkeep: Upkeep, spare: Vec<usize>) -> io::Result<()> {
     let watch = move || {
-        // A refusal costs next to nothing: the thread hardly runs.
-        let _ = (!spare.is_empty()).then(|| confine_to(&spare));
+        keep_on(&spare);
         let mut watch = Watch::default();
         loop {
             std::thread::sleep(PAUSE);
