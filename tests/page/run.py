@@ -23,7 +23,7 @@ from server import Server, ServerFailed  # noqa: E402
 from suite import run  # noqa: E402
 
 PLAYWRIGHT = "playwright==1.65.2"
-PROGRAMS = ("answers", "refusals", "facts", "reach", "looks", "real")
+PROGRAMS = ("answers", "refusals", "facts", "reach", "looks", "real", "origins")
 #: Names of Chromium's program, by systems.
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 

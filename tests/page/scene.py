@@ -97,6 +97,19 @@ def opened(url=None, *, size=DESKTOP, scheme="light", language="en-US", allowed=
     assert not elsewhere, f"the page asks {elsewhere}"
 
 
+@contextmanager
+def elsewhere(url):
+    """A page that is none of ours, in a browser of its own."""
+    context = _browser.new_context()
+    context.set_default_timeout(PATIENCE * 1000)
+    try:
+        page = context.new_page()
+        page.goto(url)
+        yield page
+    finally:
+        context.close()
+
+
 def is_allowed(error, allowed):
     found = FAILED.match(error)
     return bool(found) and (found[1] or found[2]) in allowed
