@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # `make test-metrics`: what /metrics says, with the release programs and the small real model: against what a client of
-# eight streams measures, on a quiet host, beside a busy loop, under a CPU quota and on another map. Takes some five
-# minutes of a quiet host, most of it for tuning. tests/metrics/suite.py prints a line for each check and fails if one
+# eight streams measures, on a quiet host, beside a busy loop, under a CPU quota and on another map. Takes some nine
+# minutes of a quiet host, half of it for tuning. tests/metrics/suite.py prints a line for each check and fails if one
 # does.
 #
 # SYSINFER_SERVER=FILE, SYSINFER_TUNE=FILE  these programs, instead of building them

@@ -1,4 +1,5 @@
-"""What makes a server slow on purpose, and is gone afterwards: a busy loop on its CPUs, a CPU quota."""
+"""What makes a server slow on purpose, and is gone afterwards: a busy loop on its CPUs, a CPU quota. And what does not:
+a client that keeps to a CPU of its own."""
 
 import contextlib
 import os
@@ -13,6 +14,17 @@ CGROUP = Path("/sys/fs/cgroup")
 
 class Impossible(Exception):
     """It cannot be done here; the text says why."""
+
+
+@contextlib.contextmanager
+def aside():
+    """This thread runs on the last CPU that it may use."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(allowed)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 @contextlib.contextmanager

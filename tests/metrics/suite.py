@@ -2,8 +2,9 @@
 
     python3 suite.py --server FILE --tuner FILE --model MODEL.gguf [--only WORD] [--profile PROFILE.toml]
 
-Tunes the host with the small model first, unless a profile is named. What cannot be done here is SKIPPED, aloud. Needs
-a quiet host, Python 3.9 or later, and promtool (Debian: prometheus) for one check.
+Tunes the host with the small model first, unless a profile is named: once for all CPUs, and once for all but the last,
+which then has the clients, so that they take no time from the engine that is measured. What cannot be done here is
+SKIPPED, aloud. Needs a quiet host, Python 3.9 or later, and promtool (Debian: prometheus) for one check.
 """
 
 import argparse
@@ -47,14 +48,38 @@ class Skipped(Exception):
 
 
 class Suite:
-    def __init__(self, arguments, profile):
-        self.arguments, self.profile = arguments, profile
+    def __init__(self, arguments, folder):
+        self.arguments, self.folder = arguments, folder
         self.failed = []
 
     def server(self, *options):
+        """An engine on all CPUs."""
+        return self.serving(self.arguments.profile or self.tuned("all"), *options)
+
+    def server_apart(self):
+        """An engine on all CPUs but that of the clients."""
+        cpus = sorted(os.sched_getaffinity(0))[:-1]
+        if self.arguments.profile:
+            return self.server()
+        if not cpus:
+            raise Skipped("there is one CPU, and clients take time from the engine")
+        return self.serving(self.tuned("apart", "--threads", str(len(cpus)), "--cpus", ",".join(map(str, cpus))))
+
+    def serving(self, profile, *options):
         """Without drafts: steps with them are not compared."""
-        return Server(self.arguments.server, self.arguments.model, "--profile", str(self.profile),
-                      "--lookup", "off", *options)
+        return Server(self.arguments.server, self.arguments.model, "--profile", str(profile), "--lookup", "off", *options)
+
+    def tuned(self, name, *options):
+        """A profile of this host, from a quick run."""
+        profile = self.folder / f"{name}.toml"
+        if not profile.exists():
+            command = [self.arguments.tuner, self.arguments.model, "--quick", "--lengths", LENGTHS,
+                       "--sequences", "1,2,4,8", "--output", str(profile), "--report", str(self.folder / name), *options]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+            assert done.returncode == 0, done.stderr[-2000:]
+            if "trusted = false" in profile.read_text():
+                print("NOTE: other load disturbed the tuning, and its profile is not to be trusted: checks of rates may fail")
+        return profile
 
     def check(self, check):
         name = check.__name__.replace("_", " ")
@@ -115,7 +140,7 @@ def promtool_has_no_remark_but_on_colons(suite):
 
 def clients_measure_the_same(suite):
     said = []
-    with suite.server() as server:
+    with suite.server_apart() as server, burdens.aside():
         streams.run(server.url, QUESTIONS, 20)
         before = read(server.url)
         done = []
@@ -163,7 +188,7 @@ def cause_sentence(server):
 
 def a_quiet_host_is_as_fast_as_tuned(suite):
     said = []
-    with suite.server() as server:
+    with suite.server_apart() as server, burdens.aside():
         for count in (1, 4, 8):
             with looked_at(server, WINDOW + 3, count) as values:
                 found = share(values)
@@ -238,18 +263,6 @@ CHECKS = [
 ]
 
 
-def tuned(arguments, folder):
-    """A profile of this host, from a quick run."""
-    profile = folder / "profile.toml"
-    command = [arguments.tuner, arguments.model, "--quick", "--lengths", LENGTHS, "--sequences", "1,2,4,8",
-               "--output", str(profile), "--report", str(folder / "report")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr[-2000:]
-    if "trusted = false" in profile.read_text():
-        print("NOTE: other load disturbed the tuning, and its profile is not to be trusted: checks of rates may fail")
-    return profile
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("server", "tuner", "model"):
@@ -258,8 +271,7 @@ def main():
     parser.add_argument("--profile")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sysinfer-metrics-") as folder:
-        profile = arguments.profile or tuned(arguments, Path(folder))
-        suite = Suite(arguments, profile)
+        suite = Suite(arguments, Path(folder))
         for check in CHECKS:
             suite.check(check)
     if suite.failed:
