@@ -120,6 +120,12 @@ pub fn run_delays(proc: &Path, names: &[&str]) -> Vec<(u32, u64)> {
     tasks(proc).filter_map(read).collect()
 }
 
+/// Nanoseconds for which a thread of this process was ready to run, and no CPU ran it; `None` where the kernel does
+/// not count.
+pub(crate) fn run_delay(thread: u32) -> Option<u64> {
+    parse_delay(&std::fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?)
+}
+
 fn tasks(proc: &Path) -> impl Iterator<Item = std::io::Result<std::fs::DirEntry>> {
     let threads = std::fs::read_dir(proc.join("self/task"));
     threads.into_iter().flatten().take(MAX_THREADS)

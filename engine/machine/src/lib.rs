@@ -48,7 +48,7 @@ pub use lines::Lines;
 pub use memory::{NodeBuffer, Pages, PartLayout};
 pub use neighbours::{Blind, Claim, Neighbour, Neighbours, Picked, Seats, Why, seats, settle};
 pub use partition::Ranges;
-pub use parts::{ColumnsMut, PartOf, Parts, RowsMut, columns, each, ranges, scattered};
+pub use parts::{ColumnsMut, Part, PartOf, Parts, RowsMut, columns, each, ranges, scattered};
 pub use pin::{PinGuard, allowed_cpus, confine_to, current_affinity};
 pub use placement::{MapPolicy, place};
 pub use residency::{Residency, residency};

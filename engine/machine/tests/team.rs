@@ -36,9 +36,15 @@ fn stress(team: &mut Team, regions: usize) {
                 } else {
                     (&odd, &mut even)
                 };
-                lead.run(each(to), |worker, own| {
+                let work = |worker: usize, own: &mut usize| {
                     *own = from.iter().sum::<usize>() % 1009 + worker;
-                });
+                };
+                // Parts that are their members' own, between those that whoever has time does.
+                if region % 3 == 0 {
+                    lead.run(each(to), work);
+                } else {
+                    lead.run_as(0, each(to), work);
+                }
             }
         });
         let mut expected = vec![1usize; threads];

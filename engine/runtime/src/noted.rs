@@ -1,5 +1,6 @@
 //! What workers read of a matrix or a block of the cache, noted while a test wants to know.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -16,11 +17,11 @@ impl Reads {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
     }
 
-    /// Notes that the worker on this thread reads `bytes`.
+    /// Notes that `bytes` are read for the part that this thread does.
     pub(crate) fn note(&self, bytes: &[u8]) {
         let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(notes) = &mut *notes {
-            notes.push((worker(), addresses(bytes)));
+            notes.push((WORKER.get(), addresses(bytes)));
         }
     }
 
@@ -37,11 +38,12 @@ pub(crate) fn addresses(bytes: &[u8]) -> Range<usize> {
     start..start + bytes.len()
 }
 
-/// The number that a team gave this thread in its name; its leader is whatever thread entered it.
-fn worker() -> usize {
-    let thread = std::thread::current();
-    let number = thread
-        .name()
-        .and_then(|name| name.strip_prefix("sysinfer-w"));
-    number.map_or(0, |number| number.parse().expect("a team's thread"))
+thread_local! {
+    /// Whose part this thread does.
+    static WORKER: Cell<usize> = const { Cell::new(0) };
+}
+
+/// What this thread reads from now on is read for this worker's part.
+pub(crate) fn begin_part_of(worker: usize) {
+    WORKER.set(worker);
 }

@@ -1,7 +1,9 @@
 //! The team: threads that are created and pinned once and then run one region after another, each on
-//! its own part, meeting at a barrier. No queue, no allocation and no lock per region.
+//! its own part, meeting at a barrier. No queue, no allocation and no lock per region. A part whose worker has no CPU
+//! now is done by another member, where the region allows it.
 
 mod barrier;
+mod crowd;
 mod spec;
 mod stopwatch;
 mod sync;
@@ -18,10 +20,12 @@ use std::thread::JoinHandle;
 use crate::parts::{Part, Parts};
 use crate::pin::PinGuard;
 use crate::{Cpu, MachineError, Topology};
+use barrier::Doers;
 use barrier::layout::Layout;
+use crowd::Watch;
 pub use spec::{PinReport, SpinPolicy, TeamSpec};
 pub use stopwatch::{Clock, KINDS, Stopwatch, TeamTimes};
-use worker::{Job, Shared};
+use worker::{Began, Job, Shared};
 
 /// More threads than any machine has; a larger number is a typing error.
 const MAX_THREADS: usize = 4096;
@@ -34,6 +38,7 @@ pub struct Team {
     cpus: Vec<usize>,
     pinned: PinReport,
     spins: bool,
+    watch: Watch,
     region: u32,
 }
 
@@ -71,9 +76,15 @@ impl Team {
             cpus,
             pinned: PinReport::NotAsked,
             spins: false,
+            watch: Watch::new(Vec::new()),
             region: 0,
         };
-        let refusals = team.start_workers(threads)?;
+        let began = team.start_workers(threads)?;
+        team.watch = Watch::new(began.iter().map(|worker| worker.thread).collect());
+        let leader = team.cpus.first().and_then(|&cpu| PinGuard::new(cpu).err());
+        let workers = began.into_iter().filter_map(|worker| worker.refused);
+        let refusals = leader.into_iter().chain(workers);
+        let refusals: Vec<String> = refusals.map(|error| error.to_string()).collect();
         team.pinned = match refusals.as_slice() {
             _ if team.cpus.is_empty() => PinReport::NotAsked,
             [] => PinReport::AllPinned,
@@ -90,27 +101,26 @@ impl Team {
         Ok(team)
     }
 
-    /// Starts members 1.., tries the leader's pin, and returns why pins were refused.
-    fn start_workers(&mut self, threads: usize) -> Result<Vec<String>, MachineError> {
+    /// Starts members 1.., and returns what they say of themselves, in their order.
+    fn start_workers(&mut self, threads: usize) -> Result<Vec<Began>, MachineError> {
         let (report, reports) = channel();
-        for worker in 1..threads {
+        for member in 1..threads {
             let shared = Arc::clone(&self.shared);
-            let cpu = self.cpus.get(worker).copied();
+            let cpu = self.cpus.get(member).copied();
             let report = report.clone();
             let handle = std::thread::Builder::new()
-                .name(format!("sysinfer-w{worker}"))
-                .spawn(move || worker::run(&shared, worker, cpu, report))
-                .map_err(|source| MachineError::Spawn { worker, source })?;
+                .name(format!("sysinfer-w{member}"))
+                .spawn(move || worker::run(&shared, member - 1, cpu, report))
+                .map_err(|source| MachineError::Spawn {
+                    worker: member,
+                    source,
+                })?;
             self.handles.push(handle);
         }
         drop(report);
-        let leader = self.cpus.first().and_then(|&cpu| PinGuard::new(cpu).err());
-        let workers = reports.into_iter().flatten();
-        Ok(leader
-            .into_iter()
-            .chain(workers)
-            .map(|error| error.to_string())
-            .collect())
+        let mut began: Vec<Began> = reports.into_iter().collect();
+        began.sort_by_key(|began| began.worker);
+        Ok(began)
     }
 
     /// Members, the leader included.
@@ -179,7 +189,9 @@ impl Drop for Team {
     fn drop(&mut self) {
         // SAFETY: regions end before the borrow of the team that runs them does.
         unsafe { self.shared.stop(self.region.wrapping_add(1)) };
+        self.shared.crowd.call_back();
         for handle in self.handles.drain(..) {
+            handle.thread().unpark();
             // Workers catch what their work raises, so they end without a panic of their own.
             let _ = handle.join();
         }
@@ -199,22 +211,34 @@ impl<'t> Lead<'t> {
         self.team.threads()
     }
 
-    /// One region: every member `w` calls `work(w, part w of parts)` once; returns when all have, and
-    /// what they wrote is then visible to all in the next region.
+    /// One region: every member `w` calls `work(w, part w of parts)` once, on its own thread and so on its own CPU;
+    /// returns when all have, and what they wrote is then visible to all in the next region.
     ///
     /// # Panics
     /// If `parts` cannot serve every member. A panic in any member is raised again here, after all
     /// members have finished.
     pub fn run<P: Parts>(&mut self, parts: P, work: impl Fn(usize, Part<'_, P>) + Sync) {
-        self.run_as(0, parts, work);
+        self.region(Doers::Own, 0, parts, work);
     }
 
-    /// As [`Lead::run`]; where the team is timed, the region is work of `kind`, below [`KINDS`].
+    /// As [`Lead::run`], but a part whose member has no CPU now is done by another one, so that nobody waits for it:
+    /// `work(w, part w of parts)` is called once for every `w`, on whatever thread of the team. Where the team is
+    /// timed, the region is work of `kind`, below [`KINDS`].
     ///
     /// # Panics
     /// As [`Lead::run`], and for a kind that there is not.
     pub fn run_as<P: Parts>(
         &mut self,
+        kind: usize,
+        parts: P,
+        work: impl Fn(usize, Part<'_, P>) + Sync,
+    ) {
+        self.region(Doers::All, kind, parts, work);
+    }
+
+    fn region<P: Parts>(
+        &mut self,
+        doers: Doers,
         kind: usize,
         parts: P,
         work: impl Fn(usize, Part<'_, P>) + Sync,
@@ -230,9 +254,11 @@ impl<'t> Lead<'t> {
         // per member.
         let run_part = |worker: usize| work(worker, unsafe { parts.part(worker) });
         match self.stopwatch {
-            None => self.run_region(&run_part),
+            None => self.run_region(doers, &run_part),
             Some(stopwatch) => stopwatch.region(|| {
-                self.run_region(&|worker| stopwatch.work(worker, kind, || run_part(worker)));
+                self.run_region(doers, &|worker| {
+                    stopwatch.work(worker, kind, || run_part(worker));
+                });
             }),
         }
     }
@@ -242,18 +268,31 @@ impl<'t> Lead<'t> {
         self.stopwatch
     }
 
-    fn run_region<F: Fn(usize) + Sync>(&mut self, work: &F) {
+    fn run_region<F: Fn(usize) + Sync>(&mut self, doers: Doers, work: &F) {
         if self.team.handles.is_empty() {
             return work(0);
         }
         let team = &mut *self.team;
         let previous = team.region;
         team.region = previous.wrapping_add(1);
-        // SAFETY: `work` outlives the region: whatever happens below, `wait_for_workers` returns only
-        // after every member is done with it. The region before this one was waited for.
-        unsafe { team.shared.release(team.region, Job::new(work)) };
+        if doers == Doers::Own && team.shared.crowd.anyone_is_away() {
+            // Nobody else does the part of a worker that rests.
+            team.shared.crowd.call_back();
+            team.handles
+                .iter()
+                .for_each(|handle| handle.thread().unpark());
+        }
+        let job = Job::new(work);
+        // SAFETY: `work` outlives the region: whatever happens below, `finish` returns only after every part is done.
+        // The region before this one was waited for.
+        unsafe { team.shared.release(team.region, job, doers) };
         let own = catch_unwind(AssertUnwindSafe(|| work(0)));
-        team.shared.wait_for_workers(team.region, previous);
+        // SAFETY: as above.
+        unsafe { team.shared.finish(team.region, previous, job) };
+        // Threads that are more than CPUs keep each other waiting, whatever else runs.
+        if team.spins {
+            team.watch.look(&team.shared.crowd);
+        }
         raise_first(own.err(), team.shared.take_panics());
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use rustix::thread::futex;
 
-pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, fence};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, fence};
 pub(crate) use std::time::Instant;
 
 /// Looks at a gate between two looks at the clock.

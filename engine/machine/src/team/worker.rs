@@ -8,8 +8,9 @@ use std::sync::mpsc::Sender;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::barrier::Barrier;
 use super::barrier::layout::Layout;
+use super::barrier::{Barrier, Doers};
+use super::crowd::{Crowd, Turn};
 use crate::MachineError;
 use crate::pin::pin_to;
 
@@ -20,6 +21,9 @@ const ENGAGED_PATIENCE: Duration = Duration::from_millis(10);
 /// After the leader left: long enough to be awake for the next token, even where the leader's CPU must
 /// send the last one to its client in between; short enough not to disturb a team that shares the CPUs.
 const IDLE_PATIENCE: Duration = Duration::from_micros(300);
+
+/// After this, who waits does parts that nobody has begun: their workers have no CPU. Regions reach all nodes in less.
+const HELPS_AFTER: Duration = Duration::from_micros(50);
 
 /// A region's work, its type erased so that threads created long before can call it.
 #[derive(Debug, Clone, Copy)]
@@ -55,15 +59,25 @@ impl Job {
 #[derive(Debug)]
 pub(super) struct Shared {
     barrier: Barrier<Job>,
+    /// How long the leader waits before it does others' parts. On a single node all parts are as near to it.
+    helps_after: Duration,
+    /// Who has no CPU of its own now, and what is done about it.
+    pub(super) crowd: Crowd,
     /// Whether `panics` holds any, so that the lock is not taken in a region that went well.
     panicked: AtomicBool,
     panics: Mutex<Vec<Box<dyn Any + Send>>>,
 }
 
 impl Shared {
-    /// For workers beside the leader, laid out so; they sleep until told otherwise.
+    /// For so many workers beside the leader, laid out so; they sleep until told otherwise.
     pub(super) fn new(layout: Layout) -> Shared {
         Shared {
+            helps_after: if layout.gates <= 1 {
+                Duration::ZERO
+            } else {
+                HELPS_AFTER
+            },
+            crowd: Crowd::new(layout.seats.len()),
             barrier: Barrier::new(layout),
             panicked: AtomicBool::new(false),
             panics: Mutex::default(),
@@ -90,20 +104,57 @@ impl Shared {
     ///
     /// # Safety
     /// The region before must have been waited for, and what `job` refers to must live until
-    /// [`Shared::wait_for_workers`] returns for this one.
-    pub(super) unsafe fn release(&self, region: u32, job: Job) {
+    /// [`Shared::finish`] returns for this one.
+    pub(super) unsafe fn release(&self, region: u32, job: Job, doers: Doers) {
         // SAFETY: the caller's promises; it is the leader, who alone has regions to release.
-        unsafe { self.barrier.release(region, job) };
+        unsafe { self.barrier.release(region, job, doers) };
     }
 
-    /// Waits until every worker has finished `region`.
-    pub(super) fn wait_for_workers(&self, region: u32, previous: u32) {
-        self.barrier.wait_for_workers(region, previous);
+    /// Waits until every part of `region` is done, and does those that no worker has begun.
+    ///
+    /// # Safety
+    /// As [`Shared::release`], for the job that was released.
+    pub(super) unsafe fn finish(&self, region: u32, previous: u32, job: Job) {
+        let help = |part: Option<usize>| {
+            // Workers are counted from 1 in jobs.
+            // SAFETY: the caller's promise.
+            part.map(|part| unsafe { self.do_part(job, part, region) })
+                .is_some()
+        };
+        if self.crowd.anyone_is_away() {
+            let away = |part| self.crowd.is_away(part);
+            while help(self.barrier.take_any(region, away)) {}
+        }
+        self.barrier.wait_for_parts(region, previous, |waited| {
+            self.crowd.note_wait(waited);
+            waited >= self.helps_after && help(self.barrier.take_any(region, |_| true))
+        });
     }
 
-    /// What the workers raised in the region that was just waited for, in no particular order.
+    /// Does a part that was taken.
+    ///
+    /// # Safety
+    /// What `job` refers to lives until the part is arrived at.
+    unsafe fn do_part(&self, job: Job, part: usize, region: u32) {
+        // The leader is member 0.
+        // SAFETY: the caller's promise.
+        let result = catch_unwind(AssertUnwindSafe(|| unsafe {
+            (job.call)(job.work, part + 1);
+        }));
+        if let Err(panic) = result {
+            // Kept, not dropped: a payload whose drop panics must not end this thread.
+            self.panics
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(panic);
+            self.panicked.store(true, Relaxed);
+        }
+        self.barrier.arrive(part, region);
+    }
+
+    /// What was raised by the parts of workers in the region that was just waited for, in no particular order.
     pub(super) fn take_panics(&self) -> Vec<Box<dyn Any + Send>> {
-        // Set before the worker arrived, and the leader has waited for that.
+        // Set before the part was arrived at, and the leader has waited for that.
         if !self.panicked.load(Relaxed) {
             return Vec::new();
         }
@@ -121,33 +172,50 @@ impl Shared {
     }
 }
 
-/// The life of worker `worker` (1..): pin, report the refusal if there was one, then run regions.
-pub(super) fn run(
-    shared: &Shared,
-    worker: usize,
-    cpu: Option<usize>,
-    report: Sender<Option<MachineError>>,
-) {
+/// What a worker says of itself when it begins.
+#[derive(Debug)]
+pub(super) struct Began {
+    pub(super) worker: usize,
+    /// The system's number of its thread.
+    pub(super) thread: u32,
+    /// Why it could not be pinned.
+    pub(super) refused: Option<MachineError>,
+}
+
+/// The life of worker `worker`, counted from 0 without the leader: pin, say so, then run regions.
+pub(super) fn run(shared: &Shared, worker: usize, cpu: Option<usize>, report: Sender<Began>) {
+    let began = Began {
+        worker,
+        thread: rustix::thread::gettid()
+            .as_raw_nonzero()
+            .get()
+            .unsigned_abs(),
+        refused: cpu.and_then(|cpu| pin_to(cpu).err()),
+    };
     // A team that failed to start has stopped listening; its workers are about to be ended.
-    let _ = report.send(cpu.and_then(|cpu| pin_to(cpu).err()));
+    let _ = report.send(began);
     drop(report);
     let barrier = &shared.barrier;
-    let seat = barrier.seat(worker - 1);
-    let mut seen = 0;
-    // SAFETY: this thread alone is worker `worker`, and arrives below before it asks again.
-    while let Some((region, job)) = unsafe { barrier.next_region(seat, seen) } {
-        // SAFETY: the leader keeps the closure alive until this worker has arrived.
-        let result = catch_unwind(AssertUnwindSafe(|| unsafe { (job.call)(job.work, worker) }));
-        if let Err(panic) = result {
-            // Kept, not dropped: a payload whose drop panics must not end this thread.
-            shared
-                .panics
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(panic);
-            shared.panicked.store(true, Relaxed);
+    let (mut seen, mut turn) = (0, Turn::default());
+    let help = |seen: u32, waited: Duration| {
+        shared.crowd.note_wait(waited);
+        if seen == 0 || waited < HELPS_AFTER {
+            return false;
         }
-        barrier.arrive(seat, region);
+        // SAFETY: this worker has seen the region last of all, and arrives in `do_part`.
+        let taken = unsafe { barrier.take_near(worker, seen) };
+        // SAFETY: the leader keeps the closure alive until the part is arrived at.
+        taken
+            .map(|(part, job)| unsafe { shared.do_part(job, part, seen) })
+            .is_some()
+    };
+    while let Some(region) = barrier.next_region(worker, seen, |waited| help(seen, waited)) {
         seen = region;
+        // SAFETY: this worker has just seen the region, and arrives in `do_part`.
+        if let Some(job) = unsafe { barrier.take(worker, worker, region) } {
+            // SAFETY: as above.
+            unsafe { shared.do_part(job, worker, region) };
+        }
+        shared.crowd.make_room(worker, &mut turn);
     }
 }

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use barrier::Barrier;
 use barrier::layout::Layout;
+use barrier::{Barrier, Doers};
 use loom::cell::UnsafeCell;
 use sysinfer_machine::{Cpu, Runner, Topology};
 
@@ -32,6 +32,10 @@ struct Team {
     regions: u32,
     /// The leader stirs sleepers before each region, with this patience from then on.
     stirs: Option<Duration>,
+    /// The leader does parts that are free, before it waits and while it does.
+    leader_helps: bool,
+    /// So do workers, while they wait.
+    workers_help: bool,
 }
 
 impl Team {
@@ -42,7 +46,14 @@ impl Team {
             worker_patience: Duration::ZERO,
             regions,
             stirs: None,
+            leader_helps: false,
+            workers_help: false,
         }
+    }
+
+    /// Whether members do each other's parts.
+    fn helps(&self) -> bool {
+        self.leader_helps || self.workers_help
     }
 
     /// Tries the orders with at most so many interruptions.
@@ -68,9 +79,12 @@ impl Team {
             .set_patience(self.leader_patience, self.worker_patience);
         let workers: Vec<_> = (0..self.workers.len())
             .map(|worker| {
-                let shared = Arc::clone(&shared);
-                let regions = self.regions;
-                loom::thread::spawn(move || assert_eq!(shared.work(worker), regions))
+                let (shared, team) = (Arc::clone(&shared), self.clone());
+                loom::thread::spawn(move || {
+                    let seen = shared.work(worker, team.workers_help);
+                    // Where others may do its part, it may sleep through a region.
+                    assert!(seen == team.regions || (team.helps() && seen < team.regions));
+                })
             })
             .collect();
         let leader = self.workers.len();
@@ -79,10 +93,13 @@ impl Team {
                 shared.barrier.set_patience(patience, patience);
                 shared.barrier.stir();
             }
+            let doers = if self.helps() { Doers::All } else { Doers::Own };
             // SAFETY: the region before was waited for, and a job refers to nothing.
-            unsafe { shared.barrier.release(region, job(region)) };
+            unsafe { shared.barrier.release(region, job(region), doers) };
             shared.write(leader, region);
-            shared.barrier.wait_for_workers(region, region - 1);
+            let help = |_| self.leader_helps && shared.help(region);
+            while help(Duration::ZERO) {}
+            shared.barrier.wait_for_parts(region, region - 1, help);
             shared.read_all(region);
         }
         // SAFETY: the last region was waited for.
@@ -110,18 +127,40 @@ unsafe impl Sync for Shared {}
 
 impl Shared {
     /// The life of a worker; returns the last region that it saw.
-    fn work(&self, worker: usize) -> u32 {
-        let seat = self.barrier.seat(worker);
+    fn work(&self, worker: usize, helps: bool) -> u32 {
         let mut seen = 0;
-        // SAFETY: this thread has the seat for itself, and arrives before it asks again.
-        while let Some((region, given)) = unsafe { self.barrier.next_region(seat, seen) } {
-            assert_eq!((region, given), (seen + 1, job(region)), "worker {worker}");
-            self.read_all(region - 1);
-            self.write(worker, region);
-            self.barrier.arrive(seat, region);
+        let help = |seen: u32| {
+            // SAFETY: this worker has seen the region last of all, and arrives below.
+            let taken = unsafe { self.barrier.take_near(worker, seen) };
+            taken
+                .map(|(part, given)| self.do_part(part, seen, given))
+                .is_some()
+        };
+        let meanwhile = |seen: u32| helps && seen > 0 && help(seen);
+        while let Some(region) = self.barrier.next_region(worker, seen, |_| meanwhile(seen)) {
+            assert!(region > seen, "worker {worker}");
             seen = region;
+            // SAFETY: this worker has just seen the region, and arrives below.
+            if let Some(given) = unsafe { self.barrier.take(worker, worker, region) } {
+                self.do_part(worker, region, given);
+            }
         }
         seen
+    }
+
+    /// The leader does a part of another member, if there is one; whether there was.
+    fn help(&self, region: u32) -> bool {
+        let taken = self.barrier.take_any(region, |_| true);
+        taken
+            .map(|part| self.do_part(part, region, job(region)))
+            .is_some()
+    }
+
+    fn do_part(&self, part: usize, region: u32, given: (usize, usize)) {
+        assert_eq!(given, job(region), "part {part}");
+        self.read_all(region - 1);
+        self.write(part, region);
+        self.barrier.arrive(part, region);
     }
 
     fn write(&self, member: usize, region: u32) {
@@ -194,6 +233,29 @@ fn stirring_beside_sleep_loses_nothing() {
         let mut team = Team::new(vec![None; workers], regions);
         team.stirs = Some(patience);
         team.check(interruptions);
+    }
+}
+
+/// Each part is done once, whoever does it, and whoever comes late finds the payload of no region that is over.
+#[test]
+fn parts_that_others_do_are_done_once() {
+    for (workers, regions, patience, interruptions) in [
+        (1, 2, Duration::ZERO, 2),
+        (1, 2, SPINS, 2),
+        (2, 1, SPINS, 1),
+        (2, 2, Duration::ZERO, 1),
+    ] {
+        // A worker alone has nobody to help.
+        let helpers: &[_] = match workers {
+            1 => &[(true, false)],
+            _ => &[(false, true), (true, true)],
+        };
+        for &(leader_helps, workers_help) in helpers {
+            let mut team = Team::new(vec![None; workers], regions);
+            (team.leader_helps, team.workers_help) = (leader_helps, workers_help);
+            (team.leader_patience, team.worker_patience) = (patience, patience);
+            team.check(interruptions);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The parts that the barrier is made of (`src/team/sync.rs`), as loom has them. Loads may return any
 //! value that the memory model allows, so what is right here is so on arm64 too.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicBool as Flag;
 use std::sync::atomic::Ordering::{self, Relaxed};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use loom::sync::{Condvar, Mutex};
 
 pub(crate) use loom::cell::UnsafeCell;
 pub(crate) use loom::hint::spin_loop as relax;
-pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64};
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 
 /// One look more, or the model would not end.
 pub(crate) const LOOKS_PER_CLOCK: u32 = 1;
@@ -17,7 +17,7 @@ pub(crate) const LOOKS_PER_CLOCK: u32 = 1;
 thread_local! {
     /// Whether fences do nothing on this thread, to show that the model misses them. All threads of a
     /// model run on the thread of its test.
-    pub(crate) static WITHOUT_FENCES: AtomicBool = const { AtomicBool::new(false) };
+    pub(crate) static WITHOUT_FENCES: Flag = const { Flag::new(false) };
 }
 
 /// A fence, unless the test is about its absence.

@@ -14,7 +14,7 @@ use super::config::Config;
 use super::experts::ExpertBuffers;
 use super::ops::{Input, Target};
 use super::rope::{Rope, alibi_slopes};
-use super::step::{Inputs, Kind, Scratch, Step};
+use super::step::{Inputs, Kind, Scratch, Step, run_region};
 use super::weights::{FeedForward, Layer, Weights};
 use crate::kv::{HeadShares, KvShape};
 
@@ -228,10 +228,9 @@ impl Model {
             return fill(&tokens, residual);
         }
         let cuts = rows.scaled(width);
-        let kind = Kind::Rest as usize;
-        step.lead
-            .run_as(kind, ranges(residual, &cuts), |worker, out| {
-                fill(&tokens[rows.get(worker)], out)
-            });
+        let kind = Kind::Rest;
+        run_region(step.lead, kind, ranges(residual, &cuts), |worker, out| {
+            fill(&tokens[rows.get(worker)], out)
+        });
     }
 }

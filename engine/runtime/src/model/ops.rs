@@ -14,7 +14,7 @@ use sysinfer_machine::{ColumnsMut, Ranges, columns, each, ranges};
 
 use super::attention::Gather;
 use super::matrix::Matrix;
-use super::step::{Kind, Prepared, Step, lap};
+use super::step::{Kind, Prepared, Step, lap, run_region};
 use super::weights::{Gated, Projection};
 
 /// From this many rows on, workers share the preparation of a product's input.
@@ -281,8 +281,9 @@ impl Step<'_, '_> {
             self.prepare_together(&kinds, input, width);
             let shared = &self.shared.prepared;
             let parts = (each(self.scratch), cut);
-            self.lead.run_as(
-                Kind::Products as usize,
+            run_region(
+                self.lead,
+                Kind::Products,
                 parts,
                 |index, (scratch, mut out)| {
                     let packed = &mut scratch.packed;
@@ -293,8 +294,9 @@ impl Step<'_, '_> {
         }
         let stopwatch = self.lead.stopwatch();
         let parts = (each(self.scratch), cut);
-        self.lead.run_as(
-            Kind::Products as usize,
+        run_region(
+            self.lead,
+            Kind::Products,
             parts,
             |index, (scratch, mut out)| {
                 let prepared = &mut scratch.own.prepared;
@@ -322,8 +324,8 @@ impl Step<'_, '_> {
             let mut panels = activations.panels_mut();
             let shares = Ranges::split(panels.len(), 1, self.lead.threads());
             let parts = (each(self.scratch), ranges(&mut panels, &shares));
-            let spent_on = input.kind() as usize;
-            self.lead.run_as(spent_on, parts, |_, (scratch, panels)| {
+            let spent_on = input.kind();
+            run_region(self.lead, spent_on, parts, |_, (scratch, panels)| {
                 scratch.row.resize(width, 0.0);
                 for panel in panels {
                     for lane in 0..panel.rows() {

@@ -6,7 +6,7 @@ use sysinfer_machine::{Lines, Ranges, ranges};
 
 use super::attention::Addition;
 use super::forward::Model;
-use super::step::{Kind, Step};
+use super::step::{Kind, Step, run_region};
 
 impl Model {
     /// Adds the states of the step's rows to the sums of the sequences that want them. Each worker makes
@@ -27,22 +27,21 @@ impl Model {
             return;
         }
         states.resize(rows.len() * width);
-        let (kind, threads) = (Kind::Rest as usize, step.lead.threads());
+        let (kind, threads) = (Kind::Rest, step.lead.threads());
         let shares = Ranges::split(rows.len(), 1, threads);
         let cuts = shares.scaled(width);
-        step.lead
-            .run_as(kind, ranges(states, &cuts), |worker, out| {
-                let mine = rows[shares.get(worker)].iter();
-                for (row, out) in mine.zip(out.chunks_exact_mut(width)) {
-                    let values = &residual[row * width..][..width];
-                    rms_norm(
-                        values,
-                        &self.weights.output_norm,
-                        self.config.norm_epsilon,
-                        out,
-                    );
-                }
-            });
+        run_region(step.lead, kind, ranges(states, &cuts), |worker, out| {
+            let mine = rows[shares.get(worker)].iter();
+            for (row, out) in mine.zip(out.chunks_exact_mut(width)) {
+                let values = &residual[row * width..][..width];
+                rms_norm(
+                    values,
+                    &self.weights.output_norm,
+                    self.config.norm_epsilon,
+                    out,
+                );
+            }
+        });
         let columns = Ranges::split(width, 1, threads);
         let mut rest = &states[..];
         for addition in additions.iter_mut().filter(|addition| addition.sums_states) {
@@ -50,15 +49,14 @@ impl Model {
             let (own, others) = rest.split_at(tokens * width);
             rest = others;
             let sums = addition.sequence.states_mut().adding(tokens, width);
-            step.lead
-                .run_as(kind, ranges(sums, &columns), |worker, sums| {
-                    for state in own.chunks_exact(width) {
-                        let values = &state[columns.get(worker)];
-                        for (sum, value) in sums.iter_mut().zip(values) {
-                            *sum += f64::from(*value);
-                        }
+            run_region(step.lead, kind, ranges(sums, &columns), |worker, sums| {
+                for state in own.chunks_exact(width) {
+                    let values = &state[columns.get(worker)];
+                    for (sum, value) in sums.iter_mut().zip(values) {
+                        *sum += f64::from(*value);
                     }
-                });
+                }
+            });
         }
     }
 }

@@ -3,7 +3,7 @@
 use sysinfer_kernels::attention::Attention;
 use sysinfer_kernels::matmul::Loops;
 use sysinfer_kernels::{ActivationKind, Activations, Phase};
-use sysinfer_machine::{Lead, Stopwatch};
+use sysinfer_machine::{Lead, Part, Parts, Stopwatch};
 
 /// What the time of a region, or of a part of it, is spent on: the kinds of the team's stopwatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,21 @@ pub(super) fn lap(stopwatch: Option<&Stopwatch<'_>>, worker: usize, kind: Kind) 
     if let Some(stopwatch) = stopwatch {
         stopwatch.lap(worker, kind as usize);
     }
+}
+
+/// One region of a step, as work of `kind`: every part is done once, by its worker or by one that has time. See
+/// [`Lead::run_as`].
+pub(super) fn run_region<P: Parts>(
+    lead: &mut Lead<'_>,
+    kind: Kind,
+    parts: P,
+    work: impl Fn(usize, Part<'_, P>) + Sync,
+) {
+    lead.run_as(kind as usize, parts, |worker, part| {
+        #[cfg(test)]
+        crate::noted::begin_part_of(worker);
+        work(worker, part);
+    });
 }
 
 /// A step in progress: the team, what its workers own, and how they loop.

@@ -1,14 +1,15 @@
-//! How the leader learns that all workers are done: a tree of counters that workers count up.
+//! How the leader learns that all parts are done: a tree of counters that are counted up.
 
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
+use std::time::Duration;
 
 use super::OwnLine;
 use super::gate::{Gate, Patience};
 use super::layout::Step;
 use super::sync::AtomicU32;
 
-/// Tells the leader when all workers have arrived: each counts up where it has its seat, the last
-/// there counts up at the next counter, and the last of all opens the gate where the leader waits. So
+/// Tells the leader when all parts are arrived at: each is counted where its worker has its seat, the last
+/// there is counted at the next counter, and the last of all opens the gate where the leader waits. So
 /// 128 workers never queue for one line.
 #[derive(Debug)]
 pub(crate) struct Arrival {
@@ -39,12 +40,12 @@ impl Arrival {
         }
     }
 
-    /// A worker whose first step is `step` has finished region number `region`; call once per worker and
-    /// region. Without a step it is the only worker.
+    /// A part whose first step is `step` is done in region number `region`; call once per part and
+    /// region. Without a step it is the only part.
     ///
-    /// Each counter is reset by the one who completes it, before it passes the news on: no worker
+    /// Each counter is reset by the one who completes it, before it passes the news on: nobody
     /// counts again until the leader has heard the news and released the next region. The AcqRel
-    /// additions chain what all workers wrote, and the resets, into the opening of the gate.
+    /// additions chain what all have written, and the resets, into the opening of the gate.
     pub(crate) fn arrive(&self, mut step: Option<usize>, region: u32) {
         while let Some(index) = step {
             let counter = &self.counters[index].0;
@@ -58,10 +59,16 @@ impl Arrival {
         unsafe { Gate::open_all(std::slice::from_ref(&self.complete), region, ()) };
     }
 
-    /// Returns once every worker has finished `region`, the one after `previous`; all their writes are
-    /// then visible to the caller. There must be workers.
-    pub(crate) fn wait_for_all(&self, region: u32, previous: u32, patience: &Patience) {
-        let complete = self.complete.wait_past(previous, patience);
+    /// Returns once every part of `region`, the one after `previous`, is done; all that was written is
+    /// then visible to the caller. There must be workers. `meanwhile` is as in [`Gate::wait_past`].
+    pub(crate) fn wait_for_all(
+        &self,
+        region: u32,
+        previous: u32,
+        patience: &Patience,
+        meanwhile: impl FnMut(Duration) -> bool,
+    ) {
+        let complete = self.complete.wait_past(previous, patience, meanwhile);
         debug_assert_eq!(complete, region);
     }
 }

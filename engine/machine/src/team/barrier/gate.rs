@@ -94,8 +94,14 @@ impl<T: Copy> Gate<T> {
     }
 
     /// Returns the number once it is no longer `seen`. What was written before it changed is then
-    /// visible to the caller.
-    pub(crate) fn wait_past(&self, seen: u32, patience: &Patience) -> u32 {
+    /// visible to the caller. `meanwhile` is called before it sleeps, and now and then before that, with the time
+    /// that it has waited; if it did something, waiting begins anew.
+    pub(crate) fn wait_past(
+        &self,
+        seen: u32,
+        patience: &Patience,
+        mut meanwhile: impl FnMut(Duration) -> bool,
+    ) -> u32 {
         let mut waiting_since: Option<(Instant, Duration)> = None;
         loop {
             let number = self.number().load(Acquire);
@@ -104,7 +110,9 @@ impl<T: Copy> Gate<T> {
             }
             let limit = patience.get();
             if limit.is_zero() {
-                self.sleep(seen);
+                if !meanwhile(Duration::ZERO) {
+                    self.sleep(seen);
+                }
                 continue;
             }
             for _ in 0..LOOKS_PER_CLOCK {
@@ -115,14 +123,18 @@ impl<T: Copy> Gate<T> {
                 }
             }
             let now = Instant::now();
-            match waiting_since {
-                Some((since, same)) if same == limit => {
-                    if now.duration_since(since) >= limit {
-                        self.sleep(seen);
-                        waiting_since = None;
-                    }
+            let waited = match waiting_since {
+                Some((since, same)) if same == limit => now.duration_since(since),
+                _ => {
+                    waiting_since = Some((now, limit));
+                    Duration::ZERO
                 }
-                _ => waiting_since = Some((now, limit)),
+            };
+            if meanwhile(waited) {
+                waiting_since = None;
+            } else if waited >= limit {
+                self.sleep(seen);
+                waiting_since = None;
             }
         }
     }

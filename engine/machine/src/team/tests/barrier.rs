@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use crate::Topology;
-use crate::team::barrier::Barrier;
 use crate::team::barrier::layout::Layout;
+use crate::team::barrier::{Barrier, Doers};
 
 fn unplaced(workers: usize) -> Barrier<usize> {
     Barrier::new(Layout::of(&vec![None; workers]))
+}
+
+/// Waits and does nothing meanwhile.
+fn nothing(_waited: Duration) -> bool {
+    false
 }
 
 /// Workers at all CPUs of a machine that is not this one, in their order.
@@ -27,19 +32,16 @@ fn the_last_arrival_tells_the_leader() {
     for (barrier, workers) in barriers {
         for region in 1..4 {
             // SAFETY: the region before was waited for, and a number refers to nothing.
-            unsafe { barrier.release(region, 10 * region as usize) };
+            unsafe { barrier.release(region, 10 * region as usize, Doers::Own) };
             for worker in (0..workers).rev() {
-                let seat = barrier.seat(worker);
-                // SAFETY: it arrives at once.
-                let next = unsafe { barrier.next_region(seat, region - 1) };
-                assert_eq!(
-                    next,
-                    Some((region, 10 * region as usize)),
-                    "worker {worker}"
-                );
-                barrier.arrive(seat, region);
+                let next = barrier.next_region(worker, region - 1, nothing);
+                assert_eq!(next, Some(region), "worker {worker}");
+                // SAFETY: it has just seen the region, and arrives at once.
+                let job = unsafe { barrier.take(worker, worker, region) };
+                assert_eq!(job, Some(10 * region as usize), "worker {worker}");
+                barrier.arrive(worker, region);
             }
-            barrier.wait_for_workers(region, region - 1);
+            barrier.wait_for_parts(region, region - 1, nothing);
         }
     }
 }
@@ -48,8 +50,50 @@ fn the_last_arrival_tells_the_leader() {
 fn without_workers_there_is_nobody_to_wait_for() {
     let barrier = unplaced(0);
     // SAFETY: nobody reads what is released.
-    unsafe { barrier.release(1, 0) };
-    barrier.wait_for_workers(1, 0);
+    unsafe { barrier.release(1, 0, Doers::All) };
+    barrier.wait_for_parts(1, 0, nothing);
+}
+
+/// On one thread, with a worker that never comes: others do its part, once, and it finds nothing to do when it does.
+#[test]
+fn the_part_of_a_worker_that_is_late_is_done_by_others() {
+    let (barrier, workers) = placed("pack:1 numa:2 core:2 pu:1");
+    let late = 1;
+    for region in 1..4 {
+        // SAFETY: the region before was waited for, and a number refers to nothing.
+        unsafe { barrier.release(region, 7, Doers::All) };
+        let helper = workers - 1;
+        assert_eq!(
+            barrier.next_region(helper, region - 1, nothing),
+            Some(region)
+        );
+        // SAFETY: it has just seen the region, and arrives below.
+        while let Some((part, 7)) = unsafe { barrier.take_near(helper, region) } {
+            assert!(part >= workers / 2, "part {part} is of another node");
+            barrier.arrive(part, region);
+        }
+        assert_eq!(barrier.take_any(region, |part| part != late), Some(0));
+        barrier.arrive(0, region);
+        assert_eq!(barrier.take_any(region, |part| part != late), None);
+        assert_eq!(barrier.take_any(region, |_| true), Some(late));
+        barrier.arrive(late, region);
+        barrier.wait_for_parts(region, region - 1, nothing);
+    }
+    assert_eq!(barrier.next_region(late, 0, nothing), Some(3), "the newest");
+    // SAFETY: as above.
+    assert_eq!(unsafe { barrier.take(late, late, 3) }, None);
+}
+
+/// What belongs to a thread is done by no other.
+#[test]
+fn parts_that_are_their_workers_own_are_nobody_elses() {
+    let barrier = unplaced(2);
+    // SAFETY: no region was before, and a number refers to nothing.
+    unsafe { barrier.release(1, 0, Doers::Own) };
+    assert_eq!(barrier.next_region(0, 0, nothing), Some(1));
+    // SAFETY: it has just seen the region.
+    assert_eq!(unsafe { barrier.take_near(0, 1) }, None);
+    assert_eq!(barrier.take_any(1, |_| true), None);
 }
 
 /// All sleep at once, soon, or spin, at the gates of four nodes.
@@ -65,12 +109,11 @@ fn phases_follow_each_other_until_there_are_no_more() {
         let regions = 20u32;
         std::thread::scope(|scope| {
             let run = |worker| {
-                let seat = barrier.seat(worker);
                 let (mut seen, mut jobs) = (0, Vec::new());
-                // SAFETY: this thread has the seat for itself, and arrives before it asks again.
-                while let Some((region, job)) = unsafe { barrier.next_region(seat, seen) } {
-                    jobs.push(job);
-                    barrier.arrive(seat, region);
+                while let Some(region) = barrier.next_region(worker, seen, nothing) {
+                    // SAFETY: this thread alone is the worker, has just seen the region, and arrives at once.
+                    jobs.extend(unsafe { barrier.take(worker, worker, region) });
+                    barrier.arrive(worker, region);
                     seen = region;
                 }
                 jobs
@@ -80,9 +123,9 @@ fn phases_follow_each_other_until_there_are_no_more() {
                 .collect();
             for region in 1..=regions {
                 // SAFETY: the region before was waited for, and a number refers to nothing.
-                unsafe { barrier.release(region, region as usize) };
+                unsafe { barrier.release(region, region as usize, Doers::Own) };
                 barrier.stir();
-                barrier.wait_for_workers(region, region - 1);
+                barrier.wait_for_parts(region, region - 1, nothing);
             }
             // SAFETY: the last region was waited for.
             unsafe { barrier.stop(regions + 1) };

@@ -9,7 +9,7 @@ use sysinfer_machine::{Lines, Ranges, each, ranges};
 use super::gather::Gather;
 use super::plan::AttentionPlan;
 use crate::model::ops::{Input, SHARE_INPUT_FROM};
-use crate::model::step::{Kind, Step};
+use crate::model::step::{Kind, Step, run_region};
 
 /// Bytes of partial results from which on workers share the merging: what a core reads, partly from other nodes, in
 /// the time that a team takes to meet (64 KiB at 11 GB/s are 6 microseconds).
@@ -39,8 +39,8 @@ impl AttentionPlan<'_> {
         let shares = Ranges::split(step.rows * heads, 1, step.lead.threads());
         let cuts = shares.scaled(size);
         let parts = (each(step.scratch), ranges(merged, &cuts));
-        let kind = Kind::Attention as usize;
-        step.lead.run_as(kind, parts, |worker, (scratch, out)| {
+        let kind = Kind::Attention;
+        run_region(step.lead, kind, parts, |worker, (scratch, out)| {
             for (item, out) in shares.get(worker).zip(out.chunks_exact_mut(size)) {
                 gather.head(item / heads, item % heads, &mut scratch.merged, out);
             }

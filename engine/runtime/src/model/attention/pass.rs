@@ -11,7 +11,7 @@ use super::Addition;
 use super::plan::{AttentionPlan, Unit};
 use crate::kv::BLOCK_POSITIONS;
 use crate::kv::block::KvBlock;
-use crate::model::step::{Kind, Scratch, Step};
+use crate::model::step::{Kind, Scratch, Step, run_region};
 
 /// What a layer does to its heads before they meet.
 #[derive(Clone, Copy, Debug)]
@@ -69,28 +69,27 @@ impl AttentionPlan<'_> {
         let (head_bytes, position_bytes) = (self.cache.head_bytes(), cache.position_bytes(size));
         let looks_near = heads.slopes.iter().any(|slope| *slope > 0.0);
         let parts = (each(step.scratch), scattered(blocks));
-        let kind = Kind::Rest as usize;
-        step.lead
-            .run_as(kind, parts, |worker, (scratch, mut blocks)| {
-                for (row, (block, place)) in self.places.iter().enumerate() {
-                    let written = self.heads.written(self.block_homes[*block]);
-                    let first = written.spans().get(worker).start;
-                    for head in written.by(worker) {
-                        let key = rows.head(row, first_key + head, size);
-                        let key = self.turned(row, key, heads.key_norm, heads.epsilon, scratch);
-                        let start = self.cache.head_start(head) - first;
-                        let bytes = &mut blocks.row_mut(*block)[start..];
-                        let mut cached = self.cache.head_mut(&mut bytes[..head_bytes]);
-                        cache.store_key(key, *place, cached.keys);
-                        if looks_near {
-                            cached.note_length(*place, longest(key));
-                        }
-                        let value = rows.head(row, first_value + head, size);
-                        let slot = &mut cached.values[place * position_bytes..][..position_bytes];
-                        cache.store_value(value, slot);
+        let kind = Kind::Rest;
+        run_region(step.lead, kind, parts, |worker, (scratch, mut blocks)| {
+            for (row, (block, place)) in self.places.iter().enumerate() {
+                let written = self.heads.written(self.block_homes[*block]);
+                let first = written.spans().get(worker).start;
+                for head in written.by(worker) {
+                    let key = rows.head(row, first_key + head, size);
+                    let key = self.turned(row, key, heads.key_norm, heads.epsilon, scratch);
+                    let start = self.cache.head_start(head) - first;
+                    let bytes = &mut blocks.row_mut(*block)[start..];
+                    let mut cached = self.cache.head_mut(&mut bytes[..head_bytes]);
+                    cache.store_key(key, *place, cached.keys);
+                    if looks_near {
+                        cached.note_length(*place, longest(key));
                     }
+                    let value = rows.head(row, first_value + head, size);
+                    let slot = &mut cached.values[place * position_bytes..][..position_bytes];
+                    cache.store_value(value, slot);
                 }
-            });
+            }
+        });
     }
 
     /// Attention of all rows: writes the partial results.
@@ -111,8 +110,8 @@ impl AttentionPlan<'_> {
             .map(|addition| addition.sequence.blocks())
             .collect();
         let parts = (each(step.scratch), ranges(partials, &self.value_shares));
-        let kind = Kind::Attention as usize;
-        step.lead.run_as(kind, parts, |worker, (scratch, out)| {
+        let kind = Kind::Attention;
+        run_region(step.lead, kind, parts, |worker, (scratch, out)| {
             let mut out = out;
             let units = &self.units[self.unit_shares[worker].clone()];
             for (index, unit) in units.iter().enumerate() {

@@ -10,7 +10,7 @@ use super::ExpertBuffers;
 use super::routing::{Batch, Choice, choose};
 use crate::model::matrix::Matrix;
 use crate::model::ops::{Input, MatrixPart, Output, SHARE_INPUT_FROM, Target, Worker, eight};
-use crate::model::step::{Kind, Prepared, Scratch, Step, lap};
+use crate::model::step::{Kind, Prepared, Scratch, Step, lap, run_region};
 use crate::model::weights::ExpertLayer;
 
 /// The rows that go into one product of experts.
@@ -130,8 +130,8 @@ impl Step<'_, '_> {
         let rows = Ranges::split(self.rows, 1, self.lead.threads());
         let cuts = rows.scaled(used);
         let parts = ranges(choices, &cuts);
-        let kind = Kind::Rest as usize;
-        self.lead.run_as(kind, parts, |worker, choices| {
+        let kind = Kind::Rest;
+        run_region(self.lead, kind, parts, |worker, choices| {
             choose_rows(rows.get(worker).start, choices)
         });
     }
@@ -188,8 +188,9 @@ impl Step<'_, '_> {
             self.prepare_sets(&kinds, feed);
             let sets = &self.shared.sets[..feed.sets.len()];
             let parts = (each(self.scratch), cut);
-            self.lead.run_as(
-                Kind::Products as usize,
+            run_region(
+                self.lead,
+                Kind::Products,
                 parts,
                 |index, (scratch, mut out)| {
                     let packed = &mut scratch.packed;
@@ -200,8 +201,9 @@ impl Step<'_, '_> {
         }
         let stopwatch = self.lead.stopwatch();
         let parts = (each(self.scratch), cut);
-        self.lead.run_as(
-            Kind::Products as usize,
+        run_region(
+            self.lead,
+            Kind::Products,
             parts,
             |index, (scratch, mut out)| {
                 let Scratch {
@@ -248,8 +250,8 @@ impl Step<'_, '_> {
             }
             let shares = Ranges::split(panels.len(), 1, self.lead.threads());
             let parts = (each(self.scratch), ranges(&mut panels, &shares));
-            let spent_on = feed.input.kind() as usize;
-            self.lead.run_as(spent_on, parts, |_, (scratch, panels)| {
+            let spent_on = feed.input.kind();
+            run_region(self.lead, spent_on, parts, |_, (scratch, panels)| {
                 let Scratch { row, merged, .. } = scratch;
                 for (first, panel) in panels {
                     for lane in 0..panel.rows() {
