@@ -129,7 +129,7 @@ fn environment(placement: &Placement) -> Vec<String> {
 /// A drop-in for a unit.
 pub(super) fn systemd(placement: &Placement, _file: &str) -> Vec<String> {
     let mut lines = vec![
-        "# systemd: a drop-in, for example /etc/systemd/system/sysinfer.service.d/cpus.conf"
+        "# systemd: a drop-in, for example /etc/systemd/system/sysinfer-server.service.d/cpus.conf"
             .to_owned(),
         ONLY_PLACEMENT.into(),
     ];
