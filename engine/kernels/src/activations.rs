@@ -52,8 +52,12 @@ impl Activations {
         self.columns = columns;
         self.rows = rows;
         self.panel_rows = panel_rows_for(rows);
-        // Padding rows of the last panel keep whatever they held: their results are never used.
-        self.words.resize(self.panels() * self.panel_words(), 0.0);
+        // Padding rows of the last panel keep whatever they held: their results are never used. Memory is kept: what is
+        // given up and taken again would be zeroed again, by one thread, for every product.
+        let words = self.panels() * self.panel_words();
+        if words > self.words.len() {
+            self.words.resize(words, 0.0);
+        }
     }
 
     /// Rows held.
@@ -106,7 +110,8 @@ impl Activations {
     pub fn panels_mut(&mut self) -> Vec<PanelMut<'_>> {
         let (kind, panel_rows, words, rows) =
             (self.kind, self.panel_rows, self.panel_words(), self.rows);
-        self.words
+        let all = self.panels() * words;
+        self.words[..all]
             .chunks_exact_mut(words.max(1))
             .enumerate()
             .map(|(index, words)| PanelMut {

@@ -23,10 +23,12 @@ impl Lines {
     pub const LINE: usize = 32;
 
     /// Makes it `len` values long. New memory is zeroed; values that it had before may stay, beyond an old end
-    /// too.
+    /// too, since memory is kept: what is given up and taken again would be zeroed again.
     pub fn resize(&mut self, len: usize) {
-        self.lines
-            .resize(len.div_ceil(Self::LINE), Line([0.0; Self::LINE]));
+        let lines = len.div_ceil(Self::LINE);
+        if lines > self.lines.len() {
+            self.lines.resize(lines, Line([0.0; Self::LINE]));
+        }
         self.len = len;
     }
 }
