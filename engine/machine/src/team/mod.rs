@@ -22,7 +22,7 @@ use crate::pin::PinGuard;
 use crate::{Cpu, MachineError, Topology};
 use barrier::Doers;
 use barrier::layout::Layout;
-use crowd::Watch;
+use crowd::{Peers, Watch};
 pub use spec::{PinReport, SpinPolicy, TeamSpec};
 pub use stopwatch::{Clock, KINDS, Stopwatch, TeamTimes};
 use worker::{Began, Job, Shared};
@@ -70,17 +70,20 @@ impl Team {
         }
         let place = |worker| topology?.cpu(*cpus.get(worker)?).copied();
         let places: Vec<Option<Cpu>> = (1..threads).map(place).collect();
+        let layout = Layout::of(&places);
+        let leader_gate = gate_of(place(0), &places, &layout);
+        let peers = peers(&layout, leader_gate);
         let mut team = Team {
-            shared: Arc::new(Shared::new(Layout::of(&places))),
+            shared: Arc::new(Shared::new(layout, leader_gate)),
             handles: Vec::with_capacity(threads - 1),
             cpus,
             pinned: PinReport::NotAsked,
             spins: false,
-            watch: Watch::new(Vec::new()),
+            watch: Watch::new(Vec::new(), Vec::new()),
             region: 0,
         };
         let began = team.start_workers(threads)?;
-        team.watch = Watch::new(began.iter().map(|worker| worker.thread).collect());
+        team.watch = Watch::new(began.iter().map(|worker| worker.thread).collect(), peers);
         let leader = team.cpus.first().and_then(|&cpu| PinGuard::new(cpu).err());
         let workers = began.into_iter().filter_map(|worker| worker.refused);
         let refusals = leader.into_iter().chain(workers);
@@ -221,7 +224,7 @@ impl<'t> Lead<'t> {
         self.region(Doers::Own, 0, parts, work);
     }
 
-    /// As [`Lead::run`], but a part whose member has no CPU now is done by another one, so that nobody waits for it:
+    /// As [`Lead::run`], but a part that its member is late for is done by another one of its NUMA node:
     /// `work(w, part w of parts)` is called once for every `w`, on whatever thread of the team. Where the team is
     /// timed, the region is work of `kind`, below [`KINDS`].
     ///
@@ -275,7 +278,7 @@ impl<'t> Lead<'t> {
         let team = &mut *self.team;
         let previous = team.region;
         team.region = previous.wrapping_add(1);
-        if doers == Doers::Own && team.shared.crowd.anyone_is_away() {
+        if doers == Doers::Own && team.shared.crowd.anyone_makes_room() {
             // Nobody else does the part of a worker that rests.
             team.shared.crowd.call_back();
             team.handles
@@ -310,6 +313,26 @@ fn raise_first(own: Option<Panic>, others: Vec<Panic>) {
     if let Some(panic) = own.into_iter().chain(others).next() {
         resume_unwind(panic);
     }
+}
+
+/// The gate where the workers of the leader's node wait, if there are any.
+fn gate_of(leader: Option<Cpu>, places: &[Option<Cpu>], layout: &Layout) -> Option<usize> {
+    let node = |place: Option<Cpu>| place.map(|cpu| cpu.node);
+    let worker = places.iter().position(|place| node(*place) == node(leader));
+    worker.map(|worker| layout.seats[worker].gate)
+}
+
+/// Who does the parts of workers that are away.
+fn peers(layout: &Layout, leader_gate: Option<usize>) -> Vec<Peers> {
+    let at = |gate| layout.seats.iter().filter(|seat| seat.gate == gate).count();
+    let peers = |gate| {
+        let leader = Some(gate) == leader_gate;
+        Peers {
+            any: leader || at(gate) > 1,
+            leader,
+        }
+    };
+    layout.seats.iter().map(|seat| peers(seat.gate)).collect()
 }
 
 /// Two members on one CPU would spin while the other cannot run.

@@ -1,6 +1,6 @@
-//! Where the time of a team's regions goes: what each member spent on which kind of work, and how
+//! Where the time of a team's regions goes: what each member's parts took, by kind of work, and how
 //! long the regions were in all. What is left of a region when a member's own work is taken away is
-//! waiting.
+//! waiting, where no other member did its part.
 //!
 //! A team is timed only while a stopwatch is handed to [`crate::Team::enter_timed`]; else a region
 //! asks once whether there is one. The clock is handed in too.
@@ -26,7 +26,7 @@ pub struct Stopwatch<'c> {
     regions: AtomicU64,
 }
 
-/// One member's times, nanoseconds. Only that member writes them during a region; the barrier behind
+/// Times of one member's parts, nanoseconds. Only who does the part writes them during a region; the barrier behind
 /// the region shows them to the leader, so no ordering is needed here.
 #[derive(Debug, Default)]
 struct Laps {

@@ -22,7 +22,7 @@ const ENGAGED_PATIENCE: Duration = Duration::from_millis(10);
 /// send the last one to its client in between; short enough not to disturb a team that shares the CPUs.
 const IDLE_PATIENCE: Duration = Duration::from_micros(300);
 
-/// After this, who waits does parts that nobody has begun: their workers have no CPU. Regions reach all nodes in less.
+/// After this, a worker that waits does parts of its node that nobody has begun: their workers have no CPU.
 const HELPS_AFTER: Duration = Duration::from_micros(50);
 
 /// A region's work, its type erased so that threads created long before can call it.
@@ -59,8 +59,8 @@ impl Job {
 #[derive(Debug)]
 pub(super) struct Shared {
     barrier: Barrier<Job>,
-    /// How long the leader waits before it does others' parts. On a single node all parts are as near to it.
-    helps_after: Duration,
+    /// The gate of the workers of the leader's node, if there are any.
+    leader_gate: Option<usize>,
     /// Who has no CPU of its own now, and what is done about it.
     pub(super) crowd: Crowd,
     /// Whether `panics` holds any, so that the lock is not taken in a region that went well.
@@ -69,14 +69,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// For so many workers beside the leader, laid out so; they sleep until told otherwise.
-    pub(super) fn new(layout: Layout) -> Shared {
+    /// For workers beside the leader, laid out so, of which those at `leader_gate` are on its node; they sleep until
+    /// told otherwise.
+    pub(super) fn new(layout: Layout, leader_gate: Option<usize>) -> Shared {
         Shared {
-            helps_after: if layout.gates <= 1 {
-                Duration::ZERO
-            } else {
-                HELPS_AFTER
-            },
+            leader_gate,
             crowd: Crowd::new(layout.seats.len()),
             barrier: Barrier::new(layout),
             panicked: AtomicBool::new(false),
@@ -110,7 +107,7 @@ impl Shared {
         unsafe { self.barrier.release(region, job, doers) };
     }
 
-    /// Waits until every part of `region` is done, and does those that no worker has begun.
+    /// Waits until every part of `region` is done, and does those of its node that no worker has begun.
     ///
     /// # Safety
     /// As [`Shared::release`], for the job that was released.
@@ -121,13 +118,14 @@ impl Shared {
             part.map(|part| unsafe { self.do_part(job, part, region) })
                 .is_some()
         };
-        if self.crowd.anyone_is_away() {
+        let gate = self.leader_gate;
+        if self.crowd.anyone_makes_room() {
             let away = |part| self.crowd.is_away(part);
-            while help(self.barrier.take_any(region, away)) {}
+            while help(self.barrier.take_at(gate, region, away)) {}
         }
         self.barrier.wait_for_parts(region, previous, |waited| {
             self.crowd.note_wait(waited);
-            waited >= self.helps_after && help(self.barrier.take_any(region, |_| true))
+            help(self.barrier.take_at(gate, region, |_| true))
         });
     }
 

@@ -150,7 +150,7 @@ impl Shared {
 
     /// The leader does a part of another member, if there is one; whether there was.
     fn help(&self, region: u32) -> bool {
-        let taken = self.barrier.take_any(region, |_| true);
+        let taken = self.barrier.take_at(Some(0), region, |_| true);
         taken
             .map(|part| self.do_part(part, region, job(region)))
             .is_some()

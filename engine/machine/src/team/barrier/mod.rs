@@ -161,9 +161,15 @@ impl<J: Copy> Barrier<J> {
     }
 
     /// Takes a part of `region` that is free and may be done by others, for the leader, who arrives for it
-    /// afterwards; only one that is `wanted`.
-    pub(crate) fn take_any(&self, region: u32, wanted: impl Fn(usize) -> bool) -> Option<usize> {
-        let mut parts = (0..self.seats.len()).filter(|part| wanted(*part));
+    /// afterwards: one that is `wanted`, of a worker at `gate`.
+    pub(crate) fn take_at(
+        &self,
+        gate: Option<usize>,
+        region: u32,
+        wanted: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        let near = |part: &usize| Some(self.seats[*part].gate) == gate && wanted(*part);
+        let mut parts = (0..self.seats.len()).filter(near);
         self.is_for_all(region)
             .then(|| parts.find(|part| self.claims.take(*part, region)))
             .flatten()

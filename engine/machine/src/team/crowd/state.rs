@@ -69,8 +69,8 @@ impl Crowd {
         self.suspected.0.store(false, Relaxed);
     }
 
-    /// Whether any worker may be away.
-    pub(in crate::team) fn anyone_is_away(&self) -> bool {
+    /// Whether any worker is told to share its CPU or to rest.
+    pub(in crate::team) fn anyone_makes_room(&self) -> bool {
         self.moved.0.load(Relaxed) != 0
     }
 
@@ -81,7 +81,7 @@ impl Crowd {
 
     /// Between two regions, on the worker's thread: does as it is told.
     pub(in crate::team) fn make_room(&self, worker: usize, turn: &mut Turn) {
-        if !self.anyone_is_away() {
+        if !self.anyone_makes_room() {
             return;
         }
         let own = &self.workers[worker].0;
@@ -119,7 +119,10 @@ impl Crowd {
     /// Ends all rests: workers come once they are unparked.
     pub(in crate::team) fn call_back(&self) {
         for worker in &self.workers {
-            worker.0.order.store(Order::Share as u32, Relaxed);
+            let order = &worker.0.order;
+            if Order::from_number(order.load(Relaxed)) == Order::Rest {
+                order.store(Order::Share as u32, Relaxed);
+            }
         }
     }
 

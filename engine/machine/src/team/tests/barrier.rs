@@ -72,10 +72,13 @@ fn the_part_of_a_worker_that_is_late_is_done_by_others() {
             assert!(part >= workers / 2, "part {part} is of another node");
             barrier.arrive(part, region);
         }
-        assert_eq!(barrier.take_any(region, |part| part != late), Some(0));
+        assert_eq!(
+            barrier.take_at(Some(0), region, |part| part != late),
+            Some(0)
+        );
         barrier.arrive(0, region);
-        assert_eq!(barrier.take_any(region, |part| part != late), None);
-        assert_eq!(barrier.take_any(region, |_| true), Some(late));
+        assert_eq!(barrier.take_at(Some(0), region, |part| part != late), None);
+        assert_eq!(barrier.take_at(Some(0), region, |_| true), Some(late));
         barrier.arrive(late, region);
         barrier.wait_for_parts(region, region - 1, nothing);
     }
@@ -93,7 +96,7 @@ fn parts_that_are_their_workers_own_are_nobody_elses() {
     assert_eq!(barrier.next_region(0, 0, nothing), Some(1));
     // SAFETY: it has just seen the region.
     assert_eq!(unsafe { barrier.take_near(0, 1) }, None);
-    assert_eq!(barrier.take_any(1, |_| true), None);
+    assert_eq!(barrier.take_at(Some(0), 1, |_| true), None);
 }
 
 /// All sleep at once, soon, or spin, at the gates of four nodes.

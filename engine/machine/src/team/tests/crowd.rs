@@ -78,19 +78,19 @@ fn a_worker_that_shares_its_cpu_comes_back() {
     for _ in 0..3 {
         crowd.make_room(0, &mut turn);
         std::thread::sleep(Duration::from_millis(2));
-        assert!(crowd.anyone_is_away() && !crowd.is_away(0));
+        assert!(crowd.anyone_makes_room() && !crowd.is_away(0));
     }
     crowd.tell(&[Order::Stay]);
-    assert!(!crowd.anyone_is_away());
+    assert!(!crowd.anyone_makes_room());
 }
 
 #[test]
 fn who_stays_has_no_turn_and_nobody_looks_where_all_stay() {
     let (crowd, mut turn) = (Crowd::new(2), Turn::default());
     crowd.make_room(0, &mut turn);
-    assert!(!crowd.anyone_is_away() && !crowd.is_away(0));
+    assert!(!crowd.anyone_makes_room() && !crowd.is_away(0));
     crowd.call_back();
     // What is not told counts for nothing.
     crowd.make_room(0, &mut turn);
-    assert!(!crowd.anyone_is_away() && !crowd.is_away(0));
+    assert!(!crowd.anyone_makes_room() && !crowd.is_away(0));
 }
