@@ -113,7 +113,6 @@ impl Shared {
     /// As [`Shared::release`], for the job that was released.
     pub(super) unsafe fn finish(&self, region: u32, previous: u32, job: Job) {
         let help = |part: Option<usize>| {
-            // Workers are counted from 1 in jobs.
             // SAFETY: the caller's promise.
             part.map(|part| unsafe { self.do_part(job, part, region) })
                 .is_some()
@@ -134,7 +133,7 @@ impl Shared {
     /// # Safety
     /// What `job` refers to lives until the part is arrived at.
     unsafe fn do_part(&self, job: Job, part: usize, region: u32) {
-        // The leader is member 0.
+        // Jobs count members, of whom the leader is number 0.
         // SAFETY: the caller's promise.
         let result = catch_unwind(AssertUnwindSafe(|| unsafe {
             (job.call)(job.work, part + 1);

@@ -1,6 +1,6 @@
 //! How the members of a team wait for each other: the leader opens gates, one per NUMA node, where the
 //! workers wait for a region, and parts that are done are counted over a tree of counters whose last one tells the
-//! leader. Whoever takes a part first does it, so that nobody need wait for a worker that has no CPU now.
+//! leader. Whoever takes a part first does it, so that a part is not left waiting for a worker that has no CPU.
 //!
 //! These files are built twice: here, and on the parts of a model that tries every order of events
 //! (`tests/barrier_model`). So they take atomics, futex and clock from `sync`, and their tests are
@@ -16,7 +16,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::sync;
-
 use arrival::Arrival;
 use claims::Claims;
 use gate::{Gate, Patience};
