@@ -120,6 +120,14 @@ pub fn run_delays(proc: &Path, names: &[&str]) -> Vec<(u32, u64)> {
     tasks(proc).filter_map(read).collect()
 }
 
+/// The system's number of the calling thread.
+pub(crate) fn own_thread() -> u32 {
+    rustix::thread::gettid()
+        .as_raw_nonzero()
+        .get()
+        .unsigned_abs()
+}
+
 /// Nanoseconds for which a thread of this process was ready to run, and no CPU ran it; `None` where the kernel does
 /// not count.
 pub(crate) fn run_delay(thread: u32) -> Option<u64> {

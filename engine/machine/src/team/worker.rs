@@ -12,6 +12,7 @@ use super::barrier::layout::Layout;
 use super::barrier::{Barrier, Doers};
 use super::crowd::{Crowd, Turn};
 use crate::MachineError;
+use crate::cpu_time::own_thread;
 use crate::pin::pin_to;
 
 /// While the leader leads: longer than any serial stretch of a step, short enough that a leader that
@@ -183,10 +184,7 @@ pub(super) struct Began {
 pub(super) fn run(shared: &Shared, worker: usize, cpu: Option<usize>, report: Sender<Began>) {
     let began = Began {
         worker,
-        thread: rustix::thread::gettid()
-            .as_raw_nonzero()
-            .get()
-            .unsigned_abs(),
+        thread: own_thread(),
         refused: cpu.and_then(|cpu| pin_to(cpu).err()),
     };
     // A team that failed to start has stopped listening; its workers are about to be ended.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::policy::{Order, Peers, Policy, Seen};
 use super::state::Crowd;
-use crate::cpu_time::run_delay;
+use crate::cpu_time::{own_thread, run_delay};
 
 /// Between two looks, where there are neighbours: some turns of the scheduler.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -102,10 +102,7 @@ impl Watch {
     }
 
     fn seen(&self, at: Instant) -> Look {
-        let leader = rustix::thread::gettid()
-            .as_raw_nonzero()
-            .get()
-            .unsigned_abs();
+        let leader = own_thread();
         let members = std::iter::once(&leader).chain(&self.threads);
         Look {
             at,
